@@ -1,0 +1,45 @@
+"""The command line: one Typer app, a command a stage, and what its errors look like."""
+
+import signal
+import sys
+from typing import Never
+
+import typer
+
+from pipeline.animate import animate
+from pipeline.evaluate import evaluate
+from pipeline.generate import generate
+from pipeline.options import with_options
+from pipeline.run import run
+from pipeline.train import train
+
+app = typer.Typer(
+    name="fitreel",
+    help="Watch a network learn a curve, and keep every run.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (run, generate, train, evaluate, animate):
+    app.command()(with_options(command))
+
+
+def main() -> Never:
+    """Run the command line: exit 0, 1 if a training diverged, 2 on a bad input."""
+    # MLflow stops its projects with SIGTERM; unwinding closes the run.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        sys.exit(app(standalone_mode=False))
+    except typer.TyperException as error:
+        _fail(error.format_message(), 2)
+    except typer.Abort:
+        sys.exit(130)
+    except ArithmeticError as error:
+        _fail(str(error), 1)
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        _fail(str(error), 2)
+
+
+def _fail(message: str, code: int) -> Never:
+    print("fitreel:", " ".join(message.split()), file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,44 @@
+"""generate: draw the points of an experiment.
+
+    fitreel generate --function sine --noise 0.1
+"""
+
+from typing import TYPE_CHECKING
+
+import fitreel
+from fitreel import DataSettings
+from pipeline.options import Target
+from pipeline.session import connect, open_run
+
+if TYPE_CHECKING:
+    from fitreel.dataset import Dataset
+    from fitreel.tracking import Run
+
+
+def generate(data: DataSettings, target: Target) -> None:
+    """Draw the points of an experiment and log them, to a new run if none is named."""
+    tracker = connect(target)
+    source = tracker.source_or_none(target.run)
+    if source and source.has_dataset:
+        raise ValueError(f"run {source.run_id} has its points already; leave --run out")
+    with open_run(tracker, target, source) as run:
+        stage(run, data)
+
+
+def stage(run: "Run", data: DataSettings) -> "Dataset":
+    """Draw the points and log them."""
+    with run.stage("generate"):
+        dataset = fitreel.generate(data)
+        run.set_name(data.label)
+        record(run, dataset, data)
+    return dataset
+
+
+def record(run: "Run", dataset: "Dataset", data: DataSettings | None) -> None:
+    """Log points and how they were drawn, where that is known."""
+    if data:
+        run.log_settings(data)
+    with run.artifacts("data") as folder:
+        fitreel.save_dataset(dataset, folder / "dataset.csv")
+        fitreel.scatter(dataset).savefig(folder / "scatter.png")
+        run.log_dataset(dataset, folder / "dataset.csv", data.function if data else "points")

@@ -1,0 +1,77 @@
+"""Watch a network learn a curve, and keep every run.
+
+The library in five lines, without MLflow:
+
+    from fitreel import evaluate, fit, generate, render
+    dataset = generate()
+    network, history = fit(dataset)
+    print(evaluate(network.weights(), dataset))
+    render(dataset, history, "rst.gif")
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from fitreel.settings import (
+    DataSettings as DataSettings,
+    EvaluationSettings as EvaluationSettings,
+    FilmSettings as FilmSettings,
+    LiveSettings as LiveSettings,
+    TrainingSettings as TrainingSettings,
+)
+
+if TYPE_CHECKING:
+    from fitreel.dataset import (
+        Dataset as Dataset,
+        generate as generate,
+        load_dataset as load_dataset,
+        save_dataset as save_dataset,
+    )
+    from fitreel.evaluation import evaluate as evaluate
+    from fitreel.figures import (
+        draw_weights as draw_weights,
+        neuron_table as neuron_table,
+        scatter as scatter,
+    )
+    from fitreel.film import render as render
+    from fitreel.history import (
+        History as History,
+        load_history as load_history,
+        load_weights as load_weights,
+        save_frames as save_frames,
+        save_losses as save_losses,
+        save_weight_table as save_weight_table,
+        save_weights as save_weights,
+    )
+    from fitreel.live import LiveWindow as LiveWindow
+    from fitreel.network import Network as Network, Weights as Weights
+    from fitreel.tracking import Tracker as Tracker
+    from fitreel.training import Fit as Fit, TrainingDiverged as TrainingDiverged, fit as fit
+
+# Imported when first asked for: torch and mlflow take seconds, `fitreel --help` needs neither.
+_HOMES = {
+    "dataset": ("Dataset", "generate", "load_dataset", "save_dataset"),
+    "evaluation": ("evaluate",),
+    "figures": ("draw_weights", "neuron_table", "scatter"),
+    "film": ("render",),
+    "history": (
+        "History",
+        "load_history",
+        "load_weights",
+        "save_frames",
+        "save_losses",
+        "save_weight_table",
+        "save_weights",
+    ),
+    "live": ("LiveWindow",),
+    "network": ("Network", "Weights"),
+    "tracking": ("Tracker",),
+    "training": ("Fit", "TrainingDiverged", "fit"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"fitreel.{module}"), name)
+    raise AttributeError(f"module 'fitreel' has no attribute {name!r}")

@@ -1,0 +1,40 @@
+"""The evaluation: how well a network fits the points it saw, and points it never saw."""
+
+import torch
+
+from fitreel.dataset import Dataset, generate_unseen
+from fitreel.network import Weights
+from fitreel.settings import DataSettings, EvaluationSettings
+
+
+def evaluate(
+    weights: Weights,
+    dataset: Dataset,
+    data: DataSettings | None = None,
+    settings: EvaluationSettings = EvaluationSettings(),
+) -> dict[str, float]:
+    """Measure the fit: ``train_mse``, ``train_rmse``, ``train_mae``, ``train_r2``.
+
+    Where ``data`` says how the points were drawn, add the same with ``test_`` on
+    ``settings.test_samples`` fresh ones, ``noise_floor`` (the variance of the noise: the
+    least mse that any model can reach) and ``excess_mse`` = test_mse - noise_floor.
+    """
+    metrics = _errors("train", weights, dataset)
+    if data is not None:
+        unseen = generate_unseen(data, settings.test_samples)
+        metrics |= _errors("test", weights, unseen)
+        metrics["noise_floor"] = data.noise**2 / 12  # the variance of a uniform distribution
+        metrics["excess_mse"] = metrics["test_mse"] - metrics["noise_floor"]
+    return metrics
+
+
+def _errors(prefix: str, weights: Weights, dataset: Dataset) -> dict[str, float]:
+    error = (weights.predict(dataset.x) - dataset.y).to(torch.float64)
+    mse = error.square().mean().item()
+    variance = dataset.y.to(torch.float64).var(correction=0).item()
+    return {
+        f"{prefix}_mse": mse,
+        f"{prefix}_rmse": mse**0.5,
+        f"{prefix}_mae": error.abs().mean().item(),
+        f"{prefix}_r2": 1 - mse / variance if variance else float("nan"),
+    }

@@ -1,0 +1,105 @@
+"""The network: one hidden layer, linear output; and its weights as plain tensors."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fitreel.settings import ActivationName, TrainingSettings
+
+ACTIVATIONS: dict[ActivationName, tuple[type[nn.Module], Callable[[Tensor], Tensor]]] = {
+    "relu": (nn.ReLU, torch.relu),
+    "tanh": (nn.Tanh, torch.tanh),
+    "sigmoid": (nn.Sigmoid, torch.sigmoid),
+    "gelu": (nn.GELU, F.gelu),
+}
+
+
+class Network(nn.Module):
+    """Map (points, 1) to (points, 1) through one hidden layer."""
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        """Draw the initial weights as PyTorch does, from a generator of the network's own."""
+        super().__init__()
+        self.hidden = nn.utils.skip_init(nn.Linear, 1, settings.hidden)
+        self.activation = ACTIVATIONS[settings.activation][0]()
+        self.output = nn.utils.skip_init(nn.Linear, settings.hidden, 1)
+        self._activation_name = settings.activation
+        generator = torch.Generator().manual_seed(settings.seed)
+        for layer in (self.hidden, self.output):
+            bound = 1 / math.sqrt(layer.in_features)
+            nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+            nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # F.linear on the layers' own tensors saves two module calls, 5 % of an epoch.
+        hidden = self.activation(F.linear(x, self.hidden.weight, self.hidden.bias))
+        return F.linear(hidden, self.output.weight, self.output.bias)
+
+    def weights(self) -> "Weights":
+        """Copy the weights as they are now."""
+        return Weights(
+            self.hidden.weight.detach()[:, 0].clone(),
+            self.hidden.bias.detach().clone(),
+            self.output.weight.detach()[0].clone(),
+            self.output.bias.detach()[0].clone(),
+            self._activation_name,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Hold the numbers of a network, or of many stacked along leading dimensions."""
+
+    input_weight: Tensor  # (..., hidden)
+    bias: Tensor  # (..., hidden)
+    output_weight: Tensor  # (..., hidden)
+    output_bias: Tensor  # (...)
+    activation: ActivationName
+
+    def __post_init__(self) -> None:
+        shape = self.input_weight.shape
+        given = (self.bias.shape, self.output_weight.shape, self.output_bias.shape)
+        if not shape or given != (shape, shape, shape[:-1]):
+            shapes = ", ".join(str(tuple(each)) for each in (shape, *given))
+            raise ValueError(f"the shapes of the weights do not fit: {shapes}")
+
+    @classmethod
+    def stack(cls, members: Sequence["Weights"]) -> Self:
+        """Stack networks of one shape along a new first dimension."""
+        return cls(
+            torch.stack([member.input_weight for member in members]),
+            torch.stack([member.bias for member in members]),
+            torch.stack([member.output_weight for member in members]),
+            torch.stack([member.output_bias for member in members]),
+            members[0].activation,
+        )
+
+    def __getitem__(self, member: int) -> "Weights":
+        """Give one network of a stack."""
+        return Weights(
+            self.input_weight[member],
+            self.bias[member],
+            self.output_weight[member],
+            self.output_bias[member],
+            self.activation,
+        )
+
+    def hidden_inputs(self, x: Tensor) -> Tensor:
+        """Give what each neuron gets before its activation: (points,) to (..., points, hidden)."""
+        inputs = self.input_weight.unsqueeze(-2) * x.unsqueeze(-1)
+        return inputs + self.bias.unsqueeze(-2)
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Give the network's output: x of shape (points,) to (..., points)."""
+        active = ACTIVATIONS[self.activation][1](self.hidden_inputs(x))
+        return (active @ self.output_weight.unsqueeze(-1))[..., 0] + self.output_bias.unsqueeze(-1)
+
+    def dead(self, x: Tensor) -> Tensor:
+        """Mark the neurons that no x activates: (..., hidden) bool. Only relu can be silent."""
+        silent = (self.hidden_inputs(x) <= 0).all(dim=-2)
+        return silent if self.activation == "relu" else torch.zeros_like(silent)

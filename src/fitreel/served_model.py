@@ -1,0 +1,53 @@
+"""The model as MLflow keeps it: this file is copied beside the weights and run from there.
+
+It stands alone: no fitreel, no torch, so that whoever loads or serves a model installs little.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel, PythonModelContext
+from numpy.typing import NDArray
+from safetensors import safe_open
+
+Array = NDArray[np.float32]
+_erf = np.vectorize(math.erf, otypes=[np.float32])
+
+
+def _activate(name: str, inputs: Array) -> Array:
+    if name == "relu":
+        return np.maximum(inputs, 0)
+    if name == "tanh":
+        return np.tanh(inputs)
+    if name == "sigmoid":
+        # Equal to 1 / (1 + exp(-inputs)), without its overflow.
+        return (np.tanh(inputs / 2) + 1) / 2
+    if name == "gelu":
+        return inputs * (1 + _erf(inputs / math.sqrt(2))) / 2
+    raise ValueError(f"unknown activation {name!r}")
+
+
+class ServedModel(PythonModel):  # type: ignore[no-any-unimported, misc, unused-ignore]
+    """Predict y, shape (rows,), from the column x."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Read the weights that were logged with the model."""
+        with safe_open(context.artifacts["weights"], framework="np") as file:
+            self.weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            self.activation = file.metadata()["activation"]
+
+    def predict(
+        self, context: PythonModelContext, model_input: Any, params: dict[str, Any] | None = None
+    ) -> NDArray[np.float64]:
+        """Give a prediction a row."""
+        x = np.asarray(model_input["x"], dtype=np.float32)[:, None]
+        weights = self.weights
+        inputs = x @ weights["hidden.weight"].T + weights["hidden.bias"]  # (rows, hidden)
+        active = _activate(self.activation, inputs)
+        output = active @ weights["output.weight"].T + weights["output.bias"]  # (rows, 1)
+        return output[:, 0].astype(np.float64)
+
+
+set_model(ServedModel())

@@ -1,0 +1,149 @@
+"""The settings of an experiment: every default, and every range, written once."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+FunctionName = Literal["quadratic", "sine", "cubic", "step", "abs"]
+ActivationName = Literal["relu", "tanh", "sigmoid", "gelu"]
+OptimizerName = Literal["sgd", "momentum", "adam"]
+FilmFormat = Literal["gif", "mp4"]
+Switch = Literal["on", "off"]
+
+# torch's CPU generator keeps only the low 32 bits of a seed; test points use the upper half.
+LARGEST_SEED = 2**31 - 1
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+) -> Any:
+    """Declare a field: its default, its help, and the range ``above < value``, ``least..most``."""
+    return field(
+        default=default, metadata={"help": help, "least": least, "most": most, "above": above}
+    )
+
+
+class Settings:
+    """Check every field on construction; read them back from the text that MLflow keeps."""
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for each in fields(self):  # type: ignore[arg-type]
+            _check(each.name, getattr(self, each.name), hints[each.name], each.metadata)
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, str]) -> Self:
+        """Parse the settings out of an MLflow run's params; a missing one raises ValueError."""
+        hints = get_type_hints(cls)
+        names = [each.name for each in fields(cls)]  # type: ignore[arg-type]
+        if missing := [name for name in names if name not in params]:
+            raise ValueError(f"the run lacks the params {', '.join(missing)}")
+        return cls(**{name: parse(params[name], hints[name]) for name in names})
+
+
+def parse(text: str, kind: Any) -> Any:
+    """Read a setting of type ``kind`` from text; ValueError names the text if it is none."""
+    if get_origin(kind) is Literal:
+        return text
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a valid {kind.__name__}") from None
+
+
+def _check(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> None:
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}; got {value!r}")
+        return
+    accepted = (int, float) if kind is float else (kind,)
+    if isinstance(value, bool) or not isinstance(value, accepted):
+        raise ValueError(f"{name} must be of type {kind.__name__}; got {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite; got {value}")
+    if not value > limits["above"]:
+        raise ValueError(f"{name} must be greater than {limits['above']}; got {value}")
+    if not limits["least"] <= value <= limits["most"]:
+        raise ValueError(f"{name} must be {_range(**limits)}; got {value}")
+
+
+def _range(least: float, most: float, **_: object) -> str:
+    if math.isinf(most):
+        return f"at least {least}"
+    return f"at most {most}" if math.isinf(least) else f"from {least} to {most}"
+
+
+@dataclass(frozen=True)
+class DataSettings(Settings):
+    """Say which points to draw: evenly spaced x, y = function(x) + noise * uniform [0, 1)."""
+
+    samples: int = setting(100, "Number of points.", least=2, most=1_000_000)
+    function: FunctionName = setting("quadratic", "Curve under the noise.")
+    noise: float = setting(0.2, "Height of the uniform noise on top.", least=0, most=1e6)
+    x_min: float = setting(-1.0, "Left end of the x axis.", least=-1e3, most=1e3)
+    x_max: float = setting(1.0, "Right end of the x axis.", least=-1e3, most=1e3)
+    data_seed: int = setting(0, "Seed of the noise.", least=0, most=LARGEST_SEED)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.x_min < self.x_max:
+            raise ValueError(f"x_min must be below x_max; got {self.x_min} and {self.x_max}")
+
+    @property
+    def label(self) -> str:
+        """Name the points for a list of runs, as in sine100-noise0.2."""
+        seed = f"-data{self.data_seed}" if self.data_seed else ""
+        return f"{self.function}{self.samples}-noise{self.noise:g}{seed}"
+
+    @property
+    def prefix(self) -> str:
+        """Give what an experiment's name begins with: nothing for the default points."""
+        return "" if self == DataSettings() else f"{self.label}-"
+
+
+@dataclass(frozen=True)
+class TrainingSettings(Settings):
+    """Say which network to train, how, and how often to keep its weights for the film."""
+
+    hidden: int = setting(20, "Number of hidden neurons.", least=1, most=4096)
+    activation: ActivationName = setting("relu", "Activation of the hidden layer.")
+    optimizer: OptimizerName = setting("sgd", "Update rule; momentum is sgd with 0.9.")
+    lr: float = setting(0.1, "Learning rate.", above=0, most=1e6)
+    epochs: int = setting(1000, "Updates, each on all points.", least=1, most=10_000_000)
+    seed: int = setting(0, "Seed of the initial weights.", least=0, most=LARGEST_SEED)
+    frame_every: int = setting(5, "Epochs from one frame of the film to the next.", least=1)
+
+    @property
+    def label(self) -> str:
+        """Name the training for a list of runs, as in relu20-sgd-lr0.1-e1000."""
+        seed = f"-seed{self.seed}" if self.seed else ""
+        return f"{self.activation}{self.hidden}-{self.optimizer}-lr{self.lr:g}-e{self.epochs}{seed}"
+
+
+@dataclass(frozen=True)
+class LiveSettings(Settings):
+    """Say whether to watch the training in a window."""
+
+    live: Switch = setting("off", "Open a window and redraw it as training goes.")
+
+
+@dataclass(frozen=True)
+class EvaluationSettings(Settings):
+    """Say how many unseen points to test on."""
+
+    test_samples: int = setting(1000, "Number of fresh test points.", least=2, most=10_000_000)
+
+
+@dataclass(frozen=True)
+class FilmSettings(Settings):
+    """Say how the film plays."""
+
+    fps: int = setting(20, "Frames a second.", least=1, most=50)
+    format: FilmFormat = setting("gif", "File format: rst.gif or rst.mp4.")
+    max_frames: int = setting(400, "Longer films are thinned evenly to this.", least=2, most=2000)
