@@ -22,6 +22,7 @@ def generate(data: DataSettings, target: Target) -> None:
     if source and source.has_dataset:
         raise ValueError(f"run {source.run_id} has its points already; leave --run out")
     with open_run(tracker, target, source) as run:
+        run.set_name(data.label)
         stage(run, data)
 
 
@@ -29,7 +30,6 @@ def stage(run: "Run", data: DataSettings) -> "Dataset":
     """Draw the points and log them."""
     with run.stage("generate"):
         dataset = fitreel.generate(data)
-        run.set_name(data.label)
         record(run, dataset, data)
     return dataset
 

@@ -46,8 +46,8 @@ def draw_points(axes: Axes, dataset: Dataset) -> None:
 
 def scatter(dataset: Dataset) -> Figure:
     """Picture a dataset: its points, 640 by 480 pixels."""
-    figure = Figure(figsize=(6.4, 4.8), dpi=100, layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(6.4, 4.8), dpi=100)
+    axes = figure.add_axes((0.11, 0.11, 0.86, 0.8))
     style(axes)
     draw_points(axes, dataset)
     axes.set_xlabel("x", color=INK)
@@ -80,9 +80,13 @@ def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
     ``name`` and ``loss`` make the title. The height grows with the number of neurons.
     """
     neurons = len(table.dead)
-    height = 1.5 + 0.24 * max(4, min(neurons, LABELLED_NEURONS))
-    figure = Figure(figsize=(8, height), dpi=100, layout="constrained")
+    height = 1.44 + 0.24 * max(4, min(neurons, LABELLED_NEURONS))
+    figure = Figure(figsize=(8, height), dpi=100)
     left, right = figure.subplots(1, 2, sharey=True)
+    # Margins in inches; a layout engine would take longer than the drawing.
+    figure.subplots_adjust(
+        left=0.125, right=0.985, bottom=0.78 / height, top=1 - 0.66 / height, wspace=0.06
+    )
     _draw_bars(left, table.input_weight, table.dead, "input weight")
     _draw_bars(right, table.output_weight, table.dead, "output weight")
     left.set_ylabel("hidden neuron", color=INK)
@@ -97,6 +101,7 @@ def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
     # A name is text, whatever it holds: no mathematics is parsed from it.
     figure.suptitle(
         f"{shorten(name)}   loss {loss:.4g}",
+        y=1 - 0.08 / height,
         color=INK,
         fontsize=13,
         fontweight="bold",
@@ -107,7 +112,7 @@ def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
         kinds.append((DEAD, f"dead: no point activates it ({dead} of {neurons})"))
     figure.legend(
         handles=[Patch(color=colour, label=label) for colour, label in kinds],
-        loc="outside lower center",
+        loc="lower center",
         ncols=len(kinds),
         frameon=False,
         labelcolor=INK,

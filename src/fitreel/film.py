@@ -76,9 +76,24 @@ class Lettering:
     """
 
     def __init__(self, word: str, size: float, colour: str) -> None:
-        """Draw ``word`` and every character of a number once, in points of ``size``."""
+        """Draw ``word`` and every character of a number once, ``size`` points high."""
         self._word = word
-        self._stamps = {part: _stamp(part, size, colour) for part in (word, *"0123456789.e+-")}
+        parts = [word, *"0123456789.e+-"]
+        row = math.ceil(2 * size * DPI / 72)  # pixels from one part to the next
+        figure = Figure(figsize=(4, row * len(parts) / DPI), dpi=DPI)
+        figure.patch.set_alpha(0)
+        canvas = FigureCanvasAgg(figure)
+        texts = [
+            figure.text(0, place * row + row // 3, part, color=colour, size=size, transform=None)
+            for place, part in enumerate(parts)
+        ]
+        canvas.draw()
+        # From below, as draw_image wants it: (rows, pixels across, RGBA).
+        pixels = np.asarray(canvas.buffer_rgba())[::-1]
+        self._stamps = {
+            part: pixels[place * row : (place + 1) * row, : math.ceil(text.get_window_extent().width)].copy()
+            for place, (part, text) in enumerate(zip(parts, texts, strict=True))
+        }
 
     def width(self, number: str) -> int:
         """Give the width of word and number in pixels."""
@@ -90,17 +105,6 @@ class Lettering:
         for part in (self._word, *number):
             renderer.draw_image(context, round(x), round(y), self._stamps[part])
             x += self._stamps[part].shape[1]
-
-
-def _stamp(text: str, size: float, colour: str) -> NDArray[np.uint8]:
-    """Draw a text on a transparent ground as wide as the text: (height, width, RGBA)."""
-    figure = Figure(figsize=(4, 2 * size / 72), dpi=DPI)
-    figure.patch.set_alpha(0)
-    canvas = FigureCanvasAgg(figure)
-    artist = figure.text(0, 0.3, text, color=colour, size=size)
-    canvas.draw()
-    width = math.ceil(artist.get_window_extent().width)
-    return np.asarray(canvas.buffer_rgba())[::-1, :width].copy()  # draw_image begins below
 
 
 class Camera:

@@ -25,15 +25,11 @@ class Network(nn.Module):
     def __init__(self, settings: TrainingSettings) -> None:
         """Draw the initial weights as PyTorch does, from a generator of the network's own."""
         super().__init__()
-        self.hidden = nn.utils.skip_init(nn.Linear, 1, settings.hidden)
-        self.activation = ACTIVATIONS[settings.activation][0]()
-        self.output = nn.utils.skip_init(nn.Linear, settings.hidden, 1)
-        self._activation_name = settings.activation
         generator = torch.Generator().manual_seed(settings.seed)
-        for layer in (self.hidden, self.output):
-            bound = 1 / math.sqrt(layer.in_features)
-            nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-            nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+        self.hidden = _linear(1, settings.hidden, generator)
+        self.activation = ACTIVATIONS[settings.activation][0]()
+        self.output = _linear(settings.hidden, 1, generator)
+        self._activation_name = settings.activation
 
     def forward(self, x: Tensor) -> Tensor:
         # F.linear on the layers' own tensors saves two module calls, 5 % of an epoch.
@@ -49,6 +45,16 @@ class Network(nn.Module):
             self.output.bias.detach()[0].clone(),
             self._activation_name,
         )
+
+
+def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+    # On the meta device nothing is drawn; the layer's own initialisation is global.
+    layer = nn.Linear(inputs, outputs, device="meta")
+    bound = 1 / math.sqrt(inputs)
+    for name, shape in (("weight", (outputs, inputs)), ("bias", (outputs,))):
+        numbers = torch.empty(shape).uniform_(-bound, bound, generator=generator)
+        setattr(layer, name, nn.Parameter(numbers))
+    return layer
 
 
 @dataclass(frozen=True, eq=False)

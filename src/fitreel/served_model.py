@@ -38,9 +38,8 @@ class ServedModel(PythonModel):  # type: ignore[no-any-unimported, misc, unused-
             self.weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             self.activation = file.metadata()["activation"]
 
-    def predict(
-        self, context: PythonModelContext, model_input: Any, params: dict[str, Any] | None = None
-    ) -> NDArray[np.float64]:
+    # Without type hints: MLflow would check them, and the signature does that already.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Give a prediction a row."""
         x = np.asarray(model_input["x"], dtype=np.float32)[:, None]
         weights = self.weights
