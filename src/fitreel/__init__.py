@@ -20,6 +20,8 @@ from fitreel.settings import (
     TrainingSettings as TrainingSettings,
 )
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from fitreel.dataset import (
         Dataset as Dataset,

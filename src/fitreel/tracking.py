@@ -33,6 +33,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, Schema
 from mlflow.utils import name_utils
 
+from fitreel import __version__
 from fitreel.dataset import Dataset, load_dataset, sha256
 from fitreel.history import History, load_history, load_weights
 from fitreel.network import Weights
@@ -99,7 +100,7 @@ class Tracker:
             active = mlflow.start_run(run_id, self.experiment_id, name)
             try:
                 run = Run(self.client, active.info.run_id)
-                run.set_tags({"fitreel.version": version("fitreel")})
+                run.set_tags({"fitreel.version": __version__})
                 if source and source.run_id != run.run_id:
                     run.set_tags({"fitreel.source_run": source.run_id})
                 yield run

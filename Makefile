@@ -1,0 +1,40 @@
+# The two commands of the README are `make run` and `make test`; each sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export MLFLOW_DISABLE_TELEMETRY ?= true
+
+.PHONY: run test ui check bench screenshots clean
+
+run: $(VENV)/ready
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . --env-manager local
+
+test: $(VENV)/ready-to-develop
+	$(BIN)/python -m pytest --numprocesses 2
+
+ui: $(VENV)/ready
+	$(BIN)/mlflow ui
+
+check: $(VENV)/ready-to-develop
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/ready-to-develop
+	$(BIN)/python -m benchmarks
+
+screenshots: $(VENV)/ready-to-develop
+	$(BIN)/python docs/screenshots.py
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade --constraint constraints.txt pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/ready-to-develop: $(VENV)/ready
+	$(BIN)/pip install --quiet --constraint constraints.txt --group dev --editable '.[live]'
+	touch $@
