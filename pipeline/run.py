@@ -31,10 +31,10 @@ def run(
     source = tracker.source_or_none(target.run)
     if source and source.has_dataset:
         raise ValueError(f"run {source.run_id} is an experiment already; leave --run out")
+    window = train.open_window(live)
     with open_run(tracker, target, source) as run:
         run.set_name(data.prefix + training.label)
         dataset = generate.stage(run, data)
-        watch = train.open_window(dataset, training, live)
-        network, history = train.stage(run, dataset, training, live, watch)
+        network, history = train.stage(run, dataset, training, live, window)
         evaluate.stage(run, dataset, network.weights(), data, evaluation)
         animate.stage(run, dataset, history, film)

@@ -15,9 +15,10 @@ from pipeline.session import connect, open_run
 if TYPE_CHECKING:
     from fitreel.dataset import Dataset
     from fitreel.history import History
+    from fitreel.live import LiveWindow
     from fitreel.network import Network
     from fitreel.tracking import Run
-    from fitreel.training import Fit, Hook
+    from fitreel.training import Fit
 
 
 def train(training: TrainingSettings, live: LiveSettings, target: Target) -> None:
@@ -30,19 +31,17 @@ def train(training: TrainingSettings, live: LiveSettings, target: Target) -> Non
             f"run {source.run_id} is trained already; "
             "train anew with fitreel run, or into a new run with mlflow run . -e train -P run=…"
         )
-    watch = open_window(dataset, training, live)
+    window = open_window(live)
     with open_run(tracker, target, source) as run:
         if not tracker.writes_to(source):
             record_dataset(run, dataset, data)
         run.set_name(training.label if data is None else data.prefix + training.label)
-        stage(run, dataset, training, live, watch)
+        stage(run, dataset, training, live, window)
 
 
-def open_window(
-    dataset: "Dataset", training: TrainingSettings, live: LiveSettings
-) -> "Hook | None":
+def open_window(live: LiveSettings) -> "LiveWindow | None":
     """Open the live window if it is wanted; RuntimeError where there is no display."""
-    return fitreel.LiveWindow(dataset, training.frame_every) if live.live == "on" else None
+    return fitreel.LiveWindow() if live.live == "on" else None
 
 
 def stage(
@@ -50,12 +49,13 @@ def stage(
     dataset: "Dataset",
     training: TrainingSettings,
     live: LiveSettings,
-    watch: "Hook | None" = None,
+    window: "LiveWindow | None",
 ) -> "Fit":
     """Train and log what comes out; a training that diverges is logged up to there."""
     with run.stage("train"):
         run.log_settings(training)
         run.log_settings(live)
+        watch = window.watch(dataset, training.frame_every) if window else None
         with run.losses() as losses, console.progress("train", training.epochs) as progress:
 
             def on_epoch(epoch: int, loss: float, network: "Network") -> None:
@@ -73,6 +73,8 @@ def stage(
                 raise
         record_history(run, history)
         record_network(run, network)
+    if window:
+        window.close()
     return fitreel.Fit(network, history)
 
 

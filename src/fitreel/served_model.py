@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ def _activate(name: str, inputs: Array) -> Array:
     raise ValueError(f"unknown activation {name!r}")
 
 
-class ServedModel(PythonModel):  # type: ignore[no-any-unimported, misc, unused-ignore]
+class ServedModel(PythonModel):
     """Predict y, shape (rows,), from the column x."""
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -38,8 +39,12 @@ class ServedModel(PythonModel):  # type: ignore[no-any-unimported, misc, unused-
             self.weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             self.activation = file.metadata()["activation"]
 
-    # Without type hints: MLflow would check them, and the signature does that already.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+    def predict(
+        self,
+        context: PythonModelContext,  # noqa: ARG002
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> NDArray[np.float64]:
         """Give a prediction a row."""
         x = np.asarray(model_input["x"], dtype=np.float32)[:, None]
         weights = self.weights

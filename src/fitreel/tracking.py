@@ -257,9 +257,12 @@ class Run:
         """Log the points as an input of the run, with the SHA-256 of their file."""
         digest = sha256(file)
         uri = f"{self._client.get_run(self.run_id).info.artifact_uri}/data/{file.name}"
-        entry = from_numpy(
-            dataset.x.numpy(), uri, targets=dataset.y.numpy(), name=name, digest=digest[:8]
-        )
+        with warnings.catch_warnings():
+            # MLflow registers the class of local sources twice, and then cannot decide.
+            warnings.filterwarnings("ignore", "The specified dataset source")
+            entry = from_numpy(
+                dataset.x.numpy(), uri, targets=dataset.y.numpy(), name=name, digest=digest[:8]
+            )
         mlflow.log_input(entry, context="training")
         self.set_tags({SHA256_TAG: digest})
 
@@ -267,8 +270,8 @@ class Run:
         """Log a model that mlflow.pyfunc loads: column x in, y out, both of doubles."""
         requirements = [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "safetensors")]
         with warnings.catch_warnings():
-            # It asks for an input example and type hints; the signature says it all.
-            warnings.simplefilter("ignore", UserWarning)
+            # It asks for an input example; the signature says it all.
+            warnings.filterwarnings("ignore", ".*An input example was not provided")
             mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(Path(__file__).with_name("served_model.py")),
