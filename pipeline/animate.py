@@ -1,7 +1,4 @@
-"""animate: film how the network learned.
-
-    fitreel animate --run RUN --fps 10 --format mp4
-"""
+"""animate: film how the network learned."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def animate(film: FilmSettings, target: Target) -> None:
-    """Film a run's training, frame by frame, as rst.gif or rst.mp4."""
+    """Film a run's training, frame by frame, as rst.gif or rst.mp4.
+
+    Example: fitreel animate --run RUN --fps 10 --format mp4
+    """
     tracker = connect(target)
     source = tracker.source(target.run)
     dataset, history = source.dataset(), source.history()

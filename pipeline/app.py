@@ -3,10 +3,11 @@
 import gc
 import signal
 import sys
-from typing import Never
+from typing import Annotated, Never
 
 import typer
 
+from fitreel import __version__
 from pipeline.animate import animate
 from pipeline.evaluate import evaluate
 from pipeline.generate import generate
@@ -15,14 +16,27 @@ from pipeline.run import run
 from pipeline.train import train
 
 app = typer.Typer(
-    name="fitreel",
-    help="Watch a network learn a curve, and keep every run.",
-    no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )
 for command in (run, generate, train, evaluate, animate):
     app.command()(with_options(command))
+
+
+@app.callback(invoke_without_command=True)
+def fitreel(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Watch a network learn a curve, and keep every run.
+
+    `fitreel run` does it all; the other commands are its stages, one by one.
+    """
+    if version:
+        print(__version__)
+    elif context.invoked_subcommand is None:
+        raise typer.TyperException("no command given; see fitreel --help")
 
 
 def main() -> Never:
@@ -39,7 +53,7 @@ def main() -> Never:
         sys.exit(130)
     except ArithmeticError as error:
         _fail(str(error), 1)
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
+    except (ValueError, OSError) as error:
         _fail(str(error), 2)
     finally:
         gc.freeze()  # and so does the one at exit

@@ -1,7 +1,4 @@
-"""evaluate: measure the trained network on points it saw and on points it never saw.
-
-    fitreel evaluate --run RUN --test-samples 5000
-"""
+"""evaluate: measure the trained network on points it saw and on points it never saw."""
 
 from typing import TYPE_CHECKING
 
@@ -17,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def evaluate(evaluation: EvaluationSettings, target: Target) -> None:
-    """Measure a trained run on its own points and on fresh ones; picture its weights."""
+    """Measure a trained run on its own points and on fresh ones; picture its weights.
+
+    Example: fitreel evaluate --run RUN --test-samples 5000
+    """
     tracker = connect(target)
     source = tracker.source(target.run)
     dataset, weights, data = source.dataset(), source.weights(), source.data_settings()

@@ -1,7 +1,4 @@
-"""generate: draw the points of an experiment.
-
-    fitreel generate --function sine --noise 0.1
-"""
+"""generate: draw the points of an experiment."""
 
 from typing import TYPE_CHECKING
 
@@ -16,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def generate(data: DataSettings, target: Target) -> None:
-    """Draw the points of an experiment and log them, to a new run if none is named."""
+    """Draw the points of an experiment and log them, to a new run if none is named.
+
+    Example: fitreel generate --function sine --noise 0.1
+    """
     tracker = connect(target)
     source = tracker.source_or_none(target.run)
     if source and source.has_dataset:

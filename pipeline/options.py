@@ -4,24 +4,45 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
+
+from fitreel.settings import (
+    DataSettings,
+    EvaluationSettings,
+    FilmSettings,
+    LiveSettings,
+    TrainingSettings,
+    parse,
+    range_text,
+)
+
+
+def _text(help: str) -> Any:
+    return field(default=None, metadata={"help": help})
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where the run goes."""
+    """Say which run to read from and log to."""
 
-    run: str | None = field(default=None, metadata={"help": "Id of the run to go on with."})
-    experiment: str | None = field(
-        default=None, metadata={"help": "MLflow experiment of a new run; made if it is missing."}
+    run: str | None = _text("Id of the run to go on with.")
+    experiment: str | None = _text("MLflow experiment of a new run; made if it is missing.")
+    name: str | None = _text("Name of the run; made from its settings if none is given.")
+    tracking_uri: str | None = _text(
+        "MLflow's tracking URI; without it $MLFLOW_TRACKING_URI, else mlflow.db in this directory."
     )
-    name: str | None = field(default=None, metadata={"help": "Name of the run."})
-    tracking_uri: str | None = field(
-        default=None,
-        metadata={"help": "MLflow tracking URI [default: $MLFLOW_TRACKING_URI, else mlflow.db]."},
-    )
+
+
+PANELS = {
+    DataSettings: "Points",
+    TrainingSettings: "Training",
+    LiveSettings: "Training",
+    EvaluationSettings: "Evaluation",
+    FilmSettings: "Film",
+    Target: "Run",
+}
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -33,7 +54,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
             each.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=each.default,
-            annotation=_annotation(each, get_type_hints(group)[each.name], group),
+            annotation=_option(each, get_type_hints(group)[each.name], PANELS[group]),
         )
         for group in groups.values()
         for each in fields(group)
@@ -48,14 +69,36 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
             }
         )
 
+    # Typer looks at both, and through __wrapped__.
     del with_settings.__wrapped__  # type: ignore[attr-defined]
     with_settings.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     with_settings.__annotations__ = {option.name: option.annotation for option in options}
     return with_settings
 
 
-def _annotation(each: "Field[Any]", kind: Any, group: type) -> Any:
-    panel = group.__name__.removesuffix("Settings") + " options"
-    option = typer.Option(f"--{each.name.replace('_', '-')}", help=each.metadata["help"],
-                          rich_help_panel=panel)
+def _option(each: "Field[Any]", kind: Any, panel: str) -> Any:
+    flag = f"--{each.name.replace('_', '-')}"
+    text = each.metadata["help"]
+    if panel == PANELS[Target]:
+        option = typer.Option(flag, help=text, rich_help_panel=panel, metavar="TEXT")
+    else:
+        if limits := range_text(each.metadata):
+            text = f"{text.removesuffix('.')}, {limits}."
+        option = typer.Option(
+            flag, help=text, rich_help_panel=panel, parser=_parser(kind), metavar=_metavar(kind)
+        )
     return Annotated[kind, option]
+
+
+def _parser(kind: Any) -> Callable[[Any], Any]:
+    def read(text: Any) -> Any:
+        try:
+            return parse(str(text), kind)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    return read
+
+
+def _metavar(kind: Any) -> str:
+    return "|".join(get_args(kind)) if get_origin(kind) is Literal else kind.__name__.upper()

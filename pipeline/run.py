@@ -1,6 +1,6 @@
 """run: all four stages, one run.
 
-    fitreel run --lr 0.2 --activation tanh
+They share this process: importing torch and mlflow takes longer than the work.
 """
 
 from fitreel import (
@@ -25,7 +25,7 @@ def run(
 ) -> None:
     """Draw points, train on them, measure and film the fit: one experiment, one run.
 
-    All stages share this process: importing torch and mlflow takes longer than the work.
+    Example: fitreel run --lr 0.2 --activation tanh
     """
     tracker = connect(target)
     source = tracker.source_or_none(target.run)

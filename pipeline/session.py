@@ -19,9 +19,7 @@ def connect(target: Target) -> "Tracker":
 
 
 @contextmanager
-def open_run(
-    tracker: "Tracker", target: Target, source: "Source | None" = None
-) -> Iterator["Run"]:
+def open_run(tracker: "Tracker", target: Target, source: "Source | None" = None) -> Iterator["Run"]:
     """Open the run to log to; at the end write its note, sum it up, print its id."""
     with tracker.run(source, target.name or None) as run:
         yield run

@@ -1,7 +1,4 @@
-"""train: fit the network to the points of a run.
-
-    fitreel train --run RUN --lr 0.05
-"""
+"""train: fit the network to the points of a run."""
 
 from typing import TYPE_CHECKING
 
@@ -22,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def train(training: TrainingSettings, live: LiveSettings, target: Target) -> None:
-    """Train the network on a run's points and log every loss, the weights and the model."""
+    """Train the network on a run's points; log every loss, the weights and the model.
+
+    Example: fitreel train --run RUN --lr 0.05
+    """
     tracker = connect(target)
     source = tracker.source(target.run)
     dataset, data = source.dataset(), source.data_settings()
@@ -40,7 +40,7 @@ def train(training: TrainingSettings, live: LiveSettings, target: Target) -> Non
 
 
 def open_window(live: LiveSettings) -> "LiveWindow | None":
-    """Open the live window if it is wanted; RuntimeError where there is no display."""
+    """Open the live window if it is wanted; OSError where there is no display."""
     return fitreel.LiveWindow() if live.live == "on" else None
 
 

@@ -91,7 +91,9 @@ class Lettering:
         # From below, as draw_image wants it: (rows, pixels across, RGBA).
         pixels = np.asarray(canvas.buffer_rgba())[::-1]
         self._stamps = {
-            part: pixels[place * row : (place + 1) * row, : math.ceil(text.get_window_extent().width)].copy()
+            part: pixels[
+                place * row : (place + 1) * row, : math.ceil(text.get_window_extent().width)
+            ].copy()
             for place, (part, text) in enumerate(zip(parts, texts, strict=True))
         }
 

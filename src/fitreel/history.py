@@ -105,9 +105,7 @@ def _state(weights: Weights) -> dict[str, torch.Tensor]:
         weights.output_weight.unsqueeze(-2),  # (..., 1, hidden)
         weights.output_bias.unsqueeze(-1),  # (..., 1)
     )
-    return {
-        name: tensor.contiguous() for name, tensor in zip(STATE_NAMES, tensors, strict=True)
-    }
+    return {name: tensor.contiguous() for name, tensor in zip(STATE_NAMES, tensors, strict=True)}
 
 
 def _weights(state: dict[str, torch.Tensor], activation: ActivationName) -> Weights:

@@ -17,15 +17,15 @@ class LiveWindow:
     """A window of any GUI toolkit that matplotlib finds."""
 
     def __init__(self) -> None:
-        """Open the window; RuntimeError where there is no display or no toolkit."""
+        """Open the window; OSError where there is no display or no toolkit."""
         hint = "leave --live off, or give it a display and pip install 'fitreel[live]'"
         try:
             self._figure = plt.figure("fitreel", figsize=(SIZE[0] / 100, SIZE[1] / 100))
         except ImportError as error:
-            raise RuntimeError(f"no window can be opened ({error}); {hint}") from None
+            raise OSError(f"no window can be opened ({error}); {hint}") from None
         backend = plt.get_backend().lower()
         if backend not in backend_registry.list_builtin(BackendFilter.INTERACTIVE):
-            raise RuntimeError(f"no window can be opened (matplotlib chose {backend}); {hint}")
+            raise OSError(f"no window can be opened (matplotlib chose {backend}); {hint}")
         self._figure.show()
 
     def watch(self, dataset: Dataset, frame_every: int) -> Hook:

@@ -67,16 +67,18 @@ def _check(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> None:
         raise ValueError(f"{name} must be of type {kind.__name__}; got {value!r}")
     if not math.isfinite(value):
         raise ValueError(f"{name} must be finite; got {value}")
-    if not value > limits["above"]:
-        raise ValueError(f"{name} must be greater than {limits['above']}; got {value}")
-    if not limits["least"] <= value <= limits["most"]:
-        raise ValueError(f"{name} must be {_range(**limits)}; got {value}")
+    if not limits["least"] <= value <= limits["most"] or not limits["above"] < value:
+        raise ValueError(f"{name} must be {range_text(limits)}; got {value}")
 
 
-def _range(least: float, most: float, **_: object) -> str:
-    if math.isinf(most):
-        return f"at least {least}"
-    return f"at most {most}" if math.isinf(least) else f"from {least} to {most}"
+def range_text(limits: Mapping[str, Any]) -> str:
+    """Put a field's limits in words, an empty string where there are none."""
+    low, high = limits["least"], limits["most"]
+    if math.isfinite(limits["above"]):
+        return f"above {limits['above']:g}, at most {high:g}"
+    if math.isfinite(high):
+        return f"from {low:,} to {high:,}" if isinstance(high, int) else f"from {low:g} to {high:g}"
+    return f"at least {low:g}" if math.isfinite(low) else ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Everything that touches MLflow: the only module that imports it.
 
-    with tracker.run(name, source) as run:
-        run.log_settings(settings)
+with tracker.run(name, source) as run:
+    run.log_settings(settings)
 """
 
 import logging
@@ -40,6 +40,7 @@ from fitreel.network import Weights
 from fitreel.settings import DataSettings, Settings, parse
 
 BATCH = 1000  # metrics in one call: MLflow's limit
+BAD_REQUESTS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 PATIENCE = 4  # seconds for the first answer of a tracking server
 NAME_TAG, NOTE_TAG, AUTOMATIC_NAME_TAG = "mlflow.runName", "mlflow.note.content", "fitreel.name"
 SHA256_TAG = "fitreel.dataset_sha256"
@@ -59,9 +60,9 @@ class Tracker:
         MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)
         if tracking_uri:
             mlflow.set_tracking_uri(tracking_uri)
-        self.uri = mlflow.get_tracking_uri()
+        self.uri = without_password(mlflow.get_tracking_uri())
         with _plain_errors(self.uri):
-            _check_database(self.uri)
+            _check_database(mlflow.get_tracking_uri())
             with _impatient():
                 self.client = MlflowClient()
                 self.client.search_experiments(max_results=1)
@@ -78,7 +79,14 @@ class Tracker:
         if not run_id:
             raise ValueError("there is no run to read from; name one with --run")
         with _plain_errors(self.uri):
-            return Source(self.client, run_id)
+            try:
+                return Source(self.client, run_id)
+            except MlflowException as error:
+                if error.error_code not in BAD_REQUESTS:
+                    raise
+                raise ValueError(
+                    f"there is no run {run_id!r} in {self.uri}; mlflow ui shows those there are"
+                ) from error
 
     def source_or_none(self, run_id: str | None) -> "Source | None":
         """Open a run for reading if one is named or active."""
@@ -320,22 +328,28 @@ def _is_from_mlflow(name: str) -> bool:
     )
 
 
+def without_password(uri: str) -> str:
+    """Write a tracking URI as others may read it."""
+    parts = urlsplit(uri)
+    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
+
+
 def _check_database(uri: str) -> None:
     """Open a database once: MLflow would try for minutes and print a page."""
-    parts = urlsplit(uri)
-    kind = parts.scheme.partition("+")[0]
+    kind = urlsplit(uri).scheme.partition("+")[0]
     if kind not in ("sqlite", "postgresql", "mysql", "mssql"):
         return
     path = Path(sqlalchemy.make_url(uri).database or "")
     if kind == "sqlite" and path.name:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for place in (path.parent, path):
-            if place.exists() and not os.access(place, os.W_OK):
-                raise PermissionError(f"{place} cannot be written")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PermissionError(f"cannot make the directory of {path}: {error}") from None
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise PermissionError(f"cannot write {path}; name another place with --tracking-uri")
     timeout = {"connect_timeout": PATIENCE} if kind in ("postgresql", "mysql") else {}
     engine = sqlalchemy.create_engine(uri, connect_args=timeout)
     with engine.connect() as connection:
-        connection.execute(sqlalchemy.text("SELECT 1"))
         sqlalchemy.inspect(connection).get_table_names()
     engine.dispose()
 
@@ -360,12 +374,23 @@ def _plain_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        code = error.error_code
-        if code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise ValueError(f"{error.message} (tracking store {uri})") from error
-        raise ConnectionError(f"tracking store {uri}: {error.message}") from error
+        cause = _innermost(error)
+        if isinstance(cause, OSError):
+            raise ConnectionError(
+                f"tracking server {uri} does not answer ({cause}); "
+                "start it, or name another with --tracking-uri"
+            ) from error
+        kind = ValueError if error.error_code in BAD_REQUESTS else ConnectionError
+        raise kind(f"tracking store {uri}: {error.message}") from error
     except sqlalchemy.exc.ArgumentError as error:
         raise ValueError(f"{uri!r} is no tracking store: {error}") from error
     except (sqlalchemy.exc.SQLAlchemyError, ModuleNotFoundError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise ConnectionError(f"tracking store {uri} cannot be opened: {cause}") from error
+        raise ConnectionError(
+            f"tracking store {uri} cannot be opened ({_innermost(error)})"
+        ) from error
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return error
