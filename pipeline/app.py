@@ -42,7 +42,7 @@ def fitreel(
 def main() -> Never:
     """Run the command line: exit 0, 1 if a training diverged, 2 on a bad input."""
     # MLflow stops its projects with SIGTERM; unwinding closes the run.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     # A full collection walks all that torch and mlflow imported for 0.3 s, and finds nothing,
     gc.set_threshold(100_000, 20, 100)
     try:

@@ -19,8 +19,8 @@ from fitreel.settings import (
 )
 
 
-def _text(help: str) -> Any:
-    return field(default=None, metadata={"help": help})
+def _text(text: str) -> Any:
+    return field(default=None, metadata={"help": text})
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         )
 
     # Typer looks at both, and through __wrapped__.
-    del with_settings.__wrapped__  # type: ignore[attr-defined]
+    del with_settings.__wrapped__
     with_settings.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     with_settings.__annotations__ = {option.name: option.annotation for option in options}
     return with_settings

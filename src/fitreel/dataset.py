@@ -71,7 +71,7 @@ def save_dataset(dataset: Dataset, path: Path) -> None:
 
 def load_dataset(path: Path) -> Dataset:
     """Read the columns x and y of a CSV file; ValueError names the file and what is wrong."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         try:
             header = next(csv.reader(file), [])
             names = [name.strip() for name in header]
@@ -89,5 +89,5 @@ def load_dataset(path: Path) -> Dataset:
 
 def sha256(path: Path) -> str:
     """Give the hexadecimal SHA-256 of a file."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -90,7 +90,7 @@ def load_weights(path: Path) -> Weights:
 
 def save_weight_table(weights: Weights, path: Path) -> None:
     """Write a row a hidden neuron: neuron, input_weight, bias, output_weight."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["neuron", "input_weight", "bias", "output_weight"])
         columns = (weights.input_weight, weights.bias, weights.output_weight)
@@ -124,10 +124,11 @@ def _weights(state: dict[str, torch.Tensor], activation: ActivationName) -> Weig
 def _read(path: Path, names: tuple[str, ...]) -> tuple[dict[str, torch.Tensor], ActivationName]:
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in names}
+            tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in names}
             activation = (file.metadata() or {}).get("activation")
     except SafetensorError as error:
         raise ValueError(f"{path.name} holds no weights: {error}") from None
-    if activation not in get_args(ActivationName):
-        raise ValueError(f"{path.name} names no known activation; got {activation!r}")
-    return tensors, activation
+    for known in get_args(ActivationName):
+        if activation == known:
+            return tensors, known
+    raise ValueError(f"{path.name} names no known activation; got {activation!r}")

@@ -4,10 +4,12 @@ import matplotlib.pyplot as plt
 from matplotlib.backends.registry import BackendFilter, backend_registry
 from torch import linspace
 
+from fitreel.camera import DPI, SIZE, Scenery, loss_text
 from fitreel.dataset import Dataset
 from fitreel.figures import INK, LINE_COLOUR
-from fitreel.film import HOLD, LINE_POINTS, SIZE, Scenery, loss_text
+from fitreel.film import HOLD
 from fitreel.network import Network
+from fitreel.scenes import LINE_POINTS
 from fitreel.training import Hook
 
 PAUSE = 0.1  # seconds from one redraw to the next, as in the original
@@ -20,11 +22,14 @@ class LiveWindow:
         """Open the window; OSError where there is no display or no toolkit."""
         hint = "leave --live off, or give it a display and pip install 'fitreel[live]'"
         try:
-            self._figure = plt.figure("fitreel", figsize=(SIZE[0] / 100, SIZE[1] / 100))
+            self._figure = plt.figure("fitreel", figsize=(SIZE[0] / DPI, SIZE[1] / DPI))
         except ImportError as error:
             raise OSError(f"no window can be opened ({error}); {hint}") from None
         backend = plt.get_backend().lower()
-        if backend not in backend_registry.list_builtin(BackendFilter.INTERACTIVE):
+        interactive = backend_registry.list_builtin(  # type: ignore[no-untyped-call]
+            BackendFilter.INTERACTIVE
+        )
+        if backend not in interactive:
             raise OSError(f"no window can be opened (matplotlib chose {backend}); {hint}")
         self._figure.show()
 
@@ -35,11 +40,11 @@ class LiveWindow:
         """
         scenery = Scenery(self._figure, dataset)
         scenery.line.set_animated(False)
-        place = {"transform": scenery.axes.transAxes}
-        loss_label = scenery.axes.text(
-            0.5, 0.04, "", color=LINE_COLOUR, size=20, ha="center", **place
+        axes, corner = scenery.axes, scenery.axes.transAxes
+        loss_label = axes.text(
+            0.5, 0.04, "", color=LINE_COLOUR, size=20, ha="center", transform=corner
         )
-        epoch_label = scenery.axes.text(0, 1.02, "", color=INK, size=12, **place)
+        epoch_label = axes.text(0, 1.02, "", color=INK, size=12, transform=corner)
         x = linspace(dataset.x.min().item(), dataset.x.max().item(), LINE_POINTS)
 
         def redraw(epoch: int, loss: float, network: Network) -> None:

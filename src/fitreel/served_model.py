@@ -4,6 +4,7 @@ It stands alone: no fitreel, no torch, so that whoever loads or serves a model i
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,19 +16,12 @@ from safetensors import safe_open
 
 Array = NDArray[np.float32]
 _erf = np.vectorize(math.erf, otypes=[np.float32])
-
-
-def _activate(name: str, inputs: Array) -> Array:
-    if name == "relu":
-        return np.maximum(inputs, 0)
-    if name == "tanh":
-        return np.tanh(inputs)
-    if name == "sigmoid":
-        # Equal to 1 / (1 + exp(-inputs)), without its overflow.
-        return (np.tanh(inputs / 2) + 1) / 2
-    if name == "gelu":
-        return inputs * (1 + _erf(inputs / math.sqrt(2))) / 2
-    raise ValueError(f"unknown activation {name!r}")
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "relu": lambda inputs: np.maximum(inputs, 0),
+    "tanh": np.tanh,
+    "sigmoid": lambda inputs: (np.tanh(inputs / 2) + 1) / 2,  # never overflows
+    "gelu": lambda inputs: inputs * (1 + _erf(inputs / math.sqrt(2))) / 2,
+}
 
 
 class ServedModel(PythonModel):
@@ -37,7 +31,7 @@ class ServedModel(PythonModel):
         """Read the weights that were logged with the model."""
         with safe_open(context.artifacts["weights"], framework="np") as file:
             self.weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            self.activation = file.metadata()["activation"]
+            self.activate = ACTIVATIONS[file.metadata()["activation"]]
 
     def predict(
         self,
@@ -49,9 +43,10 @@ class ServedModel(PythonModel):
         x = np.asarray(model_input["x"], dtype=np.float32)[:, None]
         weights = self.weights
         inputs = x @ weights["hidden.weight"].T + weights["hidden.bias"]  # (rows, hidden)
-        active = _activate(self.activation, inputs)
+        active = self.activate(inputs)
         output = active @ weights["output.weight"].T + weights["output.bias"]  # (rows, 1)
-        return output[:, 0].astype(np.float64)
+        prediction: NDArray[np.float64] = output[:, 0].astype(np.float64)
+        return prediction
 
 
 set_model(ServedModel())

@@ -17,7 +17,7 @@ LARGEST_SEED = 2**31 - 1
 
 def setting(
     default: Any,
-    help: str,
+    text: str,
     *,
     least: float = -math.inf,
     most: float = math.inf,
@@ -25,7 +25,7 @@ def setting(
 ) -> Any:
     """Declare a field: its default, its help, and the range ``above < value``, ``least..most``."""
     return field(
-        default=default, metadata={"help": help, "least": least, "most": most, "above": above}
+        default=default, metadata={"help": text, "least": least, "most": most, "above": above}
     )
 
 

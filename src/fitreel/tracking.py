@@ -57,7 +57,7 @@ class Tracker:
         """
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         # Standard output is for the run id alone.
-        MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)
+        os.environ[MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.name] = "true"
         if tracking_uri:
             mlflow.set_tracking_uri(tracking_uri)
         self.uri = without_password(mlflow.get_tracking_uri())
@@ -67,7 +67,7 @@ class Tracker:
                 self.client = MlflowClient()
                 self.client.search_experiments(max_results=1)
             self.experiment_id = self._experiment_id(experiment) if experiment else None
-        self.active_run_id = MLFLOW_RUN_ID.get()
+        self.active_run_id = os.environ.get(MLFLOW_RUN_ID.name)
 
     def _experiment_id(self, name: str) -> str:
         found = self.client.get_experiment_by_name(name)
@@ -357,15 +357,20 @@ def _check_database(uri: str) -> None:
 @contextmanager
 def _impatient() -> Iterator[None]:
     """Let MLflow try once, for PATIENCE seconds, instead of its four minutes."""
-    wanted = {MLFLOW_HTTP_REQUEST_MAX_RETRIES: 0, MLFLOW_HTTP_REQUEST_TIMEOUT: PATIENCE}
-    before = {setting: setting.get_raw() for setting in wanted}
+    wanted = {
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES.name: "0",
+        MLFLOW_HTTP_REQUEST_TIMEOUT.name: str(PATIENCE),
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
-        for setting, value in wanted.items():
-            setting.set(value)
         yield
     finally:
-        for setting, value in before.items():
-            setting.unset() if value is None else setting.set(value)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def fit(
     TrainingDiverged when a loss is not finite.
     """
     network = Network(settings)
-    parameters = list(network.parameters())
+    parameters: list[Tensor] = list(network.parameters())
     update = _optimizer(settings, parameters)
     x, y = dataset.x.unsqueeze(1), dataset.y.unsqueeze(1)  # (points, 1)
     losses = np.empty(settings.epochs)

@@ -1,0 +1,121 @@
+"""The camera: it draws the scenes, the fixed scenery once and then only what moves."""
+
+import math
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from fitreel.dataset import Dataset
+from fitreel.figures import INK, LINE_COLOUR, draw_points, style
+from fitreel.scenes import Scenes
+
+SIZE = (640, 480)  # pixels
+DPI = 100
+AXES = (0.09, 0.09, 0.88, 0.84)  # left, bottom, width, height in parts of the picture
+Pixels = NDArray[np.uint32]  # one little-endian RGBA word a pixel
+
+
+class Scenery:
+    """The fixed picture behind all frames, and the line that moves in front of it."""
+
+    def __init__(self, figure: Figure, dataset: Dataset) -> None:
+        """Draw axes that fit the points; they stay as they are from first to last frame."""
+        self.axes = figure.add_axes(AXES)
+        style(self.axes)
+        draw_points(self.axes, dataset)
+        x_min, x_max = dataset.x.min().item(), dataset.x.max().item()
+        y_min, y_max = dataset.y.min().item(), dataset.y.max().item()
+        width, height = x_max - x_min, (y_max - y_min) or 1.0
+        self.axes.set_xlim(x_min - 0.04 * width, x_max + 0.04 * width)
+        # The strip below the points is for the loss.
+        self.axes.set_ylim(y_min - 0.22 * height, y_max + 0.1 * height)
+        (self.line,) = self.axes.plot([], [], color=LINE_COLOUR, linewidth=3, animated=True)
+
+
+class Lettering:
+    """Write numbers with ready-made characters.
+
+    Matplotlib lays out a text anew each time it changes, which took half of a film's time.
+    """
+
+    def __init__(self, word: str, size: float, colour: str) -> None:
+        """Draw ``word`` and every character of a number once, ``size`` points high."""
+        self._word = word
+        parts = [word, *"0123456789.e+-"]
+        row = math.ceil(2 * size * DPI / 72)  # pixels from one part to the next
+        figure = Figure(figsize=(4, row * len(parts) / DPI), dpi=DPI)
+        figure.patch.set_alpha(0)
+        canvas = FigureCanvasAgg(figure)
+        texts = [
+            figure.text(0, place * row + row // 3, part, color=colour, size=size, transform=None)
+            for place, part in enumerate(parts)
+        ]
+        canvas.draw()  # type: ignore[no-untyped-call]
+        # From below, as draw_image wants it: (rows, pixels across, RGBA).
+        pixels = _rgba(canvas)[::-1]
+        widths = [math.ceil(text.get_window_extent().width) for text in texts]
+        self._stamps = {
+            part: pixels[place * row : (place + 1) * row, : widths[place]].copy()
+            for place, part in enumerate(parts)
+        }
+
+    def width(self, number: str) -> int:
+        """Give the width of word and number in pixels."""
+        return sum(self._stamps[part].shape[1] for part in (self._word, *number))
+
+    def draw(self, renderer: RendererAgg, x: float, y: float, number: str) -> None:
+        """Write word and number with their lower left corner at a pixel, from below."""
+        context = renderer.new_gc()
+        for part in (self._word, *number):
+            renderer.draw_image(context, round(x), round(y), self._stamps[part])
+            x += self._stamps[part].shape[1]
+
+
+class Camera:
+    """Shoot the frames of a film: the scenery is drawn once, then only what moves.
+
+    A full redraw takes 25 ms, line and numbers 0.3 ms.
+    """
+
+    def __init__(self, film: Scenes) -> None:
+        figure = Figure(figsize=(SIZE[0] / DPI, SIZE[1] / DPI), dpi=DPI)
+        self._canvas = FigureCanvasAgg(figure)
+        self._film = film
+        self._scenery = Scenery(figure, film.dataset)
+        self._loss = Lettering("Loss=", 20, LINE_COLOUR)
+        self._epoch = Lettering("epoch ", 12, INK)
+        self._canvas.draw()  # type: ignore[no-untyped-call]
+        self._empty = self._canvas.copy_from_bbox(figure.bbox)  # type: ignore[no-untyped-call]
+        self.background = self._pixels().copy()
+
+    def shoot(self, frame: int) -> Pixels:
+        """Draw a frame; the array is valid until the next is drawn."""
+        film, axes, renderer = self._film, self._scenery.axes, self._canvas.renderer
+        self._canvas.restore_region(self._empty)  # type: ignore[no-untyped-call]
+        self._scenery.line.set_data(film.x, film.predictions[frame])
+        axes.draw_artist(self._scenery.line)
+        loss, box = loss_text(film.losses[frame]), axes.bbox
+        left = (box.x0 + box.x1 - self._loss.width("0.0000")) / 2
+        self._loss.draw(renderer, left, box.y0, loss)
+        self._epoch.draw(renderer, box.x0, box.y1, str(film.epochs[frame]))
+        return self._pixels()
+
+    def _pixels(self) -> Pixels:
+        return _rgba(self._canvas).view("<u4")[..., 0]
+
+
+def rgb(pixels: Pixels) -> NDArray[np.uint8]:
+    """Unpack pixels into their red, green and blue: (..., 3)."""
+    channels: NDArray[np.uint8] = np.ascontiguousarray(pixels).view(np.uint8)
+    return channels.reshape(*pixels.shape, 4)[..., :3]
+
+
+def loss_text(loss: float) -> str:
+    """Write a loss with four decimals, huge ones in powers of ten."""
+    return f"{loss:.4f}" if loss < 1e5 else f"{loss:.4e}"
+
+
+def _rgba(canvas: FigureCanvasAgg) -> NDArray[np.uint8]:
+    return np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]

@@ -1,0 +1,34 @@
+"""The scenes: what each frame of a film shows, as plain arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fitreel.dataset import Dataset
+from fitreel.history import History
+
+LINE_POINTS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Scenes:
+    """Hold what the film shows: one row a frame."""
+
+    dataset: Dataset
+    x: NDArray[np.float32]  # (points of the line,)
+    predictions: NDArray[np.float32]  # (frames, points of the line)
+    epochs: NDArray[np.int64]  # (frames,)
+    losses: NDArray[np.float64]  # (frames,)
+
+
+def scenes(dataset: Dataset, history: History, max_frames: int) -> Scenes:
+    """Compute what each frame shows; more than ``max_frames`` are thinned evenly, ends kept."""
+    count = len(history.frame_epochs)
+    kept = np.linspace(0, count - 1, min(count, max_frames)).round().astype(np.int64)
+    x = torch.linspace(dataset.x.min().item(), dataset.x.max().item(), LINE_POINTS)
+    epochs = history.frame_epochs[kept]
+    # One network at a time: together they would hold frames by points by neurons numbers.
+    predictions = np.stack([history.frames[int(k)].predict(x).numpy() for k in kept])
+    return Scenes(dataset, x.numpy(), predictions, epochs, history.losses[epochs])
