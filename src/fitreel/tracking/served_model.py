@@ -14,12 +14,12 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 from safetensors import safe_open
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 _erf = np.vectorize(math.erf, otypes=[np.float32])
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "relu": lambda inputs: np.maximum(inputs, 0),
     "tanh": np.tanh,
-    "sigmoid": lambda inputs: (np.tanh(inputs / 2) + 1) / 2,  # never overflows
+    "sigmoid": lambda inputs: (1 + np.tanh(inputs / 2)) / 2,  # never overflows
     "gelu": lambda inputs: inputs * (1 + _erf(inputs / math.sqrt(2))) / 2,
 }
 
