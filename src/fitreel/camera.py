@@ -83,7 +83,8 @@ class Camera:
         figure = Figure(figsize=(SIZE[0] / DPI, SIZE[1] / DPI), dpi=DPI)
         self._canvas = FigureCanvasAgg(figure)
         self._film = film
-        self._scenery = Scenery(figure, film.dataset)
+        scenery = Scenery(figure, film.dataset)
+        self.axes, self._line = scenery.axes, scenery.line
         self._loss = Lettering("Loss=", 20, LINE_COLOUR)
         self._epoch = Lettering("epoch ", 12, INK)
         self._canvas.draw()  # type: ignore[no-untyped-call]
@@ -92,10 +93,10 @@ class Camera:
 
     def shoot(self, frame: int) -> Pixels:
         """Draw a frame; the array is valid until the next is drawn."""
-        film, axes, renderer = self._film, self._scenery.axes, self._canvas.renderer
+        film, axes, renderer = self._film, self.axes, self._canvas.renderer
         self._canvas.restore_region(self._empty)  # type: ignore[no-untyped-call]
-        self._scenery.line.set_data(film.x, film.predictions[frame])
-        axes.draw_artist(self._scenery.line)
+        self._line.set_data(film.x, film.predictions[frame])
+        axes.draw_artist(self._line)
         loss, box = loss_text(film.losses[frame]), axes.bbox
         left = (box.x0 + box.x1 - self._loss.width("0.0000")) / 2
         self._loss.draw(renderer, left, box.y0, loss)

@@ -30,10 +30,13 @@ class Palette:
         self.transparent = len(self._colours)  # stands for: as in the frame before
         # Nearest colours, found when first asked for: six bits a channel, -1 for unknown.
         self._nearest = np.full(1 << 18, -1, dtype=np.int16)
+        # The most frequent colours are shown exactly, the most frequent of a cell if they share it.
+        for word, colour in zip(common[::-1], rgb(common[::-1]), strict=True):
+            self._nearest[_cells(word)] = (self._colours == colour).all(axis=1).argmax()
 
     def index(self, pixels: Pixels) -> Indices:
         """Give the place of the nearest colour of each pixel."""
-        cells = (pixels >> 2 & 63) | (pixels >> 10 & 63) << 6 | (pixels >> 18 & 63) << 12
+        cells = _cells(pixels)
         unknown = np.unique(cells[self._nearest[cells] < 0])
         channels = np.stack([unknown & 63, unknown >> 6 & 63, unknown >> 12], axis=-1)
         middles = channels.astype(np.int32) * 4 + 2
@@ -46,3 +49,8 @@ class Palette:
         # The transparent entry needs a colour of its own: Pillow finds entries by their colour.
         free = next(c for c in range(256) if (c, 0, 255) not in set(map(tuple, self._colours)))
         return self._colours.tobytes() + bytes([free, 0, 255])
+
+
+def _cells(pixels: Pixels) -> Pixels:
+    cells: Pixels = (pixels >> 2 & 63) | (pixels >> 10 & 63) << 6 | (pixels >> 18 & 63) << 12
+    return cells

@@ -1,0 +1,59 @@
+"""What the tests share: a quiet MLflow, small experiments, the command line."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fitreel.dataset import Dataset, generate
+from fitreel.settings import TrainingSettings
+from fitreel.training import Fit, fit
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Give the environment of a command: MLflow's defaults, telemetry off, our Python first."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    return kept | {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path, "COLUMNS": "100"} | changes
+
+
+@pytest.fixture(autouse=True)
+def quiet_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+
+
+@pytest.fixture
+def fitreel(tmp_path: Path) -> Command:
+    """Run the command in a directory of its own; tracked in that directory's mlflow.db."""
+
+    def run(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["fitreel", *arguments],
+            cwd=tmp_path,
+            env=environment(**changes),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Dataset:
+    return generate()
+
+
+@pytest.fixture(scope="session")
+def trained(dataset: Dataset) -> Fit:
+    """The original's experiment, cut down to 60 epochs: 12 frames."""
+    return fit(dataset, TrainingSettings(epochs=60))

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from fitreel.dataset import Dataset, generate
+from fitreel.figures import (
+    DEAD,
+    NEGATIVE,
+    POINT_COLOUR,
+    POSITIVE,
+    NeuronTable,
+    draw_weights,
+    neuron_table,
+    scatter,
+    shorten,
+)
+from fitreel.network import Weights
+from fitreel.settings import DataSettings
+from fitreel.training import Fit
+
+
+def pixel(figure: Figure, x: float, y: float, axes: int = 0) -> tuple[float, ...]:
+    """Give the colour at a place in the coordinates of the data, as parts of one."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())
+    across, up = figure.axes[axes].transData.transform((x, y))
+    return tuple(pixels[len(pixels) - round(up), round(across), :3] / 255)
+
+
+def test_the_table_holds_what_the_picture_shows(dataset: Dataset, trained: Fit) -> None:
+    weights = trained.network.weights()
+    table = neuron_table(weights, dataset)
+    assert np.array_equal(table.input_weight, weights.input_weight.numpy())
+    assert np.array_equal(table.output_weight, weights.output_weight.numpy())
+    assert np.array_equal(table.dead, weights.dead(dataset.x).numpy())
+
+
+def test_bars_tell_signs_and_dead_neurons_by_colour() -> None:
+    table = NeuronTable(
+        np.array([1, -1, 0.5], np.float32),
+        np.array([-2, 2, 1], np.float32),
+        np.array([False, False, True]),
+    )
+    figure = draw_weights(table, "a run", 0.25)
+    assert pixel(figure, 0.5, 0) == pytest.approx(to_rgb(POSITIVE), abs=0.01)
+    assert pixel(figure, -0.5, 1) == pytest.approx(to_rgb(NEGATIVE), abs=0.01)
+    assert pixel(figure, 0.25, 2) == pytest.approx(to_rgb(DEAD), abs=0.01)
+    assert pixel(figure, -1, 0, axes=1) == pytest.approx(to_rgb(NEGATIVE), abs=0.01)
+    assert pixel(figure, 1, 1, axes=1) == pytest.approx(to_rgb(POSITIVE), abs=0.01)
+    assert pixel(figure, -0.7, 0) == (1, 1, 1)
+    assert figure.get_suptitle() == "a run   loss 0.25"
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["0", "1", "2 dead"]
+    assert [label.get_text() for label in figure.axes[0].texts] == ["+1", "−1", "+0.5"]
+
+
+def test_a_name_is_text_and_never_mathematics() -> None:
+    table = NeuronTable(np.ones(1, np.float32), np.ones(1, np.float32), np.array([False]))
+    figure = draw_weights(table, "$\\undefined{$ <b>\n", 1.0)
+    FigureCanvasAgg(figure).draw()
+    assert figure.get_suptitle().startswith("$\\undefined{$ <b> ")
+
+
+def test_long_names_are_cut() -> None:
+    assert shorten("a" * 60) == "a" * 60
+    assert shorten("a" * 61) == "a" * 59 + "…"
+
+
+@pytest.mark.parametrize("hidden", [1, 64, 65, 4096])
+def test_any_number_of_neurons_is_pictured(hidden: int) -> None:
+    zeros = torch.zeros(hidden)
+    weights = Weights(zeros, zeros, zeros, torch.tensor(0.0), "relu")
+    figure = draw_weights(neuron_table(weights, generate()), "zeros", 0.0)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    assert canvas.get_width_height()[1] <= 1800
+
+
+def test_the_scatter_shows_the_points_where_they_are() -> None:
+    dataset = generate(DataSettings(samples=2))
+    figure = scatter(dataset)
+    for x, y in zip(dataset.x.tolist(), dataset.y.tolist(), strict=True):
+        assert pixel(figure, x, y) == pytest.approx(
+            [0.15 + 0.85 * part for part in to_rgb(POINT_COLOUR)], abs=0.02
+        )
+    assert figure.get_size_inches().tolist() == [6.4, 4.8]

@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image, ImageSequence
+
+from fitreel.camera import SIZE, Camera, rgb
+from fitreel.dataset import Dataset, generate
+from fitreel.figures import LINE_COLOUR
+from fitreel.film import render
+from fitreel.scenes import scenes
+from fitreel.settings import FilmSettings, TrainingSettings
+from fitreel.training import Fit, fit
+
+
+def durations(path: Path) -> list[int]:
+    with Image.open(path) as film:
+        return [frame.info["duration"] for frame in ImageSequence.Iterator(film)]
+
+
+def test_the_default_film_has_200_frames_of_640_by_480(tmp_path: Path) -> None:
+    dataset = generate()
+    render(dataset, fit(dataset).history, tmp_path / "rst.gif")
+    with Image.open(tmp_path / "rst.gif") as film:
+        assert (film.size, film.info["loop"]) == (SIZE, 0)
+    assert durations(tmp_path / "rst.gif") == [50] * 199 + [1500]
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset, trained: Fit) -> Path:
+    path = tmp_path_factory.mktemp("film") / "rst.gif"
+    render(dataset, trained.history, path)
+    return path
+
+
+def test_every_frame_of_the_gif_is_what_the_camera_saw(
+    film: Path, dataset: Dataset, trained: Fit
+) -> None:
+    camera = Camera(scenes(dataset, trained.history, 400))
+    frames = iio.imread(film)[..., :3].astype(int)
+    assert len(frames) == 12
+    for number, frame in enumerate(frames):
+        error = np.abs(frame - rgb(camera.shoot(number)))
+        assert error.mean() < 0.2
+        assert np.quantile(error, 0.999) < 32
+
+
+def test_the_red_line_of_the_gif_is_where_the_prediction_is(
+    film: Path, dataset: Dataset, trained: Fit
+) -> None:
+    shown = scenes(dataset, trained.history, 400)
+    transform = Camera(shown).axes.transData
+    red = np.array(to_rgb(LINE_COLOUR)) * 255
+    for number, frame in enumerate(iio.imread(film)[..., :3]):
+        places = transform.transform(np.stack([shown.x, shown.predictions[number]], axis=1))
+        for across, up in places[5:-5:10]:
+            assert frame[SIZE[1] - 1 - int(up), int(across)] == pytest.approx(red, abs=8)
+
+
+@pytest.mark.parametrize(("fps", "expected"), [(20, 550), (30, 370), (7, 1570), (50, 220)])
+def test_frames_keep_time_in_hundredths_of_a_second(
+    tmp_path: Path, dataset: Dataset, trained: Fit, fps: int, expected: int
+) -> None:
+    render(dataset, trained.history, tmp_path / "rst.gif", FilmSettings(fps=fps))
+    *moving, last = durations(tmp_path / "rst.gif")
+    assert sum(moving) == pytest.approx(1000 * 11 / fps, abs=10)
+    assert sum(moving) == expected
+    assert last == 1500
+
+
+def test_a_film_of_one_frame_is_a_film(tmp_path: Path, dataset: Dataset) -> None:
+    history = fit(dataset, TrainingSettings(epochs=3)).history
+    render(dataset, history, tmp_path / "rst.gif")
+    assert durations(tmp_path / "rst.gif") == [1500]
+
+
+# imageio's reader leaves the pipes of its ffmpeg to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_mp4_holds_the_last_frame_for_a_second_and_a_half(
+    tmp_path: Path, dataset: Dataset, trained: Fit
+) -> None:
+    path = tmp_path / "rst.mp4"
+    render(dataset, trained.history, path, FilmSettings(format="mp4", fps=10))
+    meta = iio.immeta(path, plugin="FFMPEG")
+    frames = iio.imread(path, plugin="FFMPEG")
+    assert (meta["codec"], meta["fps"], meta["size"]) == ("h264", 10, SIZE)
+    assert len(frames) == 11 + 15
+    camera = Camera(scenes(dataset, trained.history, 400))
+    assert np.abs(frames[-1].astype(int) - rgb(camera.shoot(11))).mean() < 3
+
+
+def test_every_frame_is_reported(tmp_path: Path, dataset: Dataset, trained: Fit) -> None:
+    seen: list[int] = []
+    render(dataset, trained.history, tmp_path / "a.gif", FilmSettings(max_frames=5), seen.append)
+    assert seen == [1, 2, 3, 4, 5]
+
+
+def test_the_film_may_have_any_name(tmp_path: Path, dataset: Dataset, trained: Fit) -> None:
+    render(dataset, trained.history, tmp_path / "film", FilmSettings(max_frames=2))
+    assert (tmp_path / "film").read_bytes().startswith(b"GIF89a")

@@ -1,0 +1,96 @@
+import csv
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from fitreel.history import (
+    History,
+    load_history,
+    load_losses,
+    load_weights,
+    save_frames,
+    save_losses,
+    save_weight_table,
+    save_weights,
+)
+from fitreel.training import Fit
+
+
+def test_a_history_survives_its_files_exactly(tmp_path: Path, trained: Fit) -> None:
+    losses, frames = tmp_path / "history.csv", tmp_path / "frames.safetensors"
+    save_losses(trained.history.losses, losses)
+    save_frames(trained.history, frames)
+    again = load_history(losses, frames)
+    assert np.array_equal(again.losses, trained.history.losses)
+    assert np.array_equal(again.frame_epochs, trained.history.frame_epochs)
+    for name in ("input_weight", "bias", "output_weight", "output_bias"):
+        assert torch.equal(getattr(again.frames, name), getattr(trained.history.frames, name))
+    assert again.frames.activation == "relu"
+
+
+def test_plain_pytorch_loads_the_weights(tmp_path: Path, trained: Fit) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_weights(trained.network.weights(), path)
+
+    weights = load_file(path)
+    x = torch.linspace(-1, 1, 9).unsqueeze(1)
+    hidden = torch.relu(x @ weights["hidden.weight"].T + weights["hidden.bias"])
+    y = hidden @ weights["output.weight"].T + weights["output.bias"]
+
+    assert torch.allclose(y, trained.network(x), atol=1e-6)
+    assert torch.equal(load_weights(path).bias, trained.network.hidden.bias)
+
+
+def test_the_table_of_weights_has_a_row_a_neuron(tmp_path: Path, trained: Fit) -> None:
+    weights = trained.network.weights()
+    save_weight_table(weights, tmp_path / "weights.csv")
+    rows = list(csv.DictReader((tmp_path / "weights.csv").read_text().splitlines()))
+    assert list(rows[0]) == ["neuron", "input_weight", "bias", "output_weight"]
+    assert [int(row["neuron"]) for row in rows] == list(range(20))
+    assert [np.float32(row["bias"]) for row in rows] == weights.bias.tolist()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["epoch,loss\n0,1\n0,2\n", "epoch,loss\n1,1\n", "epoch,loss\n0,many\n", "0,1,2\n0,1,2\n"],
+)
+def test_losses_that_are_no_history_are_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "history.csv").write_text(text)
+    with pytest.raises(ValueError, match="history.csv is no history"):
+        load_losses(tmp_path / "history.csv")
+
+
+def test_frames_must_fit_the_losses(trained: Fit) -> None:
+    history = trained.history
+    with pytest.raises(ValueError, match="the losses end before epoch 55"):
+        History(history.losses[:55], history.frame_epochs, history.frames)
+    with pytest.raises(ValueError, match="must rise"):
+        History(history.losses, history.frame_epochs[::-1], history.frames)
+    with pytest.raises(ValueError, match="11 frame epochs do not fit 12 frames"):
+        History(history.losses, history.frame_epochs[1:], history.frames)
+
+
+def test_a_weights_file_that_is_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(pickle.dumps({"hidden.weight": 1}))
+    with pytest.raises(ValueError, match=r"weights.safetensors holds no weights"):
+        load_weights(path)
+    save_file({"hidden.weight": torch.ones(1, 1)}, path)
+    with pytest.raises(ValueError, match=r"weights.safetensors holds no weights"):
+        load_weights(path)
+
+
+def test_a_weights_file_of_other_shapes_or_activation_is_told(tmp_path: Path, trained: Fit) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_weights(trained.network.weights(), path)
+    tensors = load_file(path)
+    save_file(tensors, path, metadata={"activation": "swish"})
+    with pytest.raises(ValueError, match="no known activation; got 'swish'"):
+        load_weights(path)
+    save_file(tensors | {"hidden.bias": torch.ones(3)}, path, metadata={"activation": "relu"})
+    with pytest.raises(ValueError, match="do not fit"):
+        load_weights(path)

@@ -1,0 +1,66 @@
+from typing import get_args
+
+import pytest
+import torch
+
+from fitreel.network import ACTIVATIONS, Network, Weights
+from fitreel.settings import ActivationName, TrainingSettings
+
+
+def test_a_network_starts_as_pytorch_starts_its_layers() -> None:
+    network = Network(TrainingSettings(hidden=4000))
+    weight, bias = network.output.weight, network.hidden.bias
+    assert bias.abs().max().item() == pytest.approx(1, abs=0.01)  # 1 / sqrt(one input)
+    assert weight.abs().max().item() == pytest.approx(4000**-0.5, rel=0.01)
+    assert weight.mean().item() == pytest.approx(0, abs=1e-3)
+
+
+def test_the_seed_decides_the_weights_and_nothing_global_does() -> None:
+    before = torch.random.get_rng_state()
+    first, again, other = (Network(TrainingSettings(seed=seed)) for seed in (0, 0, 1))
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(first.hidden.weight, again.hidden.weight)
+    assert not torch.equal(first.hidden.weight, other.hidden.weight)
+
+
+@pytest.mark.parametrize("activation", get_args(ActivationName))
+def test_weights_predict_what_the_network_predicts(activation: ActivationName) -> None:
+    network = Network(TrainingSettings(hidden=7, activation=activation))
+    x = torch.linspace(-2, 2, 33)
+    expected = network(x.unsqueeze(1))[:, 0]
+    assert torch.allclose(network.weights().predict(x), expected, atol=1e-6)
+
+
+def test_stacked_weights_predict_a_row_a_network() -> None:
+    members = [Network(TrainingSettings(seed=seed)).weights() for seed in range(3)]
+    x = torch.linspace(-1, 1, 5)
+    stacked = Weights.stack(members)
+    assert stacked.predict(x).shape == (3, 5)
+    for number, member in enumerate(members):
+        assert torch.allclose(stacked.predict(x)[number], member.predict(x))
+        assert torch.equal(stacked[number].bias, member.bias)
+
+
+def test_weights_are_a_copy() -> None:
+    network = Network(TrainingSettings())
+    weights = network.weights()
+    with torch.no_grad():
+        network.hidden.bias.add_(1)
+    assert not torch.equal(weights.bias, network.hidden.bias)
+
+
+def test_a_neuron_is_dead_if_no_point_activates_it() -> None:
+    # x - 2, -x - 2 and x: within -1 .. 1 only the last ever gets above zero.
+    numbers = torch.tensor([1.0, -1.0, 1.0]), torch.tensor([-2.0, -2.0, 0.0]), torch.ones(3)
+    x = torch.linspace(-1, 1, 11)
+    assert Weights(*numbers, torch.tensor(0.0), "relu").dead(x).tolist() == [True, True, False]
+    assert not Weights(*numbers, torch.tensor(0.0), "tanh").dead(x).any()
+
+
+def test_shapes_that_do_not_fit_are_named() -> None:
+    with pytest.raises(ValueError, match=r"do not fit: \(3,\), \(2,\), \(3,\), \(\)"):
+        Weights(torch.ones(3), torch.ones(2), torch.ones(3), torch.tensor(0.0), "relu")
+
+
+def test_every_activation_is_there() -> None:
+    assert tuple(ACTIVATIONS) == get_args(ActivationName)

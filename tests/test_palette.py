@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+
+from fitreel.camera import Camera, rgb
+from fitreel.dataset import Dataset
+from fitreel.palette import COLOURS, Palette
+from fitreel.scenes import scenes
+from fitreel.training import Fit
+
+
+@pytest.fixture(scope="module")
+def camera(dataset: Dataset, trained: Fit) -> Camera:
+    return Camera(scenes(dataset, trained.history, 400))
+
+
+def test_all_frames_look_the_same_in_the_palette(camera: Camera) -> None:
+    palette = Palette(camera, 12)
+    colours = np.frombuffer(bytes(palette), np.uint8).reshape(-1, 3).astype(int)
+    for frame in range(12):
+        pixels = camera.shoot(frame)
+        error = np.abs(colours[palette.index(pixels)] - rgb(pixels))
+        assert error.mean() < 0.2
+        assert np.quantile(error, 0.999) < 32
+    white = np.full(1, 0xFFFFFFFF, np.uint32)
+    assert colours[palette.index(white)].tolist() == [[255, 255, 255]]
+
+
+def test_no_two_entries_are_alike_and_the_last_is_transparent(camera: Camera) -> None:
+    palette = Palette(camera, 12)
+    colours = np.frombuffer(bytes(palette), np.uint8).reshape(-1, 3)
+    assert len(np.unique(colours, axis=0)) == len(colours) == palette.transparent + 1
+    assert len(colours) <= COLOURS
+    assert palette.index(camera.background).max() < palette.transparent

@@ -1,0 +1,21 @@
+import numpy as np
+import torch
+
+from fitreel.dataset import Dataset
+from fitreel.scenes import scenes
+from fitreel.training import Fit
+
+
+def test_a_scene_is_what_the_network_predicted_at_its_epoch(dataset: Dataset, trained: Fit) -> None:
+    film = scenes(dataset, trained.history, max_frames=400)
+    assert film.epochs.tolist() == list(range(0, 60, 5))
+    assert np.array_equal(film.losses, trained.history.losses[::5])
+    assert (film.x[0], film.x[-1]) == (-1, 1)
+    for number in (0, 11):
+        prediction = trained.history.frames[number].predict(torch.from_numpy(film.x))
+        assert np.array_equal(film.predictions[number], prediction.numpy())
+
+
+def test_long_films_are_thinned_evenly_with_both_ends_kept(dataset: Dataset, trained: Fit) -> None:
+    film = scenes(dataset, trained.history, max_frames=4)
+    assert film.epochs.tolist() == [0, 20, 35, 55]

@@ -1,0 +1,210 @@
+"""The tracking against a real MLflow store, a database in the test's own directory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fitreel.dataset import Dataset, save_dataset, sha256
+from fitreel.history import save_weights
+from fitreel.network import Network
+from fitreel.settings import ActivationName, DataSettings, FilmSettings, TrainingSettings
+from fitreel.tracking import Run, Tracker
+from fitreel.tracking.connection import without_password
+
+
+@pytest.fixture(scope="module")
+def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker]:
+    directory = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(directory)
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        yield Tracker(f"sqlite:///{directory}/mlflow.db")
+        mlflow.set_tracking_uri("")
+
+
+def status(tracker: Tracker, run: Run) -> str:
+    return str(tracker.client.get_run(run.run_id).info.status)
+
+
+def test_a_run_ends_as_what_happened_in_it(tracker: Tracker) -> None:
+    with tracker.run() as finished:
+        assert status(tracker, finished) == "RUNNING"
+    with pytest.raises(ZeroDivisionError), tracker.run() as failed:
+        raise ZeroDivisionError
+    with pytest.raises(KeyboardInterrupt), tracker.run() as killed:
+        raise KeyboardInterrupt
+    found = [status(tracker, run) for run in (finished, failed, killed)]
+    assert found == ["FINISHED", "FAILED", "KILLED"]
+
+
+def test_every_loss_is_there_once_and_in_order(tracker: Tracker) -> None:
+    with tracker.run() as run, run.losses() as losses:
+        for epoch in range(2345):
+            losses.add(epoch, 1 / (epoch + 1))
+    points = tracker.client.get_metric_history(run.run_id, "loss")
+    assert [point.step for point in points] == list(range(2345))
+    assert [point.value for point in points] == [1 / (epoch + 1) for epoch in range(2345)]
+
+
+def test_losses_before_a_failure_are_kept(tracker: Tracker) -> None:
+    with pytest.raises(OSError, match="disk"), tracker.run() as run, run.losses() as losses:
+        losses.add(0, 1.0)
+        raise OSError("disk full")
+    assert len(tracker.client.get_metric_history(run.run_id, "loss")) == 1
+
+
+def test_params_that_are_there_already_stay(tracker: Tracker) -> None:
+    # As `mlflow run -P fps=2e1 -P max_frames=10` leaves them before fitreel starts.
+    with tracker.run() as run:
+        tracker.client.log_param(run.run_id, "fps", "020")
+        tracker.client.log_param(run.run_id, "max_frames", "10")
+        run.log_settings(FilmSettings(fps=20, max_frames=30))
+    found = run.read()
+    assert found.params == {"fps": "020", "format": "gif", "max_frames": "10"}
+    assert "fitreel.fps" not in found.tags
+    assert found.tags["fitreel.max_frames"] == "30"
+
+
+def test_an_automatic_name_never_replaces_a_chosen_one(tracker: Tracker) -> None:
+    with tracker.run() as run:
+        run.set_name("quadratic100")
+        run.set_name("relu20")
+        assert run.read().name == "relu20"
+        tracker.client.set_tag(run.run_id, "mlflow.runName", "lr-test-1")
+        run.set_name("tanh20")
+        assert run.read().name == "lr-test-1"
+    with tracker.run(name="mine") as run:
+        run.set_name("relu20")
+        assert run.read().name == "mine"
+
+
+def test_the_dataset_is_an_input_of_the_run(
+    tracker: Tracker, dataset: Dataset, tmp_path: Path
+) -> None:
+    with tracker.run() as run, run.artifacts("data") as folder:
+        save_dataset(dataset, folder / "dataset.csv")
+        run.log_dataset(dataset, folder / "dataset.csv", "quadratic")
+    (entry,) = tracker.client.get_run(run.run_id).inputs.dataset_inputs
+    assert entry.tags[0].value == "training"
+    file = Path(mlflow.data.get_source(entry.dataset).load(str(tmp_path)))
+    assert sha256(file) == run.read().tags["fitreel.dataset_sha256"]
+    assert torch.equal(run.read().dataset().y, dataset.y)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu"])
+def test_the_model_predicts_what_the_network_predicts(
+    tracker: Tracker, tmp_path: Path, activation: ActivationName
+) -> None:
+    network = Network(TrainingSettings(activation=activation))
+    save_weights(network.weights(), tmp_path / "weights.safetensors")
+    with tracker.run() as run:
+        run.log_model(tmp_path / "weights.safetensors")
+    model = mlflow.pyfunc.load_model(f"runs:/{run.run_id}/model")
+    x = np.linspace(-3, 3, 50)
+    prediction = model.predict(pd.DataFrame({"x": x}))
+    expected = network(torch.tensor(x, dtype=torch.float32)[:, None])[:, 0]
+    assert prediction.shape == (50,)
+    assert prediction == pytest.approx(expected.detach().numpy(), abs=1e-6)
+    assert str(model.metadata.signature.inputs) == "['x': double (required)]"
+
+
+def test_no_artifact_of_the_model_is_a_pickle(tracker: Tracker, tmp_path: Path) -> None:
+    save_weights(Network(TrainingSettings()).weights(), tmp_path / "weights.safetensors")
+    with tracker.run() as run:
+        run.log_model(tmp_path / "weights.safetensors")
+    folder = Path(mlflow.artifacts.download_artifacts(f"runs:/{run.run_id}/model"))
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    assert files == [
+        "MLmodel",
+        "artifacts/weights.safetensors",
+        "conda.yaml",
+        "python_env.yaml",
+        "requirements.txt",
+        "served_model.py",
+    ]
+    pins = (folder / "requirements.txt").read_text().split()
+    assert [pin.partition("==")[0] for pin in pins] == ["mlflow", "numpy", "safetensors"]
+    assert all("==" in pin for pin in pins)
+
+
+def test_a_source_without_the_artifact_says_which_stage_makes_it(tracker: Tracker) -> None:
+    with tracker.run() as run:
+        pass
+    source = tracker.source(run.run_id)
+    with pytest.raises(FileNotFoundError, match=r"has no data/dataset.csv; .* fitreel generate"):
+        source.dataset()
+    with pytest.raises(FileNotFoundError, match=r"has no weights.safetensors; .* fitreel train"):
+        source.weights()
+    assert source.data_settings() is None
+
+
+def test_a_run_reads_from_its_source_and_logs_to_it(tracker: Tracker) -> None:
+    with tracker.run() as first:
+        first.log_settings(DataSettings())
+    source = tracker.source(first.run_id)
+    assert source.data_settings() == DataSettings()
+    with tracker.run(source) as second:
+        pass
+    assert second.run_id == first.run_id
+
+
+def test_the_active_run_of_mlflow_comes_before_the_source(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tracker.run() as first:
+        pass
+    active = tracker.client.create_run("0").info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", active)
+    inside = Tracker(str(mlflow.get_tracking_uri()))
+    source = inside.source(first.run_id)
+    assert not inside.writes_to(source)
+    with inside.run(source) as second:
+        pass
+    assert second.run_id == active
+    assert second.read().tags["fitreel.source_run"] == first.run_id
+    assert inside.source(None).run_id == active
+
+
+def test_deleted_and_unknown_runs_are_told(tracker: Tracker) -> None:
+    with tracker.run() as run:
+        pass
+    tracker.client.delete_run(run.run_id)
+    with pytest.raises(ValueError, match="is deleted"):
+        tracker.source(run.run_id)
+    with pytest.raises(ValueError, match="there is no run 'nowhere'"):
+        tracker.source("nowhere")
+    with pytest.raises(ValueError, match="no run to read from"):
+        tracker.source(None)
+
+
+def test_an_experiment_is_made_when_it_is_missing(tracker: Tracker) -> None:
+    uri = mlflow.get_tracking_uri()
+    named = Tracker(uri, "learning rates")
+    with named.run() as run:
+        pass
+    assert Tracker(uri, "learning rates").experiment_id == run.read().experiment_id
+    with (
+        pytest.raises(ValueError, match="is in another experiment"),
+        Tracker(uri, "other").run(named.source(run.run_id)),
+    ):
+        pass
+
+
+def test_a_database_file_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text(
+        "a shopping list, long enough to be read as a database\n" * 9
+    )
+    before = mlflow.get_tracking_uri()
+    with pytest.raises(ConnectionError, match="cannot be opened .*not a database"):
+        Tracker(f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_tracking_uri(before)
+
+
+def test_passwords_are_not_shown() -> None:
+    assert without_password("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
+    assert without_password("sqlite:///mlflow.db") == "sqlite:///mlflow.db"

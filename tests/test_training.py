@@ -1,0 +1,122 @@
+import math
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from fitreel.dataset import Dataset, generate
+from fitreel.network import Network
+from fitreel.settings import OptimizerName, TrainingSettings
+from fitreel.training import TrainingDiverged, fit
+
+
+def test_one_update_is_the_gradient_worked_out_by_hand() -> None:
+    dataset = Dataset(torch.tensor([-1.0, 0.5, 2.0]), torch.tensor([1.0, 0.0, 3.0]))
+    settings = TrainingSettings(hidden=3, lr=0.1, epochs=1)
+    before = Network(settings).weights()
+    after = fit(dataset, settings).network.weights()
+
+    x, y = dataset.x.tolist(), dataset.y.tolist()
+    w, b, v = (
+        numbers.tolist() for numbers in (before.input_weight, before.bias, before.output_weight)
+    )
+    c = before.output_bias.item()
+    dw, db, dv, dc = [0.0] * 3, [0.0] * 3, [0.0] * 3, 0.0
+    for point, target in zip(x, y, strict=True):
+        inputs = [w[j] * point + b[j] for j in range(3)]
+        active = [max(0.0, value) for value in inputs]
+        slope = 2 / 3 * (sum(v[j] * active[j] for j in range(3)) + c - target)
+        dc += slope
+        for j in range(3):
+            dv[j] += slope * active[j]
+            if inputs[j] > 0:
+                dw[j] += slope * v[j] * point
+                db[j] += slope * v[j]
+
+    assert after.input_weight.tolist() == pytest.approx([w[j] - 0.1 * dw[j] for j in range(3)])
+    assert after.bias.tolist() == pytest.approx([b[j] - 0.1 * db[j] for j in range(3)])
+    assert after.output_weight.tolist() == pytest.approx([v[j] - 0.1 * dv[j] for j in range(3)])
+    assert after.output_bias.item() == pytest.approx(c - 0.1 * dc)
+
+
+OPTIMIZERS = {
+    "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.05),
+    "momentum": lambda parameters: torch.optim.SGD(parameters, lr=0.05, momentum=0.9),
+    "adam": lambda parameters: torch.optim.Adam(parameters, lr=0.05),
+}
+
+
+@pytest.mark.parametrize("name", get_args(OptimizerName))
+def test_training_is_the_loop_that_everybody_writes(name: OptimizerName) -> None:
+    dataset = generate()
+    settings = TrainingSettings(optimizer=name, lr=0.05, epochs=50)
+    network = Network(settings)
+    optimizer = OPTIMIZERS[name](network.parameters())
+    losses = []
+    for _ in range(settings.epochs):
+        loss = torch.nn.functional.mse_loss(network(dataset.x[:, None]), dataset.y[:, None])
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert fit(dataset, settings).history.losses.tolist() == pytest.approx(losses, rel=1e-5)
+
+
+def test_the_same_settings_give_the_same_losses_to_the_last_bit(dataset: Dataset) -> None:
+    settings = TrainingSettings(optimizer="adam", epochs=100)
+    first, again = fit(dataset, settings).history, fit(dataset, settings).history
+    assert first.losses.tobytes() == again.losses.tobytes()
+    assert torch.equal(first.frames.bias, again.frames.bias)
+
+
+def test_a_frame_shows_the_weights_before_the_update(dataset: Dataset) -> None:
+    settings = TrainingSettings(epochs=23, frame_every=5)
+    history = fit(dataset, settings).history
+    assert history.frame_epochs.tolist() == [0, 5, 10, 15, 20]
+    assert torch.equal(history.frames[0].bias, Network(settings).weights().bias)
+    for number, epoch in enumerate(history.frame_epochs):
+        error = history.frames[number].predict(dataset.x) - dataset.y
+        assert error.square().mean().item() == pytest.approx(history.losses[epoch], rel=1e-5)
+
+
+def test_the_hook_sees_every_epoch(dataset: Dataset) -> None:
+    seen = []
+    settings = TrainingSettings(epochs=7)
+    fit(dataset, settings, lambda epoch, loss, network: seen.append((epoch, loss, network)))
+    assert [epoch for epoch, _, _ in seen] == list(range(7))
+    assert seen[-1][1] < seen[0][1]
+    assert isinstance(seen[0][2], Network)
+
+
+def test_training_leaves_the_global_random_state_alone(dataset: Dataset) -> None:
+    before = torch.random.get_rng_state()
+    fit(dataset, TrainingSettings(epochs=3))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_loss_that_is_not_finite_stops_training(dataset: Dataset) -> None:
+    with pytest.raises(TrainingDiverged, match=r"no longer finite at epoch \d+; lower lr") as told:
+        fit(dataset, TrainingSettings(lr=1000.0))
+    history = told.value.history
+    assert history is not None
+    assert len(history.losses) == told.value.epoch
+    assert np.isfinite(history.losses).all()
+    assert history.frame_epochs[-1] < told.value.epoch
+
+
+def test_an_update_that_leaves_no_finite_loss_is_told_at_the_last_epoch_too(
+    dataset: Dataset,
+) -> None:
+    with pytest.raises(TrainingDiverged) as told:
+        fit(dataset, TrainingSettings(lr=1000.0))
+    epochs = told.value.epoch
+    with pytest.raises(TrainingDiverged) as again:
+        fit(dataset, TrainingSettings(lr=1000.0, epochs=epochs))
+    assert again.value.epoch == epochs
+
+
+def test_the_default_training_fits_the_curve(dataset: Dataset) -> None:
+    losses = fit(dataset).history.losses
+    assert len(losses) == 1000
+    assert math.isclose(losses[-1], 0.00417, rel_tol=0.01)
