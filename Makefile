@@ -10,7 +10,7 @@ run: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . --env-manager local
 
 test: $(VENV)/ready-to-develop
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 ui: $(VENV)/ready
 	$(BIN)/mlflow ui

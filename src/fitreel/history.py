@@ -110,7 +110,7 @@ def _state(weights: Weights) -> dict[str, torch.Tensor]:
 
 def _weights(state: dict[str, torch.Tensor], activation: ActivationName) -> Weights:
     hidden_weight, bias, output_weight, output_bias = (
-        state[name].to(torch.float32) for name in STATE_NAMES
+        state[name].to(torch.float32, copy=True) for name in STATE_NAMES
     )
     return Weights(
         hidden_weight.squeeze(-1),

@@ -1,0 +1,242 @@
+"""The rules of the house: who imports whom, and what is written twice says the same."""
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from fitreel.settings import (
+    DataSettings,
+    EvaluationSettings,
+    FilmSettings,
+    LiveSettings,
+    Settings,
+    TrainingSettings,
+)
+from tests.conftest import ROOT
+
+STAGES: dict[str, list[type[Settings]]] = {
+    "generate": [DataSettings],
+    "train": [TrainingSettings, LiveSettings],
+    "evaluate": [EvaluationSettings],
+    "animate": [FilmSettings],
+}
+ENTRY_POINTS = {"main": [group for groups in STAGES.values() for group in groups]} | STAGES
+LIBRARY = sorted((ROOT / "src/fitreel").rglob("*.py"))
+PIPELINE = sorted((ROOT / "pipeline").glob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Give the modules that a file imports, those for type checking alone left out."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            yield node.module or ""
+
+
+def top_levels(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_library_knows_no_pipeline_and_mlflow_only_in_tracking(path: Path) -> None:
+    forbidden = {"typer", "rich", "pipeline"}
+    if path.parent.name != "tracking":
+        forbidden.add("mlflow")
+    assert not top_levels(path) & forbidden
+
+
+@pytest.mark.parametrize("path", PIPELINE, ids=lambda path: path.name)
+def test_the_pipeline_has_no_mathematics_and_no_mlflow(path: Path) -> None:
+    assert not top_levels(path) & {"mlflow", "torch", "numpy", "matplotlib", "imageio"}
+
+
+def test_pyplot_appears_in_the_live_window_alone() -> None:
+    users = [path.name for path in LIBRARY if "matplotlib.pyplot" in imports(path)]
+    assert users == ["live.py"]
+
+
+def test_imports_go_one_way() -> None:
+    names = {
+        ".".join(path.relative_to(ROOT / "src").with_suffix("").parts): set(imports(path))
+        for path in LIBRARY
+        if path.name != "__init__.py"
+    }
+    below = {name: found & names.keys() for name, found in names.items()}
+    while ready := [name for name, needed in below.items() if not needed & below.keys()]:
+        for name in ready:
+            del below[name]
+    assert not below, "these import each other"
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import sys, pipeline.app; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"torch", "mlflow", "matplotlib", "numpy", "imageio", "PIL"} & set(loaded)
+
+
+def test_all_that_the_library_offers_is_there() -> None:
+    import fitreel
+
+    for names in fitreel._HOMES.values():
+        for name in names:
+            assert getattr(fitreel, name).__module__.startswith("fitreel."), name
+    with pytest.raises(AttributeError, match="no attribute 'undo'"):
+        fitreel.undo  # noqa: B018
+
+
+@pytest.fixture(scope="module")
+def project() -> Any:
+    return yaml.safe_load((ROOT / "MLproject").read_text())
+
+
+def test_the_project_has_an_entry_point_a_stage(project: Any) -> None:
+    assert project["conda_env"] == "conda.yaml"
+    assert project["entry_points"].keys() == ENTRY_POINTS.keys()
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_parameters_of_the_project_are_the_settings(project: Any, name: str) -> None:
+    entry = project["entry_points"][name]
+    expected = {}
+    for group in ENTRY_POINTS[name]:
+        hints = get_type_hints(group)
+        for each in fields(group):  # type: ignore[arg-type]
+            kind = "string" if get_origin(hints[each.name]) else hints[each.name].__name__
+            expected[each.name] = {"type": kind, "default": each.default}
+    assert entry["parameters"] == expected
+    # MLflow logs a default as YAML reads it: it must be the text that fitreel would log.
+    texts = [str(parameter["default"]) for parameter in entry["parameters"].values()]
+    assert texts == [str(parameter["default"]) for parameter in expected.values()]
+    command = " ".join(entry["command"].split())
+    options = " ".join(f"--{key.replace('_', '-')} {{{key}}}" for key in expected)
+    stage = "run" if name == "main" else name
+    assert command == f"python -m pipeline {stage} {options}"
+
+
+@pytest.mark.parametrize("name", ["run", *STAGES])
+def test_every_setting_is_an_option_explained_in_help(name: str, fitreel: Any) -> None:
+    page = " ".join(re.sub(r"[│╭╮╰╯─]", " ", fitreel(name, "--help").stdout).split())
+    for group in ENTRY_POINTS["main" if name == "run" else name]:
+        for each in fields(group):  # type: ignore[arg-type]
+            assert f"--{each.name.replace('_', '-')} " in page
+            assert f"[default: {each.default}]" in page
+            assert each.metadata["help"].split(".")[0].split(",")[0] in page
+    for option in ("--run", "--experiment", "--name", "--tracking-uri"):
+        assert option in page
+
+
+def test_the_stages_page_names_every_option() -> None:
+    page = (ROOT / "docs/stages.md").read_text()
+    for group in ENTRY_POINTS["main"]:
+        hints = get_type_hints(group)
+        for each in fields(group):  # type: ignore[arg-type]
+            assert f"| `{each.name}` | {each.default} |" in page
+            for choice in get_args(hints[each.name]):
+                assert choice in page
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    found = {}
+    for line in lines:
+        if text := line.partition("#")[0].strip():
+            name, version = text.split("==")
+            found[canonicalize_name(name)] = version
+    return found
+
+
+@pytest.fixture(scope="module")
+def constraints() -> dict[str, str]:
+    return pins((ROOT / "constraints.txt").read_text().splitlines())
+
+
+@pytest.fixture(scope="module")
+def environment() -> Any:
+    return yaml.safe_load((ROOT / "conda.yaml").read_text())["dependencies"]
+
+
+def needed(requirements: list[str]) -> set[str]:
+    """Give all packages that installed distributions with these requirements need."""
+    todo, found = [Requirement(text) for text in requirements], set[str]()
+    while todo:
+        requirement = todo.pop()
+        name = canonicalize_name(requirement.name)
+        extras = [{"extra": extra} for extra in requirement.extras] or [{"extra": ""}]
+        if name in found and not requirement.extras:
+            continue
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        found.add(name)
+        for text in importlib.metadata.requires(name) or []:
+            inner = Requirement(text)
+            if not inner.marker or any(inner.marker.evaluate(extra) for extra in extras):
+                inner.marker = None
+                todo.append(inner)
+    return found
+
+
+def test_the_environment_of_mlflow_pins_what_make_and_ci_install(
+    constraints: dict[str, str], environment: Any
+) -> None:
+    python, pip, packages = environment
+    assert re.fullmatch(r"python=3\.11\.\d+", python)
+    assert pip == f"pip={constraints['pip']}"
+    assert list(packages) == ["pip"]
+    pinned = pins(packages["pip"])
+    assert pinned.items() <= constraints.items()
+    assert "fitreel" not in pinned
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert pinned.keys() == needed(project["dependencies"])
+    assert pinned["torch"] == "2.13.0"
+
+
+def test_pins_are_within_the_ranges(constraints: dict[str, str]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = project["project"]["optional-dependencies"].values()
+    for text in [*project["project"]["dependencies"], *(one for extra in extras for one in extra)]:
+        requirement = Requirement(text)
+        pinned = constraints[canonicalize_name(requirement.name)]
+        assert requirement.specifier.contains(pinned), text
+    for text in project["dependency-groups"]["dev"]:
+        assert canonicalize_name(Requirement(text).name) in constraints
+
+
+def test_what_is_installed_is_what_is_pinned(constraints: dict[str, str]) -> None:
+    for name, version in constraints.items():
+        assert importlib.metadata.version(name).partition("+")[0] == version, name
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    from fitreel import __version__
+
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_readme_shows_the_library_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    readme = (ROOT / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(from fitreel.*?)```", readme, re.DOTALL)
+    assert len([line for line in example.splitlines() if line]) == 5
+    exec(example, {})
+    assert (tmp_path / "rst.gif").read_bytes().startswith(b"GIF89a")

@@ -1,0 +1,93 @@
+"""The live window on a real display: a virtual one, looked at from outside."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from fitreel.figures import LINE_COLOUR, POINT_COLOUR
+from tests.conftest import environment
+
+TOOLS = ("Xvfb", "import", "xdotool")
+missing = [tool for tool in TOOLS if not shutil.which(tool)]
+pytestmark = pytest.mark.skipif(bool(missing), reason=f"needs a virtual display: {missing}")
+
+
+@pytest.fixture(scope="module")
+def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Start a virtual display and give the environment of commands that use it."""
+    reading, writing = os.pipe()
+    options = ["-screen", "0", "800x600x24", "-nolisten", "tcp", "-displayfd", str(writing)]
+    with subprocess.Popen(
+        ["Xvfb", *options], pass_fds=[writing], stderr=subprocess.DEVNULL
+    ) as server:
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            number = pipe.readline().strip()
+        runtime = str(tmp_path_factory.mktemp("runtime"))
+        yield environment(DISPLAY=f":{number}", XDG_RUNTIME_DIR=runtime)
+        server.terminate()
+
+
+def screenshot(path: Path, variables: dict[str, str]) -> np.ndarray:
+    subprocess.run(["import", "-window", "root", str(path)], env=variables, check=True)
+    return iio.imread(path)[..., :3].astype(int)
+
+
+def amount(picture: np.ndarray, colour: str) -> int:
+    wanted = np.array(to_rgb(colour)) * 255
+    return int((np.abs(picture - wanted).max(axis=-1) < 40).sum())
+
+
+def test_the_window_shows_the_fit_as_it_goes(tmp_path: Path, display: dict[str, str]) -> None:
+    with subprocess.Popen(
+        ["fitreel", "run", "--live", "on", "--epochs", "150"],
+        cwd=tmp_path,
+        env=display,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        pictures: list[np.ndarray] = []
+        while process.poll() is None:
+            picture = screenshot(tmp_path / "screen.png", display)
+            if amount(picture, LINE_COLOUR) > 500 and amount(picture, POINT_COLOUR) > 500:
+                pictures.append(picture)
+            time.sleep(0.2)
+        output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert output.strip()
+    assert len(pictures) >= 5
+    moved = np.abs(pictures[0] - pictures[-1]).max(axis=-1) > 40
+    assert moved.sum() > 500, "the line did not move"
+
+
+def test_training_goes_on_when_the_window_is_closed(
+    tmp_path: Path, display: dict[str, str]
+) -> None:
+    with subprocess.Popen(
+        ["fitreel", "run", "--live", "on", "--epochs", "300"],
+        cwd=tmp_path,
+        env=display,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        search = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "fitreel"]
+        window = subprocess.run(search, env=display, capture_output=True, text=True, check=True)
+        # matplotlib's own key: without a window manager nobody can click the cross.
+        press = ["xdotool", "windowfocus", "--sync", window.stdout.split()[0], "key", "q"]
+        subprocess.run(press, env=display, check=True)
+        gone = ["xdotool", "search", "--onlyvisible", "--name", "fitreel"]
+        while subprocess.run(gone, env=display, capture_output=True, check=False).stdout:
+            assert process.poll() is None, "the window stayed to the end"
+        output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert output.strip()
