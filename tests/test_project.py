@@ -1,0 +1,154 @@
+"""The project as MLflow runs it: real `mlflow run`, environments included."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import imageio.v3 as iio
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from tests.conftest import ROOT, environment
+
+SHORT = ("-P", "epochs=40", "-P", "samples=30")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, so that its mlflow.db is the test's own."""
+    directory = tmp_path_factory.mktemp("clone")
+    for name in ("MLproject", "conda.yaml"):
+        shutil.copy(ROOT / name, directory)
+    for name in ("pipeline", "src"):
+        shutil.copytree(ROOT / name, directory / name)
+    return directory
+
+
+def mlflow_run(directory: Path, *arguments: str, **changes: str) -> Run:
+    """Start `mlflow run .` and give the newest run."""
+    done = subprocess.run(
+        ["mlflow", "run", ".", *arguments],
+        cwd=directory,
+        env=environment(**changes),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    newest = runs(directory)[0]
+    if "--run-id" not in arguments:
+        assert f"=== Run (ID '{newest.info.run_id}') succeeded ===" in done.stderr
+    return newest
+
+
+def client(directory: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{directory}/mlflow.db")
+
+
+def runs(directory: Path) -> list[Run]:
+    return list(client(directory).search_runs(["0"], order_by=["attributes.start_time DESC"]))
+
+
+def test_two_runs_in_one_database_compare_as_two_rows(clone: Path) -> None:
+    slow = mlflow_run(clone, "--env-manager", "local", "-P", "lr=0.20", "-P", "epochs=50")
+    fast = mlflow_run(clone, "--env-manager", "local", "-P", "lr=1e-1", "-P", "epochs=50")
+    assert len(runs(clone)) == 2
+    assert (slow.data.params["lr"], fast.data.params["lr"]) == ("0.20", "1e-1")
+    assert (slow.info.run_name, fast.info.run_name) == (
+        "relu20-sgd-lr0.2-e50",
+        "relu20-sgd-lr0.1-e50",
+    )
+    for run in (slow, fast):
+        assert run.info.status == "FINISHED"
+        assert len(run.data.params) == 18
+        assert not [tag for tag in run.data.tags if tag in ("fitreel.lr", "fitreel.epochs")]
+        losses = client(clone).get_metric_history(run.info.run_id, "loss")
+        assert [point.step for point in losses] == list(range(50))
+        assert {"rst.gif", "rst.png", "weights.csv"} <= {
+            entry.path for entry in client(clone).list_artifacts(run.info.run_id)
+        }
+        assert run.data.tags["mlflow.source.type"] == "PROJECT"
+    assert slow.data.metrics["loss"] != fast.data.metrics["loss"]
+
+
+def test_stages_are_entry_points_of_their_own(clone: Path) -> None:
+    local = ("--env-manager", "local")
+    first = mlflow_run(clone, *local, "-e", "generate", "-P", "samples=30").info.run_id
+    for stage in (("train", "-P", "epochs=40"), ("evaluate",), ("animate",)):
+        run = mlflow_run(clone, *local, "-e", *stage, "--run-id", first)
+    assert run.info.run_id == first
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["test_mse"] > 0
+    assert "rst.gif" in [entry.path for entry in client(clone).list_artifacts(first)]
+
+
+def test_an_old_run_is_filmed_into_a_new_one_or_into_itself(clone: Path) -> None:
+    local = ("--env-manager", "local")
+    old = mlflow_run(clone, *local, *SHORT, "-P", "name=old")
+    assert old.info.run_name == "old"
+    anew = ("-e", "animate", "-P", f"run={old.info.run_id}", "-P", "fps=10")
+    new = mlflow_run(clone, *local, *anew)
+    assert new.info.run_id != old.info.run_id
+    assert new.info.run_name == "old-animate"
+    assert new.data.tags["fitreel.source_run"] == old.info.run_id
+    assert new.data.params["fps"] == "10"
+    film = client(clone).download_artifacts(new.info.run_id, "rst.gif")
+    assert iio.immeta(film)["duration"] == 100
+    mlflow_run(clone, *local, "-e", "animate", "-P", "fps=10", "--run-id", old.info.run_id)
+    film = client(clone).download_artifacts(old.info.run_id, "rst.gif")
+    assert iio.immeta(film)["duration"] == 100
+
+
+def test_another_training_on_the_same_points_is_an_experiment_of_its_own(clone: Path) -> None:
+    local = ("--env-manager", "local")
+    old = mlflow_run(clone, *local, *SHORT)
+    again = ("-e", "train", "-P", f"run={old.info.run_id}", "-P", "lr=0.3", "-P", "epochs=40")
+    new = mlflow_run(clone, *local, *again)
+    assert new.data.tags["fitreel.dataset_sha256"] == old.data.tags["fitreel.dataset_sha256"]
+    assert new.data.params["samples"] == "30"
+    found = mlflow_run(clone, *local, "-e", "evaluate", "--run-id", new.info.run_id)
+    assert found.data.metrics.keys() >= {"test_mse", "noise_floor"}
+
+
+def test_a_bad_parameter_leaves_the_run_failed(clone: Path) -> None:
+    done = subprocess.run(
+        ["mlflow", "run", ".", "--env-manager", "local", "-P", "lr=fast"],
+        cwd=clone,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "fitreel: Invalid value for '--lr': 'fast' is not a valid float" in done.stderr
+    assert runs(clone)[0].info.status == "FAILED"
+
+
+def find_links() -> str:
+    """Tell uv where pip is told to look for wheels, if it is."""
+    pip = [sys.executable, "-m", "pip", "config", "get", "global.find-links"]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or os.environ.get("PIP_FIND_LINKS", "")
+
+
+def managers() -> list[str]:
+    return ["uv"] + (["virtualenv"] if shutil.which("pyenv") else [])
+
+
+@pytest.mark.parametrize("manager", managers())
+def test_an_environment_made_from_the_pins_runs_the_project(
+    clone: Path, tmp_path: Path, manager: str
+) -> None:
+    before = len(runs(clone))
+    where = {"MLFLOW_ENV_ROOT": str(tmp_path)}
+    if links := find_links():
+        where["UV_FIND_LINKS"] = links
+    for _ in range(2):  # the second finds the environment made
+        run = mlflow_run(clone, "--env-manager", manager, *SHORT, **where)
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["mlflow.project.env"] == manager
+    assert len(runs(clone)) == before + 2
+    assert run.data.metrics["loss"] > 0
