@@ -21,9 +21,41 @@ RESULTS = ("mse", "rmse", "mae", "r2")
 
 
 def note(params: Mapping[str, str], metrics: Mapping[str, float]) -> str:
-    """Write a run's settings, its results and how to reproduce it, in Markdown."""
-    parts = [_settings(params), _results(metrics), _command(params)]
+    """Write a run's results, how to reproduce it and its settings, in Markdown."""
+    # Results first: the UI folds all but the first lines.
+    parts = [_results(metrics), _commands(params), _settings(params)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _results(metrics: Mapping[str, float]) -> str:
+    names = [name for name in RESULTS if f"train_{name}" in metrics]
+    rows = [
+        _row(name, _number(metrics, f"train_{name}"), _number(metrics, f"test_{name}"))
+        for name in names
+    ]
+    if rows:
+        rows = [_row("", "train", "test"), "|---|---|---|", *rows]
+    if "noise_floor" in metrics:
+        rows.append(_row("least possible mse", "", _number(metrics, "noise_floor")))
+    lines = [f"Final loss **{_number(metrics, 'loss')}**"] if "loss" in metrics else []
+    return "\n".join([*lines, "", *rows]).strip()
+
+
+def _row(*cells: str) -> str:
+    # The UI sets cells without any space between them.
+    return "|" + "|".join(f"{cell}\N{EM SPACE}" for cell in cells) + "|"
+
+
+def _commands(params: Mapping[str, str]) -> str:
+    changed = [
+        (each.name, shlex.quote(" ".join(params[each.name].split())))
+        for group in GROUPS.values()
+        for each in fields(group)
+        if each.name in params and params[each.name] != str(each.default)
+    ]
+    options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in changed)
+    parameters = "".join(f" -P {name}={value}" for name, value in changed)
+    return f"**Reproduce**\n\n    fitreel run{options}\n    mlflow run .{parameters}"
 
 
 def _settings(params: Mapping[str, str]) -> str:
@@ -39,33 +71,8 @@ def _settings(params: Mapping[str, str]) -> str:
     return "\n".join(["**Settings**", "", *lines])
 
 
-def _results(metrics: Mapping[str, float]) -> str:
-    rows = [
-        f"| {name} | {metrics[f'train_{name}']:.6g} | {_number(metrics.get(f'test_{name}'))} |"
-        for name in RESULTS
-        if f"train_{name}" in metrics
-    ]
-    lines = ["| | train | test |", "|---|---|---|", *rows] if rows else []
-    if "noise_floor" in metrics:
-        lines += ["", f"No model gets a test mse below the noise's {metrics['noise_floor']:.6g}."]
-    if "loss" in metrics:
-        lines = [f"Final loss {metrics['loss']:.6g}.", "", *lines]
-    return "\n".join(["**Results**", "", *lines]) if lines else ""
-
-
-def _command(params: Mapping[str, str]) -> str:
-    options = [
-        f"--{each.name.replace('_', '-')} {shlex.quote(params[each.name])}"
-        for group in GROUPS.values()
-        for each in fields(group)
-        if each.name in params and params[each.name] != str(each.default)
-    ]
-    command = " ".join(["fitreel run", *options])
-    return f"**Reproduce**\n\n    {command.replace(chr(10), ' ')}"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
+def _number(metrics: Mapping[str, float], name: str) -> str:
+    return f"{metrics[name]:.4g}" if name in metrics else ""
 
 
 def _code(text: str) -> str:

@@ -107,7 +107,7 @@ def test_stages_are_chained_through_the_run_id(fitreel: Command, tmp_path: Path)
     assert again.data.metrics == run.data.metrics
 
 
-def test_the_shell_line_of_the_readme(fitreel: Command, tmp_path: Path) -> None:
+def test_the_shell_line_of_the_readme(tmp_path: Path) -> None:
     line = "RUN=$(fitreel generate --samples 9) && fitreel train --epochs 5 --run $RUN"
     subprocess.run(["bash", "-c", line], cwd=tmp_path, env=environment(), check=True)
     assert len(runs(tmp_path)) == 1
@@ -338,7 +338,7 @@ def test_the_version_is_told(fitreel: Command) -> None:
     assert fitreel("--version").stdout == f"{__version__}\n"
 
 
-def test_the_module_is_the_same_app(tmp_path: Path) -> None:
+def test_the_module_is_the_same_app() -> None:
     pages = [
         subprocess.run(
             [*command, "run", "--help"],

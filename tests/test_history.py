@@ -60,7 +60,7 @@ def test_the_table_of_weights_has_a_row_a_neuron(tmp_path: Path, trained: Fit) -
 )
 def test_losses_that_are_no_history_are_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "history.csv").write_text(text)
-    with pytest.raises(ValueError, match="history.csv is no history"):
+    with pytest.raises(ValueError, match=r"history.csv is no history"):
         load_losses(tmp_path / "history.csv")
 
 

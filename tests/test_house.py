@@ -156,7 +156,7 @@ def test_the_stages_page_names_every_option() -> None:
 
 
 def pins(lines: list[str]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for line in lines:
         if text := line.partition("#")[0].strip():
             name, version = text.split("==")

@@ -52,7 +52,7 @@ def test_every_loss_is_there_once_and_in_order(tracker: Tracker) -> None:
 
 
 def test_losses_before_a_failure_are_kept(tracker: Tracker) -> None:
-    with pytest.raises(OSError, match="disk"), tracker.run() as run, run.losses() as losses:
+    with pytest.raises(OSError, match="disk"), tracker.run() as run, run.losses() as losses:  # noqa: PT012
         losses.add(0, 1.0)
         raise OSError("disk full")
     assert len(tracker.client.get_metric_history(run.run_id, "loss")) == 1
@@ -83,15 +83,15 @@ def test_an_automatic_name_never_replaces_a_chosen_one(tracker: Tracker) -> None
         assert run.read().name == "mine"
 
 
-def test_the_dataset_is_an_input_of_the_run(
-    tracker: Tracker, dataset: Dataset, tmp_path: Path
-) -> None:
+def test_the_dataset_is_an_input_of_the_run(tracker: Tracker, dataset: Dataset) -> None:
     with tracker.run() as run, run.artifacts("data") as folder:
         save_dataset(dataset, folder / "dataset.csv")
         run.log_dataset(dataset, folder / "dataset.csv", "quadratic")
-    (entry,) = tracker.client.get_run(run.run_id).inputs.dataset_inputs
+    inputs = tracker.client.get_run(run.run_id).inputs
+    assert inputs is not None
+    (entry,) = inputs.dataset_inputs
     assert entry.tags[0].value == "training"
-    file = Path(mlflow.data.get_source(entry.dataset).load(str(tmp_path)))
+    file = Path(mlflow.data.get_source(entry.dataset).load())
     assert sha256(file) == run.read().tags["fitreel.dataset_sha256"]
     assert torch.equal(run.read().dataset().y, dataset.y)
 
@@ -183,7 +183,7 @@ def test_deleted_and_unknown_runs_are_told(tracker: Tracker) -> None:
 
 
 def test_an_experiment_is_made_when_it_is_missing(tracker: Tracker) -> None:
-    uri = mlflow.get_tracking_uri()
+    uri = tracker.client.tracking_uri
     named = Tracker(uri, "learning rates")
     with named.run() as run:
         pass
@@ -200,7 +200,7 @@ def test_a_database_file_that_is_none_is_told(tmp_path: Path) -> None:
         "a shopping list, long enough to be read as a database\n" * 9
     )
     before = mlflow.get_tracking_uri()
-    with pytest.raises(ConnectionError, match="cannot be opened .*not a database"):
+    with pytest.raises(ConnectionError, match=r"cannot be opened .*not a database"):
         Tracker(f"sqlite:///{tmp_path}/mlflow.db")
     mlflow.set_tracking_uri(before)
 

@@ -51,6 +51,6 @@ class Palette:
         return self._colours.tobytes() + bytes([free, 0, 255])
 
 
-def _cells(pixels: Pixels) -> Pixels:
-    cells: Pixels = (pixels >> 2 & 63) | (pixels >> 10 & 63) << 6 | (pixels >> 18 & 63) << 12
-    return cells
+def _cells(pixels: Pixels) -> NDArray[np.integer]:
+    red, green, blue = pixels >> 2 & 63, pixels >> 10 & 63, pixels >> 18 & 63
+    return red | green << 6 | blue << 12

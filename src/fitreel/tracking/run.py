@@ -9,6 +9,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import get_type_hints
+from urllib.parse import urlencode, urlsplit
 
 import mlflow
 from mlflow.data.numpy_dataset import from_numpy
@@ -21,6 +22,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from fitreel.dataset import Dataset, sha256
 from fitreel.settings import Settings, parse
+from fitreel.tracking.connection import without_password
 from fitreel.tracking.source import SHA256_TAG, Source
 
 BATCH = 1000  # metrics in one call: MLflow's limit
@@ -106,7 +108,7 @@ class Run:
     def log_dataset(self, dataset: Dataset, file: Path, name: str) -> None:
         """Log the points as an input of the run, with the SHA-256 of their file."""
         digest = sha256(file)
-        uri = f"{self._client.get_run(self.run_id).info.artifact_uri}/data/{file.name}"
+        uri = self._address(f"data/{file.name}")
         with warnings.catch_warnings():
             # MLflow registers the class of local sources twice, and then cannot decide.
             warnings.filterwarnings("ignore", "The specified dataset source")
@@ -115,6 +117,14 @@ class Run:
             )
         mlflow.log_input(entry, context="training")
         self.set_tags({SHA256_TAG: digest})
+
+    def _address(self, artifact: str) -> str:
+        root = self._client.get_run(self.run_id).info.artifact_uri
+        if urlsplit(root).scheme == "mlflow-artifacts":
+            # MLflow has no dataset source for what its server keeps, but one for web addresses.
+            query = urlencode({"path": artifact, "run_uuid": self.run_id})
+            return f"{without_password(self._client.tracking_uri)}/get-artifact?{query}"
+        return f"{root}/{artifact}"
 
     def log_model(self, weights: Path) -> None:
         """Log a model that mlflow.pyfunc loads: column x in, y out, both of doubles."""

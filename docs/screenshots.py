@@ -1,0 +1,161 @@
+"""Make the pictures of the README: three runs, a real MLflow server, a headless Chromium."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+IMAGES = Path(__file__).parent / "images"
+BIN = Path(sys.executable).parent
+EXPERIMENT = "learning rate"
+# MLflow colours a run by its id, and two of three may come out alike: these do not.
+COLOURS = {"0.02": "#de7921", "0.1": "#137dae", "0.5": "#c82d4c"}
+DEFAULT = "0.1"
+WIDTH, HEIGHT = 1280, 720
+BROWSER_OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+ENVIRONMENT = {name: value for name, value in os.environ.items() if "MLFLOW" not in name} | {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # job runners leave queues in /dev/shm
+    "LOGNAME": "you",  # the pictures need not tell who made them
+}
+# The button of MLflow's assistant floats over the page's lower right corner.
+STYLE = "[data-assistant-ui] { visibility: hidden }"
+
+
+def main() -> None:
+    """Write everything into docs/images."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwinding ends the server
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="fitreel-") as directory:
+        folder = Path(directory)
+        runs = {rate: experiment(folder, rate) for rate in COLOURS}
+        for result in folder.glob(f"mlruns/*/{runs[DEFAULT]}/artifacts/rst.*"):
+            shutil.copy(result, IMAGES)
+        with served(folder) as server, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=BROWSER_OPTIONS
+            )
+            page = browser.new_page()
+            for rate, run in runs.items():
+                colour(page, server, run, COLOURS[rate])
+            photograph(page, server, runs[DEFAULT])
+            browser.close()
+
+
+def experiment(folder: Path, rate: str) -> str:
+    """Run fitreel in a folder with a learning rate; give the run's id."""
+    done = subprocess.run(
+        [str(BIN / "fitreel"), "run", "--lr", rate, "--experiment", EXPERIMENT],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder's runs; the server ends, with all its workers, whatever happens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [str(BIN / "mlflow"), "server", "--port", str(port), "--workers", "1"],
+            cwd=folder,
+            env=ENVIRONMENT,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            while not answers(port):
+                if server.poll() is not None:
+                    raise RuntimeError((folder / "server.log").read_text())
+                time.sleep(0.2)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+def answers(port: int) -> bool:
+    """Tell whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def colour(page: Page, server: str, run: str, value: str) -> None:
+    """Give a run a colour, as the palette in its row does."""
+    tag = {"run_id": run, "key": "mlflow.runColor", "value": value}
+    expect(page.request.post(f"{server}/api/2.0/mlflow/runs/set-tag", data=tag)).to_be_ok()
+
+
+def photograph(page: Page, server: str, run: str) -> None:
+    """Take the three pictures."""
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    page.goto(f"{server}/#/experiments")
+    page.get_by_role("button", name="Close", exact=True).click()  # MLflow's assistant
+    page.get_by_text("Model training").click()
+
+    page.get_by_role("link", name=EXPERIMENT).click()
+    page.get_by_role("link", name=f"lr{DEFAULT}-").wait_for()
+    runs = page.url.partition("?")[0]
+    page.goto(f"{runs}?compareRunsMode=CHART")
+    page.get_by_placeholder("Search metric charts").fill("loss")
+    corner = page.get_by_test_id("draggable-card-resize-handle")
+    expect(corner).to_have_count(1)
+    corner.drag_to(
+        page.locator("body"), target_position={"x": WIDTH - 55, "y": HEIGHT - 30}, steps=10
+    )
+    for rate in COLOURS:
+        page.get_by_text(f"lr{rate}-e1000 (loss)").wait_for()
+    page.locator("path.js-line").last.wait_for()
+    shoot(page, "compare")
+
+    page.goto(f"{runs}/{run}")
+    page.get_by_text("Show more").click()
+    end_at(page, page.get_by_text("Logged models").first, "top", margin=0)
+    shoot(page, "run")
+
+    page.goto(f"{runs}/{run}/artifacts")
+    page.get_by_text("rst.png").click()
+    image = page.get_by_alt_text("rst.png")
+    image.evaluate("image => image.decode()")
+    end_at(page, image, "bottom", margin=30)
+    shoot(page, "artifacts")
+
+
+def end_at(page: Page, element: Locator, edge: str, margin: int) -> None:
+    """Make the window as high as is needed to show the page down to an edge of an element."""
+    y = element.evaluate(f"element => element.getBoundingClientRect().{edge}")
+    page.set_viewport_size({"width": WIDTH, "height": int(y) + margin})
+
+
+def shoot(page: Page, name: str) -> None:
+    """Take a picture of the window, once it has come to rest."""
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(2000)
+    page.screenshot(path=IMAGES / f"{name}.png", style=STYLE, animations="disabled")
+
+
+if __name__ == "__main__":
+    main()

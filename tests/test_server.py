@@ -1,0 +1,95 @@
+"""The command line against a real tracking server, which keeps the artifacts, too."""
+
+import os
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import imageio.v3 as iio
+import mlflow
+import pytest
+from mlflow.tracking import MlflowClient
+
+from fitreel.dataset import load_dataset
+from tests.conftest import Command, environment
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    directory = tmp_path_factory.mktemp("server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (
+        (directory / "log").open("w") as log,
+        subprocess.Popen(
+            ["mlflow", "server", "--port", str(port), "--workers", "1"],
+            cwd=directory,
+            env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        ) as process,
+    ):
+        url = f"http://127.0.0.1:{port}"
+        try:
+            while process.poll() is None and not answers(url):
+                pass
+            assert process.poll() is None, (directory / "log").read_text()
+            yield url
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def test_a_run_on_a_server_is_complete(fitreel: Command, server: str, tmp_path: Path) -> None:
+    done = fitreel("run", "--epochs", "40", MLFLOW_TRACKING_URI=server)
+    assert done.returncode == 0, done.stderr
+    (run_id,) = done.stdout.split()  # and no word of MLflow's beside it
+    assert f"{server}/#/experiments/0/runs/{run_id}" in "".join(done.stderr.split())
+    assert not list(tmp_path.iterdir())
+
+    client = MlflowClient(server)
+    run = client.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert run.info.artifact_uri is not None
+    assert run.info.artifact_uri.startswith("mlflow-artifacts:")
+    losses = client.get_metric_history(run_id, "loss")
+    assert [point.step for point in losses] == list(range(40))
+    film = client.download_artifacts(run_id, "rst.gif", str(tmp_path))
+    assert len(iio.imread(film)) == 8
+
+    assert run.inputs is not None
+    source = mlflow.data.get_source(run.inputs.dataset_inputs[0].dataset)
+    assert len(load_dataset(Path(source.load()))) == 100
+
+
+def test_stages_read_from_a_server(fitreel: Command, server: str) -> None:
+    where = ("--tracking-uri", server)
+    (run_id,) = fitreel("generate", "--experiment", "chained", *where).stdout.split()
+    for stage in (("train", "--epochs", "40"), ("evaluate",), ("animate",)):
+        done = fitreel(*stage, "--run", run_id, *where)
+        assert done.returncode == 0, done.stderr
+    run = MlflowClient(server).get_run(run_id)
+    assert run.data.metrics["test_mse"] > 0
+
+
+def test_what_a_server_does_not_have_is_told(fitreel: Command, server: str) -> None:
+    where = ("--tracking-uri", server)
+    done = fitreel("train", "--run", "0123456789abcdef0123456789abcdef", *where)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "there is no run '0123456789abcdef0123456789abcdef'" in done.stderr
+    (run_id,) = fitreel("generate", *where).stdout.split()
+    done = fitreel("animate", "--run", run_id, *where)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "has no training/history.csv; log it first" in done.stderr

@@ -1,0 +1,126 @@
+"""What fitreel logs, as a browser shows it: a real MLflow server, a real Chromium."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from tests.conftest import environment
+
+CHROMIUM = shutil.which("chromium")
+BROWSER_OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+RATES = ("0.05", "0.2")
+NAMES = [f"relu20-sgd-lr{rate}-e30" for rate in RATES]
+# Every page asks for the user; a server without authentication knows none and answers 404.
+ERROR_OF_MLFLOW = "/mlflow/users/current"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make two runs where fitreel keeps them by itself: in this folder's mlflow.db and mlruns."""
+    folder = tmp_path_factory.mktemp("ui")
+    for rate in RATES:
+        command = ["fitreel", "run", "--lr", rate, "--epochs", "30"]
+        subprocess.run(command, cwd=folder, env=environment(), check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def experiment(folder: Path) -> Iterator[str]:
+    """Serve the folder; give the address of its experiment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = folder / "server.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            ["mlflow", "server", "--port", str(port), "--workers", "1"],
+            cwd=folder,
+            # The runners of background jobs would leave their queues in /dev/shm.
+            env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            while not answers(port):
+                assert server.poll() is None, log.read_text()
+                time.sleep(0.2)
+            yield f"http://127.0.0.1:{port}/#/experiments/0"
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=30_000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Open a page; at the end its console holds no error but MLflow's own."""
+    errors: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        address = message.location["url"]
+        if message.type == "error" and not address.endswith(ERROR_OF_MLFLOW):
+            errors.append(f"{message.text} ({address})")
+
+    page = browser.new_page()
+    page.on("console", listen)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    assert not errors
+
+
+def test_the_experiment_lists_its_runs(page: Page, experiment: str) -> None:
+    page.goto(f"{experiment}/runs")
+    for name in NAMES:
+        expect(page.get_by_role("link", name=name)).to_be_visible()
+
+
+def test_a_run_says_how_to_reproduce_it(page: Page, experiment: str) -> None:
+    page.goto(f"{experiment}/runs")
+    page.get_by_role("link", name=NAMES[0]).click()
+    page.get_by_text("Show more").click()
+    expect(page.get_by_text("Reproduce", exact=True)).to_be_visible()
+    expect(page.get_by_text(f"fitreel run --lr {RATES[0]} --epochs 30")).to_be_visible()
+
+
+@pytest.mark.parametrize("file", ["rst.png", "rst.gif"])
+def test_the_pictures_of_a_run_are_shown(page: Page, experiment: str, file: str) -> None:
+    page.goto(f"{experiment}/runs")
+    page.get_by_role("link", name=NAMES[0]).click()
+    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text(file).click()
+    picture = page.get_by_alt_text(file)
+    expect(picture).to_be_visible()
+    picture.evaluate("picture => picture.decode()")
+    assert picture.evaluate("picture => picture.naturalWidth") > 0
