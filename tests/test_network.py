@@ -34,7 +34,13 @@ def test_weights_predict_what_the_network_predicts(activation: ActivationName) -
 def test_stacked_weights_predict_a_row_a_network() -> None:
     members = [Network(TrainingSettings(seed=seed)).weights() for seed in range(3)]
     x = torch.linspace(-1, 1, 5)
-    stacked = Weights.stack(members)
+    stacked = Weights(
+        torch.stack([member.input_weight for member in members]),
+        torch.stack([member.bias for member in members]),
+        torch.stack([member.output_weight for member in members]),
+        torch.stack([member.output_bias for member in members]),
+        "relu",
+    )
     assert stacked.predict(x).shape == (3, 5)
     for number, member in enumerate(members):
         assert torch.allclose(stacked.predict(x)[number], member.predict(x))

@@ -109,16 +109,9 @@ def _state(weights: Weights) -> dict[str, torch.Tensor]:
 
 
 def _weights(state: dict[str, torch.Tensor], activation: ActivationName) -> Weights:
-    hidden_weight, bias, output_weight, output_bias = (
-        state[name].to(torch.float32, copy=True) for name in STATE_NAMES
-    )
-    return Weights(
-        hidden_weight.squeeze(-1),
-        bias,
-        output_weight.squeeze(-2),
-        output_bias.squeeze(-1),
-        activation,
-    )
+    # Copies: what safetensors reads is not aligned, and sums over it differ in the last bit.
+    copies = [state[name].to(torch.float32, copy=True) for name in STATE_NAMES]
+    return Weights.from_parameters(copies, activation)
 
 
 def _read(path: Path, names: tuple[str, ...]) -> tuple[dict[str, torch.Tensor], ActivationName]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch.optim.sgd import sgd
 
 from fitreel.dataset import Dataset
 from fitreel.history import History
-from fitreel.network import Network, Weights
+from fitreel.network import Network, Weights, forward
 from fitreel.settings import TrainingSettings
 
 Hook = Callable[[int, float, Network], None]
@@ -49,24 +50,28 @@ def fit(
     TrainingDiverged when a loss is not finite.
     """
     network = Network(settings)
-    parameters: list[Tensor] = list(network.parameters())
-    update = _optimizer(settings, parameters)
+    parameters = list(network.parameters())
+    predict = partial(forward, activation=settings.activation)
+    update = _optimizer(settings, [parameter.detach() for parameter in parameters])
     x, y = dataset.x.unsqueeze(1), dataset.y.unsqueeze(1)  # (points, 1)
     losses = np.empty(settings.epochs)
-    frames: list[Weights] = []
+    frames: list[list[Tensor]] = []
 
     def history(epochs: int) -> History:
+        stacked = [torch.stack(each) for each in zip(*frames, strict=True)]
         frame_epochs = np.arange(0, epochs, settings.frame_every)
-        return History(losses[:epochs], frame_epochs, Weights.stack(frames))
+        weights = Weights.from_parameters(stacked, settings.activation)
+        return History(losses[:epochs], frame_epochs, weights)
 
     for epoch in range(settings.epochs):
-        loss = F.mse_loss(network(x), y)
+        # Not network(x): a module's look-ups and calls take 8 of an epoch's 70 microseconds.
+        loss = F.mse_loss(predict(x, *parameters), y)
         value = loss.item()
         if not math.isfinite(value):
             raise TrainingDiverged(epoch, settings, history(epoch) if epoch else None)
         losses[epoch] = value
         if epoch % settings.frame_every == 0:
-            frames.append(network.weights())
+            frames.append([parameter.detach().clone() for parameter in parameters])
         if on_epoch is not None:
             on_epoch(epoch, value, network)
         update(torch.autograd.grad(loss, parameters))
@@ -78,7 +83,7 @@ def fit(
 def _optimizer(
     settings: TrainingSettings, parameters: list[Tensor]
 ) -> Callable[[Sequence[Tensor]], None]:
-    """Give the function that updates the parameters from their gradients.
+    """Give the function that updates detached parameters from their gradients.
 
     It calls torch's functional optimizers: the step of an Optimizer object spends more time
     on its own bookkeeping than on 61 numbers.
@@ -87,7 +92,6 @@ def _optimizer(
     second = [torch.zeros_like(parameter) for parameter in parameters]
     steps = [torch.tensor(0.0) for _ in parameters]
 
-    @torch.no_grad()
     def with_sgd(gradients: Sequence[Tensor]) -> None:
         momentum = 0.9 if settings.optimizer == "momentum" else 0.0
         buffers: list[Tensor | None] = [*first] if momentum else [None] * len(parameters)
@@ -104,7 +108,6 @@ def _optimizer(
             maximize=False,
         )
 
-    @torch.no_grad()
     def with_adam(gradients: Sequence[Tensor]) -> None:
         adam(
             parameters,

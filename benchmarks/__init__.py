@@ -1,0 +1,1 @@
+"""The benchmarks: fitreel beside what most people would write; python -m benchmarks."""
