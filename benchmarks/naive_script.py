@@ -44,7 +44,7 @@ def draw(x: Any, y: Any, prediction: Any, loss: float) -> NDArray[np.uint8]:
     plt.text(0.5, 0, f"Loss={loss:.4f}", fontdict={"size": 20, "color": "red"})
     canvas = cast(FigureCanvasAgg, plt.gcf().canvas)
     canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return np.array(canvas.buffer_rgba())
 
 
 def save_gif(path: Path | str, frames: list[Any]) -> None:

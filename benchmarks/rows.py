@@ -136,10 +136,10 @@ ROWS = {
         goal=20,
         faster=True,
         compared="In one process, 200 frames of 640 × 480 pixels. The other side calls the "
-        "script's `draw` (`plt.cla()`, points, line, loss, the buffer as RGB) for each frame, "
-        "then its `save_gif`. RGB is what the tutorial has; of four channels Pillow would save "
-        "them faster, with its other quantiser. Both get the same history; the other side's "
-        "frames leave out the epoch that ours show.",
+        "script's `draw` (`plt.cla()`, points, line, loss, a copy of the buffer) for each "
+        "frame, then its `save_gif`. The buffer has four channels; of three Pillow would save "
+        "it more slowly. Both get the same history; the other side's frames leave out the epoch "
+        "that ours show.",
         prepare=gifs(alternatives.redrawn_gif),
         writes_film=True,
     ),

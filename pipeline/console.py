@@ -71,5 +71,6 @@ def summarise(run: "Source", uri: str) -> None:
 
 def _way_to_ui(run: "Source", uri: str) -> str:
     if uri.startswith(("http://", "https://")):
-        return f"{uri.rstrip('/')}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+        page = f"{uri.rstrip('/')}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+        return f"{page}?workflowType=machine_learning"  # not the UI for chats, its default
     return f"mlflow ui --backend-store-uri {uri}"

@@ -6,7 +6,7 @@ from PIL import Image
 
 from fitreel.camera import Camera, Pixels, rgb
 
-COLOURS = 128  # Pillow's time a frame grows with their square
+COLOURS = 255  # and one that is transparent
 FLAT_COLOURS = 32  # of these that are taken as they are, the most frequent ones
 Indices = NDArray[np.uint8]  # places in the palette
 
@@ -24,10 +24,10 @@ class Palette:
         common = words[np.argsort(-counts)[:FLAT_COLOURS]]
         # Median cut would spend all colours on the white: no colour counts more than 200 times.
         sample = Image.fromarray(rgb(np.repeat(words, np.minimum(counts, 200)))[None])
-        blends = sample.quantize(COLOURS - FLAT_COLOURS - 1).getpalette() or []
+        blends = sample.quantize(COLOURS - FLAT_COLOURS).getpalette() or []
         colours = np.concatenate([rgb(common), np.reshape(blends, (-1, 3)).astype(np.uint8)])
         self._colours = np.unique(colours, axis=0)
-        self.transparent = len(self._colours)  # stands for: as in the frame before
+        self.transparent = np.uint8(len(self._colours))  # stands for: as in the frame before
         # Nearest colours, found when first asked for: six bits a channel, -1 for unknown.
         self._nearest = np.full(1 << 18, -1, dtype=np.int16)
         # The most frequent colours are shown exactly, the most frequent of a cell if they share it.
@@ -46,9 +46,7 @@ class Palette:
         return indices
 
     def __bytes__(self) -> bytes:
-        # The transparent entry needs a colour of its own: Pillow finds entries by their colour.
-        free = next(c for c in range(256) if (c, 0, 255) not in set(map(tuple, self._colours)))
-        return self._colours.tobytes() + bytes([free, 0, 255])
+        return self._colours.tobytes() + bytes(3)  # black stands for transparent
 
 
 def _cells(pixels: Pixels) -> NDArray[np.integer]:
