@@ -38,12 +38,13 @@ def _results(metrics: Mapping[str, float]) -> str:
     if "noise_floor" in metrics:
         rows.append(_row("least possible mse", "", _number(metrics, "noise_floor")))
     lines = [f"Final loss **{_number(metrics, 'loss')}**"] if "loss" in metrics else []
-    return "\n".join([*lines, "", *rows]).strip()
+    # An empty paragraph, or what follows sticks to the table.
+    return "\n".join([*lines, "", *rows, "", "&nbsp;"]) if lines or rows else ""
 
 
 def _row(*cells: str) -> str:
     # The UI sets cells without any space between them.
-    return "|" + "|".join(f"{cell}\N{EM SPACE}" for cell in cells) + "|"
+    return "|" + "|".join(f"{cell}&emsp;" for cell in cells) + "|"
 
 
 def _commands(params: Mapping[str, str]) -> str:
