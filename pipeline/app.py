@@ -43,8 +43,8 @@ def main() -> Never:
     """Run the command line: exit 0, 1 if a training diverged, 2 on a bad input."""
     # MLflow stops its projects with SIGTERM; unwinding closes the run.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    # A full collection walks all that torch and mlflow imported for 0.3 s, and finds nothing,
-    gc.set_threshold(100_000, 20, 100)
+    # A full collection walks all that torch and mlflow imported for 0.3 s, and finds nothing.
+    gc.set_threshold(500_000, 20, 100)
     try:
         sys.exit(app(standalone_mode=False))
     except typer.TyperException as error:
@@ -56,7 +56,7 @@ def main() -> Never:
     except (ValueError, OSError) as error:
         _fail(str(error), 2)
     finally:
-        gc.freeze()  # and so does the one at exit
+        gc.freeze()  # nor would the one at exit
 
 
 def _fail(message: str, code: int) -> Never:

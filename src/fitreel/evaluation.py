@@ -29,7 +29,9 @@ def evaluate(
 
 
 def _errors(prefix: str, weights: Weights, dataset: Dataset) -> dict[str, float]:
-    error = (weights.predict(dataset.x) - dataset.y).to(torch.float64)
+    # In parts: a prediction holds points by neurons numbers.
+    prediction = torch.cat([weights.predict(part) for part in dataset.x.split(10_000)])
+    error = (prediction - dataset.y).to(torch.float64)
     mse = error.square().mean().item()
     variance = dataset.y.to(torch.float64).var(correction=0).item()
     return {

@@ -52,15 +52,20 @@ def fit(
     network = Network(settings)
     parameters = list(network.parameters())
     predict = partial(forward, activation=settings.activation)
-    update = _optimizer(settings, [parameter.detach() for parameter in parameters])
+    numbers = [parameter.detach() for parameter in parameters]  # the same memory, no graph
+    update = _optimizer(settings, numbers)
     x, y = dataset.x.unsqueeze(1), dataset.y.unsqueeze(1)  # (points, 1)
     losses = np.empty(settings.epochs)
-    frames: list[list[Tensor]] = []
+    # (frames, …) a parameter; as tensors of their own the frames of a long training take gigabytes.
+    frames = [
+        torch.empty(math.ceil(settings.epochs / settings.frame_every), *each.shape)
+        for each in numbers
+    ]
 
     def history(epochs: int) -> History:
-        stacked = [torch.stack(each) for each in zip(*frames, strict=True)]
         frame_epochs = np.arange(0, epochs, settings.frame_every)
-        weights = Weights.from_parameters(stacked, settings.activation)
+        drawn = [frame[: len(frame_epochs)] for frame in frames]
+        weights = Weights.from_parameters(drawn, settings.activation)
         return History(losses[:epochs], frame_epochs, weights)
 
     for epoch in range(settings.epochs):
@@ -71,7 +76,8 @@ def fit(
             raise TrainingDiverged(epoch, settings, history(epoch) if epoch else None)
         losses[epoch] = value
         if epoch % settings.frame_every == 0:
-            frames.append([parameter.detach().clone() for parameter in parameters])
+            for frame, now in zip(frames, numbers, strict=True):
+                frame[epoch // settings.frame_every] = now
         if on_epoch is not None:
             on_epoch(epoch, value, network)
         update(torch.autograd.grad(loss, parameters))

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import get_type_hints
+from unittest.mock import patch
 from urllib.parse import urlencode, urlsplit
 
 import mlflow
@@ -17,7 +18,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, Schema
-from mlflow.utils import name_utils
+from mlflow.utils import name_utils, requirements_utils
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from fitreel.dataset import Dataset, sha256
@@ -76,13 +77,11 @@ class Run:
         """Set tags."""
         self._client.log_batch(self.run_id, tags=[RunTag(*item) for item in tags.items()])
 
-    def set_name(self, name: str, *, automatic: bool = True) -> None:
-        """Name the run; an automatic name never replaces one that somebody chose."""
+    def set_name(self, name: str) -> None:
+        """Name the run, unless somebody chose its name."""
         tags = self._client.get_run(self.run_id).data.tags
         present = tags.get(MLFLOW_RUN_NAME, "")
-        if not automatic:
-            self.set_tags({MLFLOW_RUN_NAME: name})
-        elif present == tags.get(AUTOMATIC_NAME_TAG) or _is_from_mlflow(present):
+        if present == tags.get(AUTOMATIC_NAME_TAG) or _is_from_mlflow(present):
             self.set_tags({MLFLOW_RUN_NAME: name, AUTOMATIC_NAME_TAG: name})
 
     def set_note(self, markdown: str) -> None:
@@ -129,7 +128,10 @@ class Run:
     def log_model(self, weights: Path) -> None:
         """Log a model that mlflow.pyfunc loads: column x in, y out, both of doubles."""
         requirements = [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "safetensors")]
-        with warnings.catch_warnings():
+        # To check pins against what is installed MLflow reads the names of all installed files
+        # for 0.3 s; it needs them for packages only that it finds under another name.
+        no_names = patch.object(requirements_utils, "_MODULES_TO_PACKAGES", {}, create=True)
+        with no_names, warnings.catch_warnings():
             # It asks for an input example; the signature says it all.
             warnings.filterwarnings("ignore", ".*An input example was not provided")
             mlflow.pyfunc.log_model(
