@@ -30,7 +30,7 @@ def evaluate(
 
 def _errors(prefix: str, weights: Weights, dataset: Dataset) -> dict[str, float]:
     # In parts: a prediction holds points by neurons numbers.
-    prediction = torch.cat([weights.predict(part) for part in dataset.x.split(10_000)])
+    prediction = torch.cat([weights.predict(part) for part in torch.split(dataset.x, 10_000)])
     error = (prediction - dataset.y).to(torch.float64)
     mse = error.square().mean().item()
     variance = dataset.y.to(torch.float64).var(correction=0).item()

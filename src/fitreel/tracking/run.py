@@ -130,7 +130,9 @@ class Run:
         requirements = [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "safetensors")]
         # To check pins against what is installed MLflow reads the names of all installed files
         # for 0.3 s; it needs them for packages only that it finds under another name.
-        no_names = patch.object(requirements_utils, "_MODULES_TO_PACKAGES", {}, create=True)
+        no_names = patch.multiple(
+            requirements_utils, _MODULES_TO_PACKAGES=dict[str, list[str]](), create=True
+        )
         with no_names, warnings.catch_warnings():
             # It asks for an input example; the signature says it all.
             warnings.filterwarnings("ignore", ".*An input example was not provided")
