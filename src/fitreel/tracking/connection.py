@@ -74,8 +74,10 @@ def plain_errors(uri: str) -> Iterator[None]:
                 f"tracking server {uri} does not answer ({cause}); "
                 "start it, or name another with --tracking-uri"
             ) from error
-        kind = ValueError if error.error_code in BAD_REQUESTS else ConnectionError
-        raise kind(f"tracking store {uri}: {error.message}") from error
+        if error.error_code in BAD_REQUESTS:
+            raise ValueError(f"tracking store {uri}: {error.message}") from error
+        reason = error.message if cause is error else cause
+        raise ConnectionError(f"tracking store {uri}: {reason}") from error
     except sqlalchemy.exc.ArgumentError as error:
         raise ValueError(f"{uri!r} is no tracking store: {error}") from error
     except (sqlalchemy.exc.SQLAlchemyError, ModuleNotFoundError) as error:

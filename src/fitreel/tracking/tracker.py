@@ -31,7 +31,8 @@ class Tracker:
         Raises ConnectionError within 10 seconds where the store cannot be reached,
         PermissionError where it cannot be written, ValueError where it is none.
         """
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        # What goes wrong is told in one line, by whoever catches it; MLflow logs a page.
+        logging.getLogger("mlflow").setLevel(logging.CRITICAL)
         # Standard output is for the run id alone.
         os.environ[MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.name] = "true"
         if tracking_uri:
