@@ -1,9 +1,13 @@
 """What the tests share: a quiet MLflow, small experiments, the command line."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +26,38 @@ def environment(**changes: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     return kept | {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path, "COLUMNS": "100"} | changes
+
+
+@contextmanager
+def served(directory: Path) -> Iterator[str]:
+    """Serve the runs of a directory with a real `mlflow server`; give its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (
+        (directory / "server.log").open("w") as log,
+        subprocess.Popen(
+            ["mlflow", "server", "--port", str(port), "--workers", "1"],
+            cwd=directory,
+            # The runners of background jobs would leave their queues in /dev/shm.
+            env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        ) as server,
+    ):
+        try:
+            while not _answers(port):
+                assert server.poll() is None, (directory / "server.log").read_text()
+                time.sleep(0.2)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -46,24 +47,31 @@ def amount(picture: np.ndarray, colour: str) -> int:
     return int((np.abs(picture - wanted).max(axis=-1) < 40).sum())
 
 
-def test_the_window_shows_the_fit_as_it_goes(tmp_path: Path, display: dict[str, str]) -> None:
+@contextmanager
+def training(directory: Path, display: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
+    """Train with the window open, for six seconds or more; it has to end well."""
     with subprocess.Popen(
-        ["fitreel", "run", "--live", "on", "--epochs", "150"],
-        cwd=tmp_path,
+        ["fitreel", "run", "--live", "on", "--epochs", "300"],
+        cwd=directory,
         env=display,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        pictures: list[np.ndarray] = []
+        yield process
+        output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert output.strip()
+
+
+def test_the_window_shows_the_fit_as_it_goes(tmp_path: Path, display: dict[str, str]) -> None:
+    pictures: list[np.ndarray] = []
+    with training(tmp_path, display) as process:
         while process.poll() is None:
             picture = screenshot(tmp_path / "screen.png", display)
             if amount(picture, LINE_COLOUR) > 500 and amount(picture, POINT_COLOUR) > 500:
                 pictures.append(picture)
             time.sleep(0.2)
-        output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    assert output.strip()
     assert len(pictures) >= 5
     moved = np.abs(pictures[0] - pictures[-1]).max(axis=-1) > 40
     assert moved.sum() > 500, "the line did not move"
@@ -72,22 +80,17 @@ def test_the_window_shows_the_fit_as_it_goes(tmp_path: Path, display: dict[str, 
 def test_training_goes_on_when_the_window_is_closed(
     tmp_path: Path, display: dict[str, str]
 ) -> None:
-    with subprocess.Popen(
-        ["fitreel", "run", "--live", "on", "--epochs", "300"],
-        cwd=tmp_path,
-        env=display,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        search = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "fitreel"]
-        window = subprocess.run(search, env=display, capture_output=True, text=True, check=True)
+    visible = ["xdotool", "search", "--onlyvisible", "--name", "fitreel"]
+    with training(tmp_path, display) as process:
+        found = subprocess.run(
+            [*visible[:2], "--sync", *visible[2:]],
+            env=display,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         # matplotlib's own key: without a window manager nobody can click the cross.
-        press = ["xdotool", "windowfocus", "--sync", window.stdout.split()[0], "key", "q"]
+        press = ["xdotool", "windowfocus", "--sync", found.stdout.split()[0], "key", "q"]
         subprocess.run(press, env=display, check=True)
-        gone = ["xdotool", "search", "--onlyvisible", "--name", "fitreel"]
-        while subprocess.run(gone, env=display, capture_output=True, check=False).stdout:
+        while subprocess.run(visible, env=display, capture_output=True, check=False).stdout:
             assert process.poll() is None, "the window stayed to the end"
-        output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    assert output.strip()

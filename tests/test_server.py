@@ -1,10 +1,5 @@
 """The command line against a real tracking server, which keeps the artifacts, too."""
 
-import os
-import signal
-import socket
-import subprocess
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,42 +9,13 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from fitreel.dataset import load_dataset
-from tests.conftest import Command, environment
+from tests.conftest import Command, served
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    directory = tmp_path_factory.mktemp("server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with (
-        (directory / "log").open("w") as log,
-        subprocess.Popen(
-            ["mlflow", "server", "--port", str(port), "--workers", "1"],
-            cwd=directory,
-            env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        ) as process,
-    ):
-        url = f"http://127.0.0.1:{port}"
-        try:
-            while process.poll() is None and not answers(url):
-                pass
-            assert process.poll() is None, (directory / "log").read_text()
-            yield url
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=1) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
+    with served(tmp_path_factory.mktemp("server")) as url:
+        yield url
 
 
 def test_a_run_on_a_server_is_complete(fitreel: Command, server: str, tmp_path: Path) -> None:

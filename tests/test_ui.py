@@ -1,18 +1,14 @@
 """What fitreel logs, as a browser shows it: a real MLflow server, a real Chromium."""
 
-import os
 import shutil
-import signal
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from tests.conftest import environment
+from tests.conftest import environment, served
 
 CHROMIUM = shutil.which("chromium")
 BROWSER_OPTIONS = (
@@ -44,33 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def experiment(folder: Path) -> Iterator[str]:
     """Serve the folder; give the address of its experiment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = folder / "server.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            ["mlflow", "server", "--port", str(port), "--workers", "1"],
-            cwd=folder,
-            # The runners of background jobs would leave their queues in /dev/shm.
-            env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        try:
-            while not answers(port):
-                assert server.poll() is None, log.read_text()
-                time.sleep(0.2)
-            yield f"http://127.0.0.1:{port}/#/experiments/0"
-        finally:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    with served(folder) as url:
+        yield f"{url}/#/experiments/0"
 
 
 @pytest.fixture(scope="module")

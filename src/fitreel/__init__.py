@@ -19,8 +19,7 @@ from fitreel.settings import (
     LiveSettings as LiveSettings,
     TrainingSettings as TrainingSettings,
 )
-
-__version__ = "0.1.0"
+from fitreel.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from fitreel.dataset import (

@@ -10,7 +10,6 @@ from mlflow.environment_variables import MLFLOW_RUN_ID, MLFLOW_SUPPRESS_PRINTING
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from fitreel import __version__
 from fitreel.tracking.connection import (
     BAD_REQUESTS,
     check_database,
@@ -20,6 +19,7 @@ from fitreel.tracking.connection import (
 )
 from fitreel.tracking.run import Run
 from fitreel.tracking.source import Source
+from fitreel.version import __version__
 
 
 class Tracker:
