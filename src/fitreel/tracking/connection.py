@@ -37,7 +37,10 @@ def check_database(uri: str) -> None:
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise PermissionError(f"cannot write {path}; name another place with --tracking-uri")
     timeout = {"connect_timeout": PATIENCE} if kind in ("postgresql", "mysql") else {}
-    engine = sqlalchemy.create_engine(uri, connect_args=timeout)
+    try:
+        engine = sqlalchemy.create_engine(uri, connect_args=timeout)
+    except ModuleNotFoundError as error:
+        raise ConnectionError(f"{without_password(uri)} needs a package: {error}") from None
     with engine.connect() as connection:
         sqlalchemy.inspect(connection).get_table_names()
     engine.dispose()
@@ -80,7 +83,7 @@ def plain_errors(uri: str) -> Iterator[None]:
         raise ConnectionError(f"tracking store {uri}: {reason}") from error
     except sqlalchemy.exc.ArgumentError as error:
         raise ValueError(f"{uri!r} is no tracking store: {error}") from error
-    except (sqlalchemy.exc.SQLAlchemyError, ModuleNotFoundError) as error:
+    except sqlalchemy.exc.SQLAlchemyError as error:
         raise ConnectionError(
             f"tracking store {uri} cannot be opened ({_innermost(error)})"
         ) from error
