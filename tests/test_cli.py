@@ -304,6 +304,8 @@ def test_an_interrupted_training_is_killed_and_keeps_its_losses(
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,
+        # A shell's background job ignores SIGINT, and its children with it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while process.poll() is None and not any("loss" in run.data.metrics for run in runs(tmp_path)):
         time.sleep(0.1)
