@@ -25,5 +25,5 @@ def open_run(tracker: "Tracker", target: Target, source: "Source | None" = None)
         yield run
         summary = run.read()
         run.set_note(note(summary.params, summary.metrics))
-    console.summarise(run.read(), tracker.uri)
+    console.summarise(summary, tracker.uri)
     print(run.run_id)

@@ -28,12 +28,17 @@ def environment(**changes: str) -> dict[str, str]:
     return kept | {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path, "COLUMNS": "100"} | changes
 
 
+def free_port() -> int:
+    """Give a port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def served(directory: Path) -> Iterator[str]:
     """Serve the runs of a directory with a real `mlflow server`; give its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with (
         (directory / "server.log").open("w") as log,
         subprocess.Popen(

@@ -14,7 +14,7 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from tests.conftest import ROOT, Command, environment
+from tests.conftest import ROOT, Command, environment, free_port
 
 SHORT = ("--epochs", "40", "--samples", "30")
 
@@ -250,12 +250,6 @@ def test_damaged_artifacts_are_named(fitreel: Command, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "dataset.csv is no dataset" in done.stderr
     assert store(tmp_path).get_run(run_id).info.status == "FINISHED"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize("stage", ["run", "generate", "train", "evaluate", "animate"])

@@ -64,6 +64,14 @@ def test_losses_that_are_no_history_are_told(tmp_path: Path, text: str) -> None:
         load_losses(tmp_path / "history.csv")
 
 
+def test_of_two_files_the_wrong_one_is_named(tmp_path: Path, trained: Fit) -> None:
+    losses, frames = tmp_path / "history.csv", tmp_path / "frames.safetensors"
+    save_frames(trained.history, frames)
+    losses.write_text("epoch,loss\n1,1\n")
+    with pytest.raises(ValueError, match=r"^history.csv is no history"):
+        load_history(losses, frames)
+
+
 def test_frames_must_fit_the_losses(trained: Fit) -> None:
     history = trained.history
     with pytest.raises(ValueError, match="the losses end before epoch 55"):

@@ -66,10 +66,11 @@ def save_frames(history: History, path: Path) -> None:
 
 def load_history(losses: Path, frames: Path) -> History:
     """Read a history from its two files; ValueError names the one that is wrong."""
+    values = load_losses(losses)
     tensors, activation = _read(frames, (*STATE_NAMES, "epoch"))
     try:
         epochs = tensors.pop("epoch").numpy().astype(np.int64)
-        return History(load_losses(losses), epochs, _weights(tensors, activation))
+        return History(values, epochs, _weights(tensors, activation))
     except (ValueError, IndexError) as error:
         raise ValueError(f"{frames.name}: {error}") from None
 

@@ -2,14 +2,13 @@
 
 import matplotlib.pyplot as plt
 from matplotlib.backends.registry import BackendFilter, backend_registry
-from torch import linspace
 
 from fitreel.camera import DPI, SIZE, Scenery, loss_text
 from fitreel.dataset import Dataset
 from fitreel.figures import INK, LINE_COLOUR
 from fitreel.film import HOLD
 from fitreel.network import Network
-from fitreel.scenes import LINE_POINTS
+from fitreel.scenes import line_x
 from fitreel.training import Hook
 
 PAUSE = 0.1  # seconds from one redraw to the next, as in the original
@@ -45,7 +44,7 @@ class LiveWindow:
             0.5, 0.04, "", color=LINE_COLOUR, size=20, ha="center", transform=corner
         )
         epoch_label = axes.text(0, 1.02, "", color=INK, size=12, transform=corner)
-        x = linspace(dataset.x.min().item(), dataset.x.max().item(), LINE_POINTS)
+        x = line_x(dataset)
 
         def redraw(epoch: int, loss: float, network: Network) -> None:
             if epoch % frame_every or not plt.fignum_exists(self._figure.number):

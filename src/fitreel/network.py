@@ -27,7 +27,7 @@ class Network(nn.Module):
         super().__init__()
         generator = torch.Generator().manual_seed(settings.seed)
         self.hidden = _linear(1, settings.hidden, generator)
-        self.activation = ACTIVATIONS[settings.activation][0]()
+        self.activation = ACTIVATIONS[settings.activation][0]()  # for the printed structure
         self.output = _linear(settings.hidden, 1, generator)
         self._activation_name = settings.activation
 

@@ -23,11 +23,16 @@ class Scenes:
     losses: NDArray[np.float64]  # (frames,)
 
 
+def line_x(dataset: Dataset) -> torch.Tensor:
+    """Give the x of the prediction's line, evenly over the points' range: (LINE_POINTS,)."""
+    return torch.linspace(dataset.x.min().item(), dataset.x.max().item(), LINE_POINTS)
+
+
 def scenes(dataset: Dataset, history: History, max_frames: int) -> Scenes:
     """Compute what each frame shows; more than ``max_frames`` are thinned evenly, ends kept."""
     count = len(history.frame_epochs)
     kept = np.linspace(0, count - 1, min(count, max_frames)).round().astype(np.int64)
-    x = torch.linspace(dataset.x.min().item(), dataset.x.max().item(), LINE_POINTS)
+    x = line_x(dataset)
     epochs = history.frame_epochs[kept]
     # One network at a time: together they would hold frames by points by neurons numbers.
     predictions = np.stack([history.frames[int(k)].predict(x).numpy() for k in kept])

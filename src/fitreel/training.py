@@ -98,9 +98,10 @@ def _optimizer(
     second = [torch.zeros_like(parameter) for parameter in parameters]
     steps = [torch.tensor(0.0) for _ in parameters]
 
+    momentum = 0.9 if settings.optimizer == "momentum" else 0.0
+    buffers: list[Tensor | None] = [*first] if momentum else [None] * len(parameters)
+
     def with_sgd(gradients: Sequence[Tensor]) -> None:
-        momentum = 0.9 if settings.optimizer == "momentum" else 0.0
-        buffers: list[Tensor | None] = [*first] if momentum else [None] * len(parameters)
         sgd(
             parameters,
             list(gradients),

@@ -9,7 +9,7 @@ from fitreel.dataset import Dataset, load_dataset
 from fitreel.history import History, load_history, load_weights
 from fitreel.network import Weights
 from fitreel.settings import DataSettings
-from fitreel.tracking.connection import plain_errors
+from fitreel.tracking.connection import plain_errors, without_password
 
 SHA256_TAG = "fitreel.dataset_sha256"
 
@@ -32,7 +32,7 @@ class Source:
     def artifact(self, path: str, stage: str) -> Path:
         """Fetch an artifact that ``stage`` logs; FileNotFoundError if the run has none."""
         folder = str(Path(path).parent)
-        with plain_errors(self._client.tracking_uri):
+        with plain_errors(without_password(self._client.tracking_uri)):
             listing = self._client.list_artifacts(self.run_id, None if folder == "." else folder)
             if path not in [entry.path for entry in listing]:
                 raise FileNotFoundError(
