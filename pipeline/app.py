@@ -1,18 +1,22 @@
 """The command line: one Typer app, a command a stage, and what its errors look like."""
 
 import gc
+import os
 import signal
 import sys
 from typing import Annotated, Never
 
 import typer
 
-from fitreel import __version__
+import fitreel
 from pipeline.animate import animate
 from pipeline.evaluate import evaluate
 from pipeline.generate import generate
 from pipeline.options import with_options
+from pipeline.reap import reap
+from pipeline.resume import resume
 from pipeline.run import run
+from pipeline.sync import sync
 from pipeline.train import train
 
 app = typer.Typer(
@@ -22,10 +26,13 @@ app = typer.Typer(
 )
 for command in (run, generate, train, evaluate, animate):
     app.command()(with_options(command))
+app.command()(resume)
+app.command()(sync)
+app.command()(reap)
 
 
 @app.callback(invoke_without_command=True)
-def fitreel(
+def root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
@@ -34,7 +41,7 @@ def fitreel(
     `fitreel run` does it all; the other commands are its stages, one by one.
     """
     if version:
-        print(__version__)
+        print(fitreel.__version__)
     elif context.invoked_subcommand is None:
         raise typer.TyperException("no command given; see fitreel --help")
 
@@ -42,7 +49,8 @@ def fitreel(
 def main() -> Never:
     """Run the command line: exit 0, 1 if a training diverged, 2 on a bad input."""
     # MLflow stops its projects with SIGTERM; unwinding closes the run.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     # A full collection walks all that torch and mlflow imported for 0.3 s, and finds nothing.
     gc.set_threshold(500_000, 20, 100)
     try:
@@ -55,8 +63,17 @@ def main() -> Never:
         _fail(str(error), 1)
     except (ValueError, OSError) as error:
         _fail(str(error), 2)
+    except fitreel.Undelivered as error:
+        _fail(str(error), os.EX_TEMPFAIL)
     finally:
         gc.freeze()  # nor would the one at exit
+
+
+def _interrupt(number: int, _: object) -> Never:
+    """Unwind, which closes the run; a second signal does not break into that."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def _fail(message: str, code: int) -> Never:

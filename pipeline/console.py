@@ -12,7 +12,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from fitreel.network import Weights
-    from fitreel.tracking import Source
+    from fitreel.tracking import Run
 
 STAGES = ("generate", "train", "evaluate", "animate")
 ROWS = 50  # neurons shown; weights.csv has them all
@@ -21,6 +21,11 @@ ROWS = 50  # neurons shown; weights.csv has them all
 def say(text: str) -> None:
     """Print a line to standard error."""
     print(text, file=sys.stderr)
+
+
+def warn(text: str) -> None:
+    """Tell in a line what goes on that should not."""
+    say(f"fitreel: {' '.join(text.split())}")
 
 
 @contextmanager
@@ -52,7 +57,7 @@ def show_weights(weights: "Weights") -> None:
     say(f"output bias {weights.output_bias.item():.6f}")
 
 
-def summarise(run: "Source", uri: str) -> None:
+def summarise(run: "Run", uri: str) -> None:
     """Print what a run holds: losses, errors, the stages' times, the way to the UI."""
     table = Table(title=Text(run.name), title_justify="left", show_header=False)
     metrics = {"final loss": "loss"} | {
@@ -69,7 +74,7 @@ def summarise(run: "Source", uri: str) -> None:
     Console(stderr=True).print(table)
 
 
-def _way_to_ui(run: "Source", uri: str) -> str:
+def _way_to_ui(run: "Run", uri: str) -> str:
     if uri.startswith(("http://", "https://")):
         page = f"{uri.rstrip('/')}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
         return f"{page}?workflowType=machine_learning"  # not the UI for chats, its default

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 import fitreel
 from fitreel import DataSettings, EvaluationSettings
-from pipeline.options import Target
-from pipeline.session import connect, open_run
+from pipeline.session import Session
 
 if TYPE_CHECKING:
     from fitreel.dataset import Dataset
@@ -13,16 +12,15 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run
 
 
-def evaluate(evaluation: EvaluationSettings, target: Target) -> None:
+def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
     """Measure a trained run on its own points and on fresh ones; picture its weights.
 
     Example: fitreel evaluate --run RUN --test-samples 5000
     """
-    tracker = connect(target)
-    source = tracker.source(target.run)
+    source = session.source()
     dataset, weights, data = source.dataset(), source.weights(), source.data_settings()
-    with open_run(tracker, target, source) as run:
-        if not tracker.writes_to(source):
+    with session.run(source) as run:
+        if not session.writes_to(source):
             run.set_name(f"{source.name}-evaluate")
         stage(run, dataset, weights, data, evaluation)
 
@@ -33,14 +31,15 @@ def stage(
     weights: "Weights",
     data: DataSettings | None,
     evaluation: EvaluationSettings,
-) -> dict[str, float]:
+) -> None:
     """Measure the fit and log the metrics and rst.png."""
+    if run.has_done("evaluate"):
+        return
     with run.stage("evaluate"):
         run.log_settings(evaluation)
         metrics = fitreel.evaluate(weights, dataset, data, evaluation)
         run.log_metrics(metrics)
         with run.artifacts() as folder:
             table = fitreel.neuron_table(weights, dataset)
-            figure = fitreel.draw_weights(table, run.read().name, metrics["train_mse"])
+            figure = fitreel.draw_weights(table, run.name, metrics["train_mse"])
             figure.savefig(folder / "rst.png")
-    return metrics

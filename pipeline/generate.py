@@ -4,30 +4,30 @@ from typing import TYPE_CHECKING
 
 import fitreel
 from fitreel import DataSettings
-from pipeline.options import Target
-from pipeline.session import connect, open_run
+from pipeline.session import Session
 
 if TYPE_CHECKING:
     from fitreel.dataset import Dataset
     from fitreel.tracking import Run
 
 
-def generate(data: DataSettings, target: Target) -> None:
+def generate(data: DataSettings, session: Session) -> None:
     """Draw the points of an experiment and log them, to a new run if none is named.
 
     Example: fitreel generate --function sine --noise 0.1
     """
-    tracker = connect(target)
-    source = tracker.source_or_none(target.run)
-    if source and source.has_dataset:
+    source = session.source_or_none()
+    if session.is_new and source and source.has_dataset:
         raise ValueError(f"run {source.run_id} has its points already; leave --run out")
-    with open_run(tracker, target, source) as run:
+    with session.run(source) as run:
         run.set_name(data.label)
         stage(run, data)
 
 
 def stage(run: "Run", data: DataSettings) -> "Dataset":
     """Draw the points and log them."""
+    if run.has_done("generate"):
+        return run.dataset()
     with run.stage("generate"):
         dataset = fitreel.generate(data)
         record(run, dataset, data)
@@ -41,4 +41,4 @@ def record(run: "Run", dataset: "Dataset", data: DataSettings | None) -> None:
     with run.artifacts("data") as folder:
         fitreel.save_dataset(dataset, folder / "dataset.csv")
         fitreel.scatter(dataset).savefig(folder / "scatter.png")
-        run.log_dataset(dataset, folder / "dataset.csv", data.function if data else "points")
+        run.log_dataset(folder / "dataset.csv", data.function if data else "points")

@@ -3,12 +3,13 @@
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, asdict, fields
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
 from fitreel.settings import (
+    CheckpointSettings,
     DataSettings,
     EvaluationSettings,
     FilmSettings,
@@ -17,27 +18,20 @@ from fitreel.settings import (
     parse,
     range_text,
 )
+from pipeline.session import Session, Target
 
-
-def _text(text: str) -> Any:
-    return field(default=None, metadata={"help": text})
-
-
-@dataclass(frozen=True)
-class Target:
-    """Say which run to read from and log to."""
-
-    run: str | None = _text("Id of the run to go on with.")
-    experiment: str | None = _text("MLflow experiment of a new run; made if it is missing.")
-    name: str | None = _text("Name of the run; made from its settings if none is given.")
-    tracking_uri: str | None = _text(
-        "MLflow's tracking URI; without it $MLFLOW_TRACKING_URI, else mlflow.db in this directory."
-    )
-
+TARGET_HELP = {each.name: each.metadata["help"] for each in fields(Target)}
+TRACKING_URI = Annotated[
+    str | None, typer.Option("--tracking-uri", help=TARGET_HELP["tracking_uri"], metavar="TEXT")
+]
+PATIENCE = Annotated[
+    float, typer.Option("--patience", help=TARGET_HELP["patience"], metavar="SECONDS")
+]
 
 PANELS = {
     DataSettings: "Points",
     TrainingSettings: "Training",
+    CheckpointSettings: "Training",
     LiveSettings: "Training",
     EvaluationSettings: "Evaluation",
     FilmSettings: "Film",
@@ -46,9 +40,10 @@ PANELS = {
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Make a Typer command of a function whose parameters are dataclasses of settings."""
-    groups: dict[str, type] = get_type_hints(command)
-    groups.pop("return")
+    """Make a Typer command of a function whose parameters are settings and a session."""
+    hints: dict[str, Any] = get_type_hints(command)
+    hints.pop("return")
+    groups = {name: Target if kind is Session else kind for name, kind in hints.items()}
     options = [
         inspect.Parameter(
             each.name,
@@ -62,11 +57,14 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def with_settings(**values: Any) -> None:
+        given = {
+            name: group(**{each.name: values[each.name] for each in fields(group)})
+            for name, group in groups.items()
+        }
+        target = given.pop("session")
+        settings = {name: asdict(group) for name, group in given.items()}
         command(
-            **{
-                name: group(**{each.name: values[each.name] for each in fields(group)})
-                for name, group in groups.items()
-            }
+            **given, session=Session(target, {"command": command.__name__, "settings": settings})
         )
 
     # Typer looks at both, and through __wrapped__.
@@ -80,7 +78,8 @@ def _option(each: "Field[Any]", kind: Any, panel: str) -> Any:
     flag = f"--{each.name.replace('_', '-')}"
     text = each.metadata["help"]
     if panel == PANELS[Target]:
-        option = typer.Option(flag, help=text, rich_help_panel=panel, metavar="TEXT")
+        metavar = "SECONDS" if kind is float else "TEXT"
+        option = typer.Option(flag, help=text, rich_help_panel=panel, metavar=metavar)
     else:
         if limits := range_text(each.metadata):
             text = f"{text.removesuffix('.')}, {limits}."

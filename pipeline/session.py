@@ -1,29 +1,111 @@
-"""What every command does around its stage: connect, open the run, name it, sum it up."""
+"""What every command does around its stage: reach the store, open the run, name it, sum it up."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import fitreel
 from pipeline import console
 from pipeline.note import note
-from pipeline.options import Target
 
 if TYPE_CHECKING:
-    from fitreel.tracking import Run, Source, Tracker
+    from fitreel.tracking import Interrupted, Run, Source, Tracker
 
 
-def connect(target: Target) -> "Tracker":
-    """Reach the tracking store that the options name."""
-    return fitreel.Tracker(target.tracking_uri or None, target.experiment or None)
+def _text(text: str, default: Any = None) -> Any:
+    return field(default=default, metadata={"help": text})
 
 
-@contextmanager
-def open_run(tracker: "Tracker", target: Target, source: "Source | None" = None) -> Iterator["Run"]:
-    """Open the run to log to; at the end write its note, sum it up, print its id."""
-    with tracker.run(source, target.name or None) as run:
-        yield run
-        summary = run.read()
-        run.set_note(note(summary.params, summary.metrics))
-    console.summarise(summary, tracker.uri)
-    print(run.run_id)
+@dataclass(frozen=True)
+class Target:
+    """Say which run to read from and log to."""
+
+    run: str | None = _text("Id of the run to go on with.")
+    experiment: str | None = _text("MLflow experiment of a new run; made if it is missing.")
+    name: str | None = _text("Name of the run; made from its settings if none is given.")
+    tracking_uri: str | None = _text(
+        "MLflow's tracking URI; without it $MLFLOW_TRACKING_URI, else mlflow.db in this directory."
+    )
+    patience: float = _text(
+        "How long to wait at the end for a store that does not answer; fitreel sync does the rest.",
+        180.0,
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.patience < float("inf"):
+            raise ValueError(f"patience must be 0 or more seconds; got {self.patience}")
+
+
+class Session:
+    """A command under way: where it tracks, and what it goes on with if it was interrupted."""
+
+    def __init__(
+        self, target: Target, plan: dict[str, Any], interrupted: "Interrupted | None" = None
+    ) -> None:
+        self._target = target
+        self._plan = plan
+        self._interrupted = interrupted
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether this is no resumed command: then its run may turn out unfit for it."""
+        return self._interrupted is None
+
+    @cached_property
+    def tracker(self) -> "Tracker":
+        """Reach the tracking store that the options name."""
+        return fitreel.Tracker(self._target.tracking_uri or None, self._target.experiment or None)
+
+    def source(self) -> "Source":
+        """Open the run to read from; ValueError if there is none."""
+        named = self._target.run if self.is_new else self._plan["source"]
+        return self.tracker.source(named)
+
+    def source_or_none(self) -> "Source | None":
+        """Open the run to read from if one is named or active."""
+        if self.is_new:
+            return self.tracker.source_or_none(self._target.run)
+        return self.source() if self._plan["source"] else None
+
+    def writes_to(self, source: "Source") -> bool:
+        """Tell whether the command logs to the run that it reads from."""
+        if self._interrupted is None:
+            return self.tracker.writes_to(source)
+        return bool(self._interrupted.run_id == source.run_id)
+
+    @contextmanager
+    def run(self, source: "Source | None" = None) -> Iterator["Run"]:
+        """Open the run to log to; at the end write its note, sum it up, print its id."""
+        fitreel.follow_project_runner()
+        run = None
+        try:
+            with self._open(source) as run:
+                yield run
+                run.set_note(note(run.params, run.metrics))
+        except fitreel.Undelivered:
+            self._close(run)
+            raise
+        self._close(run)
+
+    def _open(self, source: "Source | None") -> AbstractContextManager["Run"]:
+        if self._interrupted:
+            return self.tracker.resume(
+                self._interrupted.journal,
+                self._interrupted.run_id,
+                patience=self._target.patience,
+                on_wait=console.warn,
+            )
+        return self.tracker.run(
+            source,
+            self._target.name or None,
+            plan=self._plan | {"source": source.run_id if source else None},
+            patience=self._target.patience,
+            on_wait=console.warn,
+        )
+
+    def _close(self, run: "Run | None") -> None:
+        if run:
+            console.summarise(run, self.tracker.uri)
+            print(run.run_id)

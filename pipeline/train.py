@@ -3,40 +3,43 @@
 from typing import TYPE_CHECKING
 
 import fitreel
-from fitreel import LiveSettings, TrainingSettings
+from fitreel import CheckpointSettings, LiveSettings, TrainingSettings
 from pipeline import console
 from pipeline.generate import record as record_dataset
-from pipeline.options import Target
-from pipeline.session import connect, open_run
+from pipeline.session import Session
 
 if TYPE_CHECKING:
     from fitreel.dataset import Dataset
     from fitreel.history import History
     from fitreel.live import LiveWindow
-    from fitreel.network import Network
+    from fitreel.network import Network, Weights
     from fitreel.tracking import Run
-    from fitreel.training import Fit
+    from fitreel.training import Training
 
 
-def train(training: TrainingSettings, live: LiveSettings, target: Target) -> None:
+def train(
+    training: TrainingSettings,
+    checkpoints: CheckpointSettings,
+    live: LiveSettings,
+    session: Session,
+) -> None:
     """Train the network on a run's points; log every loss, the weights and the model.
 
     Example: fitreel train --run RUN --lr 0.05
     """
-    tracker = connect(target)
-    source = tracker.source(target.run)
+    source = session.source()
     dataset, data = source.dataset(), source.data_settings()
-    if tracker.writes_to(source) and source.has_training:
+    if session.is_new and session.writes_to(source) and source.has_training:
         raise ValueError(
             f"run {source.run_id} is trained already; "
             "train anew with fitreel run, or into a new run with mlflow run . -e train -P run=…"
         )
     window = open_window(live)
-    with open_run(tracker, target, source) as run:
-        if not tracker.writes_to(source):
+    with session.run(source) as run:
+        if not session.writes_to(source):
             record_dataset(run, dataset, data)
         run.set_name(training.label if data is None else data.prefix + training.label)
-        stage(run, dataset, training, live, window)
+        stage(run, dataset, training, checkpoints, live, window)
 
 
 def open_window(live: LiveSettings) -> "LiveWindow | None":
@@ -48,24 +51,28 @@ def stage(
     run: "Run",
     dataset: "Dataset",
     training: TrainingSettings,
+    checkpoints: CheckpointSettings,
     live: LiveSettings,
     window: "LiveWindow | None",
-) -> "Fit":
+) -> "tuple[Weights, History]":
     """Train and log what comes out; a training that diverges is logged up to there."""
+    if run.has_done("train"):
+        return run.weights(), run.history()
     with run.stage("train"):
-        run.log_settings(training)
-        run.log_settings(live)
+        for settings in (training, checkpoints, live):
+            run.log_settings(settings)
         watch = window.watch(dataset, training.frame_every) if window else None
-        with run.losses() as losses, console.progress("train", training.epochs) as progress:
+        kept = run.checkpoints(training, checkpoints.checkpoint_every)
+        with kept.keeping(), console.progress("train", training.epochs) as progress:
 
-            def on_epoch(epoch: int, loss: float, network: "Network") -> None:
-                losses.add(epoch, loss)
+            def on_epoch(epoch: int, loss: float, under_way: "Training") -> None:
+                kept.on_epoch(epoch, under_way)
                 progress(epoch + 1)
                 if watch:
-                    watch(epoch, loss, network)
+                    watch(epoch, loss, under_way)
 
             try:
-                network, history = fitreel.fit(dataset, training, on_epoch)
+                network, history = fitreel.fit(dataset, training, on_epoch, kept.start())
             except fitreel.TrainingDiverged as error:
                 run.set_tags({"fitreel.diverged_epoch": str(error.epoch)})
                 if error.history:
@@ -75,11 +82,12 @@ def stage(
         record_network(run, network)
     if window:
         window.close()
-    return fitreel.Fit(network, history)
+    return network.weights(), history
 
 
 def record_history(run: "Run", history: "History") -> None:
     """Log the losses and the weights of every frame as files."""
+    run.metrics["loss"] = float(history.losses[-1])  # for the summary; the checkpoints logged it
     with run.artifacts("training") as folder:
         fitreel.save_losses(history.losses, folder / "history.csv")
         fitreel.save_frames(history, folder / "frames.safetensors")

@@ -72,6 +72,15 @@ def quiet_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def spool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the tests' journals out of the user's own."""
+    directory = tmp_path_factory.mktemp("spool")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FITREEL_SPOOL", str(directory))
+        yield directory
+
+
 @pytest.fixture
 def fitreel(tmp_path: Path) -> Command:
     """Run the command in a directory of its own; tracked in that directory's mlflow.db."""

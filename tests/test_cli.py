@@ -57,6 +57,7 @@ def test_run_does_all_four_stages_in_one_run(fitreel: Command, tmp_path: Path) -
         "epochs": "40",
         "seed": "0",
         "frame_every": "5",
+        "checkpoint_every": "500",
         "live": "off",
         "test_samples": "1000",
         "fps": "20",

@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from fitreel.settings import (
+    CheckpointSettings,
     DataSettings,
     EvaluationSettings,
     FilmSettings,
@@ -28,7 +29,7 @@ from tests.conftest import ROOT
 
 STAGES: dict[str, list[type[Settings]]] = {
     "generate": [DataSettings],
-    "train": [TrainingSettings, LiveSettings],
+    "train": [TrainingSettings, CheckpointSettings, LiveSettings],
     "evaluate": [EvaluationSettings],
     "animate": [FilmSettings],
 }

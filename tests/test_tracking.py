@@ -15,6 +15,7 @@ from fitreel.network import Network
 from fitreel.settings import ActivationName, DataSettings, FilmSettings, TrainingSettings
 from fitreel.tracking import Run, Tracker
 from fitreel.tracking.connection import check_database, without_password
+from fitreel.training import Fit, Training, fit
 
 
 @pytest.fixture(scope="module")
@@ -42,29 +43,43 @@ def test_a_run_ends_as_what_happened_in_it(tracker: Tracker) -> None:
     assert found == ["FINISHED", "FAILED", "KILLED"]
 
 
-def test_every_loss_is_there_once_and_in_order(tracker: Tracker) -> None:
-    with tracker.run() as run, run.losses() as losses:
-        for epoch in range(2345):
-            losses.add(epoch, 1 / (epoch + 1))
+def train(run: Run, dataset: Dataset, epochs: int, fails_at: int | None = None) -> Fit:
+    settings = TrainingSettings(epochs=epochs)
+    checkpoints = run.checkpoints(settings, every=500)
+
+    def on_epoch(epoch: int, _: float, training: Training) -> None:
+        checkpoints.on_epoch(epoch, training)
+        if epoch == fails_at:
+            raise OSError("no display")
+
+    with checkpoints.keeping():
+        return fit(dataset, settings, on_epoch)
+
+
+def test_every_loss_is_there_once_and_in_order(tracker: Tracker, dataset: Dataset) -> None:
+    with tracker.run() as run:
+        losses = train(run, dataset, epochs=2345).history.losses
     points = tracker.client.get_metric_history(run.run_id, "loss")
     assert [point.step for point in points] == list(range(2345))
-    assert [point.value for point in points] == [1 / (epoch + 1) for epoch in range(2345)]
+    assert [point.value for point in points] == losses.tolist()
 
 
-def test_losses_before_a_failure_are_kept(tracker: Tracker) -> None:
-    with pytest.raises(OSError, match="disk"), tracker.run() as run, run.losses() as losses:  # noqa: PT012
-        losses.add(0, 1.0)
-        raise OSError("disk full")
-    assert len(tracker.client.get_metric_history(run.run_id, "loss")) == 1
+def test_losses_before_a_failure_are_kept(tracker: Tracker, dataset: Dataset) -> None:
+    with pytest.raises(OSError, match="display"), tracker.run() as run:
+        train(run, dataset, epochs=100, fails_at=30)
+    points = tracker.client.get_metric_history(run.run_id, "loss")
+    assert [point.step for point in points] == list(range(30))
 
 
 def test_params_that_are_there_already_stay(tracker: Tracker) -> None:
     # As `mlflow run -P fps=2e1 -P max_frames=10` leaves them before fitreel starts.
     with tracker.run() as run:
-        tracker.client.log_param(run.run_id, "fps", "020")
-        tracker.client.log_param(run.run_id, "max_frames", "10")
+        pass
+    tracker.client.log_param(run.run_id, "fps", "020")
+    tracker.client.log_param(run.run_id, "max_frames", "10")
+    with tracker.run(tracker.source(run.run_id)) as run:
         run.log_settings(FilmSettings(fps=20, max_frames=30))
-    found = run.read()
+    found = tracker.source(run.run_id)
     assert found.params == {"fps": "020", "format": "gif", "max_frames": "10"}
     assert "fitreel.fps" not in found.tags
     assert found.tags["fitreel.max_frames"] == "30"
@@ -74,36 +89,37 @@ def test_an_automatic_name_never_replaces_a_chosen_one(tracker: Tracker) -> None
     with tracker.run() as run:
         run.set_name("quadratic100")
         run.set_name("relu20")
-        assert run.read().name == "relu20"
-        tracker.client.set_tag(run.run_id, "mlflow.runName", "lr-test-1")
+        assert run.name == "relu20"
+    tracker.client.set_tag(run.run_id, "mlflow.runName", "lr-test-1")
+    with tracker.run(tracker.source(run.run_id)) as run:
         run.set_name("tanh20")
-        assert run.read().name == "lr-test-1"
+    assert tracker.source(run.run_id).name == "lr-test-1"
     with tracker.run(name="mine") as run:
         run.set_name("relu20")
-        assert run.read().name == "mine"
+    assert tracker.source(run.run_id).name == "mine"
 
 
 def test_the_dataset_is_an_input_of_the_run(tracker: Tracker, dataset: Dataset) -> None:
     with tracker.run() as run, run.artifacts("data") as folder:
         save_dataset(dataset, folder / "dataset.csv")
-        run.log_dataset(dataset, folder / "dataset.csv", "quadratic")
+        run.log_dataset(folder / "dataset.csv", "quadratic")
     inputs = tracker.client.get_run(run.run_id).inputs
     assert inputs is not None
     (entry,) = inputs.dataset_inputs
     assert entry.tags[0].value == "training"
     file = Path(mlflow.data.get_source(entry.dataset).load())
-    assert sha256(file) == run.read().tags["fitreel.dataset_sha256"]
-    assert torch.equal(run.read().dataset().y, dataset.y)
+    assert sha256(file) == run.tags["fitreel.dataset_sha256"]
+    assert torch.equal(tracker.source(run.run_id).dataset().y, dataset.y)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu"])
 def test_the_model_predicts_what_the_network_predicts(
-    tracker: Tracker, tmp_path: Path, activation: ActivationName
+    tracker: Tracker, activation: ActivationName
 ) -> None:
     network = Network(TrainingSettings(activation=activation))
-    save_weights(network.weights(), tmp_path / "weights.safetensors")
-    with tracker.run() as run:
-        run.log_model(tmp_path / "weights.safetensors")
+    with tracker.run() as run, run.artifacts() as folder:
+        save_weights(network.weights(), folder / "weights.safetensors")
+        run.log_model(folder / "weights.safetensors")
     model = mlflow.pyfunc.load_model(f"runs:/{run.run_id}/model")
     x = np.linspace(-3, 3, 50)
     prediction = model.predict(pd.DataFrame({"x": x}))
@@ -113,10 +129,10 @@ def test_the_model_predicts_what_the_network_predicts(
     assert str(model.metadata.signature.inputs) == "['x': double (required)]"
 
 
-def test_no_artifact_of_the_model_is_a_pickle(tracker: Tracker, tmp_path: Path) -> None:
-    save_weights(Network(TrainingSettings()).weights(), tmp_path / "weights.safetensors")
-    with tracker.run() as run:
-        run.log_model(tmp_path / "weights.safetensors")
+def test_no_artifact_of_the_model_is_a_pickle(tracker: Tracker) -> None:
+    with tracker.run() as run, run.artifacts() as folder:
+        save_weights(Network(TrainingSettings()).weights(), folder / "weights.safetensors")
+        run.log_model(folder / "weights.safetensors")
     folder = Path(mlflow.artifacts.download_artifacts(f"runs:/{run.run_id}/model"))
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files - {"registered_model_meta"} == {  # which MLflow adds in a download
@@ -166,7 +182,7 @@ def test_the_active_run_of_mlflow_comes_before_the_source(
     with inside.run(source) as second:
         pass
     assert second.run_id == active
-    assert second.read().tags["fitreel.source_run"] == first.run_id
+    assert second.tags["fitreel.source_run"] == first.run_id
     assert inside.source(None).run_id == active
 
 
@@ -187,7 +203,7 @@ def test_an_experiment_is_made_when_it_is_missing(tracker: Tracker) -> None:
     named = Tracker(uri, "learning rates")
     with named.run() as run:
         pass
-    assert Tracker(uri, "learning rates").experiment_id == run.read().experiment_id
+    assert Tracker(uri, "learning rates").experiment_id == run.experiment_id
     with (
         pytest.raises(ValueError, match="is in another experiment"),
         Tracker(uri, "other").run(named.source(run.run_id)),

@@ -83,10 +83,10 @@ def test_a_frame_shows_the_weights_before_the_update(dataset: Dataset) -> None:
 def test_the_hook_sees_every_epoch(dataset: Dataset) -> None:
     seen = []
     settings = TrainingSettings(epochs=7)
-    fit(dataset, settings, lambda epoch, loss, network: seen.append((epoch, loss, network)))
+    fit(dataset, settings, lambda epoch, loss, training: seen.append((epoch, loss, training)))
     assert [epoch for epoch, _, _ in seen] == list(range(7))
     assert seen[-1][1] < seen[0][1]
-    assert isinstance(seen[0][2], Network)
+    assert isinstance(seen[0][2].network, Network)
 
 
 def test_training_leaves_the_global_random_state_alone(dataset: Dataset) -> None:

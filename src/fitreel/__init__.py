@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from fitreel.settings import (
+    CheckpointSettings as CheckpointSettings,
     DataSettings as DataSettings,
     EvaluationSettings as EvaluationSettings,
     FilmSettings as FilmSettings,
@@ -46,7 +47,15 @@ if TYPE_CHECKING:
     )
     from fitreel.live import LiveWindow as LiveWindow
     from fitreel.network import Network as Network, Weights as Weights
-    from fitreel.tracking import Tracker as Tracker
+    from fitreel.spool import Undelivered as Undelivered
+    from fitreel.tracking import (
+        Tracker as Tracker,
+        examine as examine,
+        follow_project_runner as follow_project_runner,
+        interrupted as interrupted,
+        reap as reap,
+        sync as sync,
+    )
     from fitreel.training import Fit as Fit, TrainingDiverged as TrainingDiverged, fit as fit
 
 # Imported when first asked for: torch and mlflow take seconds, `fitreel --help` needs neither.
@@ -66,7 +75,15 @@ _HOMES = {
     ),
     "live": ("LiveWindow",),
     "network": ("Network", "Weights"),
-    "tracking": ("Tracker",),
+    "spool": ("Undelivered",),
+    "tracking": (
+        "Tracker",
+        "examine",
+        "follow_project_runner",
+        "interrupted",
+        "reap",
+        "sync",
+    ),
     "training": ("Fit", "TrainingDiverged", "fit"),
 }
 

@@ -7,9 +7,8 @@ from fitreel.camera import DPI, SIZE, Scenery, loss_text
 from fitreel.dataset import Dataset
 from fitreel.figures import INK, LINE_COLOUR
 from fitreel.film import HOLD
-from fitreel.network import Network
 from fitreel.scenes import line_x
-from fitreel.training import Hook
+from fitreel.training import Hook, Training
 
 PAUSE = 0.1  # seconds from one redraw to the next, as in the original
 
@@ -46,10 +45,10 @@ class LiveWindow:
         epoch_label = axes.text(0, 1.02, "", color=INK, size=12, transform=corner)
         x = line_x(dataset)
 
-        def redraw(epoch: int, loss: float, network: Network) -> None:
+        def redraw(epoch: int, loss: float, training: Training) -> None:
             if epoch % frame_every or not plt.fignum_exists(self._figure.number):
                 return
-            scenery.line.set_data(x.numpy(), network.weights().predict(x).numpy())
+            scenery.line.set_data(x.numpy(), training.network.weights().predict(x).numpy())
             loss_label.set_text(f"Loss={loss_text(loss)}")
             epoch_label.set_text(f"epoch {epoch}")
             self._pause(PAUSE)

@@ -129,6 +129,15 @@ class TrainingSettings(Settings):
 
 
 @dataclass(frozen=True)
+class CheckpointSettings(Settings):
+    """Say how much of a training may have to be done again after a crash."""
+
+    checkpoint_every: int = setting(
+        500, "Epochs from one checkpoint to the next; one is taken every 10 s, too.", least=1
+    )
+
+
+@dataclass(frozen=True)
 class LiveSettings(Settings):
     """Say whether to watch the training in a window."""
 

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.adam import adam
@@ -17,7 +19,7 @@ from fitreel.history import History
 from fitreel.network import Network, Weights, forward
 from fitreel.settings import TrainingSettings
 
-Hook = Callable[[int, float, Network], None]
+Hook = Callable[[int, float, "Training"], None]
 
 
 class Fit(NamedTuple):
@@ -25,6 +27,16 @@ class Fit(NamedTuple):
 
     network: Network
     history: History
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Hold what a training needs to go on from before the update of ``epoch``."""
+
+    epoch: int
+    losses: NDArray[np.float64]  # (epoch,)
+    frames: NDArray[np.float32]  # (frames so far, numbers of the network)
+    state: NDArray[np.float32]  # (numbers of the network and of the optimizer's memory,)
 
 
 class TrainingDiverged(ArithmeticError):
@@ -39,57 +51,107 @@ class TrainingDiverged(ArithmeticError):
         self.history = history
 
 
+class Training:
+    """A training under way, as the hook sees it: arrays that fill up, and the network."""
+
+    def __init__(self, settings: TrainingSettings, start: Checkpoint | None = None) -> None:
+        """Begin it, or go on from a checkpoint; ValueError if that is of another training."""
+        self.settings = settings
+        self.network = Network(settings)
+        self.numbers = [each.detach() for each in self.network.parameters()]  # the same memory
+        self.update, memory = _optimizer(settings, self.numbers)
+        self._state = [*self.numbers, *memory]
+        self.losses = np.empty(settings.epochs)
+        # A row a frame; as tensors of their own the frames of a long training take gigabytes.
+        self.frames = torch.empty(
+            math.ceil(settings.epochs / settings.frame_every),
+            sum(each.numel() for each in self.numbers),
+        )
+        self.epoch = 0  # those before are done
+        if start:
+            self._restore(start)
+
+    def _restore(self, start: Checkpoint) -> None:
+        sizes = [each.numel() for each in self._state]
+        frames = self.frames[: math.ceil(start.epoch / self.settings.frame_every)]
+        if (len(start.losses), start.frames.shape, start.state.shape) != (
+            start.epoch,
+            frames.shape,
+            (sum(sizes),),
+        ):
+            raise ValueError(f"the checkpoint of epoch {start.epoch} is of another training")
+        for mine, kept in zip(self._state, np.split(start.state, np.cumsum(sizes)), strict=False):
+            mine.copy_(torch.tensor(kept).view(mine.shape))
+        self.losses[: start.epoch] = start.losses
+        frames.copy_(torch.tensor(start.frames))
+        self.epoch = start.epoch
+
+    def state(self) -> NDArray[np.float32]:
+        """Copy the numbers of the network and the optimizer's memory, for a Checkpoint.
+
+        From the hook it is the state before the update of the epoch.
+        """
+        numbers: NDArray[np.float32] = torch.cat([each.flatten() for each in self._state]).numpy()
+        return numbers
+
+    def history(self) -> History | None:
+        """Give what there is of the history; None before the first epoch is done."""
+        frame_epochs = np.arange(0, self.epoch, self.settings.frame_every)
+        if not self.epoch:
+            return None
+        sizes = [each.numel() for each in self.numbers]
+        columns = torch.split(self.frames[: len(frame_epochs)], sizes, dim=1)
+        weights = Weights.from_parameters(
+            [
+                column.contiguous().view(-1, *each.shape)
+                for column, each in zip(columns, self.numbers, strict=True)
+            ],
+            self.settings.activation,
+        )
+        return History(self.losses[: self.epoch], frame_epochs, weights)
+
+
 def fit(
     dataset: Dataset,
     settings: TrainingSettings = TrainingSettings(),
     on_epoch: Hook | None = None,
+    start: Checkpoint | None = None,
 ) -> Fit:
-    """Train a network on all points, ``settings.epochs`` times.
+    """Train a network on all points, ``settings.epochs`` times, or go on from a checkpoint.
 
-    ``on_epoch(epoch, loss, network)`` is called in every epoch before its update. Raises
+    ``on_epoch(epoch, loss, training)`` is called in every epoch before its update. Raises
     TrainingDiverged when a loss is not finite.
     """
-    network = Network(settings)
+    training = Training(settings, start)
+    network, update = training.network, training.update
+    losses, frames = training.losses, training.frames
     parameters = list(network.parameters())
+    numbers = [each.flatten() for each in training.numbers]  # views
     predict = partial(forward, activation=settings.activation)
-    numbers = [parameter.detach() for parameter in parameters]  # the same memory, no graph
-    update = _optimizer(settings, numbers)
     x, y = dataset.x.unsqueeze(1), dataset.y.unsqueeze(1)  # (points, 1)
-    losses = np.empty(settings.epochs)
-    # (frames, …) a parameter; as tensors of their own the frames of a long training take gigabytes.
-    frames = [
-        torch.empty(math.ceil(settings.epochs / settings.frame_every), *each.shape)
-        for each in numbers
-    ]
-
-    def history(epochs: int) -> History:
-        frame_epochs = np.arange(0, epochs, settings.frame_every)
-        drawn = [frame[: len(frame_epochs)] for frame in frames]
-        weights = Weights.from_parameters(drawn, settings.activation)
-        return History(losses[:epochs], frame_epochs, weights)
-
-    for epoch in range(settings.epochs):
+    for epoch in range(training.epoch, settings.epochs):
         # Not network(x): a module's look-ups and calls take 8 of an epoch's 70 microseconds.
         loss = F.mse_loss(predict(x, *parameters), y)
         value = loss.item()
         if not math.isfinite(value):
-            raise TrainingDiverged(epoch, settings, history(epoch) if epoch else None)
+            raise TrainingDiverged(epoch, settings, training.history())
+        if on_epoch is not None:
+            on_epoch(epoch, value, training)
         losses[epoch] = value
         if epoch % settings.frame_every == 0:
-            for frame, now in zip(frames, numbers, strict=True):
-                frame[epoch // settings.frame_every] = now
-        if on_epoch is not None:
-            on_epoch(epoch, value, network)
+            torch.cat(numbers, out=frames[epoch // settings.frame_every])
         update(torch.autograd.grad(loss, parameters))
-    if not math.isfinite(F.mse_loss(network(x), y).item()):
-        raise TrainingDiverged(settings.epochs, settings, history(settings.epochs))
-    return Fit(network, history(settings.epochs))
+        training.epoch = epoch + 1
+    history = training.history()
+    if history is None or not math.isfinite(F.mse_loss(network(x), y).item()):
+        raise TrainingDiverged(settings.epochs, settings, history)
+    return Fit(network, history)
 
 
 def _optimizer(
     settings: TrainingSettings, parameters: list[Tensor]
-) -> Callable[[Sequence[Tensor]], None]:
-    """Give the function that updates detached parameters from their gradients.
+) -> tuple[Callable[[Sequence[Tensor]], None], list[Tensor]]:
+    """Give the function that updates detached parameters from gradients, and its memory.
 
     It calls torch's functional optimizers: the step of an Optimizer object spends more time
     on its own bookkeeping than on 61 numbers.
@@ -133,4 +195,6 @@ def _optimizer(
             maximize=False,
         )
 
-    return with_adam if settings.optimizer == "adam" else with_sgd
+    if settings.optimizer == "adam":
+        return with_adam, [*first, *second, *steps]
+    return with_sgd, first if momentum else []

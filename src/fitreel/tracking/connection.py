@@ -1,8 +1,10 @@
 """Reaching a tracking store, and what is told when that fails."""
 
+import errno
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,8 +14,12 @@ from mlflow.environment_variables import (
     MLFLOW_HTTP_REQUEST_TIMEOUT,
 )
 from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from urllib3.exceptions import HTTPError
 
 BAD_REQUESTS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+FORBIDDEN = (*BAD_REQUESTS, "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
+LASTING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 PATIENCE = 4  # seconds for the first answer of a tracking server
 
 
@@ -36,6 +42,8 @@ def check_database(uri: str) -> None:
             raise PermissionError(f"cannot make the directory of {path}: {error}") from None
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise PermissionError(f"cannot write {path}; name another place with --tracking-uri")
+        if not path.exists():
+            create_database(path)
     timeout = {"connect_timeout": PATIENCE} if kind in ("postgresql", "mysql") else {}
     try:
         engine = sqlalchemy.create_engine(uri, connect_args=timeout)
@@ -44,6 +52,34 @@ def check_database(uri: str) -> None:
     with engine.connect() as connection:
         sqlalchemy.inspect(connection).get_table_names()
     engine.dispose()
+
+
+def create_database(path: Path) -> None:
+    """Make a new SQLite store aside and move it to its place whole.
+
+    MLflow fails where two make the same one at once, and leaves half of one where it is killed.
+    """
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
+        draft = Path(folder) / path.name
+        MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
+        with suppress(FileExistsError):  # another process was first: theirs is as good
+            path.hardlink_to(draft)
+
+
+def absolute(uri: str) -> str:
+    """Write a tracking URI so that it is the same store from any directory."""
+    parts = urlsplit(uri)
+    if parts.scheme.startswith("sqlite"):
+        url = sqlalchemy.make_url(uri)
+        path = str(Path(url.database or "").absolute())
+        return url.set(database=path).render_as_string(hide_password=False)
+    return uri if parts.scheme else str(Path(uri).absolute())
+
+
+def be_brief() -> None:
+    """Have MLflow's client try a request once, for 10 seconds: the courier tries again."""
+    os.environ.setdefault(MLFLOW_HTTP_REQUEST_MAX_RETRIES.name, "0")
+    os.environ.setdefault(MLFLOW_HTTP_REQUEST_TIMEOUT.name, "10")
 
 
 @contextmanager
@@ -70,23 +106,46 @@ def plain_errors(uri: str) -> Iterator[None]:
     """Turn MLflow's and the database's exceptions into built-in ones that fit on a line."""
     try:
         yield
-    except MlflowException as error:
-        cause = _innermost(error)
-        if uri.startswith("http") and isinstance(cause, OSError):
-            raise ConnectionError(
-                f"tracking server {uri} does not answer ({cause}); "
-                "start it, or name another with --tracking-uri"
-            ) from error
-        if error.error_code in BAD_REQUESTS:
-            raise ValueError(f"tracking store {uri}: {error.message}") from error
-        reason = error.message if cause is error else cause
-        raise ConnectionError(f"tracking store {uri}: {reason}") from error
-    except sqlalchemy.exc.ArgumentError as error:
-        raise ValueError(f"{uri!r} is no tracking store: {error}") from error
-    except sqlalchemy.exc.SQLAlchemyError as error:
-        raise ConnectionError(
-            f"tracking store {uri} cannot be opened ({_innermost(error)})"
-        ) from error
+    except (MlflowException, sqlalchemy.exc.SQLAlchemyError) as error:
+        raise plain(error, uri) from error
+
+
+def plain(error: Exception, uri: str) -> Exception:
+    """Give the built-in exception that says on a line what went wrong with a store."""
+    cause = _innermost(error)
+    if uri.startswith("http") and isinstance(cause, OSError):
+        return ConnectionError(
+            f"tracking server {uri} does not answer ({cause}); "
+            "start it, or name another with --tracking-uri"
+        )
+    if isinstance(error, MlflowException):
+        if is_refusal(error):
+            return ValueError(f"tracking store {uri}: {error.message}")
+        return ConnectionError(
+            f"tracking store {uri}: {error.message if cause is error else cause}"
+        )
+    if isinstance(error, sqlalchemy.exc.ArgumentError):
+        return ValueError(f"{uri!r} is no tracking store: {error}")
+    if isinstance(error, sqlalchemy.exc.SQLAlchemyError):
+        return ConnectionError(f"tracking store {uri} cannot be opened ({cause})")
+    return error
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Tell whether a store will answer the same however often it is asked."""
+    return isinstance(error, MlflowException) and error.error_code in BAD_REQUESTS
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether it is worth to wait: a store that is away or busy, no disk that is full."""
+    cause = _innermost(error)
+    if isinstance(error, MlflowException) and error.error_code in FORBIDDEN:
+        return False
+    if isinstance(cause, OSError) and cause.errno in LASTING:
+        return False
+    if "sqlite" in type(cause).__module__:
+        return "locked" in str(cause)
+    return isinstance(cause, (OSError, MlflowException, sqlalchemy.exc.SQLAlchemyError, HTTPError))
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -1,53 +1,58 @@
-"""An open run, as the stages write to it."""
+"""An open run, as the stages write to it: into its journal, which a courier delivers."""
 
-import tempfile
+import json
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import get_type_hints
-from unittest.mock import patch
-from urllib.parse import urlencode, urlsplit
 
-import mlflow
-from mlflow.data.numpy_dataset import from_numpy
-from mlflow.entities import Metric, Param, RunTag
-from mlflow.models import ModelSignature
-from mlflow.tracking import MlflowClient
-from mlflow.types import ColSpec, Schema
-from mlflow.utils import name_utils, requirements_utils
+from mlflow.utils import name_utils
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
-from fitreel.dataset import Dataset, sha256
-from fitreel.settings import Settings, parse
-from fitreel.tracking.connection import without_password
-from fitreel.tracking.source import SHA256_TAG, Source
+from fitreel.checkpoints import Checkpoints
+from fitreel.dataset import Dataset, load_dataset, sha256
+from fitreel.history import History, load_history, load_weights
+from fitreel.journal import Journal
+from fitreel.network import Weights
+from fitreel.settings import Settings, TrainingSettings, parse
+from fitreel.tracking.source import ARTIFACTS_TAG, SHA256_TAG, Source
 
-BATCH = 1000  # metrics in one call: MLflow's limit
 AUTOMATIC_NAME_TAG = "fitreel.name"
 
 
 class Run:
-    """An open run, as a stage writes to it."""
+    """An open run, as a stage writes to it; it knows what it has been told."""
 
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
-        self._client = client
-        self.run_id = run_id
+    def __init__(self, journal: Journal, found: Source) -> None:
+        """Go on from what the store has of it and what its journal says."""
+        self._journal = journal
+        self.run_id = found.run_id
+        self.experiment_id = found.experiment_id
+        self.name = found.name
+        self.params = found.params
+        self.metrics = found.metrics
+        self.tags = found.tags
+        self._done: set[str] = set()
+        self._artifacts: dict[str, Path] = {}
+        for _, record in journal.records():
+            if record["kind"] == "values":
+                self._know(**record)
+            elif record["kind"] == "artifacts":
+                self._know_artifacts(record["folder"], record["to"])
 
-    def read(self) -> Source:
-        """Read what has been logged so far."""
-        return Source(self._client, self.run_id)
+    def has_done(self, stage: str) -> bool:
+        """Tell whether a stage was finished before this run was interrupted."""
+        return stage in self._done
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a stage; the seconds become a tag."""
+        """Time a stage; the seconds become a tag, and the stage is done."""
         started = time.perf_counter()
         yield
         seconds = time.perf_counter() - started
-        self.set_tags({f"fitreel.{name}_seconds": f"{seconds:.2f}"})
+        self._log(stage=name, tags={f"fitreel.{name}_seconds": f"{seconds:.2f}"})
 
     def log_settings(self, settings: Settings) -> None:
         """Log the settings as params.
@@ -55,118 +60,105 @@ class Run:
         A param that is there already stays, as `mlflow run` logs them before fitreel starts;
         one that says something else is told in a tag, because MLflow's params never change.
         """
-        present = self._client.get_run(self.run_id).data.params
         hints = get_type_hints(type(settings))
         values = asdict(settings)  # type: ignore[call-overload]
-        params = [Param(key, str(value)) for key, value in values.items() if key not in present]
-        tags = [
-            RunTag(f"fitreel.{key}", str(value))
-            for key, value in values.items()
-            if key in present and parse(present[key], hints[key]) != value
-        ]
-        self._client.log_batch(self.run_id, params=params, tags=tags)
+        self._log(
+            params={key: str(value) for key, value in values.items() if key not in self.params},
+            tags={
+                f"fitreel.{key}": str(value)
+                for key, value in values.items()
+                if key in self.params and parse(self.params[key], hints[key]) != value
+            },
+        )
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         """Log metrics, one value each."""
-        now = _now()
-        self._client.log_batch(
-            self.run_id, [Metric(key, value, now, 0) for key, value in metrics.items()]
-        )
+        self._log(metrics=dict(metrics))
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""
-        self._client.log_batch(self.run_id, tags=[RunTag(*item) for item in tags.items()])
+        self._log(tags=dict(tags))
 
     def set_name(self, name: str) -> None:
         """Name the run, unless somebody chose its name."""
-        tags = self._client.get_run(self.run_id).data.tags
-        present = tags.get(MLFLOW_RUN_NAME, "")
-        if present == tags.get(AUTOMATIC_NAME_TAG) or _is_from_mlflow(present):
+        present = self.tags.get(MLFLOW_RUN_NAME, "")
+        if present == self.tags.get(AUTOMATIC_NAME_TAG) or _is_from_mlflow(present):
             self.set_tags({MLFLOW_RUN_NAME: name, AUTOMATIC_NAME_TAG: name})
 
     def set_note(self, markdown: str) -> None:
         """Set the text that MLflow's UI shows as the run's description."""
         self.set_tags({MLFLOW_RUN_NOTE: markdown})
 
-    @contextmanager
-    def artifacts(self, folder: str | None = None) -> Iterator[Path]:
-        """Give a directory; what is in it at the end is logged below ``folder``."""
-        with tempfile.TemporaryDirectory(prefix="fitreel-") as directory:
-            yield Path(directory)
-            self._client.log_artifacts(self.run_id, directory, folder)
+    def _log(self, **fields: object) -> None:
+        self._journal.append("values", time=_now(), **fields)
+        self._know(**fields)
+
+    def _know(self, **fields: object) -> None:
+        """Learn what a record of values says."""
+        for kind in ("params", "metrics", "tags"):
+            found = fields.get(kind, {})
+            if isinstance(found, dict):
+                getattr(self, kind).update(found)
+        self.name = self.tags.get(MLFLOW_RUN_NAME, self.name)
+        self._done |= {str(fields["stage"])} if "stage" in fields else set()
 
     @contextmanager
-    def losses(self) -> Iterator["LossLog"]:
-        """Collect the metric ``loss``; what is there at the end is sent, whatever happened."""
-        log = LossLog(self._client, self.run_id)
-        try:
-            yield log
-        finally:
-            log.send()
+    def artifacts(self, to: str | None = None) -> Iterator[Path]:
+        """Give a directory; what is in it at the end is logged below the folder ``to``."""
+        folder = self._journal.folder()
+        yield folder
+        self._journal.append("artifacts", folder=folder.name, to=to)
+        self._know_artifacts(folder.name, to)
+        # What people may edit is left out.
+        sums = json.loads(self.tags.get(ARTIFACTS_TAG, "{}"))
+        sums |= {
+            str(Path(to or "") / file.name): sha256(file)
+            for file in folder.iterdir()
+            if file.suffix in (".csv", ".safetensors") and file.name != "dataset.csv"
+        }
+        if sums:
+            self.set_tags({ARTIFACTS_TAG: json.dumps(sums)})
 
-    def log_dataset(self, dataset: Dataset, file: Path, name: str) -> None:
-        """Log the points as an input of the run, with the SHA-256 of their file."""
-        digest = sha256(file)
-        uri = self._address(f"data/{file.name}")
-        with warnings.catch_warnings():
-            # MLflow registers the class of local sources twice, and then cannot decide.
-            warnings.filterwarnings("ignore", "The specified dataset source")
-            entry = from_numpy(
-                dataset.x.numpy(), uri, targets=dataset.y.numpy(), name=name, digest=digest[:8]
-            )
-        mlflow.log_input(entry, context="training")
-        self.set_tags({SHA256_TAG: digest})
+    def _know_artifacts(self, folder: str, to: str | None) -> None:
+        for file in (self._journal.directory / "artifacts" / folder).glob("*"):
+            self._artifacts[str(Path(to or "") / file.name)] = file
 
-    def _address(self, artifact: str) -> str:
-        root = self._client.get_run(self.run_id).info.artifact_uri
-        if urlsplit(root).scheme == "mlflow-artifacts":
-            # MLflow has no dataset source for what its server keeps, but one for web addresses.
-            query = urlencode({"path": artifact, "run_uuid": self.run_id})
-            return f"{without_password(self._client.tracking_uri)}/get-artifact?{query}"
-        return f"{root}/{artifact}"
+    def checkpoints(self, settings: TrainingSettings, every: int) -> Checkpoints:
+        """Open the checkpoints of its training."""
+        return Checkpoints(self._journal, settings, every)
+
+    def dataset(self) -> Dataset:
+        """Read the points that it logged before it was interrupted."""
+        return load_dataset(self._artifacts["data/dataset.csv"])
+
+    def weights(self) -> Weights:
+        """Read the trained parameters that it logged before it was interrupted."""
+        return load_weights(self._artifacts["weights.safetensors"])
+
+    def history(self) -> History:
+        """Read the losses and frames that it logged before it was interrupted."""
+        return load_history(
+            self._artifacts["training/history.csv"],
+            self._artifacts["training/frames.safetensors"],
+        )
+
+    def log_dataset(self, file: Path, name: str) -> None:
+        """Log a file of artifacts("data") as an input of the run, with its SHA-256."""
+        self._journal.append(
+            "dataset", file=self._relative(file), path=f"data/{file.name}", name=name
+        )
+        self.set_tags({SHA256_TAG: sha256(file)})
 
     def log_model(self, weights: Path) -> None:
-        """Log a model that mlflow.pyfunc loads: column x in, y out, both of doubles."""
-        requirements = [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "safetensors")]
-        # To check pins against what is installed MLflow reads the names of all installed files
-        # for 0.3 s; it needs them for packages only that it finds under another name.
-        no_names = patch.multiple(
-            requirements_utils, _MODULES_TO_PACKAGES=dict[str, list[str]](), create=True
-        )
-        with no_names, warnings.catch_warnings():
-            # It asks for an input example; the signature says it all.
-            warnings.filterwarnings("ignore", ".*An input example was not provided")
-            mlflow.pyfunc.log_model(
-                name="model",
-                python_model=str(Path(__file__).with_name("served_model.py")),
-                artifacts={"weights": str(weights)},
-                signature=ModelSignature(
-                    inputs=Schema([ColSpec("double", "x")]), outputs=Schema([ColSpec("double")])
-                ),
-                pip_requirements=requirements,
-            )
+        """Log a model made of a file of artifacts()."""
+        self._journal.append("model", weights=self._relative(weights))
 
+    def _relative(self, file: Path) -> str:
+        return str(file.relative_to(self._journal.directory / "artifacts"))
 
-class LossLog:
-    """Send losses in batches: one call a loss would take 10 ms each."""
-
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
-        self._client = client
-        self._run_id = run_id
-        self._waiting: list[Metric] = []
-
-    def add(self, epoch: int, loss: float) -> None:
-        """Take the loss of an epoch; a full batch is sent, and one that is 10 seconds old."""
-        now = _now()
-        self._waiting.append(Metric("loss", loss, now, epoch))
-        if len(self._waiting) == BATCH or now - self._waiting[0].timestamp > 10_000:
-            self.send()
-
-    def send(self) -> None:
-        """Send what waits."""
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            self._client.log_batch(self._run_id, metrics=waiting)
+    def end(self, status: str) -> None:
+        """Log how it ended."""
+        self._journal.append("status", status=status, time=_now())
 
 
 def _now() -> int:

@@ -3,6 +3,7 @@
 from dataclasses import fields
 from pathlib import Path
 
+from mlflow.entities import Run as MlflowRun
 from mlflow.tracking import MlflowClient
 
 from fitreel.dataset import Dataset, load_dataset
@@ -12,17 +13,20 @@ from fitreel.settings import DataSettings
 from fitreel.tracking.connection import plain_errors, without_password
 
 SHA256_TAG = "fitreel.dataset_sha256"
+ARTIFACTS_TAG = "fitreel.sha256"  # of artifacts, by path
 
 
 class Source:
     """A run, as later stages read it."""
 
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
+    def __init__(self, client: MlflowClient, run_id: str, run: MlflowRun | None = None) -> None:
+        """Read what the store has of it, unless ``run`` was read just now."""
         self._client = client
-        run = client.get_run(run_id)
+        run = run or client.get_run(run_id)
         if run.info.lifecycle_stage == "deleted":
             raise ValueError(f"run {run_id} is deleted; restore it or name another with --run")
         self.run_id = run.info.run_id
+        self.status: str = run.info.status
         self.name: str = run.info.run_name or run_id
         self.experiment_id: str = run.info.experiment_id
         self.params: dict[str, str] = dict(run.data.params)

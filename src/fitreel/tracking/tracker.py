@@ -2,24 +2,38 @@
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import mlflow
 from mlflow.environment_variables import MLFLOW_RUN_ID, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from mlflow.tracking.context.git_context import GitRunContext
+from mlflow.tracking.context.registry import resolve_tags
+from mlflow.tracking.fluent import _get_experiment_id
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
+from fitreel.journal import Journal, Record
+from fitreel.spool import Undelivered, new_journal
 from fitreel.tracking.connection import (
-    BAD_REQUESTS,
+    absolute,
+    be_brief,
     check_database,
     impatient,
+    is_refusal,
     plain_errors,
     without_password,
 )
+from fitreel.tracking.delivery import Courier
+from fitreel.tracking.process import process_tags
 from fitreel.tracking.run import Run
 from fitreel.tracking.source import Source
 from fitreel.version import __version__
+
+JOURNAL_TAG = "fitreel.journal"
+PATIENCE = 180.0  # seconds without a sign of the store until a finished run is left to sync
+HASTE = 5.0  # the same for one that was interrupted
 
 
 class Tracker:
@@ -44,11 +58,18 @@ class Tracker:
                 self.client = MlflowClient()
                 self.client.search_experiments(max_results=1)
             self.experiment_id = self._experiment_id(experiment) if experiment else None
+        be_brief()
         self.active_run_id = os.environ.get(MLFLOW_RUN_ID.name)
 
     def _experiment_id(self, name: str) -> str:
-        found = self.client.get_experiment_by_name(name)
-        return found.experiment_id if found else self.client.create_experiment(name)
+        if found := self.client.get_experiment_by_name(name):
+            return str(found.experiment_id)
+        try:
+            return self.client.create_experiment(name)
+        except MlflowException:  # another process was first
+            if found := self.client.get_experiment_by_name(name):
+                return str(found.experiment_id)
+            raise
 
     def source(self, run_id: str | None) -> Source:
         """Open a run for reading: ``run_id``, else the active one; ValueError if there is none."""
@@ -59,7 +80,7 @@ class Tracker:
             try:
                 return Source(self.client, run_id)
             except MlflowException as error:
-                if error.error_code not in BAD_REQUESTS:
+                if not is_refusal(error):
                     raise
                 raise ValueError(
                     f"there is no run {run_id!r} in {self.uri}; mlflow ui shows those there are"
@@ -74,31 +95,123 @@ class Tracker:
         return self.active_run_id in (None, source.run_id)
 
     @contextmanager
-    def run(self, source: Source | None = None, name: str | None = None) -> Iterator[Run]:
+    def run(
+        self,
+        source: Source | None = None,
+        name: str | None = None,
+        *,
+        plan: Record | None = None,
+        patience: float = PATIENCE,
+        on_wait: Callable[[str], None] = lambda _: None,
+    ) -> Iterator[Run]:
         """Open a run for writing: the active one, else the source, else a new one.
 
-        It ends FINISHED, FAILED on an exception, KILLED on an interruption.
+        It ends FINISHED, FAILED on an exception, KILLED on an interruption. ``plan`` is what its
+        journal keeps for going on with it. Raises Undelivered if the store took nothing for
+        ``patience`` seconds at the end; ``on_wait`` is told in a line what it waits for.
         """
-        run_id = self.active_run_id or (source.run_id if source else None)
-        with plain_errors(self.uri):
-            self._check_experiment(run_id)
-            active = mlflow.start_run(run_id, self.experiment_id, name)
-            try:
-                run = Run(self.client, active.info.run_id)
-                run.set_tags({"fitreel.version": __version__})
-                if source and source.run_id != run.run_id:
-                    run.set_tags({"fitreel.source_run": source.run_id})
-                yield run
-            except (KeyboardInterrupt, SystemExit):
-                mlflow.end_run("KILLED")
-                raise
-            except BaseException:
-                mlflow.end_run("FAILED")
-                raise
-            mlflow.end_run("FINISHED")
+        journal = new_journal()
+        try:
+            with plain_errors(self.uri):
+                journal.append("plan", uri=absolute(mlflow.get_tracking_uri()), plan=plan)
+                run = self._open(journal, source, name)
+        except BaseException:
+            journal.remove()
+            raise
+        with self._delivering(journal, run, patience, on_wait):
+            yield run
 
-    def _check_experiment(self, run_id: str | None) -> None:
-        if run_id and self.experiment_id:
-            theirs = self.client.get_run(run_id).info.experiment_id
-            if theirs != self.experiment_id:
-                raise ValueError(f"run {run_id} is in another experiment; leave --experiment out")
+    def _open(self, journal: Journal, source: Source | None, name: str | None) -> Run:
+        run_id = self.active_run_id or (source.run_id if source else None)
+        tags = self._tags(journal) | ({MLFLOW_RUN_NAME: name} if name else {})
+        if run_id is None:
+            return self._make(journal, tags, name)
+        found = source if source and source.run_id == run_id else Source(self.client, run_id)
+        if self.experiment_id not in (None, found.experiment_id):
+            raise ValueError(f"run {run_id} is in another experiment; leave --experiment out")
+        if source and source.run_id != run_id:
+            tags["fitreel.source_run"] = source.run_id
+        return self._enter(journal, tags, found)
+
+    def _tags(self, journal: Journal) -> dict[str, str]:
+        return process_tags() | {
+            JOURNAL_TAG: journal.directory.name,
+            "fitreel.version": __version__,
+        }
+
+    def _make(self, journal: Journal, tags: dict[str, str], name: str | None) -> Run:
+        made = self.client.create_run(
+            self.experiment_id or _get_experiment_id() or "0",
+            # MLflow's own provider of git's commit takes 40 ms to be imported.
+            tags=resolve_tags(tags, ignore=[GitRunContext]),  # type: ignore[list-item]
+            run_name=name,
+        )
+        try:
+            journal.append("run", run_id=made.info.run_id)
+            return Run(journal, Source(self.client, made.info.run_id, made))
+        except BaseException:
+            self.client.set_terminated(made.info.run_id, "FAILED")
+            raise
+
+    def _enter(self, journal: Journal, tags: dict[str, str], found: Source) -> Run:
+        journal.append("run", run_id=found.run_id)
+        journal.append("status", status="RUNNING", time=0)
+        run = Run(journal, found)
+        run.set_tags(tags)
+        return run
+
+    @contextmanager
+    def resume(
+        self,
+        journal: Journal,
+        run_id: str,
+        *,
+        patience: float = PATIENCE,
+        on_wait: Callable[[str], None] = lambda _: None,
+    ) -> Iterator[Run]:
+        """Open a run again that its journal is about, as ``run`` does."""
+        try:
+            with plain_errors(self.uri):
+                run = self._enter(journal, self._tags(journal), self.source(run_id))
+        except BaseException:
+            journal.close()
+            raise
+        with self._delivering(journal, run, patience, on_wait):
+            yield run
+
+    @contextmanager
+    def _delivering(
+        self, journal: Journal, run: Run, patience: float, on_wait: Callable[[str], None]
+    ) -> Iterator[None]:
+        courier = Courier(self.client, journal, run.run_id)
+        courier.start()
+        try:
+            yield
+        except BaseException as error:
+            interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
+            with suppress(OSError):
+                self._end(run, "KILLED" if interrupted else "FAILED")
+            try:
+                courier.finish(HASTE if interrupted else patience, on_wait)
+            except (Undelivered, ValueError) as untold:
+                on_wait(str(untold))
+                journal.close()
+            else:
+                # What diverged would diverge again; all else can be gone on with.
+                journal.remove() if isinstance(error, ArithmeticError) else journal.close()
+            raise
+        self._end(run, "FINISHED")
+        try:
+            courier.finish(patience, on_wait)
+        except BaseException:
+            journal.close()
+            raise
+        journal.remove()
+
+    def _end(self, run: Run, status: str) -> None:
+        try:
+            run.end(status)
+        except OSError:  # the disk is full; the store may be on another
+            with suppress(Exception):
+                self.client.set_terminated(run.run_id, status)
+            raise

@@ -1,0 +1,42 @@
+"""reap: close the runs that nobody can close themselves."""
+
+from typing import Annotated
+
+import typer
+
+import fitreel
+from pipeline import console
+from pipeline.options import TRACKING_URI
+
+
+def reap(
+    close: Annotated[
+        bool, typer.Option("--close", help="Close them; without it they are told.")
+    ] = False,
+    older_than: Annotated[
+        float,
+        typer.Option(
+            help="Minutes of silence after which a run of another machine is given up.",
+            metavar="MINUTES",
+        ),
+    ] = 60.0,
+    tracking_uri: TRACKING_URI = None,
+) -> None:
+    """Find runs that say RUNNING though their process is dead, and with --close end them.
+
+    Example: fitreel reap
+    """
+    if not older_than >= 0:
+        raise ValueError(f"older_than must be 0 or more minutes; got {older_than}")
+    tracker = fitreel.Tracker(tracking_uri)
+    dead = 0
+    for verdict in fitreel.examine(tracker, older_than * 60):
+        dead += verdict.status is not None
+        if close:
+            fitreel.reap(tracker, verdict)
+        outcome = f"{'now' if close else 'would be'} {verdict.status}" if verdict.status else "left"
+        console.say(f"{verdict.run_id} {verdict.name}: {outcome}: {verdict.reason}")
+    if dead and not close:
+        console.say("nothing was changed; fitreel reap --close ends them")
+    if not dead:
+        console.say("no run to close")

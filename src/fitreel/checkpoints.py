@@ -1,0 +1,104 @@
+"""The checkpoints of a training: what the journal keeps of it, and going on from there."""
+
+import base64
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fitreel.journal import Journal
+from fitreel.settings import TrainingSettings
+from fitreel.training import Checkpoint, Training
+
+LONGEST = 10  # seconds without one, however slow an epoch is
+
+
+class Checkpoints:
+    """Keep a training in a journal as it goes: losses and frames once each, the state anew."""
+
+    def __init__(self, journal: Journal, settings: TrainingSettings, every: int) -> None:
+        """Take one every so many epochs, and one every 10 seconds."""
+        self._journal = journal
+        self._settings = settings
+        self._every = every
+        self._training: Training | None = None
+        self._count()
+        self._saved_at = time.monotonic()
+
+    def _count(self) -> None:
+        """Count what the journal has of the training."""
+        records = [record for _, record in self._journal.records()]
+        losses = [record for record in records if record["kind"] == "losses"]
+        self._losses = sum(len(record["values"]) for record in losses)
+        self._last = losses[-1]["end"] if losses else _now()
+        self._frames = sum(record["count"] for record in records if record["kind"] == "frames")
+
+    def start(self) -> Checkpoint | None:
+        """Give the last checkpoint; None where the training has to begin anew."""
+        kept = self._journal.kept("checkpoint")
+        if kept is None or kept["epoch"] > self._losses:
+            return None
+        records = [record for _, record in self._journal.records()]
+        losses = [record["values"] for record in records if record["kind"] == "losses"]
+        frames = [_numbers(record["numbers"]) for record in records if record["kind"] == "frames"]
+        count = math.ceil(kept["epoch"] / self._settings.frame_every)
+        return Checkpoint(
+            kept["epoch"],
+            np.concatenate(losses)[: kept["epoch"]],
+            np.concatenate(frames).reshape(self._frames, -1)[:count],
+            _numbers(kept["numbers"]),
+        )
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Keep the losses since the last checkpoint too, whatever ends the training."""
+        try:
+            yield
+        except BaseException:
+            # It may have come between a record and our count of it.
+            self._count()
+            raise
+        finally:
+            self._append()
+
+    def on_epoch(self, epoch: int, training: Training) -> None:
+        """Take a checkpoint if it is time for one; call it before the update."""
+        self._training = training
+        if (epoch and epoch % self._every == 0) or time.monotonic() - self._saved_at > LONGEST:
+            self._append()
+            numbers = _text(training.state())
+            self._journal.keep("checkpoint", {"epoch": epoch, "numbers": numbers})
+            self._saved_at = time.monotonic()
+
+    def _append(self) -> None:
+        training = self._training
+        if training is None or training.epoch <= self._losses:
+            return
+        frames = training.frames[
+            self._frames : math.ceil(training.epoch / self._settings.frame_every)
+        ]
+        if len(frames):
+            self._journal.append("frames", count=len(frames), numbers=_text(frames.numpy()))
+            self._frames += len(frames)
+        values = training.losses[self._losses : training.epoch].tolist()
+        # The clock may have been set back; the store sorts by time.
+        start, self._last = self._last, max(self._last, _now())
+        self._journal.append(
+            "losses", first=self._losses, start=start, end=self._last, values=values
+        )
+        self._losses += len(values)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _text(numbers: NDArray[np.float32]) -> str:
+    return base64.b64encode(numbers.tobytes()).decode()
+
+
+def _numbers(text: str) -> NDArray[np.float32]:
+    return np.frombuffer(base64.b64decode(text), np.float32)

@@ -1,0 +1,292 @@
+"""The delivery: bring what a journal holds into MLflow, each record once and in order.
+
+Everything here may be done twice: a record is taken as delivered only when MLflow has it, and
+MLflow keeps one of what it is told again with the same time stamp.
+"""
+
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from unittest.mock import patch
+from urllib.parse import urlencode, urlsplit
+
+import mlflow
+import numpy as np
+from mlflow.data.numpy_dataset import from_numpy
+from mlflow.entities import (
+    DatasetInput,
+    InputTag,
+    LoggedModelOutput,
+    LoggedModelStatus,
+    Metric,
+    Param,
+    RunTag,
+)
+from mlflow.models import Model, ModelSignature
+from mlflow.tracking import MlflowClient
+from mlflow.types import ColSpec, Schema
+from mlflow.utils import requirements_utils
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+from tenacity import (
+    Retrying,
+    retry_if_exception,
+    sleep_using_event,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+
+from fitreel.dataset import load_dataset, sha256
+from fitreel.journal import Journal, Record
+from fitreel.spool import Undelivered
+from fitreel.tracking.connection import is_passing, is_refusal, plain, without_password
+from fitreel.tracking.process import BEAT, heartbeat
+
+BATCH = 1000  # metrics in one call: MLflow's limit
+PAUSE = 0.2  # seconds between two looks into the journal
+
+
+class Delivery:
+    """Bring one journal into the run that it is about."""
+
+    def __init__(self, client: MlflowClient, journal: Journal, run_id: str) -> None:
+        self._client = client
+        self._journal = journal
+        self._run_id = run_id
+        kept = journal.kept("delivered")
+        self._position: int = kept["position"] if kept else 0
+
+    def step(self) -> bool:
+        """Deliver what goes in one call; tell whether there was anything."""
+        records, end = self._next()
+        if end == self._position:
+            return False
+        # What is told to others must not be forgotten here: another time stamp were a duplicate.
+        self._journal.flush()
+        if records and records[0]["kind"] in ("values", "losses"):
+            self._log(records)
+        elif records:
+            getattr(self, f"_{records[0]['kind']}")(records[0])
+        self._journal.keep("delivered", {"position": end})
+        self._position = end
+        return True
+
+    def _next(self) -> tuple[list[Record], int]:
+        """Give the next record and where it ends, or all the next ones that share a call."""
+        found: list[Record] = []
+        end, size = self._position, 0
+        for behind, record in self._journal.records(self._position):
+            if record["kind"] in ("values", "losses"):
+                found.append(record)
+                size += len(record.get("values", ())) + 10
+            elif record["kind"] in DELIVERED:
+                if found:
+                    break
+                return [record], behind
+            end = behind
+            if size >= BATCH:
+                break
+        return found, end
+
+    def _log(self, records: list[Record]) -> None:
+        params, tags, metrics = dict[str, str](), dict[str, str](), list[Metric]()
+        for record in records:
+            if record["kind"] == "losses":
+                metrics.extend(losses(record))
+            else:
+                params |= record.get("params", {})
+                tags |= record.get("tags", {})
+                metrics.extend(
+                    Metric(key, value, record["time"], 0)
+                    for key, value in record.get("metrics", {}).items()
+                )
+        for first in range(0, len(metrics), BATCH):
+            self._client.log_batch(self._run_id, metrics=metrics[first : first + BATCH])
+        if params or tags:
+            self._client.log_batch(
+                self._run_id,
+                params=[Param(*item) for item in params.items()],
+                tags=[RunTag(*item) for item in tags.items()],
+            )
+
+    def _artifacts(self, record: Record) -> None:
+        folder = self._journal.directory / "artifacts" / record["folder"]
+        self._client.log_artifacts(self._run_id, str(folder), record["to"])
+
+    def _dataset(self, record: Record) -> None:
+        file = self._journal.directory / "artifacts" / record["file"]
+        dataset = load_dataset(file)
+        with warnings.catch_warnings():
+            # MLflow registers the class of local sources twice, and then cannot decide.
+            warnings.filterwarnings("ignore", "The specified dataset source")
+            entry = from_numpy(
+                dataset.x.numpy(),
+                self._address(record["path"]),
+                targets=dataset.y.numpy(),
+                name=record["name"],
+                digest=sha256(file)[:8],
+            )
+        tags = [InputTag(MLFLOW_DATASET_CONTEXT, "training")]
+        self._client.log_inputs(self._run_id, [DatasetInput(entry._to_mlflow_entity(), tags)])
+
+    def _address(self, artifact: str) -> str:
+        root = self._client.get_run(self._run_id).info.artifact_uri
+        if urlsplit(root).scheme == "mlflow-artifacts":
+            # MLflow has no dataset source for what its server keeps, but one for web addresses.
+            query = urlencode({"path": artifact, "run_uuid": self._run_id})
+            return f"{without_password(self._client.tracking_uri)}/get-artifact?{query}"
+        return f"{root}/{artifact}"
+
+    def _model(self, record: Record) -> None:
+        """Log a model that mlflow.pyfunc loads: column x in, y out, both of doubles."""
+        run = self._client.get_run(self._run_id)
+        # mlflow.pyfunc.log_model would make a new one each time it is tried.
+        made = self._client.search_logged_models(
+            [run.info.experiment_id], f"source_run_id = '{self._run_id}'"
+        )
+        model = (
+            made[0]
+            if made
+            else self._client.create_logged_model(
+                run.info.experiment_id, "model", self._run_id, params=run.data.params
+            )
+        )
+        outputs = run.outputs.model_outputs if run.outputs else []
+        if model.model_id not in [output.model_id for output in outputs]:
+            self._client.log_outputs(self._run_id, [LoggedModelOutput(model.model_id, step=0)])
+        with tempfile.TemporaryDirectory(prefix="fitreel-") as folder:
+            path = Path(folder) / "model"
+            weights = self._journal.directory / "artifacts" / record["weights"]
+            described = Model(
+                model.artifact_location,
+                self._run_id,
+                model_uuid=model.model_id,
+                model_id=model.model_id,
+            )
+            save_model(weights, path, described)
+            self._client.log_model_artifacts(model.model_id, str(path))
+        self._client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+
+    def _status(self, record: Record) -> None:
+        status = record["status"]
+        if status == "RUNNING":
+            self._client.update_run(self._run_id, status)
+        else:
+            self._client.set_terminated(self._run_id, status, record["time"])
+
+
+DELIVERED = ("values", "losses", "artifacts", "dataset", "model", "status")
+
+
+def losses(record: Record) -> Iterator[Metric]:
+    """Make metrics of a record of losses, their times spread evenly over the record's."""
+    times = np.linspace(record["start"], record["end"], len(record["values"])).astype(int).tolist()
+    for epoch, (value, when) in enumerate(
+        zip(record["values"], times, strict=True), start=record["first"]
+    ):
+        yield Metric("loss", value, when, epoch)
+
+
+def save_model(weights: Path, path: Path, described: Model) -> None:
+    """Write code and weights as MLflow's pyfunc flavour has them."""
+    requirements = [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "safetensors")]
+    # To check pins against what is installed MLflow reads the names of all installed files
+    # for 0.3 s; it needs them for packages only that it finds under another name.
+    no_names = patch.multiple(
+        requirements_utils, _MODULES_TO_PACKAGES=dict[str, list[str]](), create=True
+    )
+    with no_names, warnings.catch_warnings():
+        # It asks for an input example; the signature says it all.
+        warnings.filterwarnings("ignore", ".*An input example was not provided")
+        mlflow.pyfunc.save_model(
+            path,
+            mlflow_model=described,
+            python_model=str(Path(__file__).with_name("served_model.py")),
+            artifacts={"weights": str(weights)},
+            signature=ModelSignature(
+                inputs=Schema([ColSpec("double", "x")]), outputs=Schema([ColSpec("double")])
+            ),
+            pip_requirements=requirements,
+        )
+
+
+class Courier(threading.Thread):
+    """Deliver a journal while the run goes on, and tell that the run lives."""
+
+    def __init__(self, client: MlflowClient, journal: Journal, run_id: str) -> None:
+        super().__init__(name="courier", daemon=True)
+        self._client = client
+        self._uri = without_password(client.tracking_uri)
+        self._run_id = run_id
+        self._journal = journal
+        self._delivery = Delivery(client, journal, run_id)
+        self._closing = threading.Event()
+        self._given_up = threading.Event()
+        self._heard = time.monotonic()  # when the store took something last
+        self._beaten = time.monotonic()
+        self.trouble: Exception | None = None
+        self._done = False
+
+    def run(self) -> None:
+        """Deliver what comes, until told to finish and nothing is left."""
+        retrying = Retrying(
+            retry=retry_if_exception(self._note),
+            wait=wait_random_exponential(multiplier=0.25, max=4),
+            stop=stop_when_event_set(self._given_up),
+            sleep=sleep_using_event(self._given_up),
+            reraise=True,
+        )
+        try:
+            while True:
+                closing = self._closing.is_set()
+                while retrying(self._delivery.step):
+                    self._heard, self.trouble = time.monotonic(), None
+                if closing:
+                    self._done = True
+                    return
+                self._beat()
+                self._closing.wait(PAUSE)
+        except Exception as error:
+            self.trouble = error
+
+    def _note(self, error: BaseException) -> bool:
+        """Remember what goes wrong; tell whether to try again."""
+        self.trouble = error if isinstance(error, Exception) else None
+        return isinstance(error, Exception) and not is_refusal(error)
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._beaten > BEAT:
+            self._beaten = time.monotonic()
+            tags = [RunTag(*item) for item in heartbeat().items()]
+            with suppress(Exception):  # there will be another
+                self._client.log_batch(self._run_id, tags=tags)
+
+    def finish(self, patience: float, on_wait: Callable[[str], None]) -> None:
+        """Wait until all is delivered; Undelivered if the store takes nothing for so long.
+
+        ``on_wait`` is told once why it takes long. Raises ValueError if the store refuses.
+        """
+        self._closing.set()
+        self._heard = time.monotonic()
+        told = False
+        while self.is_alive():
+            self.join(0.02)
+            silence = time.monotonic() - self._heard
+            if self.trouble and (silence > patience or not is_passing(self.trouble)):
+                self._given_up.set()
+                break
+            if self.trouble and silence > 1 and not told:
+                told = True
+                on_wait(str(plain(self.trouble, self._uri)))
+        if self._done:
+            return
+        reason = plain(self.trouble or RuntimeError("stopped"), self._uri)
+        if self.trouble and is_refusal(self.trouble):
+            raise ValueError(reason) from self.trouble
+        raise Undelivered(
+            f"{reason}; what it lacks waits in {self._journal.directory}: fitreel sync delivers it"
+        )

@@ -1,0 +1,93 @@
+"""The reaper: runs that say RUNNING though nobody is left to end them."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from mlflow.entities import Run as MlflowRun
+from mlflow.utils.mlflow_tags import MLFLOW_PROJECT_ENTRY_POINT
+
+from fitreel import spool
+from fitreel.settings import DataSettings, EvaluationSettings, FilmSettings, TrainingSettings
+from fitreel.tracking.process import HOST_TAG, PROCESS_TAG, is_alive, silence
+from fitreel.tracking.tracker import Tracker
+
+SETTINGS = {
+    "main": DataSettings,
+    "generate": DataSettings,
+    "train": TrainingSettings,
+    "evaluate": EvaluationSettings,
+    "animate": FilmSettings,
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Hold what is known of a run that says RUNNING."""
+
+    run_id: str
+    name: str
+    status: str | None  # how it is to be closed; None if it is not to be
+    reason: str
+
+
+def examine(tracker: Tracker, older_than: float) -> Iterator[Verdict]:
+    """Judge all of fitreel's runs that say RUNNING.
+
+    A run of this machine is dead when its process is. One of another machine is given up when
+    nothing was heard of it for ``older_than`` seconds, one that never began when it is as old.
+    """
+    waiting = {entry.run_id: entry for entry in spool.entries()}
+    experiments = [each.experiment_id for each in tracker.client.search_experiments()]
+    token = None
+    while True:
+        page = tracker.client.search_runs(
+            experiments, "attributes.status = 'RUNNING'", page_token=token
+        )
+        for run in page:
+            if PROCESS_TAG in run.data.tags or _is_ours(run):
+                yield _judge(run, older_than, waiting.get(run.info.run_id))
+        token = page.token
+        if not token:
+            return
+
+
+def _is_ours(run: MlflowRun) -> bool:
+    """Tell whether `mlflow run` made it of our project: it logs all params of an entry point."""
+    settings = SETTINGS.get(run.data.tags.get(MLFLOW_PROJECT_ENTRY_POINT, ""))
+    return (
+        settings is not None and {each.name for each in fields(settings)} <= run.data.params.keys()
+    )
+
+
+def _judge(run: MlflowRun, older_than: float, entry: spool.Entry | None) -> Verdict:
+    tags = run.data.tags
+    about = (run.info.run_id, run.info.run_name or run.info.run_id)
+    if PROCESS_TAG not in tags:
+        age = time.time() - run.info.start_time / 1000
+        if age < older_than:
+            return Verdict(*about, None, f"not begun yet; given up when {_span(older_than)} old")
+        return Verdict(*about, "FAILED", f"never began, in {_span(age)}")
+    where = f"process {tags[PROCESS_TAG].partition(' ')[0]} on {tags.get(HOST_TAG, '?')}"
+    alive = is_alive(tags)
+    if alive:
+        return Verdict(*about, None, f"{where} lives")
+    if alive is None and silence(tags) < older_than:
+        return Verdict(*about, None, f"{where} was heard of {_span(silence(tags))} ago")
+    if entry and entry.status:
+        return Verdict(*about, None, f"{where} is over, but not delivered: fitreel sync")
+    reason = f"{where} is dead" if alive is False else f"{where}: silent for {_span(silence(tags))}"
+    if entry:
+        reason += f"; fitreel resume {run.info.run_id} goes on with it"
+    return Verdict(*about, "KILLED", reason)
+
+
+def reap(tracker: Tracker, verdict: Verdict) -> None:
+    """Close a run that was found dead."""
+    if verdict.status:
+        tracker.client.set_tag(verdict.run_id, "fitreel.reaped", verdict.reason)
+        tracker.client.set_terminated(verdict.run_id, verdict.status)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
