@@ -160,7 +160,8 @@ ROWS = {
         faster=False,
         compared="In one process, 1000 epochs. Ours ends when losses and status are in the SQLite "
         "store, checkpoints and journal included; opening the run is not counted. The other "
-        "[side](../benchmarks/alternatives.py) is `torch.optim.SGD`, `nn.MSELoss`, `zero_grad`, `backward`, `step` and `loss.item()`.",
+        "[side](../benchmarks/alternatives.py) is `torch.optim.SGD`, `nn.MSELoss`, `zero_grad`, "
+        "`backward`, `step` and `loss.item()`.",
         prepare=trainings,
     ),
     "help": Row(

@@ -65,6 +65,16 @@ def _answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--torture", action="store_true", help="the long versions: hours of faults")
+
+
+@pytest.fixture
+def torture(request: pytest.FixtureRequest) -> bool:
+    """Tell whether the long version of a test is wanted."""
+    return bool(request.config.getoption("--torture"))
+
+
 @pytest.fixture(autouse=True)
 def quiet_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:

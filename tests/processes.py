@@ -1,0 +1,47 @@
+"""Commands as real processes that start at once: forked off one that has imported everything."""
+
+import multiprocessing
+import os
+import sys
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(
+    [
+        "pipeline.app",
+        "matplotlib.backends.backend_agg",
+        "fitreel.evaluation",
+        "fitreel.figures",
+        "fitreel.film",
+        "fitreel.tracking",
+        "fitreel.training",
+    ]
+)
+
+
+def start(*arguments: str, directory: Path, **environment: str) -> ForkServerProcess:
+    """Start `fitreel` with arguments in a directory; what it says is in out and err there."""
+    process = CONTEXT.Process(target=_command, args=(arguments, directory, environment))
+    process.start()
+    return process
+
+
+def run(*arguments: str, directory: Path, **environment: str) -> tuple[int, str, str]:
+    """Run `fitreel` to its end; give exit code and what it said."""
+    process = start(*arguments, directory=directory, **environment)
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode, (directory / "out").read_text(), (directory / "err").read_text()
+
+
+def _command(arguments: tuple[str, ...], directory: Path, environment: dict[str, str]) -> None:
+    os.chdir(directory)
+    os.setsid()
+    os.environ.update(environment)
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), number)
+    sys.argv = ["fitreel", *arguments]
+    from pipeline.app import main
+
+    main()

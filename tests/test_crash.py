@@ -1,0 +1,134 @@
+"""Commands killed at random moments: what they computed is there once, and goes on to the last bit."""
+
+import hashlib
+import random
+import signal
+import time
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from fitreel.settings import OptimizerName
+from tests import processes
+
+EPOCHS = 2000
+ARTIFACTS = (
+    "data/dataset.csv",
+    "data/scatter.png",
+    "network.txt",
+    "rst.gif",
+    "rst.png",
+    "training/frames.safetensors",
+    "training/history.csv",
+    "weights.csv",
+    "weights.safetensors",
+)
+Outcome = tuple[str, list[tuple[int, float]], dict[str, str], int, int]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a database in it."""
+    path = tmp_path_factory.mktemp("killed")
+    code, _, errors = processes.run("generate", directory=path, **spool(path))
+    assert code == 0, errors
+    return path
+
+
+def spool(directory: Path) -> dict[str, str]:
+    return {"FITREEL_SPOOL": str(directory / "spool")}
+
+
+def client(directory: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{directory}/mlflow.db")
+
+
+def arguments(optimizer: str, name: str) -> list[str]:
+    every = ["--epochs", str(EPOCHS), "--checkpoint-every", "40", "--max-frames", "40"]
+    return ["run", "--optimizer", optimizer, "--lr", "0.02", "--experiment", name, *every]
+
+
+def made(directory: Path, name: str) -> Run | None:
+    """Give the run of an experiment of its own, if it was made."""
+    experiment = client(directory).get_experiment_by_name(name)
+    found = client(directory).search_runs([experiment.experiment_id]) if experiment else []
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+def outcome(directory: Path, run: Run) -> Outcome:
+    """Give what must be the same however often a run was interrupted."""
+    store = client(directory)
+    run_id = run.info.run_id
+    losses = [(point.step, point.value) for point in store.get_metric_history(run_id, "loss")]
+    files = {
+        path: hashlib.sha256(Path(store.download_artifacts(run_id, path)).read_bytes()).hexdigest()
+        for path in ARTIFACTS
+    }
+    models = store.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'")
+    assert [str(model.status) for model in models] == ["READY"]
+    found = store.get_run(run_id)
+    assert found.inputs is not None
+    assert found.outputs is not None
+    return (
+        found.info.status,
+        losses,
+        files,
+        len(found.inputs.dataset_inputs),
+        len(found.outputs.model_outputs),
+    )
+
+
+@pytest.mark.parametrize("optimizer", get_args(OptimizerName))
+def test_a_killed_run_goes_on_to_the_same_end(
+    directory: Path, optimizer: str, torture: bool
+) -> None:
+    started = time.monotonic()
+    code, _, errors = processes.run(
+        *arguments(optimizer, f"{optimizer}-whole"), directory=directory, **spool(directory)
+    )
+    assert code == 0, errors
+    takes = time.monotonic() - started
+    whole = made(directory, f"{optimizer}-whole")
+    assert whole is not None
+    expected = outcome(directory, whole)
+    assert expected[0] == "FINISHED"
+    assert [step for step, _ in expected[1]] == list(range(EPOCHS))
+
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+    kills = resumed = 0
+    while kills < (80 if torture else 6):
+        name = f"{optimizer}-{kills}"
+        process = processes.start(
+            *arguments(optimizer, name), directory=directory, **spool(directory)
+        )
+        while kills < 1000:
+            time.sleep(chance.uniform(0.05, takes))
+            process.kill()
+            process.join()
+            kills += process.exitcode == -signal.SIGKILL
+            run = made(directory, name)
+            if run is None or run.info.status == "FINISHED" or chance.random() < 0.5:
+                break
+            process = processes.start(
+                "resume", run.info.run_id, directory=directory, **spool(directory)
+            )
+        if run is None:  # killed before there was one: it has to be started again
+            continue
+        code, output, errors = processes.run(
+            "resume", run.info.run_id, directory=directory, **spool(directory)
+        )
+        assert code == 0, f"seed {seed}, run {name}: {errors}"
+        assert output == f"{run.info.run_id}\n"
+        assert outcome(directory, run) == expected, f"seed {seed}, run {name}"
+        resumed += 1
+    assert resumed
+    # Nothing is left but journals of those that were killed before they made a run.
+    code, _, errors = processes.run("sync", directory=directory, **spool(directory))
+    assert code == 0, errors
+    assert not list((directory / "spool").glob("*/journal"))
+    print(f"{optimizer}: {kills} kills, {resumed} runs resumed, seed {seed}")
