@@ -12,6 +12,7 @@ from pipeline.animate import animate
 from pipeline.evaluate import evaluate
 from pipeline.generate import generate
 from pipeline.options import with_options
+from pipeline.reproduce import reproduce
 from pipeline.run import run
 from pipeline.train import train
 
@@ -20,7 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )
-for command in (run, generate, train, evaluate, animate):
+for command in (run, generate, train, evaluate, animate, reproduce):
     app.command()(with_options(command))
 
 
@@ -40,7 +41,7 @@ def fitreel(
 
 
 def main() -> Never:
-    """Run the command line: exit 0, 1 if a training diverged, 2 on a bad input."""
+    """Run the command line: exit 0, 1 if a training diverged or differs, 2 on a bad input."""
     # MLflow stops its projects with SIGTERM; unwinding closes the run.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     # A full collection walks all that torch and mlflow imported for 0.3 s, and finds nothing.

@@ -1,9 +1,12 @@
-"""The options of the commands, made from the settings: one option a field."""
+"""The options of the commands, made from the settings: one option a field.
+
+A field without a default is an argument.
+"""
 
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
@@ -19,6 +22,9 @@ from fitreel.settings import (
 )
 
 
+STORE = "MLflow's tracking URI; without it $MLFLOW_TRACKING_URI, else mlflow.db in this directory."
+
+
 def _text(text: str) -> Any:
     return field(default=None, metadata={"help": text})
 
@@ -30,9 +36,15 @@ class Target:
     run: str | None = _text("Id of the run to go on with.")
     experiment: str | None = _text("MLflow experiment of a new run; made if it is missing.")
     name: str | None = _text("Name of the run; made from its settings if none is given.")
-    tracking_uri: str | None = _text(
-        "MLflow's tracking URI; without it $MLFLOW_TRACKING_URI, else mlflow.db in this directory."
-    )
+    tracking_uri: str | None = _text(STORE)
+
+
+@dataclass(frozen=True)
+class Past:
+    """Say which run to go back to."""
+
+    run: str = field(metadata={"help": "Id of the run."})
+    tracking_uri: str | None = _text(STORE)
 
 
 PANELS = {
@@ -42,6 +54,7 @@ PANELS = {
     EvaluationSettings: "Evaluation",
     FilmSettings: "Film",
     Target: "Run",
+    Past: "Run",
 }
 
 
@@ -53,7 +66,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         inspect.Parameter(
             each.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=each.default,
+            default=inspect.Parameter.empty if _is_argument(each) else each.default,
             annotation=_option(each, get_type_hints(group)[each.name], PANELS[group]),
         )
         for group in groups.values()
@@ -76,9 +89,15 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_settings
 
 
+def _is_argument(each: "Field[Any]") -> bool:
+    return each.default is MISSING
+
+
 def _option(each: "Field[Any]", kind: Any, panel: str) -> Any:
     flag = f"--{each.name.replace('_', '-')}"
     text = each.metadata["help"]
+    if _is_argument(each):
+        return Annotated[kind, typer.Argument(help=text, metavar=each.name.upper())]
     if panel == PANELS[Target]:
         option = typer.Option(flag, help=text, rich_help_panel=panel, metavar="TEXT")
     else:

@@ -54,6 +54,7 @@ def stage(
     """Train and log what comes out; a training that diverges is logged up to there."""
     with run.stage("train"):
         run.log_settings(training)
+        run.set_tags({f"fitreel.{key}": text for key, text in fitreel.read_provenance().items()})
         run.log_settings(live)
         watch = window.watch(dataset, training.frame_every) if window else None
         with run.losses() as losses, console.progress("train", training.epochs) as progress:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         generate as generate,
         load_dataset as load_dataset,
         save_dataset as save_dataset,
+        sha256 as sha256,
     )
     from fitreel.evaluation import evaluate as evaluate
     from fitreel.figures import (
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from fitreel.film import render as render
     from fitreel.history import (
         History as History,
+        first_difference as first_difference,
         load_history as load_history,
+        load_losses as load_losses,
         load_weights as load_weights,
         save_frames as save_frames,
         save_losses as save_losses,
@@ -46,18 +49,21 @@ if TYPE_CHECKING:
     )
     from fitreel.live import LiveWindow as LiveWindow
     from fitreel.network import Network as Network, Weights as Weights
+    from fitreel.provenance import read_provenance as read_provenance
     from fitreel.tracking import Tracker as Tracker
     from fitreel.training import Fit as Fit, TrainingDiverged as TrainingDiverged, fit as fit
 
 # Imported when first asked for: torch and mlflow take seconds, `fitreel --help` needs neither.
 _HOMES = {
-    "dataset": ("Dataset", "generate", "load_dataset", "save_dataset"),
+    "dataset": ("Dataset", "generate", "load_dataset", "save_dataset", "sha256"),
     "evaluation": ("evaluate",),
     "figures": ("draw_weights", "neuron_table", "scatter"),
     "film": ("render",),
     "history": (
         "History",
+        "first_difference",
         "load_history",
+        "load_losses",
         "load_weights",
         "save_frames",
         "save_losses",
@@ -66,6 +72,7 @@ _HOMES = {
     ),
     "live": ("LiveWindow",),
     "network": ("Network", "Weights"),
+    "provenance": ("read_provenance",),
     "tracking": ("Tracker",),
     "training": ("Fit", "TrainingDiverged", "fit"),
 }
