@@ -21,7 +21,6 @@ from fitreel.settings import (
     range_text,
 )
 
-
 STORE = "MLflow's tracking URI; without it $MLFLOW_TRACKING_URI, else mlflow.db in this directory."
 
 
