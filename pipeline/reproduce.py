@@ -39,11 +39,13 @@ def reproduce(past: Past) -> None:
     Example: fitreel reproduce RUN
     """
     source = fitreel.Tracker(past.tracking_uri or None).source(past.run)
+    then = source.tags.get("fitreel.diverged_epoch", NEVER)
+    if not source.has_training and then == NEVER:
+        raise ValueError(f"run {source.run_id} has no training to reproduce")
     settings, records = source.training_settings(), recorded_losses(source)
     points = source.artifact("data/dataset.csv", "generate")
     results = differences_in_points(source, points)
     losses, diverged = train(fitreel.load_dataset(points), settings)
-    then = source.tags.get("fitreel.diverged_epoch", NEVER)
     if then != diverged:
         results.append(Difference("epoch of divergence", then, diverged))
     circumstances = differences_in_provenance(source)
@@ -73,11 +75,9 @@ def reproduce(past: Past) -> None:
 
 
 def recorded_losses(source: "Source") -> dict[str, list[float]]:
-    """Read the losses from where a run keeps them; ValueError if it has no whole training."""
-    if source.tags.get("fitreel.diverged_epoch") == "0":
-        return {HISTORY: []}  # there was no loss to keep
+    """Read the losses from where a run keeps them; ValueError if its training has no end."""
     if not source.has_training:
-        raise ValueError(f"run {source.run_id} has no training to reproduce")
+        return {HISTORY: []}  # diverged at once: there was no loss to keep
     try:
         history = fitreel.load_losses(source.artifact(HISTORY, "train"))
     except FileNotFoundError:

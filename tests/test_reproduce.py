@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from fitreel.dataset import sha256
 from fitreel.history import first_difference
-from tests.conftest import BIN, ROOT, Command, environment
+from tests.conftest import BIN, ROOT, Command, environment, served
 
 SHORT = ("--epochs", "40", "--samples", "30")
 
@@ -82,28 +82,26 @@ def test_a_training_that_diverged_diverges_again(fitreel: Command, tmp_path: Pat
 
 def test_a_tampered_dataset_is_named(fitreel: Command, tmp_path: Path) -> None:
     (run_id,) = fitreel("run", *SHORT).stdout.split()
+    recorded = store(tmp_path).get_run(run_id).data.tags["fitreel.dataset_sha256"][:16]
     points = artifact(tmp_path, run_id, "data/dataset.csv")
-    header, first, *others = points.read_text().splitlines()
-    points.write_text("\n".join([header, first + "1", *others]) + "\n")
-    recorded = store(tmp_path).get_run(run_id).data.tags["fitreel.dataset_sha256"]
+    faithful = points.read_text()
+
+    points.write_text(faithful.replace("\n-1,1.", "\n-1,2."))
     done = fitreel("reproduce", run_id)
     assert done.returncode == 1
     table = rows(done.stderr)
-    assert table["data hash, as stored"][0] == recorded[:16]
-    assert table["data hash, as stored"][1] != recorded[:16]
+    assert table["data hash, as stored"] == [recorded, sha256(points)[:16]]
     assert "data hash, as drawn anew" not in table  # the settings still give the old points
+    first = f"{losses(tmp_path, run_id)[0]:.9g}"
+    assert f"\nepoch 0 is the first that differs: {first} then, " in done.stderr
+    assert done.stderr.endswith(" now; data hash, as stored differs\n")
 
-
-def test_a_tampered_point_changes_the_first_epoch(fitreel: Command, tmp_path: Path) -> None:
-    (run_id,) = fitreel("run", *SHORT).stdout.split()
-    points = artifact(tmp_path, run_id, "data/dataset.csv")
-    points.write_text(points.read_text().replace("\n-1,1.", "\n-1,2."))
+    points.write_text(f"{faithful}\n")  # the same points in another file: only the hash tells
     done = fitreel("reproduce", run_id)
     assert done.returncode == 1
-    assert f"epoch 0 is the first that differs: {losses(tmp_path, run_id)[0]:.9g} then" in (
-        " ".join(done.stderr.split())
+    assert done.stderr.endswith(
+        "40 losses are identical, bit for bit, but data hash, as stored differs\n"
     )
-    assert done.stderr.endswith("now; data hash, as stored differs\n")
 
 
 def test_points_that_the_settings_no_longer_give_are_named(
@@ -278,6 +276,33 @@ def test_without_git_the_code_is_still_compared(fitreel: Command, tmp_path: Path
     assert "although code differs" in fitreel("reproduce", run_id).stderr
 
 
+def test_a_training_that_diverged_at_once_is_reproduced(fitreel: Command, tmp_path: Path) -> None:
+    (run_id,) = fitreel("generate").stdout.split()
+    artifact(tmp_path, run_id, "data/dataset.csv").write_text("x,y\n0,1e30\n1,1e30\n")
+    store(tmp_path).delete_tag(run_id, "fitreel.dataset_sha256")
+    assert fitreel("train", "--run", run_id).returncode == 1
+    done = fitreel("reproduce", run_id)
+    assert done.returncode == 0
+    assert done.stderr == "identical: 0 losses, bit for bit, and it diverges at epoch 0 again\n"
+
+
+def test_an_option_that_differs_from_its_param_is_the_one_reproduced(
+    fitreel: Command, tmp_path: Path
+) -> None:
+    (run_id,) = fitreel("generate").stdout.split()
+    store(tmp_path).log_param(run_id, "lr", "0.3")
+    assert fitreel("train", "--epochs", "9", "--lr", "0.2", "--run", run_id).returncode == 0
+    assert store(tmp_path).get_run(run_id).data.params["lr"] == "0.3"
+    assert fitreel("reproduce", run_id).stderr == "identical: 9 losses, bit for bit\n"
+
+
+def test_runs_of_a_server_are_reproduced(fitreel: Command, tmp_path: Path) -> None:
+    with served(tmp_path) as uri:
+        (run_id,) = fitreel("run", *SHORT, "--tracking-uri", uri).stdout.split()
+        done = fitreel("reproduce", run_id, MLFLOW_TRACKING_URI=uri)
+    assert (done.returncode, done.stderr) == (0, "identical: 40 losses, bit for bit\n")
+
+
 def test_a_run_that_cannot_be_reproduced_is_told(fitreel: Command, tmp_path: Path) -> None:
     (points,) = fitreel("generate").stdout.split()
     (trained,) = fitreel("run", *SHORT).stdout.split()
@@ -285,7 +310,7 @@ def test_a_run_that_cannot_be_reproduced_is_told(fitreel: Command, tmp_path: Pat
     foreign = store(tmp_path).create_run("0").info.run_id
     store(tmp_path).log_metric(foreign, "loss", 0.5)
     for run_id, message in {
-        points: "the run lacks the params hidden, activation, optimizer, lr, epochs, seed, frame",
+        points: f"run {points} has no training to reproduce",
         foreign: "the run lacks the params hidden",
         trained: f"run {trained} has no training/history.csv: its training was interrupted",
         "nowhere": "there is no run 'nowhere' in sqlite:///",

@@ -1,6 +1,7 @@
 """The provenance: what decides the last bit of a loss besides the settings and the points."""
 
 import hashlib
+import itertools
 import os
 import platform
 import subprocess
@@ -70,7 +71,7 @@ def _git(*arguments: str) -> str:
         env=kept | {"GIT_OPTIONAL_LOCKS": "0"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
         timeout=GIT_TIMEOUT,
     ).stdout
@@ -91,18 +92,15 @@ def _uncommitted(top: Path, changes: str) -> str:
 
 def _processor() -> str:
     """Name the processor and the instructions that torch uses; virtual ones often share a name."""
-    wanted = dict.fromkeys(("model name", "cpu family", "model"), "")
+    told: dict[str, str] = {}
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
-            for line in file:
+            for line in itertools.takewhile(str.strip, file):  # the first core
                 name, _, value = line.partition(":")
-                if name.strip() in wanted:
-                    wanted[name.strip()] = value.strip()
-                if not line.strip():  # the end of the first core
-                    break
+                told[name.strip()] = value.strip()
     except OSError:
         pass
-    name, family, model = wanted.values()
-    parts = [name or platform.processor() or platform.machine()]
-    parts += [f"family {family} model {model}"] if family else []
-    return ", ".join([*parts, torch.backends.cpu.get_cpu_capability()])
+    name = told.get("model name") or platform.processor() or platform.machine()
+    details = ("cpu family", "model", "CPU implementer", "CPU part")
+    parts = [f"{each} {told[each]}" for each in details if each in told]
+    return ", ".join([name, *parts, torch.backends.cpu.get_cpu_capability()])
