@@ -49,29 +49,32 @@ def reproduce(past: Past) -> None:
     if then != diverged:
         results.append(Difference("epoch of divergence", then, diverged))
     circumstances = differences_in_provenance(source)
-
-    firsts = {name: fitreel.first_difference(kept, losses) for name, kept in records.items()}
-    different = {name: epoch for name, epoch in firsts.items() if epoch is not None}
+    firsts = {
+        name: epoch
+        for name, kept in records.items()
+        if (epoch := fitreel.first_difference(kept, losses)) is not None
+    }
     rows = [
         Difference(f"{name}, epoch {epoch}", _loss(records[name], epoch), _loss(losses, epoch))
-        for name, epoch in different.items()
+        for name, epoch in firsts.items()
     ]
     if rows or results or circumstances:
         console.show_differences([*rows, *results, *circumstances])
-    if different:
-        name = min(different, key=lambda each: different[each])
-        epoch = different[name]
-        where = "" if len(different) == len(records) else f" in {name}, and there alone"
+    if not firsts and not results:
+        end = "" if diverged == NEVER else f", and it diverges at epoch {diverged} again"
+        although = f", although {_names(circumstances)}" if circumstances else ""
+        console.say(f"identical: {len(losses)} losses, bit for bit{end}{although}")
+        return
+    if firsts:
+        name = min(firsts, key=lambda each: firsts[each])
+        epoch = firsts[name]
+        where = "" if len(firsts) == len(records) else f" in {name}, and there alone"
         values = f"{_loss(records[name], epoch)} then, {_loss(losses, epoch)} now"
         reason = _names([*results, *circumstances]) or _nothing(source)
         console.say(f"epoch {epoch} is the first that differs{where}: {values}; {reason}")
-        raise typer.Exit(1)
-    if results:
+    else:
         console.say(f"{len(losses)} losses are identical, bit for bit, but {_names(results)}")
-        raise typer.Exit(1)
-    end = "" if diverged == NEVER else f", and it diverges at epoch {diverged} again"
-    although = f", although {_names(circumstances)}" if circumstances else ""
-    console.say(f"identical: {len(losses)} losses, bit for bit{end}{although}")
+    raise typer.Exit(1)
 
 
 def recorded_losses(source: "Source") -> dict[str, list[float]]:

@@ -11,6 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from fitreel.dataset import sha256
 from fitreel.history import first_difference
+from fitreel.provenance import read_provenance
 from tests.conftest import BIN, ROOT, Command, environment, served
 
 SHORT = ("--epochs", "40", "--samples", "30")
@@ -135,8 +136,11 @@ def test_a_tampered_history_is_named(fitreel: Command, tmp_path: Path) -> None:
         f"0.5 then, {loss:.9g} now; nothing else that is recorded differs\n"
     )
     history.write_text("\n".join(lines[:6]) + "\n")
+    for key in read_provenance():  # as in a run of an older version
+        store(tmp_path).delete_tag(run_id, f"fitreel.{key}")
     done = fitreel("reproduce", run_id)
     assert rows(done.stderr)["training/history.csv, epoch 5"][0] == "none"
+    assert done.stderr.endswith("; the run does not tell what it was trained with\n")
 
 
 def test_a_tampered_metric_is_named(fitreel: Command, tmp_path: Path) -> None:
