@@ -4,13 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: run test ui check bench screenshots clean
+.PHONY: run test torture ui check bench screenshots clean
 
 run: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . --env-manager local
 
 test: $(VENV)/ready-to-develop
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+torture: $(VENV)/ready-to-develop
+	$(BIN)/python -m pytest --torture -rP --numprocesses 2 --dist loadfile \
+		tests/test_crash.py tests/test_outage.py tests/test_signals.py tests/test_parallel.py \
+		tests/test_full_disk.py tests/test_fuzz.py
 
 ui: $(VENV)/ready
 	$(BIN)/mlflow ui

@@ -14,6 +14,7 @@ from pipeline.evaluate import evaluate
 from pipeline.generate import generate
 from pipeline.options import with_options
 from pipeline.reap import reap
+from pipeline.reproduce import reproduce
 from pipeline.resume import resume
 from pipeline.run import run
 from pipeline.sync import sync
@@ -29,6 +30,7 @@ for command in (run, generate, train, evaluate, animate):
 app.command()(resume)
 app.command()(sync)
 app.command()(reap)
+app.command()(reproduce)
 
 
 @app.callback(invoke_without_command=True)
@@ -47,7 +49,7 @@ def root(
 
 
 def main() -> Never:
-    """Run the command line: exit 0, 1 if a training diverged, 2 on a bad input."""
+    """Run the command line: exit 0, 1 if a training diverged or differs, 2 on a bad input."""
     # MLflow stops its projects with SIGTERM; unwinding closes the run.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)

@@ -1,7 +1,7 @@
 """The terminal: progress, weights, the closing table. All on standard error."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -71,6 +71,14 @@ def summarise(run: "Run", uri: str) -> None:
             table.add_row(stage, Text(f"{seconds} s"))
     table.add_row("run", Text(run.run_id))
     table.add_row("look at it", Text(_way_to_ui(run, uri), overflow="fold"))
+    Console(stderr=True).print(table)
+
+
+def show_differences(rows: Iterable[tuple[str, str, str]]) -> None:
+    """Print what a run recorded beside what is found now: rows of name, recorded, now."""
+    table = Table("", "recorded", "now")
+    for row in rows:
+        table.add_row(*(Text(cell, overflow="fold") for cell in row))
     Console(stderr=True).print(table)
 
 

@@ -25,7 +25,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 
 def resume(
-    run: Annotated[str, typer.Argument(help="Id of the interrupted run.")],
+    run: Annotated[str, typer.Argument(help="Id of the interrupted run.", metavar="RUN")],
     tracking_uri: TRACKING_URI = None,
     patience: PATIENCE = 180.0,
 ) -> None:

@@ -12,7 +12,7 @@ from pipeline.options import TRACKING_URI
 
 def sync(
     run: Annotated[
-        str | None, typer.Argument(help="Id of one run; all that wait if left out.")
+        str | None, typer.Argument(help="Id of one run; all that wait if left out.", metavar="RUN")
     ] = None,
     tracking_uri: TRACKING_URI = None,
 ) -> None:

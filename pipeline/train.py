@@ -61,6 +61,7 @@ def stage(
     with run.stage("train"):
         for settings in (training, checkpoints, live):
             run.log_settings(settings)
+        record_provenance(run)
         watch = window.watch(dataset, training.frame_every) if window else None
         kept = run.checkpoints(training, checkpoints.checkpoint_every)
         with kept.keeping(), console.progress("train", training.epochs) as progress:
@@ -83,6 +84,16 @@ def stage(
     if window:
         window.close()
     return network.weights(), history
+
+
+def record_provenance(run: "Run") -> None:
+    """Log what decides the last bits; warn if a resumed training goes on with something else."""
+    now = {f"fitreel.{key}": text for key, text in fitreel.read_provenance().items()}
+    changed = {key: text for key, text in now.items() if run.tags.get(key, text) != text}
+    if changed:
+        console.warn(f"{', '.join(changed)} changed since the training began: last bits may differ")
+        run.set_tags({f"{key}_resumed": text for key, text in changed.items()})
+    run.set_tags({key: text for key, text in now.items() if key not in changed})
 
 
 def record_history(run: "Run", history: "History") -> None:

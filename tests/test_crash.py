@@ -1,4 +1,4 @@
-"""Commands killed at random moments: what they computed is there once, and goes on to the last bit."""
+"""Commands killed at random moments: they go on to the same end, to the last bit, nothing twice."""
 
 import hashlib
 import random

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from fitreel.history import (
     History,
+    first_difference,
     load_history,
     load_losses,
     load_weights,
@@ -18,6 +19,17 @@ from fitreel.history import (
     save_weights,
 )
 from fitreel.training import Fit
+
+
+def test_the_first_difference_is_one_of_bits() -> None:
+    losses = np.array([0.5, 0.25, 0.125])
+    assert first_difference(losses, losses.copy()) is None
+    assert first_difference([], []) is None
+    assert first_difference(losses, [0.5, np.nextafter(0.25, 1), 0.0]) == 1
+    assert first_difference([0.0], [-0.0]) == 0
+    assert first_difference([np.nan], [np.nan]) is None
+    assert first_difference(losses, losses[:2]) == 2
+    assert first_difference([], losses) == 0
 
 
 def test_a_history_survives_its_files_exactly(tmp_path: Path, trained: Fit) -> None:

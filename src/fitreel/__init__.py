@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         generate as generate,
         load_dataset as load_dataset,
         save_dataset as save_dataset,
+        sha256 as sha256,
     )
     from fitreel.evaluation import evaluate as evaluate
     from fitreel.figures import (
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
     from fitreel.film import render as render
     from fitreel.history import (
         History as History,
+        first_difference as first_difference,
         load_history as load_history,
+        load_losses as load_losses,
         load_weights as load_weights,
         save_frames as save_frames,
         save_losses as save_losses,
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     )
     from fitreel.live import LiveWindow as LiveWindow
     from fitreel.network import Network as Network, Weights as Weights
+    from fitreel.provenance import read_provenance as read_provenance
     from fitreel.spool import Undelivered as Undelivered
     from fitreel.tracking import (
         Tracker as Tracker,
@@ -60,13 +64,15 @@ if TYPE_CHECKING:
 
 # Imported when first asked for: torch and mlflow take seconds, `fitreel --help` needs neither.
 _HOMES = {
-    "dataset": ("Dataset", "generate", "load_dataset", "save_dataset"),
+    "dataset": ("Dataset", "generate", "load_dataset", "save_dataset", "sha256"),
     "evaluation": ("evaluate",),
     "figures": ("draw_weights", "neuron_table", "scatter"),
     "film": ("render",),
     "history": (
         "History",
+        "first_difference",
         "load_history",
+        "load_losses",
         "load_weights",
         "save_frames",
         "save_losses",
@@ -75,6 +81,7 @@ _HOMES = {
     ),
     "live": ("LiveWindow",),
     "network": ("Network", "Weights"),
+    "provenance": ("read_provenance",),
     "spool": ("Undelivered",),
     "tracking": (
         "Tracker",

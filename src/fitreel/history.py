@@ -7,7 +7,7 @@ from typing import get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -56,6 +56,19 @@ def load_losses(path: Path) -> NDArray[np.float64]:
     except ValueError as error:
         raise ValueError(f"{path.name} is no history: {error}") from None
     return np.asarray(rows[:, 1], dtype=np.float32).astype(np.float64)
+
+
+def first_difference(ours: ArrayLike, theirs: ArrayLike) -> int | None:
+    """Give the first epoch at which two rows of losses are not equal to the last bit, or None.
+
+    Where one row ends before the other, that is the epoch after its last.
+    """
+    one, other = (np.asarray(row, dtype=np.float64).view(np.int64) for row in (ours, theirs))
+    common = min(len(one), len(other))
+    (different,) = np.nonzero(one[:common] != other[:common])
+    if len(different):
+        return int(different[0])
+    return common if len(one) != len(other) else None
 
 
 def save_frames(history: History, path: Path) -> None:

@@ -9,7 +9,7 @@ from mlflow.tracking import MlflowClient
 from fitreel.dataset import Dataset, load_dataset
 from fitreel.history import History, load_history, load_weights
 from fitreel.network import Weights
-from fitreel.settings import DataSettings
+from fitreel.settings import DataSettings, TrainingSettings
 from fitreel.tracking.connection import plain_errors, without_password
 
 SHA256_TAG = "fitreel.dataset_sha256"
@@ -53,6 +53,18 @@ class Source:
         """Say how the points were drawn; None where the run does not tell."""
         names = {each.name for each in fields(DataSettings)}
         return DataSettings.from_params(self.params) if names <= self.params.keys() else None
+
+    def training_settings(self) -> TrainingSettings:
+        """Say how the network was trained; ValueError where the run does not tell."""
+        # A tag tells what a stage ran with where MLflow had kept another param before.
+        told = {name: self.tags.get(f"fitreel.{name}", text) for name, text in self.params.items()}
+        return TrainingSettings.from_params(told)
+
+    def losses(self) -> list[float]:
+        """Read the values of the metric ``loss``, a step each."""
+        with plain_errors(without_password(self._client.tracking_uri)):
+            points = self._client.get_metric_history(self.run_id, "loss")
+        return list(dict(sorted((point.step, point.value) for point in points)).values())
 
     def weights(self) -> Weights:
         """Read the trained parameters."""

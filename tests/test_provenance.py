@@ -1,0 +1,162 @@
+"""The provenance: what a process tells of itself, and what git tells of the code."""
+
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fitreel import __version__, provenance
+from fitreel.provenance import read_provenance
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with one commit of the package, which is the one that is asked about."""
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline/train.py").touch()
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path / "src/fitreel")
+    git(tmp_path, "init")
+    git(tmp_path, "add", "--all")
+    git(tmp_path, "commit", "--message", "First")
+    return tmp_path
+
+
+def git(directory: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
+    return subprocess.run(
+        ["git", *who, *arguments], cwd=directory, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_versions_threads_and_processor_are_told() -> None:
+    told = read_provenance()
+    assert told["code_version"] == __version__
+    assert (told["python"], told["torch"]) == (platform.python_version(), torch.__version__)
+    assert told["numpy"] == np.__version__
+    assert told["threads"] == str(torch.get_num_threads())
+    assert told["processor"].endswith(torch.backends.cpu.get_cpu_capability())
+    assert told["system"] == f"{platform.system()} {platform.machine()}"
+    assert len(told["code_sha256"]) == 64
+    assert read_provenance() == told
+
+
+def test_the_commit_is_told_and_that_nothing_was_changed(repository: Path) -> None:
+    told = read_provenance()
+    assert told["commit"] == git(repository, "rev-parse", "HEAD")
+    assert told["uncommitted"] == "none"
+
+
+def test_changed_code_is_told(repository: Path) -> None:
+    before = read_provenance()
+    training = repository / "src/fitreel/training.py"
+    training.write_text("lr = 1")
+    changed = read_provenance()
+    assert changed["commit"] == before["commit"]
+    assert changed["uncommitted"].endswith(" in src/fitreel/training.py")
+    assert changed["code_sha256"] != before["code_sha256"]
+    git(repository, "add", "--all")
+    assert read_provenance() == changed  # staged or not, it is the same code
+    training.write_text("lr = 2")
+    assert read_provenance()["uncommitted"] != changed["uncommitted"]
+    git(repository, "checkout", "HEAD", "--", ".")
+    assert read_provenance() == before
+
+
+def test_new_deleted_and_renamed_files_are_changes(repository: Path) -> None:
+    (repository / "src/fitreel/new name.py").touch()
+    (repository / "pipeline/train.py").unlink()
+    git(repository, "mv", "src/fitreel/film.py", "src/fitreel/movie.py")
+    _, _, files = read_provenance()["uncommitted"].partition(" in ")
+    assert files == "pipeline/train.py, src/fitreel/film.py, src/fitreel/movie.py and 1 more"
+
+
+def test_a_conflict_is_a_change(repository: Path) -> None:
+    version = repository / "src/fitreel/version.py"
+    main = git(repository, "branch", "--show-current")
+    for branch, text in (("other", "1"), (main, "2")):
+        git(
+            repository,
+            "checkout",
+            "-B",
+            branch,
+            git(repository, "rev-list", "--all", "--max-parents=0"),
+        )
+        version.write_text(text)
+        git(repository, "commit", "--all", "--message", branch)
+    with pytest.raises(subprocess.CalledProcessError):
+        git(repository, "merge", "other")
+    assert read_provenance()["uncommitted"].endswith(" in src/fitreel/version.py")
+
+
+def test_files_that_are_no_code_are_no_change(repository: Path) -> None:
+    (repository / "notes.txt").touch()
+    (repository / "src/fitreel/notes.txt").touch()
+    (repository / "experiment.py").touch()
+    assert read_provenance()["uncommitted"] == "none"
+
+
+def test_a_repository_that_does_not_track_the_package_is_not_asked(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = repository / "venv/site-packages/fitreel"
+    shutil.copytree(repository / "src/fitreel", installed)
+    monkeypatch.setattr(provenance, "PACKAGE", installed)
+    assert not {"commit", "uncommitted"} & read_provenance().keys()
+    (repository / ".gitignore").write_text("venv\n")
+    assert "commit" not in read_provenance()
+
+
+def test_the_variables_of_another_git_are_not_heard(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    git(other, "init")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    told = read_provenance()
+    monkeypatch.delenv("GIT_DIR")
+    assert told["commit"] == git(repository, "rev-parse", "HEAD")
+
+
+def test_nothing_of_the_repository_is_run_or_written(repository: Path) -> None:
+    touched = repository / "touched"
+    program = repository / "program"
+    program.write_text(f"#!/bin/sh\ntouch {touched}\n")
+    program.chmod(0o755)
+    for name in ("core.fsmonitor", "core.pager", "diff.external"):
+        git(repository, "config", name, str(program))
+    for hook in ("post-index-change", "fsmonitor-watchman"):
+        shutil.copy(program, repository / ".git/hooks" / hook)
+    version = repository / "src/fitreel/version.py"
+    version.write_text(version.read_text())  # the index would be refreshed now
+    index = (repository / ".git/index").read_bytes()
+    assert read_provenance()["uncommitted"] == "none"
+    assert (repository / ".git/index").read_bytes() == index
+    assert not touched.exists()
+
+
+def test_where_git_has_no_answer_it_is_left_out(
+    repository: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (repository / ".git/config").write_text("[core")
+    assert "commit" not in read_provenance()  # a repository that git refuses
+    shutil.rmtree(repository / ".git")
+    assert "commit" not in read_provenance()  # no repository
+    git(repository, "init")
+    assert "commit" not in read_provenance()  # no commit
+    bin_ = tmp_path_factory.mktemp("bin")
+    monkeypatch.setenv("PATH", str(bin_))
+    assert "commit" not in read_provenance()  # no git
+    (bin_ / "git").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    (bin_ / "git").chmod(0o755)
+    monkeypatch.setattr(provenance, "GIT_TIMEOUT", 0.1)
+    assert "commit" not in read_provenance()  # a git that does not answer
+    assert capfd.readouterr() == ("", "")
