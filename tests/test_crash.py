@@ -33,13 +33,9 @@ Outcome = tuple[str, list[tuple[int, float]], dict[str, str], int, int]
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a database in it."""
     path = tmp_path_factory.mktemp("killed")
-    code, _, errors = processes.run("generate", directory=path, **spool(path))
+    code, _, errors = processes.run("generate", directory=path, FITREEL_SPOOL=str(path / "spool"))
     assert code == 0, errors
     return path
-
-
-def spool(directory: Path) -> dict[str, str]:
-    return {"FITREEL_SPOOL": str(directory / "spool")}
 
 
 def client(directory: Path) -> MlflowClient:
@@ -59,11 +55,16 @@ def made(directory: Path, name: str) -> Run | None:
     return found[0] if found else None
 
 
+def loss_points(directory: Path, run: Run) -> list[tuple[int, float]]:
+    """Count back from the store what was logged of the losses."""
+    points = client(directory).get_metric_history(run.info.run_id, "loss")
+    return [(point.step, point.value) for point in points]
+
+
 def outcome(directory: Path, run: Run) -> Outcome:
     """Give what must be the same however often a run was interrupted."""
     store = client(directory)
     run_id = run.info.run_id
-    losses = [(point.step, point.value) for point in store.get_metric_history(run_id, "loss")]
     files = {
         path: hashlib.sha256(Path(store.download_artifacts(run_id, path)).read_bytes()).hexdigest()
         for path in ARTIFACTS
@@ -75,7 +76,7 @@ def outcome(directory: Path, run: Run) -> Outcome:
     assert found.outputs is not None
     return (
         found.info.status,
-        losses,
+        loss_points(directory, run),
         files,
         len(found.inputs.dataset_inputs),
         len(found.outputs.model_outputs),
@@ -88,7 +89,9 @@ def test_a_killed_run_goes_on_to_the_same_end(
 ) -> None:
     started = time.monotonic()
     code, _, errors = processes.run(
-        *arguments(optimizer, f"{optimizer}-whole"), directory=directory, **spool(directory)
+        *arguments(optimizer, f"{optimizer}-whole"),
+        directory=directory,
+        FITREEL_SPOOL=str(directory / "spool"),
     )
     assert code == 0, errors
     takes = time.monotonic() - started
@@ -104,7 +107,7 @@ def test_a_killed_run_goes_on_to_the_same_end(
     while kills < (80 if torture else 6):
         name = f"{optimizer}-{kills}"
         process = processes.start(
-            *arguments(optimizer, name), directory=directory, **spool(directory)
+            *arguments(optimizer, name), directory=directory, FITREEL_SPOOL=str(directory / "spool")
         )
         while kills < 1000:
             time.sleep(chance.uniform(0.05, takes))
@@ -115,12 +118,15 @@ def test_a_killed_run_goes_on_to_the_same_end(
             if run is None or run.info.status == "FINISHED" or chance.random() < 0.5:
                 break
             process = processes.start(
-                "resume", run.info.run_id, directory=directory, **spool(directory)
+                "resume",
+                run.info.run_id,
+                directory=directory,
+                FITREEL_SPOOL=str(directory / "spool"),
             )
         if run is None:  # killed before there was one: it has to be started again
             continue
         code, output, errors = processes.run(
-            "resume", run.info.run_id, directory=directory, **spool(directory)
+            "resume", run.info.run_id, directory=directory, FITREEL_SPOOL=str(directory / "spool")
         )
         assert code == 0, f"seed {seed}, run {name}: {errors}"
         assert output == f"{run.info.run_id}\n"
@@ -128,7 +134,9 @@ def test_a_killed_run_goes_on_to_the_same_end(
         resumed += 1
     assert resumed
     # Nothing is left but journals of those that were killed before they made a run.
-    code, _, errors = processes.run("sync", directory=directory, **spool(directory))
+    code, _, errors = processes.run(
+        "sync", directory=directory, FITREEL_SPOOL=str(directory / "spool")
+    )
     assert code == 0, errors
     assert not list((directory / "spool").glob("*/journal"))
     print(f"{optimizer}: {kills} kills, {resumed} runs resumed, seed {seed}")

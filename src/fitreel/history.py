@@ -74,7 +74,7 @@ def first_difference(ours: ArrayLike, theirs: ArrayLike) -> int | None:
 def save_frames(history: History, path: Path) -> None:
     """Write the weights of every frame as safetensors, one stacked tensor a parameter."""
     tensors = _state(history.frames) | {"epoch": torch.from_numpy(history.frame_epochs)}
-    save_file(tensors, path, metadata={"activation": history.frames.activation})
+    _write(path, tensors, history.frames.activation)
 
 
 def load_history(losses: Path, frames: Path) -> History:
@@ -90,7 +90,7 @@ def load_history(losses: Path, frames: Path) -> History:
 
 def save_weights(weights: Weights, path: Path) -> None:
     """Write all parameters as safetensors, named and shaped as a torch module's state."""
-    save_file(_state(weights), path, metadata={"activation": weights.activation})
+    _write(path, _state(weights), weights.activation)
 
 
 def load_weights(path: Path) -> Weights:
@@ -126,6 +126,13 @@ def _weights(state: dict[str, torch.Tensor], activation: ActivationName) -> Weig
     # Copies: what safetensors reads is not aligned, and sums over it differ in the last bit.
     copies = [state[name].to(torch.float32, copy=True) for name in STATE_NAMES]
     return Weights.from_parameters(copies, activation)
+
+
+def _write(path: Path, tensors: dict[str, torch.Tensor], activation: ActivationName) -> None:
+    try:
+        save_file(tensors, path, metadata={"activation": activation})
+    except SafetensorError as error:  # which is no OSError, though the disk is full
+        raise OSError(f"{path} cannot be written: {error}") from error
 
 
 def _read(path: Path, names: tuple[str, ...]) -> tuple[dict[str, torch.Tensor], ActivationName]:

@@ -10,12 +10,14 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 Record = dict[str, Any]
+RESERVE = 1 << 17  # bytes set aside for the end on a full disk
 
 
 def encode(record: Record) -> bytes:
@@ -33,6 +35,17 @@ def decode(line: bytes) -> Record | None:
     return record
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name the file in an error of the disk: what comes from a write lacks it."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename or not error.errno:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
 class Journal:
     """An open journal: append to it, read it, remove it."""
 
@@ -46,17 +59,34 @@ class Journal:
             raise BlockingIOError(f"{directory} is in use by a process that lives") from None
         self._file = os.open(directory / "journal", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._end = -1  # not known yet
+        self._reserve = directory / "reserve"
+        if not self._reserve.exists():
+            with suppress(OSError):
+                self._reserve.write_bytes(bytes(RESERVE))
 
     def append(self, kind: str, **fields: Any) -> None:
         """Add a record; ValueError if one that is there is damaged."""
+        with writing(self.directory / "journal"):
+            self._append(encode({"kind": kind} | fields))
+
+    def _append(self, line: bytes) -> None:
         if os.fstat(self._file).st_size != self._end:  # opened just now, or broken off in a write
             self._end = max((end for end, _ in self.records()), default=0)
             os.ftruncate(self._file, self._end)
-        line = encode({"kind": kind} | fields)
-        written = os.write(self._file, line)
-        while written < len(line):
-            written += os.write(self._file, line[written:])
+        try:
+            written = os.write(self._file, line)
+            while written < len(line):
+                written += os.write(self._file, line[written:])
+        except OSError:
+            self.make_room()
+            os.ftruncate(self._file, self._end)
+            raise
         self._end += len(line)
+
+    def make_room(self) -> None:
+        """Free what was set aside for the last words, the run's status, on a full disk."""
+        with suppress(OSError):
+            self._reserve.unlink(missing_ok=True)
 
     def flush(self) -> None:
         """Have the disk keep what was appended, even if the power goes."""
@@ -69,8 +99,9 @@ class Journal:
     def keep(self, name: str, record: Record) -> None:
         """Write a record of its own, whole or not at all, in place of the last one."""
         new = self.directory / f"{name}.new"
-        new.write_bytes(encode(record))
-        new.replace(self.directory / name)
+        with writing(new):
+            new.write_bytes(encode(record))
+            new.replace(self.directory / name)
 
     def kept(self, name: str) -> Record | None:
         """Read such a record; None if there is none or it is damaged."""

@@ -14,7 +14,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 from fitreel.checkpoints import Checkpoints
 from fitreel.dataset import Dataset, load_dataset, sha256
 from fitreel.history import History, load_history, load_weights
-from fitreel.journal import Journal
+from fitreel.journal import Journal, writing
 from fitreel.network import Weights
 from fitreel.settings import Settings, TrainingSettings, parse
 from fitreel.tracking.source import ARTIFACTS_TAG, SHA256_TAG, Source
@@ -106,7 +106,8 @@ class Run:
     def artifacts(self, to: str | None = None) -> Iterator[Path]:
         """Give a directory; what is in it at the end is logged below the folder ``to``."""
         folder = self._journal.folder()
-        yield folder
+        with writing(folder):
+            yield folder
         self._journal.append("artifacts", folder=folder.name, to=to)
         self._know_artifacts(folder.name, to)
         # What people may edit is left out.

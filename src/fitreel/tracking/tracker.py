@@ -189,29 +189,27 @@ class Tracker:
             yield
         except BaseException as error:
             interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
+            status = "KILLED" if interrupted else "FAILED"
             with suppress(OSError):
-                self._end(run, "KILLED" if interrupted else "FAILED")
+                run.end(status)
             try:
                 courier.finish(HASTE if interrupted else patience, on_wait)
             except (Undelivered, ValueError) as untold:
-                on_wait(str(untold))
+                if isinstance(error, OSError):  # a full disk, most likely the store's as well
+                    journal.make_room()
+                    with suppress(Exception):
+                        self.client.set_terminated(run.run_id, status)
+                else:
+                    on_wait(str(untold))
                 journal.close()
             else:
                 # What diverged would diverge again; all else can be gone on with.
                 journal.remove() if isinstance(error, ArithmeticError) else journal.close()
             raise
-        self._end(run, "FINISHED")
+        run.end("FINISHED")
         try:
             courier.finish(patience, on_wait)
         except BaseException:
             journal.close()
             raise
         journal.remove()
-
-    def _end(self, run: Run, status: str) -> None:
-        try:
-            run.end(status)
-        except OSError:  # the disk is full; the store may be on another
-            with suppress(Exception):
-                self.client.set_terminated(run.run_id, status)
-            raise

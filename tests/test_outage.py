@@ -1,0 +1,99 @@
+"""A tracking server that goes away: training does not wait for it, and nothing is missing after."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from fitreel.journal import read
+from tests import processes
+from tests.servers import Server
+from tests.test_crash import ARTIFACTS, client, loss_points
+
+EPOCHS = 30_000
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+def journal(directory: Path) -> Path:
+    (found,) = [path.parent for path in directory.glob("spool/*/journal")]
+    return found
+
+
+def kinds(directory: Path) -> list[str]:
+    """Give the kinds of the records that the run has written so far."""
+    try:
+        return [record["kind"] for _, record in read(journal(directory))]
+    except (ValueError, FileNotFoundError):  # there is no journal yet, or no longer
+        return []
+
+
+MOMENTS: dict[str, Callable[[list[str]], bool]] = {
+    "metrics": lambda kinds: kinds.count("losses") > 5,
+    "artifacts": lambda kinds: "model" in kinds,
+    "status": lambda kinds: kinds.count("artifacts") >= 5,  # the film is there: all but the end
+}
+
+
+def longest_stall(directory: Path, done: Callable[[], bool]) -> float:
+    """Watch the checkpoints of a training until it is done; give the longest time between two."""
+    longest, last, seen = 0.0, time.monotonic(), 0.0
+    while not done():
+        try:
+            stamp = (journal(directory) / "checkpoint").stat().st_mtime
+        except (ValueError, FileNotFoundError):
+            stamp = seen
+        if stamp != seen:
+            now = time.monotonic()
+            longest = max(longest, now - last) if seen else longest
+            seen, last = stamp, now
+        time.sleep(0.02)
+    return longest
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    "seconds", [1, *(pytest.param(s, marks=pytest.mark.torture) for s in (30, 120))]
+)
+def test_what_a_server_missed_arrives_when_it_returns(
+    server: Server, tmp_path: Path, moment: str, seconds: int
+) -> None:
+    options = ["--epochs", str(EPOCHS), "--max-frames", "50", "--tracking-uri", server.address]
+    process = processes.start(
+        "run", *options, directory=tmp_path, FITREEL_SPOOL=str(tmp_path / "spool")
+    )
+    while not MOMENTS[moment](kinds(tmp_path)):
+        assert process.is_alive(), (tmp_path / "err").read_text()
+        time.sleep(0.02)
+    server.stop()
+    gone = time.monotonic()
+    stall = longest_stall(
+        tmp_path,
+        lambda: "model" in kinds(tmp_path) or time.monotonic() - gone > seconds,
+    )
+    time.sleep(max(0.0, seconds - (time.monotonic() - gone)))
+    assert process.is_alive()  # it waits
+    server.start()
+    process.join(60)
+    errors = (tmp_path / "err").read_text()
+    assert process.exitcode == 0, errors
+    assert stall < 1
+    (run,) = client(tmp_path).search_runs(["0"])
+    assert run.info.status == "FINISHED"
+    assert [step for step, _ in loss_points(tmp_path, run)] == list(range(EPOCHS))
+    folder = Path(MlflowClient(server.address).download_artifacts(run.info.run_id, ""))
+    assert all((folder / path).stat().st_size for path in ARTIFACTS)
+    models = client(tmp_path).search_logged_models(["0"], f"source_run_id = '{run.info.run_id}'")
+    assert [str(model.status) for model in models] == ["READY"]
+    assert not list(tmp_path.glob("spool/*"))
+    if seconds > 5:
+        assert f"fitreel: tracking server {server.address} does not answer" in errors
+    print(f"{moment}, away for {seconds} s: longest stall {stall:.2f} s")
