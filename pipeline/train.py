@@ -29,10 +29,11 @@ def train(
     """
     source = session.source()
     dataset, data = source.dataset(), source.data_settings()
-    if session.is_new and session.writes_to(source) and source.has_training:
+    into = source if session.writes_to(source) else session.tracker.source(None)
+    if session.is_new and into.has_training:
         raise ValueError(
-            f"run {source.run_id} is trained already; "
-            "train anew with fitreel run, or into a new run with mlflow run . -e train -P run=…"
+            f"run {into.run_id} is trained already; if that was interrupted, fitreel resume goes "
+            "on; train anew with fitreel run, or into a new run with mlflow run . -e train -P run=…"
         )
     window = open_window(live)
     with session.run(source) as run:

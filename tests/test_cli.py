@@ -236,7 +236,9 @@ def test_a_run_is_trained_once(fitreel: Command) -> None:
     (run_id,) = fitreel("run", *SHORT).stdout.split()
     done = fitreel("train", "--run", run_id, "--lr", "0.2")
     assert done.returncode == 2
-    assert done.stderr.startswith(f"fitreel: run {run_id} is trained already; train anew")
+    assert done.stderr.startswith(
+        f"fitreel: run {run_id} is trained already; if that was interrupted"
+    )
 
 
 def test_damaged_artifacts_are_named(fitreel: Command, tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from tests.test_crash import ARTIFACTS, client, loss_points
 EPOCHS = 30_000
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("server"))
     server.start()
     yield server
     server.stop()
@@ -66,7 +66,8 @@ def longest_stall(directory: Path, done: Callable[[], bool]) -> float:
 def test_what_a_server_missed_arrives_when_it_returns(
     server: Server, tmp_path: Path, moment: str, seconds: int
 ) -> None:
-    options = ["--epochs", str(EPOCHS), "--max-frames", "50", "--tracking-uri", server.address]
+    store = ["--tracking-uri", server.address, "--experiment", f"{moment} {seconds}"]
+    options = ["--epochs", str(EPOCHS), "--max-frames", "50", *store]
     process = processes.start(
         "run", *options, directory=tmp_path, FITREEL_SPOOL=str(tmp_path / "spool")
     )
@@ -86,12 +87,14 @@ def test_what_a_server_missed_arrives_when_it_returns(
     errors = (tmp_path / "err").read_text()
     assert process.exitcode == 0, errors
     assert stall < 1
-    (run,) = client(tmp_path).search_runs(["0"])
+    experiment = client(server.directory).get_experiment_by_name(f"{moment} {seconds}")
+    assert experiment is not None
+    (run,) = client(server.directory).search_runs([experiment.experiment_id])
     assert run.info.status == "FINISHED"
-    assert [step for step, _ in loss_points(tmp_path, run)] == list(range(EPOCHS))
+    assert [step for step, _ in loss_points(server.directory, run)] == list(range(EPOCHS))
     folder = Path(MlflowClient(server.address).download_artifacts(run.info.run_id, ""))
     assert all((folder / path).stat().st_size for path in ARTIFACTS)
-    models = client(tmp_path).search_logged_models(["0"], f"source_run_id = '{run.info.run_id}'")
+    models = client(server.directory).search_logged_models([experiment.experiment_id])
     assert [str(model.status) for model in models] == ["READY"]
     assert not list(tmp_path.glob("spool/*"))
     if seconds > 5:

@@ -30,25 +30,30 @@ class Checkpoints:
 
     def _count(self) -> None:
         """Count what the journal has of the training."""
-        records = [record for _, record in self._journal.records()]
-        losses = [record for record in records if record["kind"] == "losses"]
-        self._losses = sum(len(record["values"]) for record in losses)
-        self._last = losses[-1]["end"] if losses else _now()
-        self._frames = sum(record["count"] for record in records if record["kind"] == "frames")
+        self._losses = self._frames = 0
+        self._last = _now()
+        for _, record in self._journal.records():
+            if record["kind"] == "losses":
+                self._losses, self._last = record["first"] + len(record["values"]), record["end"]
+            elif record["kind"] == "frames":
+                self._frames += record["count"]
 
     def start(self) -> Checkpoint | None:
         """Give the last checkpoint; None where the training has to begin anew."""
         kept = self._journal.kept("checkpoint")
         if kept is None or kept["epoch"] > self._losses:
             return None
-        records = [record for _, record in self._journal.records()]
-        losses = [record["values"] for record in records if record["kind"] == "losses"]
-        frames = [_numbers(record["numbers"]) for record in records if record["kind"] == "frames"]
+        losses, frames = [], []
+        for _, record in self._journal.records():
+            if record["kind"] == "losses":
+                losses.append(np.array(record["values"]))
+            elif record["kind"] == "frames":
+                frames.append(_numbers(record["numbers"]).reshape(record["count"], -1))
         count = math.ceil(kept["epoch"] / self._settings.frame_every)
         return Checkpoint(
             kept["epoch"],
             np.concatenate(losses)[: kept["epoch"]],
-            np.concatenate(frames).reshape(self._frames, -1)[:count],
+            np.concatenate(frames)[:count],
             _numbers(kept["numbers"]),
         )
 

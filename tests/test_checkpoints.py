@@ -1,0 +1,141 @@
+"""Checkpoints: a training that stops anywhere goes on to the same numbers."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+
+from fitreel import checkpoints
+from fitreel.checkpoints import Checkpoints
+from fitreel.dataset import Dataset
+from fitreel.journal import Journal
+from fitreel.settings import OptimizerName, TrainingSettings
+from fitreel.training import Fit, Training, fit
+
+
+class Stop(Exception):
+    """The end of a training that would have gone on."""
+
+
+def train(
+    journal: Journal, dataset: Dataset, settings: TrainingSettings, stop_at: int | None = None
+) -> Fit:
+    kept = Checkpoints(journal, settings, every=10)
+
+    def on_epoch(epoch: int, _: float, training: Training) -> None:
+        kept.on_epoch(epoch, training)
+        if epoch == stop_at:
+            raise Stop
+
+    with kept.keeping():
+        return fit(dataset, settings, on_epoch, kept.start())
+
+
+def losses(journal: Journal) -> list[float]:
+    """Give the losses in the journal; each record must begin where the last one ended."""
+    found: list[float] = []
+    for _, record in journal.records():
+        if record["kind"] == "losses":
+            assert record["first"] == len(found)
+            found += record["values"]
+    return found
+
+
+def same(one: Fit, other: Fit) -> bool:
+    mine, theirs = one.history, other.history
+    return (
+        mine.losses.tobytes() == theirs.losses.tobytes()
+        and all(
+            torch.equal(getattr(mine.frames, name), getattr(theirs.frames, name))
+            for name in ("input_weight", "bias", "output_weight", "output_bias")
+        )
+        and torch.equal(one.network.weights().bias, other.network.weights().bias)
+    )
+
+
+@pytest.mark.parametrize("optimizer", get_args(OptimizerName))
+@pytest.mark.parametrize("frame_every", [1, 7, 500])
+def test_a_training_stopped_anywhere_ends_the_same(
+    tmp_path: Path, dataset: Dataset, optimizer: OptimizerName, frame_every: int
+) -> None:
+    settings = TrainingSettings(optimizer=optimizer, lr=0.05, epochs=60, frame_every=frame_every)
+    whole = fit(dataset, settings)
+    journal = Journal(tmp_path)
+    for stop_at in (0, 3, 10, 11, 35, 59):
+        with pytest.raises(Stop):
+            train(journal, dataset, settings, stop_at)
+        assert len(losses(journal)) == stop_at
+    assert same(train(journal, dataset, settings), whole)
+    assert losses(journal) == whole.history.losses.tolist()
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [
+        lambda directory: (directory / "checkpoint").unlink(),
+        lambda directory: (directory / "checkpoint").write_bytes(b"0badc0de {}\n"),
+        lambda directory: (directory / "journal").write_bytes(b""),
+    ],
+    ids=["no checkpoint", "a damaged one", "one that is ahead of the journal"],
+)
+def test_without_a_good_checkpoint_it_begins_anew_and_logs_nothing_twice(
+    tmp_path: Path, dataset: Dataset, lose: Callable[[Path], None]
+) -> None:
+    settings = TrainingSettings(epochs=60)
+    journal = Journal(tmp_path)
+    with pytest.raises(Stop):
+        train(journal, dataset, settings, stop_at=45)
+    journal.close()
+    lose(tmp_path)
+    journal = Journal(tmp_path)
+    assert Checkpoints(journal, settings, 10).start() is None
+    assert same(train(journal, dataset, settings), fit(dataset, settings))
+    assert losses(journal) == fit(dataset, settings).history.losses.tolist()
+
+
+def test_a_checkpoint_of_another_training_is_told(tmp_path: Path, dataset: Dataset) -> None:
+    journal = Journal(tmp_path)
+    with pytest.raises(Stop):
+        train(journal, dataset, TrainingSettings(epochs=60), stop_at=45)
+    with pytest.raises(ValueError, match="the checkpoint of epoch 40 is of another training"):
+        train(journal, dataset, TrainingSettings(epochs=60, optimizer="adam"))
+
+
+def test_slow_epochs_are_kept_by_the_clock(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "LONGEST", 0.05)
+    journal = Journal(tmp_path)
+    settings = TrainingSettings(epochs=4)
+    kept = Checkpoints(journal, settings, every=1000)
+
+    def on_epoch(epoch: int, _: float, training: Training) -> None:
+        kept.on_epoch(epoch, training)
+        time.sleep(0.06)
+
+    with kept.keeping():
+        fit(dataset, settings, on_epoch)
+    found = journal.kept("checkpoint")
+    assert found is not None
+    assert found["epoch"] == 3
+
+
+def test_times_never_go_back_even_if_the_clock_does(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path)
+    settings = TrainingSettings(epochs=30)
+    with pytest.raises(Stop):
+        train(journal, dataset, settings, stop_at=15)
+    monkeypatch.setattr(checkpoints, "_now", lambda: 1_000)
+    train(journal, dataset, settings)
+    spans = [
+        (record["start"], record["end"])
+        for _, record in journal.records()
+        if record["kind"] == "losses"
+    ]
+    flat = [time for span in spans for time in span]
+    assert flat == sorted(flat)

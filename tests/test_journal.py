@@ -1,0 +1,118 @@
+"""The journal: whole records or none, in order, whatever the last write came to."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fitreel.journal import Journal, decode, encode, read, writing
+
+RECORDS: list[dict[str, Any]] = [
+    {"kind": "values", "tags": {"a": "ü"}},
+    {"kind": "losses", "values": [0.1, 1e-30]},
+]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    made = Journal(tmp_path)
+    for record in RECORDS:
+        made.append(**record)
+    return made
+
+
+def records(directory: Path) -> list[dict[str, object]]:
+    return [record for _, record in read(directory)]
+
+
+def test_what_is_appended_is_read_in_order(journal: Journal, tmp_path: Path) -> None:
+    assert records(tmp_path) == RECORDS
+    journal.append("status", status="FINISHED")
+    assert records(tmp_path)[-1] == {"kind": "status", "status": "FINISHED"}
+
+
+def test_it_can_be_read_on_from_any_record(journal: Journal) -> None:
+    (first, _), (second, _) = journal.records()
+    assert [record for _, record in journal.records(first)] == RECORDS[1:]
+    assert list(journal.records(second)) == []
+
+
+def test_a_torn_last_line_is_left_out_and_written_over(journal: Journal, tmp_path: Path) -> None:
+    whole = (tmp_path / "journal").read_bytes()
+    journal.close()
+    for length in range(len(whole)):
+        (tmp_path / "journal").write_bytes(whole[:length])
+        kept = whole[:length].count(b"\n")
+        assert records(tmp_path) == RECORDS[:kept]
+        again = Journal(tmp_path)
+        again.append("status", status="KILLED")
+        again.close()
+        assert records(tmp_path) == [*RECORDS[:kept], {"kind": "status", "status": "KILLED"}]
+
+
+def test_a_damaged_line_is_told_after_those_before_it(journal: Journal, tmp_path: Path) -> None:
+    whole = bytearray((tmp_path / "journal").read_bytes())
+    place = whole.index(b"1e-30")
+    whole[place] = ord("2")
+    (tmp_path / "journal").write_bytes(whole)
+    found = read(tmp_path)
+    assert next(found)[1] == RECORDS[0]
+    with pytest.raises(ValueError, match=r"journal is damaged at byte \d+"):
+        next(found)
+    with pytest.raises(ValueError, match="is damaged"):
+        Journal.append(reopened(journal), "status")
+
+
+def reopened(journal: Journal) -> Journal:
+    journal.close()
+    return Journal(journal.directory)
+
+
+def test_any_flipped_bit_is_noticed() -> None:
+    line = encode(RECORDS[0])
+    for place in range(len(line) - 1):
+        for bit in range(8):
+            flipped = bytearray(line)
+            flipped[place] ^= 1 << bit
+            assert decode(bytes(flipped)) is None
+
+
+def test_one_process_has_it_at_a_time(journal: Journal, tmp_path: Path) -> None:
+    with pytest.raises(BlockingIOError, match="in use by a process that lives"):
+        Journal(tmp_path)
+    journal.close()
+    Journal(tmp_path).close()
+
+
+def test_what_is_kept_is_replaced_whole(journal: Journal, tmp_path: Path) -> None:
+    assert journal.kept("checkpoint") is None
+    journal.keep("checkpoint", {"epoch": 1})
+    journal.keep("checkpoint", {"epoch": 2})
+    assert journal.kept("checkpoint") == {"epoch": 2}
+    # A death between writing and renaming leaves the last one.
+    (tmp_path / "checkpoint.new").write_bytes(b"half of a")
+    assert journal.kept("checkpoint") == {"epoch": 2}
+    (tmp_path / "checkpoint").write_bytes(encode({"epoch": 3})[:-4])
+    assert journal.kept("checkpoint") is None
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*/journal'"),
+        Path("/dev/full").open("wb", buffering=0) as full,
+        writing(tmp_path / "journal"),
+    ):
+        full.write(b"a record")
+
+
+def test_room_is_set_aside_for_the_last_words(journal: Journal, tmp_path: Path) -> None:
+    reserve = tmp_path / "reserve"
+    assert reserve.stat().st_blocks * 512 >= reserve.stat().st_size > 100_000
+    journal.make_room()
+    assert not reserve.exists()
+
+
+def test_it_is_gone_when_it_is_removed(journal: Journal, tmp_path: Path) -> None:
+    journal.folder()
+    journal.remove()
+    assert not tmp_path.exists()
