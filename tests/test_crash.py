@@ -103,9 +103,10 @@ def test_a_killed_run_goes_on_to_the_same_end(
 
     seed = random.randrange(2**32)
     chance = random.Random(seed)
-    kills = resumed = 0
+    kills = resumed = attempts = 0
     while kills < (80 if torture else 6):
-        name = f"{optimizer}-{kills}"
+        attempts += 1
+        name = f"{optimizer}-{attempts}"
         process = processes.start(
             *arguments(optimizer, name), directory=directory, FITREEL_SPOOL=str(directory / "spool")
         )

@@ -5,11 +5,8 @@ MLflow keeps one of what it is told again with the same time stamp.
 """
 
 import tempfile
-import threading
-import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from unittest.mock import patch
@@ -32,22 +29,13 @@ from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, Schema
 from mlflow.utils import requirements_utils
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
-from tenacity import (
-    Retrying,
-    retry_if_exception,
-    sleep_using_event,
-    stop_when_event_set,
-    wait_random_exponential,
-)
 
 from fitreel.dataset import load_dataset, sha256
 from fitreel.journal import Journal, Record
-from fitreel.spool import Undelivered
-from fitreel.tracking.connection import is_passing, is_refusal, plain, without_password
-from fitreel.tracking.process import BEAT, heartbeat
+from fitreel.tracking.connection import without_password
 
 BATCH = 1000  # metrics in one call: MLflow's limit
-PAUSE = 0.2  # seconds between two looks into the journal
+MODEL = "model"
 
 
 class Delivery:
@@ -146,13 +134,13 @@ class Delivery:
         run = self._client.get_run(self._run_id)
         # mlflow.pyfunc.log_model would make a new one each time it is tried.
         made = self._client.search_logged_models(
-            [run.info.experiment_id], f"source_run_id = '{self._run_id}'"
+            [run.info.experiment_id], f"source_run_id = '{self._run_id}' AND name = '{MODEL}'"
         )
         model = (
             made[0]
             if made
             else self._client.create_logged_model(
-                run.info.experiment_id, "model", self._run_id, params=run.data.params
+                run.info.experiment_id, MODEL, self._run_id, params=run.data.params
             )
         )
         outputs = run.outputs.model_outputs if run.outputs else []
@@ -211,82 +199,4 @@ def save_model(weights: Path, path: Path, described: Model) -> None:
                 inputs=Schema([ColSpec("double", "x")]), outputs=Schema([ColSpec("double")])
             ),
             pip_requirements=requirements,
-        )
-
-
-class Courier(threading.Thread):
-    """Deliver a journal while the run goes on, and tell that the run lives."""
-
-    def __init__(self, client: MlflowClient, journal: Journal, run_id: str) -> None:
-        super().__init__(name="courier", daemon=True)
-        self._client = client
-        self._uri = without_password(client.tracking_uri)
-        self._run_id = run_id
-        self._journal = journal
-        self._delivery = Delivery(client, journal, run_id)
-        self._closing = threading.Event()
-        self._given_up = threading.Event()
-        self._heard = time.monotonic()  # when the store took something last
-        self._beaten = time.monotonic()
-        self.trouble: Exception | None = None
-        self._done = False
-
-    def run(self) -> None:
-        """Deliver what comes, until told to finish and nothing is left."""
-        retrying = Retrying(
-            retry=retry_if_exception(self._note),
-            wait=wait_random_exponential(multiplier=0.25, max=4),
-            stop=stop_when_event_set(self._given_up),
-            sleep=sleep_using_event(self._given_up),
-            reraise=True,
-        )
-        try:
-            while True:
-                closing = self._closing.is_set()
-                while retrying(self._delivery.step):
-                    self._heard, self.trouble = time.monotonic(), None
-                if closing:
-                    self._done = True
-                    return
-                self._beat()
-                self._closing.wait(PAUSE)
-        except Exception as error:
-            self.trouble = error
-
-    def _note(self, error: BaseException) -> bool:
-        """Remember what goes wrong; tell whether to try again."""
-        self.trouble = error if isinstance(error, Exception) else None
-        return isinstance(error, Exception) and not is_refusal(error)
-
-    def _beat(self) -> None:
-        if time.monotonic() - self._beaten > BEAT:
-            self._beaten = time.monotonic()
-            tags = [RunTag(*item) for item in heartbeat().items()]
-            with suppress(Exception):  # there will be another
-                self._client.log_batch(self._run_id, tags=tags)
-
-    def finish(self, patience: float, on_wait: Callable[[str], None]) -> None:
-        """Wait until all is delivered; Undelivered if the store takes nothing for so long.
-
-        ``on_wait`` is told once why it takes long. Raises ValueError if the store refuses.
-        """
-        self._closing.set()
-        self._heard = time.monotonic()
-        told = False
-        while self.is_alive():
-            self.join(0.02)
-            silence = time.monotonic() - self._heard
-            if self.trouble and (silence > patience or not is_passing(self.trouble)):
-                self._given_up.set()
-                break
-            if self.trouble and silence > 1 and not told:
-                told = True
-                on_wait(str(plain(self.trouble, self._uri)))
-        if self._done:
-            return
-        reason = plain(self.trouble or RuntimeError("stopped"), self._uri)
-        if self.trouble and is_refusal(self.trouble):
-            raise ValueError(reason) from self.trouble
-        raise Undelivered(
-            f"{reason}; what it lacks waits in {self._journal.directory}: fitreel sync delivers it"
         )

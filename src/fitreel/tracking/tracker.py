@@ -1,6 +1,7 @@
 """The tracking store: where runs are opened for reading and for writing."""
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +26,7 @@ from fitreel.tracking.connection import (
     plain_errors,
     without_password,
 )
-from fitreel.tracking.delivery import Courier
+from fitreel.tracking.courier import Courier
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.run import Run
 from fitreel.tracking.source import Source
@@ -193,13 +194,13 @@ class Tracker:
             with suppress(OSError):
                 run.end(status)
             try:
-                courier.finish(HASTE if interrupted else patience, on_wait)
+                courier.finish(patience, on_wait, HASTE if interrupted else math.inf)
             except (Undelivered, ValueError) as untold:
-                if isinstance(error, OSError):  # a full disk, most likely the store's as well
+                if not courier.waits:  # no time for the rest, or the disk is full
                     journal.make_room()
                     with suppress(Exception):
                         self.client.set_terminated(run.run_id, status)
-                else:
+                if not isinstance(error, OSError):  # which says the same
                     on_wait(str(untold))
                 journal.close()
             else:

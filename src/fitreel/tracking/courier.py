@@ -1,0 +1,113 @@
+"""The courier: a thread that delivers a run's journal while the run goes on."""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from mlflow.entities import RunTag
+from mlflow.tracking import MlflowClient
+from tenacity import (
+    Retrying,
+    retry_if_exception,
+    sleep_using_event,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+
+from fitreel.journal import Journal
+from fitreel.spool import Undelivered
+from fitreel.tracking.connection import is_passing, is_refusal, plain, without_password
+from fitreel.tracking.delivery import Delivery
+from fitreel.tracking.process import BEAT, heartbeat
+
+PAUSE = 0.2  # seconds between two looks into the journal
+
+
+class Courier(threading.Thread):
+    """Deliver a journal while the run goes on, and tell that the run lives."""
+
+    def __init__(self, client: MlflowClient, journal: Journal, run_id: str) -> None:
+        super().__init__(name="courier", daemon=True)
+        self._client = client
+        self._uri = without_password(client.tracking_uri)
+        self._run_id = run_id
+        self._journal = journal
+        self._delivery = Delivery(client, journal, run_id)
+        self._closing = threading.Event()
+        self._given_up = threading.Event()
+        self._heard = time.monotonic()  # when the store took something last
+        self._beaten = time.monotonic()
+        self.trouble: Exception | None = None
+        self._done = False
+
+    def run(self) -> None:
+        """Deliver what comes, until told to finish and nothing is left."""
+        retrying = Retrying(
+            retry=retry_if_exception(self._note),
+            wait=wait_random_exponential(multiplier=0.25, max=4),
+            stop=stop_when_event_set(self._given_up),
+            sleep=sleep_using_event(self._given_up),
+            reraise=True,
+        )
+        try:
+            while True:
+                closing = self._closing.is_set()
+                while not self._given_up.is_set() and retrying(self._delivery.step):
+                    self._heard, self.trouble = time.monotonic(), None
+                if closing:
+                    self._done = not self._given_up.is_set()
+                    return
+                self._beat()
+                self._closing.wait(PAUSE)
+        except Exception as error:
+            self.trouble = error
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether it waits for a store that is away or busy."""
+        return self.trouble is not None and is_passing(self.trouble)
+
+    def _note(self, error: BaseException) -> bool:
+        """Remember what goes wrong; tell whether to try again."""
+        self.trouble = error if isinstance(error, Exception) else None
+        return isinstance(error, Exception) and not is_refusal(error)
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._beaten > BEAT:
+            self._beaten = time.monotonic()
+            tags = [RunTag(*item) for item in heartbeat().items()]
+            with suppress(Exception):  # there will be another
+                self._client.log_batch(self._run_id, tags=tags)
+
+    def finish(
+        self, patience: float, on_wait: Callable[[str], None], limit: float = math.inf
+    ) -> None:
+        """Wait until all is delivered; Undelivered if the store takes nothing for so long.
+
+        ``on_wait`` is told once why it takes long; ``limit`` is for all of it, in seconds. Raises
+        ValueError if the store refuses.
+        """
+        self._closing.set()
+        began = self._heard = time.monotonic()
+        told = False
+        while self.is_alive():
+            self.join(0.02)
+            now = time.monotonic()
+            silence = now - self._heard if self.trouble else 0.0
+            lasting = self.trouble is not None and not is_passing(self.trouble)
+            if lasting or silence > patience or now - began > limit:
+                self._given_up.set()
+                break
+            if self.trouble and silence > 1 and not told:
+                told = True
+                on_wait(str(plain(self.trouble, self._uri)))
+        if self._done:
+            return
+        reason = plain(self.trouble or TimeoutError("interrupted"), self._uri)
+        if self.trouble and is_refusal(self.trouble):
+            raise ValueError(reason) from self.trouble
+        raise Undelivered(
+            f"{reason}; what it lacks waits in {self._journal.directory}: fitreel sync delivers it"
+        )
