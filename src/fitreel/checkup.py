@@ -21,7 +21,7 @@ from fitreel.journal import Journal
 from fitreel.version import __version__
 
 SOURCES = Path(__file__).resolve().parents[1]
-LIMIT = 10  # seconds for a program that was asked something
+LIMIT = 8  # seconds for a program that was asked something
 WINDOW_LIMIT = 30  # seconds for a window and all the imports before it
 SHOWN = 3  # runs named in a line
 WINDOW = """
@@ -105,16 +105,19 @@ def _compared(text: str, now: str, needed: SpecifierSet) -> Finding:
 def check_window() -> Finding:
     """Open a live window in a process of its own: a toolkit without a display may abort."""
     path = os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", WINDOW],
-        env=os.environ | {"PYTHONPATH": path},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=WINDOW_LIMIT,
-        check=False,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-c", WINDOW],
+            env=os.environ | {"PYTHONPATH": path},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=WINDOW_LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Finding(False, f"no window opened within {WINDOW_LIMIT} s")
     lines = [line for line in done.stderr.splitlines() if line.strip()] or ["nothing is told"]
     if done.returncode == 0:
         return Finding(True, "a window opens")
