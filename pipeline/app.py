@@ -10,6 +10,7 @@ import typer
 
 import fitreel
 from pipeline.animate import animate
+from pipeline.doctor import doctor
 from pipeline.evaluate import evaluate
 from pipeline.generate import generate
 from pipeline.options import with_options
@@ -31,6 +32,7 @@ app.command()(resume)
 app.command()(sync)
 app.command()(reap)
 app.command()(reproduce)
+app.command()(doctor)
 
 
 @app.callback(invoke_without_command=True)

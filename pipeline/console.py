@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run
 
 STAGES = ("generate", "train", "evaluate", "animate")
+WIDE = 1000  # columns, more than any line has
 ROWS = 50  # neurons shown; weights.csv has them all
 
 
@@ -80,6 +81,15 @@ def show_differences(rows: Iterable[tuple[str, str, str]]) -> None:
     for row in rows:
         table.add_row(*(Text(cell, overflow="fold") for cell in row))
     Console(stderr=True).print(table)
+
+
+def show_checkup(rows: Iterable[tuple[str, str, str]]) -> None:
+    """Print what was checked: rows of name, outcome, finding; in a pipe each on a line."""
+    table = Table("check", "outcome", "found")
+    colours = {"ok": "green", "note": "yellow", "missing": "red"}
+    for name, outcome, text in rows:
+        table.add_row(name, Text(outcome, colours[outcome]), Text(text, overflow="fold"))
+    Console(stderr=True, width=None if sys.stderr.isatty() else WIDE).print(table)
 
 
 def _way_to_ui(run: "Run", uri: str) -> str:

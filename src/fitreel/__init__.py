@@ -23,6 +23,16 @@ from fitreel.settings import (
 from fitreel.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from fitreel.checkup import (
+        Finding as Finding,
+        check_fitreel as check_fitreel,
+        check_package as check_package,
+        check_packages as check_packages,
+        check_python as check_python,
+        check_spool as check_spool,
+        check_waiting as check_waiting,
+        check_window as check_window,
+    )
     from fitreel.dataset import (
         Dataset as Dataset,
         generate as generate,
@@ -51,6 +61,7 @@ if TYPE_CHECKING:
     from fitreel.live import LiveWindow as LiveWindow
     from fitreel.network import Network as Network, Weights as Weights
     from fitreel.provenance import read_provenance as read_provenance
+    from fitreel.rehearsal import check_film as check_film
     from fitreel.spool import Undelivered as Undelivered
     from fitreel.tracking import (
         Tracker as Tracker,
@@ -60,10 +71,27 @@ if TYPE_CHECKING:
         reap as reap,
         sync as sync,
     )
+    from fitreel.tracking.checkup import StoreCheckup as StoreCheckup
+    from fitreel.tracking.managers import (
+        check_conda as check_conda,
+        check_local as check_local,
+        check_uv as check_uv,
+        check_virtualenv as check_virtualenv,
+    )
     from fitreel.training import Fit as Fit, TrainingDiverged as TrainingDiverged, fit as fit
 
 # Imported when first asked for: torch and mlflow take seconds, `fitreel --help` needs neither.
 _HOMES = {
+    "checkup": (
+        "Finding",
+        "check_fitreel",
+        "check_package",
+        "check_packages",
+        "check_python",
+        "check_spool",
+        "check_waiting",
+        "check_window",
+    ),
     "dataset": ("Dataset", "generate", "load_dataset", "save_dataset", "sha256"),
     "evaluation": ("evaluate",),
     "figures": ("draw_weights", "neuron_table", "scatter"),
@@ -82,6 +110,7 @@ _HOMES = {
     "live": ("LiveWindow",),
     "network": ("Network", "Weights"),
     "provenance": ("read_provenance",),
+    "rehearsal": ("check_film",),
     "spool": ("Undelivered",),
     "tracking": (
         "Tracker",
@@ -91,6 +120,8 @@ _HOMES = {
         "reap",
         "sync",
     ),
+    "tracking.checkup": ("StoreCheckup",),
+    "tracking.managers": ("check_conda", "check_local", "check_uv", "check_virtualenv"),
     "training": ("Fit", "TrainingDiverged", "fit"),
 }
 

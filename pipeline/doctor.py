@@ -1,0 +1,113 @@
+"""doctor: try what the other commands need, before they do."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import typer
+
+import fitreel
+from pipeline import console
+from pipeline.options import TRACKING_URI
+
+if TYPE_CHECKING:
+    from fitreel.checkup import Finding
+
+LIMIT = 10.0  # seconds for a check
+MAKING = 30.0  # for a store that is made first; a server is given up after 4
+IMPORTS = 60.0  # for one that imports much: the first time after an installation takes long
+
+
+@dataclass(frozen=True)
+class Check:
+    """Hold what is checked, and whether fitreel can do without."""
+
+    name: str
+    find: "Callable[[], Finding]"
+    needed: bool = True
+    limit: float = LIMIT
+    early: bool = False  # waits for a process of its own, so others go on meanwhile
+
+
+def doctor(tracking_uri: TRACKING_URI = None) -> None:
+    """Check versions, tracking store, films, display, spool and environment managers.
+
+    Exit code 1 if something is missing that is needed; a note is not. Example: fitreel doctor
+    """
+    rows, missing = [], False
+    attempts = [Attempt(check) for check in checks(tracking_uri)]
+    with console.progress("doctor", len(attempts)) as progress:
+        for done, attempt in enumerate(attempts, start=1):
+            check, (fine, text) = attempt.check, attempt.finish()
+            missing |= check.needed and not fine
+            outcome = "ok" if fine else "missing" if check.needed else "note"
+            rows.append((check.name, outcome, text))
+            progress(done)
+    console.show_checkup(rows)
+    if missing:
+        console.say("something that is needed is missing")
+        raise typer.Exit(1)
+
+
+def checks(tracking_uri: str | None) -> list[Check]:
+    """List all checks, in the order of the table."""
+    # Each name of fitreel's is looked up in its check alone: what it imports may be missing.
+    store = cache(lambda: fitreel.StoreCheckup(tracking_uri))
+    return [
+        Check("python", lambda: fitreel.check_python()),
+        Check("fitreel", lambda: fitreel.check_fitreel()),
+        Check("torch", lambda: fitreel.check_package("torch", "fitreel.training"), limit=IMPORTS),
+        Check("mlflow", lambda: fitreel.check_package("mlflow", "fitreel.tracking"), limit=IMPORTS),
+        Check(
+            "matplotlib", lambda: fitreel.check_package("matplotlib", "fitreel.film"), limit=IMPORTS
+        ),
+        Check("all packages", lambda: fitreel.check_packages()),
+        Check("tracking store", lambda: store().reach(), limit=MAKING),
+        Check("a run in it", lambda: store().write()),
+        Check("an artifact", lambda: store().artifact()),
+        Check("run removed", lambda: store().remove(), needed=False),
+        Check("gif", lambda: fitreel.check_film("gif"), limit=IMPORTS),
+        Check("mp4", lambda: fitreel.check_film("mp4"), needed=False),
+        Check("spool", lambda: fitreel.check_spool()),
+        Check("spool waiting", lambda: fitreel.check_waiting(), needed=False),
+        Check("runs to reap", lambda: store().reap(), needed=False),
+        Check("display", lambda: fitreel.check_window(), needed=False, limit=IMPORTS, early=True),
+        Check("env local", lambda: fitreel.check_local(), needed=False),
+        Check("env uv", lambda: fitreel.check_uv(), needed=False),
+        Check("env virtualenv", lambda: fitreel.check_virtualenv(), needed=False),
+        Check("env conda", lambda: fitreel.check_conda(), needed=False),
+    ]
+
+
+class Attempt:
+    """A check under way, in a thread: one can be left behind, even if it waits for a dead disk."""
+
+    def __init__(self, check: Check) -> None:
+        self.check = check
+        self._found: list[tuple[bool, str]] = []
+        self._thread = threading.Thread(target=self._work, name=check.name, daemon=True)
+        if check.early:
+            self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            self._found.append(self.check.find())
+        except Exception as error:
+            self._found.append((False, _line(error)))
+
+    def finish(self) -> tuple[bool, str]:
+        """Wait for what it finds, for as long as it may take."""
+        if not self.check.early:
+            self._thread.start()
+        self._thread.join(self.check.limit)
+        limit = f"no answer within {self.check.limit:.0f} s"
+        return self._found[0] if self._found else (False, limit)
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, (OSError, ValueError)) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,161 @@
+"""The checkup of a machine: versions, window, spool. Each check tries the thing itself."""
+
+import importlib
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from pathlib import Path
+from typing import NamedTuple
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from fitreel import spool
+from fitreel.journal import Journal
+from fitreel.version import __version__
+
+SOURCES = Path(__file__).resolve().parents[1]
+LIMIT = 8  # seconds for a program that was asked something
+WINDOW_LIMIT = 30  # seconds for a window and all the imports before it
+SHOWN = 3  # runs named in a line
+WINDOW = """
+import sys
+from fitreel.live import LiveWindow
+try:
+    LiveWindow()
+except OSError as error:
+    sys.exit(str(error))
+"""
+
+
+class Finding(NamedTuple):
+    """Hold what a check found: whether all is well, and a line about it."""
+
+    fine: bool
+    text: str
+
+
+def check_python() -> Finding:
+    """Compare this Python with what fitreel needs."""
+    needed, _ = _needs()
+    now = platform.python_version()
+    text = f"{now} ({sys.executable})"
+    return _compared(text, now, SpecifierSet(needed))
+
+
+def check_fitreel() -> Finding:
+    """Tell which fitreel this is."""
+    try:
+        version("fitreel")
+    except PackageNotFoundError:
+        return Finding(True, f"{__version__}, not installed: the clone in {SOURCES.parent}")
+    return Finding(True, __version__)
+
+
+def check_package(name: str, user: str) -> Finding:
+    """Compare a package with what fitreel needs, and import the module of ours that uses it."""
+    _, requirements = _needs()
+    finding = _compared(version(name), version(name), requirements[name].specifier)
+    importlib.import_module(user)
+    return finding
+
+
+def check_packages() -> Finding:
+    """Compare all that fitreel needs with what is there."""
+    _, requirements = _needs()
+    wrong = []
+    for name, requirement in requirements.items():
+        try:
+            now = version(name)
+        except PackageNotFoundError:
+            wrong.append(f"{requirement} is not installed")
+        else:
+            if not requirement.specifier.contains(now, prereleases=True):
+                wrong.append(f"{name} {now} is not {requirement.specifier}")
+    return Finding(not wrong, "; ".join(wrong) or f"all {len(requirements)} are as needed")
+
+
+def _needs() -> tuple[str, dict[str, Requirement]]:
+    """Read which Python and which packages fitreel needs; from its clone if it is no package."""
+    try:
+        python, lines = metadata("fitreel")["Requires-Python"], requires("fitreel") or []
+    except PackageNotFoundError:
+        text = (SOURCES.parent / "pyproject.toml").read_text(encoding="utf-8")
+        project = tomllib.loads(text)["project"]
+        python, lines = project["requires-python"], project["dependencies"]
+    found = [Requirement(line) for line in lines]
+    return python, {
+        canonicalize_name(each.name): each
+        for each in found
+        if each.marker is None or each.marker.evaluate({"extra": ""})
+    }
+
+
+def _compared(text: str, now: str, needed: SpecifierSet) -> Finding:
+    fine = needed.contains(now, prereleases=True)
+    return Finding(fine, text if fine else f"{text}, but fitreel needs {needed}")
+
+
+def check_window() -> Finding:
+    """Open a live window in a process of its own: a toolkit without a display may abort."""
+    path = os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH")]))
+    try:
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-c", WINDOW],
+            env=os.environ | {"PYTHONPATH": path},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=WINDOW_LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Finding(False, f"no window opened within {WINDOW_LIMIT} s")
+    lines = [line for line in done.stderr.splitlines() if line.strip()] or ["nothing is told"]
+    if done.returncode == 0:
+        return Finding(True, "a window opens")
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        return Finding(False, f"opening a window ends in {name}: {lines[0]}")
+    return Finding(False, lines[-1])
+
+
+def check_spool() -> Finding:
+    """Write a journal into the spool and remove it."""
+    journal = spool.new_journal()
+    try:
+        journal.append("checkup")
+        journal.flush()
+    finally:
+        journal.remove()
+    free = shutil.disk_usage(spool.directory()).free
+    return Finding(True, f"{spool.directory()}: {free / 1e9:.1f} GB free")
+
+
+def check_waiting() -> Finding:
+    """Count the journals that wait to be delivered or gone on with."""
+    found: dict[str, list[str]] = {"lives": [], "over": [], "interrupted": []}
+    for entry in spool.entries():
+        state = "over" if entry.is_over else "interrupted"
+        try:
+            Journal(entry.directory).close()
+        except BlockingIOError:
+            state = "lives"
+        found[state].append(entry.run_id or entry.directory.name)
+    parts = []
+    if runs := found["over"]:
+        parts.append(f"{len(runs)} not delivered: fitreel sync")
+    if runs := found["interrupted"]:
+        named = ", ".join(runs[:SHOWN]) + (", …" if len(runs) > SHOWN else "")
+        parts.append(f"{len(runs)} interrupted, to go on with by fitreel resume: {named}")
+    fine = not parts
+    if runs := found["lives"]:
+        parts.append(f"{len(runs)} of commands under way")
+    return Finding(fine, "; ".join(parts) or "nothing waits")

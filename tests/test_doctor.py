@@ -1,0 +1,310 @@
+"""fitreel doctor: what it finds where all is well, and where something is broken."""
+
+import re
+import shutil
+import site
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mlflow.entities import ViewType
+from mlflow.tracking import MlflowClient
+
+from fitreel import spool as spool_module
+from fitreel.checkup import check_waiting
+from fitreel.tracking import Tracker
+from tests import processes
+from tests.conftest import BIN, ROOT, Command, environment, free_port, served
+
+NEEDED = [
+    *("python", "fitreel", "torch", "mlflow", "matplotlib", "all packages"),
+    *("tracking store", "a run in it", "an artifact", "gif", "spool"),
+]
+OPTIONAL = [
+    *("run removed", "mp4", "spool waiting", "runs to reap", "display"),
+    *("env local", "env uv", "env virtualenv", "env conda"),
+]
+STORE = ["tracking store", "a run in it", "an artifact"]
+Rows = dict[str, tuple[str, str]]
+
+
+def rows(text: str) -> Rows:
+    """Read the table: outcome and finding by check. A traceback would not be one."""
+    assert "Traceback" not in text
+    found = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines()]
+    return {cells[0]: (cells[1], cells[2]) for cells in found if len(cells) == 3}
+
+
+def missing(found: Rows) -> list[str]:
+    return [name for name, (outcome, _) in found.items() if outcome == "missing"]
+
+
+def doctor(directory: Path, **changes: str) -> tuple[int, Rows]:
+    """Run it in a process that has imported everything."""
+    own = {"FITREEL_SPOOL": str(directory / "spool"), "MLFLOW_TRACKING_URI": uri(directory)}
+    code, output, errors = processes.run("doctor", directory=directory, **own | changes)
+    assert output == ""
+    return code, rows(errors)
+
+
+def uri(directory: Path) -> str:
+    return f"sqlite:///{directory}/mlflow.db"
+
+
+def with_path(directory: Path, path: Path, **changes: str) -> Rows:
+    code, found = doctor(directory, PATH=str(path), **changes)
+    assert code == 0, found
+    return found
+
+
+def program(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\necho {text}\n")
+    path.chmod(0o755)
+
+
+def test_where_all_is_well_it_says_so_and_leaves_next_to_nothing(
+    fitreel: Command, tmp_path: Path
+) -> None:
+    done = fitreel("doctor", FITREEL_SPOOL=str(tmp_path / "spool"))
+    found = rows(done.stderr)
+    assert (done.returncode, done.stdout, missing(found)) == (0, "", [])
+    assert sorted(found) == sorted([*NEEDED, *OPTIONAL])
+    assert "\x1b" not in done.stderr
+    assert found["spool waiting"] == ("ok", "nothing waits")
+    assert found["runs to reap"] == ("ok", "none")
+    assert found["env local"][0] == found["mp4"][0] == "ok"
+
+    client = MlflowClient(uri(tmp_path))
+    assert not client.search_runs(["0"], run_view_type=ViewType.ACTIVE_ONLY)
+    (deleted,) = client.search_runs(["0"], run_view_type=ViewType.DELETED_ONLY)
+    assert deleted.data.tags["fitreel.doctor"]
+    assert deleted.info.status == "FINISHED"
+    assert not [path for path in (tmp_path / "mlruns").rglob("*") if path.is_file()]
+    assert not list((tmp_path / "mlruns").glob("*/*"))
+    assert not list((tmp_path / "spool").iterdir())
+
+
+def test_an_unreachable_server_is_missing_and_all_else_checked(
+    fitreel: Command, tmp_path: Path
+) -> None:
+    away = f"http://me:secret@127.0.0.1:{free_port()}"
+    done = fitreel("doctor", "--tracking-uri", away)
+    found = rows(done.stderr)
+    assert (done.returncode, missing(found)) == (1, STORE)
+    assert "does not answer" in found["tracking store"][1]
+    assert "secret" not in done.stderr
+    assert found["gif"][0] == found["spool"][0] == "ok"
+    assert done.stderr.endswith("something that is needed is missing\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_silent_server_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.monotonic()
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        code, found = doctor(tmp_path, MLFLOW_TRACKING_URI=address)
+    # The wait is 4 s; the rest is for a window's imports, however slow this machine is.
+    assert time.monotonic() - started < 40
+    assert (code, missing(found)) == (1, STORE)
+
+
+def test_a_server_is_tried_and_nothing_is_left_of_the_artifact(
+    tmp_path: Path,
+) -> None:
+    directory = tmp_path / "server"
+    directory.mkdir()
+    with served(directory) as address:
+        code, found = doctor(tmp_path, MLFLOW_TRACKING_URI=address)
+        assert (code, missing(found)) == (0, [])
+        assert found["run removed"][0] == "ok"
+        assert not MlflowClient(address).search_runs(["0"])
+    assert not list(directory.rglob("doctor.bin"))
+
+
+def test_a_store_that_takes_no_runs_is_missing(tmp_path: Path) -> None:
+    Tracker(uri(tmp_path))
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute(
+            "CREATE TRIGGER no BEFORE INSERT ON runs BEGIN SELECT RAISE(ABORT, 'not here'); END"
+        )
+    code, found = doctor(tmp_path)
+    assert (code, missing(found)) == (1, STORE[1:])
+    assert "not here" in found["a run in it"][1]
+
+
+def test_a_store_that_takes_no_artifacts_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "mlruns").write_text("in the way")
+    code, found = doctor(tmp_path)
+    assert (code, missing(found)) == (1, ["an artifact"])
+    assert "mlruns" in found["an artifact"][1]
+    assert found["run removed"][0] == "ok"
+
+
+def test_a_locked_database_is_told(tmp_path: Path) -> None:
+    Tracker(uri(tmp_path))
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute("BEGIN EXCLUSIVE")
+        code, found = doctor(tmp_path)
+    assert (code, missing(found)) == (1, STORE)
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    limited = ["bash", "-c", "ulimit -f 0; exec fitreel doctor"]
+    done = subprocess.run(
+        limited, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert missing(rows(done.stderr)) == [*STORE, "gif", "spool"]
+
+
+def test_a_spool_that_cannot_be_written_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    code, found = doctor(tmp_path, FITREEL_SPOOL=str(tmp_path / "file"))
+    assert (code, missing(found)) == (1, ["spool"])
+    assert "FITREEL_SPOOL" in found["spool"][1]
+
+
+def test_a_killed_run_is_told_with_the_way_to_go_on(tmp_path: Path) -> None:
+    own = {"FITREEL_SPOOL": str(tmp_path / "spool"), "MLFLOW_TRACKING_URI": uri(tmp_path)}
+    other = tmp_path / "other"
+    other.mkdir()
+    process = processes.start("run", "--epochs", "1000000", directory=tmp_path, **own)
+    while not list((tmp_path / "spool").glob("*/checkpoint")):
+        assert process.is_alive(), (tmp_path / "err").read_text()
+        time.sleep(0.1)
+    _, found = doctor(other, **own)
+    assert found["spool waiting"] == ("ok", "1 of commands under way")
+    assert found["runs to reap"] == ("ok", "none")
+
+    process.kill()
+    process.join()
+    code, found = doctor(other, **own)
+    (run,) = MlflowClient(uri(tmp_path)).search_runs(["0"])
+    assert code == 0
+    assert found["spool waiting"] == (
+        "note",
+        f"1 interrupted, to go on with by fitreel resume: {run.info.run_id}",
+    )
+    assert found["runs to reap"] == ("note", "1: fitreel reap tells which")
+
+
+def test_what_was_not_delivered_is_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FITREEL_SPOOL", str(tmp_path))
+    journal = spool_module.new_journal()
+    journal.append("plan", uri="http://127.0.0.1:9", plan={})
+    journal.append("run", run_id="0123")
+    journal.append("status", status="FINISHED", time=0)
+    journal.close()
+    assert check_waiting() == (False, "1 not delivered: fitreel sync")
+
+
+def test_an_environment_manager_that_is_not_there_is_a_note(tmp_path: Path) -> None:
+    found = with_path(tmp_path, tmp_path)
+    managers = [name for name in OPTIONAL if name.startswith("env ")]
+    assert {found[name][0] for name in managers} == {"note"}
+
+
+def test_conda_needs_its_script_too(tmp_path: Path) -> None:
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    (bin_ / "bash").symlink_to(shutil.which("bash") or "")
+    for name in ("conda", "uv", "pyenv"):
+        program(bin_ / name, f"{name} 1.0")
+    found = with_path(tmp_path, bin_)
+    assert found["env conda"] == ("note", "conda is there, but not its activate")
+    assert found["env uv"] == ("ok", "uv 1.0")
+    assert found["env virtualenv"] == ("ok", "pyenv 1.0")
+
+    program(bin_ / "activate", "")
+    (tmp_path / "etc/profile.d").mkdir(parents=True)
+    (tmp_path / "etc/profile.d/conda.sh").touch()
+    assert with_path(tmp_path, bin_)["env conda"] == ("ok", "conda 1.0")
+    home = with_path(tmp_path, BIN, MLFLOW_CONDA_HOME=str(tmp_path))
+    assert home["env conda"][0] == "note"  # its Python is there, but no bash
+
+
+def test_a_python_without_fitreels_packages_is_told(tmp_path: Path) -> None:
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    (bin_ / "python").write_text("#!/bin/sh\nexit 1\n")
+    (bin_ / "python").chmod(0o755)
+    outcome, text = with_path(tmp_path, bin_)["env local"]
+    assert outcome == "note"
+    assert f"{bin_}/python lacks torch or mlflow" in text
+
+
+def test_without_a_display_it_is_a_note(tmp_path: Path) -> None:
+    code, found = doctor(tmp_path, DISPLAY="", WAYLAND_DISPLAY="")
+    outcome, text = found["display"]
+    assert (code, outcome) == (0, "note")
+    assert "no window can be opened" in text
+
+
+def test_a_toolkit_that_aborts_is_a_note(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nif sys.argv[0] == '-c': os.write(2, b'no plugin\\n'); os.abort()"
+    )
+    code, found = doctor(tmp_path, PYTHONPATH=str(tmp_path))
+    assert (code, found["display"]) == (
+        0,
+        ("note", "opening a window ends in SIGABRT: no plugin"),
+    )
+
+
+@pytest.mark.skipif(not shutil.which("xvfb-run"), reason="needs a virtual display: xvfb-run")
+def test_with_a_display_a_window_opens(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["xvfb-run", "-a", "fitreel", "doctor"],
+        cwd=tmp_path,
+        env=environment(XDG_RUNTIME_DIR=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert rows(done.stdout + done.stderr)["display"] == ("ok", "a window opens")
+
+
+def test_a_package_of_the_wrong_version_is_missing(fitreel: Command, tmp_path: Path) -> None:
+    (tmp_path / "torch-1.0.dist-info").mkdir()
+    (tmp_path / "torch-1.0.dist-info/METADATA").write_text("Name: torch\nVersion: 1.0\n")
+    done = fitreel("doctor", PYTHONPATH=str(tmp_path))
+    found = rows(done.stderr)
+    assert (done.returncode, missing(found)) == (1, ["torch", "all packages"])
+    assert found["torch"][1] == "1.0, but fitreel needs >=2.6"
+    assert found["all packages"][1] == "torch 1.0 is not >=2.6"
+
+
+@pytest.mark.parametrize("package", ["torch", "mlflow", "packaging"])
+def test_a_package_that_is_broken_gives_rows_all_the_same(
+    fitreel: Command, tmp_path: Path, package: str
+) -> None:
+    (tmp_path / f"{package}.py").write_text("raise RuntimeError('broken in two')")
+    done = fitreel("doctor", PYTHONPATH=str(tmp_path))
+    found = rows(done.stderr)
+    assert done.returncode == 1
+    assert sorted(found) == sorted([*NEEDED, *OPTIONAL])
+    assert "RuntimeError: broken in two" in [text for _, text in found.values()]
+
+
+def test_a_clone_that_is_not_installed_is_checked_too(tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for path in Path(site.getsitepackages()[0]).iterdir():
+        if "fitreel" not in path.name and path.suffix != ".pth":
+            (packages / path.name).symlink_to(path)
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "pipeline", "doctor"],
+        cwd=ROOT,
+        env=environment(PYTHONPATH=str(packages), MLFLOW_TRACKING_URI=uri(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = rows(done.stderr)
+    assert (missing(found), found["fitreel"][0]) == ([], "ok")
+    assert f"not installed: the clone in {ROOT}" in found["fitreel"][1]
+    assert re.fullmatch(r"all \d\d are as needed", found["all packages"][1])
