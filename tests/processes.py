@@ -20,27 +20,35 @@ CONTEXT.set_forkserver_preload(
 )
 
 
-def start(*arguments: str, directory: Path, **environment: str) -> ForkServerProcess:
-    """Start `fitreel` with arguments in a directory; what it says is in out and err there."""
-    process = CONTEXT.Process(target=_command, args=(arguments, directory, environment))
+def start(
+    *arguments: str, directory: Path, said: Path | None = None, **environment: str
+) -> ForkServerProcess:
+    """Start `fitreel` in a directory; what it says is in out and err there, or in ``said``."""
+    where = (directory, said or directory)
+    process = CONTEXT.Process(target=_command, args=(arguments, *where, environment))
     process.start()
     return process
 
 
-def run(*arguments: str, directory: Path, **environment: str) -> tuple[int, str, str]:
+def run(
+    *arguments: str, directory: Path, said: Path | None = None, **environment: str
+) -> tuple[int, str, str]:
     """Run `fitreel` to its end; give exit code and what it said."""
-    process = start(*arguments, directory=directory, **environment)
+    process = start(*arguments, directory=directory, said=said, **environment)
     process.join()
     assert process.exitcode is not None
-    return process.exitcode, (directory / "out").read_text(), (directory / "err").read_text()
+    where = said or directory
+    return process.exitcode, (where / "out").read_text(), (where / "err").read_text()
 
 
-def _command(arguments: tuple[str, ...], directory: Path, environment: dict[str, str]) -> None:
+def _command(
+    arguments: tuple[str, ...], directory: Path, said: Path, environment: dict[str, str]
+) -> None:
     os.chdir(directory)
     os.setsid()
     os.environ.update(environment)
     for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), number)
+        os.dup2(os.open(said / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), number)
     sys.argv = ["fitreel", *arguments]
     from pipeline.app import main
 
