@@ -303,7 +303,7 @@ def test_an_option_that_differs_from_its_param_is_the_one_reproduced(
 
 def test_runs_of_a_server_are_reproduced(fitreel: Command, tmp_path: Path) -> None:
     with Server(tmp_path) as server:
-        (run_id,) = fitreel("run", *SHORT, "--tracking-server.url", uri).stdout.split()
+        (run_id,) = fitreel("run", *SHORT, "--tracking-uri", server.url).stdout.split()
         done = fitreel("reproduce", run_id, MLFLOW_TRACKING_URI=server.url)
     assert (done.returncode, done.stderr) == (0, "identical: 40 losses, bit for bit\n")
 
