@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from fitreel.tracking import (
         Tracker as Tracker,
         examine as examine,
-        follow_project_runner as follow_project_runner,
+        following_project_runner as following_project_runner,
         interrupted as interrupted,
         reap as reap,
         sync as sync,
@@ -86,7 +86,7 @@ _HOMES = {
     "tracking": (
         "Tracker",
         "examine",
-        "follow_project_runner",
+        "following_project_runner",
         "interrupted",
         "reap",
         "sync",
