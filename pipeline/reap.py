@@ -31,10 +31,12 @@ def reap(
     tracker = fitreel.Tracker(tracking_uri)
     dead = 0
     for verdict in fitreel.examine(tracker, older_than * 60):
+        outcome = "left"
+        if verdict.status and not close:
+            outcome = f"would be {verdict.status}"
+        elif verdict.status:
+            outcome = f"now {verdict.status}" if fitreel.reap(tracker, verdict) else "just ended"
         dead += verdict.status is not None
-        if close:
-            fitreel.reap(tracker, verdict)
-        outcome = f"{'now' if close else 'would be'} {verdict.status}" if verdict.status else "left"
         console.say(f"{verdict.run_id} {verdict.name}: {outcome}: {verdict.reason}")
     if dead and not close:
         console.say("nothing was changed; fitreel reap --close ends them")

@@ -78,10 +78,9 @@ class Session:
     @contextmanager
     def run(self, source: "Source | None" = None) -> Iterator["Run"]:
         """Open the run to log to; at the end write its note, sum it up, print its id."""
-        fitreel.follow_project_runner()
         run = None
         try:
-            with self._open(source) as run:
+            with fitreel.following_project_runner(), self._open(source) as run:
                 yield run
                 run.set_note(note(run.params, run.metrics))
         except fitreel.Undelivered:

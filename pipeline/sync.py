@@ -18,12 +18,14 @@ def sync(
 ) -> None:
     """Deliver what tracking stores have missed; exit 75 while one still does not take it.
 
-    Each result arrives once, however often this is tried.
+    Each result arrives once, however often this is tried. Exit 2 where trying again is in vain:
+    a damaged journal, of which all before the damage is delivered, or a run that is deleted.
     Example: fitreel sync
     """
-    waiting = 0
+    codes = list[int]()
     for delivered in fitreel.sync(run, tracking_uri):
         console.say(delivered.text)
-        waiting += delivered.trouble is not None
-    if waiting:
-        raise typer.Exit(os.EX_TEMPFAIL)
+        codes.append((2 if delivered.is_stuck else os.EX_TEMPFAIL) if delivered.trouble else 0)
+    if not codes:
+        console.say("nothing waits")
+    raise typer.Exit(max(codes, default=0))

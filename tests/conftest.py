@@ -1,13 +1,10 @@
 """What the tests share: a quiet MLflow, small experiments, the command line."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,36 +30,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@contextmanager
-def served(directory: Path) -> Iterator[str]:
-    """Serve the runs of a directory with a real `mlflow server`; give its address."""
-    port = free_port()
-    with (
-        (directory / "server.log").open("w") as log,
-        subprocess.Popen(
-            ["mlflow", "server", "--port", str(port), "--workers", "1"],
-            cwd=directory,
-            # The runners of background jobs would leave their queues in /dev/shm.
-            env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        ) as server,
-    ):
-        try:
-            while not _answers(port):
-                assert server.poll() is None, (directory / "server.log").read_text()
-                time.sleep(0.2)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(server.pid, signal.SIGKILL)
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

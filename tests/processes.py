@@ -21,25 +21,24 @@ CONTEXT.set_forkserver_preload(
 
 
 def start(
-    *arguments: str, directory: Path, said: Path | None = None, **environment: str
+    *arguments: str, directory: Path, said: Path | str = "", **environment: str
 ) -> ForkServerProcess:
-    """Start `fitreel` in a directory; what it says goes into files `out` and `err` in `said`."""
-    process = CONTEXT.Process(
-        target=_command, args=(arguments, directory, said or directory, environment)
-    )
+    """Start `fitreel` in a directory; what it says is in out and err there, or in ``said``."""
+    where = (directory, Path(said or directory))
+    process = CONTEXT.Process(target=_command, args=(arguments, *where, environment))
     process.start()
     return process
 
 
 def run(
-    *arguments: str, directory: Path, said: Path | None = None, **environment: str
+    *arguments: str, directory: Path, said: Path | str = "", **environment: str
 ) -> tuple[int, str, str]:
     """Run `fitreel` to its end; give exit code and what it said."""
     process = start(*arguments, directory=directory, said=said, **environment)
     process.join()
     assert process.exitcode is not None
-    place = said or directory
-    return process.exitcode, (place / "out").read_text(), (place / "err").read_text()
+    where = Path(said or directory)
+    return process.exitcode, (where / "out").read_text(), (where / "err").read_text()
 
 
 def _command(

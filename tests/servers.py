@@ -1,4 +1,4 @@
-"""A real `mlflow server` that can be killed and started again at the same address."""
+"""A real `mlflow server` that can be killed and started again, with the same runs and address."""
 
 import os
 import signal
@@ -6,24 +6,25 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 from tests.conftest import environment, free_port
 
 
 class Server:
-    """Serve the runs of a directory."""
+    """Serve the runs of a directory; a context manager that starts and stops it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.port = free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
-        with (self.directory / "server.log").open("ab") as log:
+        """Start it; it answers when this returns."""
+        with (self.directory / "server.log").open("a") as log:
             self._process = subprocess.Popen(
-                ["mlflow", "server", "--port", str(self.port), "--workers", "1"],
+                ["mlflow", "server", "--port", str(self._port), "--workers", "1"],
                 cwd=self.directory,
                 # The runners of background jobs would leave their queues in /dev/shm.
                 env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
@@ -33,15 +34,22 @@ class Server:
             )
         while not self._answers():
             assert self._process.poll() is None, (self.directory / "server.log").read_text()
-            time.sleep(0.2)
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            time.sleep(0.1)
 
     def stop(self) -> None:
-        """Kill it."""
+        """Kill it with all its processes; nothing if it does not run."""
         if self._process:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._port)) == 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

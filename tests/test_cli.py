@@ -2,10 +2,8 @@
 
 import csv
 import json
-import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -288,32 +286,6 @@ def test_a_stage_that_fails_leaves_the_run_failed(fitreel: Command, tmp_path: Pa
     run = store(tmp_path).get_run(run_id)
     assert run.info.status == "FAILED"
     assert run.data.metrics["loss"] > 0
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_training_is_killed_and_keeps_its_losses(
-    tmp_path: Path, number: signal.Signals, code: int
-) -> None:
-    runs(tmp_path)  # makes the database
-    process = subprocess.Popen(
-        ["fitreel", "run", "--epochs", "10000000", "--frame-every", "1000"],
-        cwd=tmp_path,
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell's background job ignores SIGINT, and its children with it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    while process.poll() is None and not any("loss" in run.data.metrics for run in runs(tmp_path)):
-        time.sleep(0.1)
-    process.send_signal(number)
-    _, errors = process.communicate()
-    assert process.returncode == code
-    assert "Traceback" not in errors
-    (run,) = runs(tmp_path)
-    assert run.info.status == "KILLED"
-    points = store(tmp_path).get_metric_history(run.info.run_id, "loss")
-    assert [point.step for point in points] == list(range(len(points)))
 
 
 def test_a_progress_bar_shows_on_a_terminal(tmp_path: Path) -> None:

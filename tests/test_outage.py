@@ -17,10 +17,8 @@ EPOCHS = 30_000
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"))
-    server.start()
-    yield server
-    server.stop()
+    with Server(tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
 def journal(directory: Path) -> Path:
@@ -66,7 +64,7 @@ def longest_stall(directory: Path, done: Callable[[], bool]) -> float:
 def test_what_a_server_missed_arrives_when_it_returns(
     server: Server, tmp_path: Path, moment: str, seconds: int
 ) -> None:
-    store = ["--tracking-uri", server.address, "--experiment", f"{moment} {seconds}"]
+    store = ["--tracking-uri", server.url, "--experiment", f"{moment} {seconds}"]
     options = ["--epochs", str(EPOCHS), "--max-frames", "50", *store]
     process = processes.start(
         "run", *options, directory=tmp_path, FITREEL_SPOOL=str(tmp_path / "spool")
@@ -92,11 +90,11 @@ def test_what_a_server_missed_arrives_when_it_returns(
     (run,) = client(server.directory).search_runs([experiment.experiment_id])
     assert run.info.status == "FINISHED"
     assert [step for step, _ in loss_points(server.directory, run)] == list(range(EPOCHS))
-    folder = Path(MlflowClient(server.address).download_artifacts(run.info.run_id, ""))
+    folder = Path(MlflowClient(server.url).download_artifacts(run.info.run_id, ""))
     assert all((folder / path).stat().st_size for path in ARTIFACTS)
     models = client(server.directory).search_logged_models([experiment.experiment_id])
     assert [str(model.status) for model in models] == ["READY"]
     assert not list(tmp_path.glob("spool/*"))
     if seconds > 5:
-        assert f"fitreel: tracking server {server.address} does not answer" in errors
+        assert f"fitreel: tracking server {server.url} does not answer" in errors
     print(f"{moment}, away for {seconds} s: longest stall {stall:.2f} s")

@@ -12,7 +12,8 @@ from mlflow.tracking import MlflowClient
 from fitreel.dataset import sha256
 from fitreel.history import first_difference
 from fitreel.provenance import read_provenance
-from tests.conftest import BIN, ROOT, Command, environment, served
+from tests.conftest import BIN, ROOT, Command, environment
+from tests.servers import Server
 
 SHORT = ("--epochs", "40", "--samples", "30")
 
@@ -301,9 +302,9 @@ def test_an_option_that_differs_from_its_param_is_the_one_reproduced(
 
 
 def test_runs_of_a_server_are_reproduced(fitreel: Command, tmp_path: Path) -> None:
-    with served(tmp_path) as uri:
-        (run_id,) = fitreel("run", *SHORT, "--tracking-uri", uri).stdout.split()
-        done = fitreel("reproduce", run_id, MLFLOW_TRACKING_URI=uri)
+    with Server(tmp_path) as server:
+        (run_id,) = fitreel("run", *SHORT, "--tracking-uri", server.url).stdout.split()
+        done = fitreel("reproduce", run_id, MLFLOW_TRACKING_URI=server.url)
     assert (done.returncode, done.stderr) == (0, "identical: 40 losses, bit for bit\n")
 
 

@@ -9,13 +9,14 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from fitreel.dataset import load_dataset
-from tests.conftest import Command, served
+from tests.conftest import Command
+from tests.servers import Server
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("server")) as url:
-        yield url
+    with Server(tmp_path_factory.mktemp("server")) as running:
+        yield running.url
 
 
 def test_a_run_on_a_server_is_complete(fitreel: Command, server: str, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from tests.conftest import environment, served
+from tests.conftest import environment
+from tests.servers import Server
 
 CHROMIUM = shutil.which("chromium")
 BROWSER_OPTIONS = (
@@ -40,8 +41,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def experiment(folder: Path) -> Iterator[str]:
     """Serve the folder; give the address of its experiment."""
-    with served(folder) as url:
-        yield f"{url}/#/experiments/0"
+    with Server(folder) as server:
+        yield f"{server.url}/#/experiments/0"
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from fitreel.tracking import (
         Tracker as Tracker,
         examine as examine,
-        follow_project_runner as follow_project_runner,
+        following_project_runner as following_project_runner,
         interrupted as interrupted,
         reap as reap,
         sync as sync,
@@ -115,7 +115,7 @@ _HOMES = {
     "tracking": (
         "Tracker",
         "examine",
-        "follow_project_runner",
+        "following_project_runner",
         "interrupted",
         "reap",
         "sync",

@@ -25,7 +25,7 @@ class Entry:
     """Hold what a journal is about."""
 
     directory: Path
-    uri: str  # of the tracking store
+    uri: str  # of the tracking store; empty if not even that can be read
     plan: Record  # the command that wrote it
     run_id: str | None  # None if the process died before it knew
     status: str | None  # how the command ended; None if it did not end itself
@@ -76,7 +76,9 @@ def _entry(path: Path) -> Entry | None:
             status = None if record["status"] == "RUNNING" else record["status"]
         elif record["kind"] == "values":
             diverged = diverged or "fitreel.diverged_epoch" in record.get("tags", {})
-    return Entry(path, uri, plan or {}, run_id, status, diverged) if uri else None
+    if not uri and _is_empty(path):
+        return None
+    return Entry(path, uri, plan or {}, run_id, status, diverged)
 
 
 def _readable(path: Path) -> Iterator[Record]:
@@ -86,8 +88,18 @@ def _readable(path: Path) -> Iterator[Record]:
         return
 
 
+def _is_empty(path: Path) -> bool:
+    """Tell whether there is not one whole record, not even a damaged one."""
+    try:
+        return next(read(path), None) is None
+    except FileNotFoundError:
+        return True
+    except ValueError:
+        return False
+
+
 def sweep() -> None:
     """Remove what a process left that died while it made or removed a journal."""
-    for path in directory().glob("*"):
-        if not (path / "journal").exists() and time.time() - path.stat().st_mtime > HOUR:
+    for path in directory().glob("*/"):
+        if _is_empty(path) and time.time() - path.stat().st_mtime > HOUR:
             shutil.rmtree(path, ignore_errors=True)

@@ -5,7 +5,7 @@ with tracker.run() as run:
     run.log_settings(TrainingSettings())
 """
 
-from fitreel.tracking.process import follow_project_runner as follow_project_runner
+from fitreel.tracking.process import following_project_runner as following_project_runner
 from fitreel.tracking.reaper import examine as examine, reap as reap
 from fitreel.tracking.recovery import (
     Interrupted as Interrupted,

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -143,8 +144,9 @@ def is_passing(error: BaseException) -> bool:
         return False
     if isinstance(cause, OSError) and cause.errno in LASTING:
         return False
-    if "sqlite" in type(cause).__module__:
-        return "locked" in str(cause)
+    if isinstance(cause, sqlite3.Error):
+        # Where another process was first with the same row, a second look finds it.
+        return isinstance(cause, sqlite3.IntegrityError) or "locked" in str(cause)
     return isinstance(cause, (OSError, MlflowException, sqlalchemy.exc.SQLAlchemyError, HTTPError))
 
 

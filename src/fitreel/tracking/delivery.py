@@ -67,17 +67,21 @@ class Delivery:
         """Give the next record and where it ends, or all the next ones that share a call."""
         found: list[Record] = []
         end, size = self._position, 0
-        for behind, record in self._journal.records(self._position):
-            if record["kind"] in ("values", "losses"):
-                found.append(record)
-                size += len(record.get("values", ())) + 10
-            elif record["kind"] in DELIVERED:
-                if found:
+        try:
+            for behind, record in self._journal.records(self._position):
+                if record["kind"] in ("values", "losses"):
+                    found.append(record)
+                    size += len(record.get("values", ())) + 10
+                elif record["kind"] in DELIVERED:
+                    if found:
+                        break
+                    return [record], behind
+                end = behind
+                if size >= BATCH:
                     break
-                return [record], behind
-            end = behind
-            if size >= BATCH:
-                break
+        except ValueError:  # damaged: first what is before
+            if end == self._position:
+                raise
         return found, end
 
     def _log(self, records: list[Record]) -> None:

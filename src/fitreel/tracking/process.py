@@ -5,8 +5,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -65,10 +65,23 @@ def silence(tags: Mapping[str, str]) -> float:
         return float("inf")
 
 
-def follow_project_runner() -> None:
-    """End with the `mlflow run` that started this process, if one did, however that ended."""
-    if MLFLOW_RUN_ID.name in os.environ and (runner := _project_runner()):
+@contextmanager
+def following_project_runner() -> Iterator[None]:
+    """End with the `mlflow run` that started this process, if one did, however that ended.
+
+    It is ended too where the block is interrupted, or it would write FAILED over KILLED: MLflow
+    looks for the status that it finds, a name, among numbers.
+    """
+    runner = _project_runner() if MLFLOW_RUN_ID.name in os.environ else None
+    if runner:
         threading.Thread(target=_end_with, args=(runner,), name="follower", daemon=True).start()
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if runner:
+            with suppress(psutil.NoSuchProcess):
+                runner.terminate()
+        raise
 
 
 def _project_runner() -> psutil.Process | None:

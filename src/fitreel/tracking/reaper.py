@@ -29,6 +29,7 @@ class Verdict:
     name: str
     status: str | None  # how it is to be closed; None if it is not to be
     reason: str
+    process: str | None  # which it was judged by, as its tag names it
 
 
 def examine(tracker: Tracker, older_than: float) -> Iterator[Verdict]:
@@ -37,19 +38,21 @@ def examine(tracker: Tracker, older_than: float) -> Iterator[Verdict]:
     A run of this machine is dead when its process is. One of another machine is given up when
     nothing was heard of it for ``older_than`` seconds, one that never began when it is as old.
     """
-    waiting = {entry.run_id: entry for entry in spool.entries()}
     experiments = [each.experiment_id for each in tracker.client.search_experiments()]
-    token = None
-    while True:
+    found, token = list[MlflowRun](), None
+    while True:  # all pages first: to close a run moves those behind it
         page = tracker.client.search_runs(
             experiments, "attributes.status = 'RUNNING'", page_token=token
         )
-        for run in page:
-            if PROCESS_TAG in run.data.tags or _is_ours(run):
-                yield _judge(run, older_than, waiting.get(run.info.run_id))
+        found.extend(run for run in page if PROCESS_TAG in run.data.tags or _is_ours(run))
         token = page.token
         if not token:
-            return
+            break
+    waiting = {entry.run_id: entry for entry in spool.entries()}
+    for run in found:
+        status, reason = _judge(run, older_than, waiting.get(run.info.run_id))
+        name = run.info.run_name or run.info.run_id
+        yield Verdict(run.info.run_id, name, status, reason, run.data.tags.get(PROCESS_TAG))
 
 
 def _is_ours(run: MlflowRun) -> bool:
@@ -60,33 +63,40 @@ def _is_ours(run: MlflowRun) -> bool:
     )
 
 
-def _judge(run: MlflowRun, older_than: float, entry: spool.Entry | None) -> Verdict:
+def _judge(run: MlflowRun, older_than: float, entry: spool.Entry | None) -> tuple[str | None, str]:
     tags = run.data.tags
-    about = (run.info.run_id, run.info.run_name or run.info.run_id)
     if PROCESS_TAG not in tags:
         age = time.time() - run.info.start_time / 1000
         if age < older_than:
-            return Verdict(*about, None, f"not begun yet; given up when {_span(older_than)} old")
-        return Verdict(*about, "FAILED", f"never began, in {_span(age)}")
+            return None, f"not begun yet; given up when {_span(older_than)} old"
+        return "FAILED", f"never began, in {_span(age)}"
     where = f"process {tags[PROCESS_TAG].partition(' ')[0]} on {tags.get(HOST_TAG, '?')}"
     alive = is_alive(tags)
     if alive:
-        return Verdict(*about, None, f"{where} lives")
+        return None, f"{where} lives"
     if alive is None and silence(tags) < older_than:
-        return Verdict(*about, None, f"{where} was heard of {_span(silence(tags))} ago")
+        return None, f"{where} was heard of {_span(silence(tags))} ago"
     if entry and entry.status:
-        return Verdict(*about, None, f"{where} is over, but not delivered: fitreel sync")
+        return None, f"{where} is over, but not delivered: fitreel sync"
     reason = f"{where} is dead" if alive is False else f"{where}: silent for {_span(silence(tags))}"
     if entry:
         reason += f"; fitreel resume {run.info.run_id} goes on with it"
-    return Verdict(*about, "KILLED", reason)
+    return "KILLED", reason
 
 
-def reap(tracker: Tracker, verdict: Verdict) -> None:
-    """Close a run that was found dead."""
-    if verdict.status:
-        tracker.client.set_tag(verdict.run_id, "fitreel.reaped", verdict.reason)
-        tracker.client.set_terminated(verdict.run_id, verdict.status)
+def reap(tracker: Tracker, verdict: Verdict) -> bool:
+    """Close a run that was found dead; tell whether it was closed.
+
+    It is left if it ended or was gone on with since it was judged.
+    """
+    if not verdict.status:
+        return False
+    run = tracker.client.get_run(verdict.run_id)
+    if (run.info.status, run.data.tags.get(PROCESS_TAG)) != ("RUNNING", verdict.process):
+        return False
+    tracker.client.set_tag(verdict.run_id, "fitreel.reaped", verdict.reason)
+    tracker.client.set_terminated(verdict.run_id, verdict.status)
+    return True
 
 
 def _span(seconds: float) -> str:

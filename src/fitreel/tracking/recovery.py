@@ -30,7 +30,7 @@ def interrupted(run_id: str, tracking_uri: str | None = None) -> Iterator[Interr
     Gives none where the run is finished. Raises ValueError if nothing is left of it,
     BlockingIOError if its process lives, ConnectionError if its store does not answer.
     """
-    found = [entry for entry in spool.entries() if entry.run_id in (run_id, None)]
+    found = [entry for entry in spool.entries() if entry.uri and entry.run_id in (run_id, None)]
     mine = [entry for entry in found if entry.run_id == run_id and not entry.is_over]
     if not mine:
         run = Tracker(tracking_uri or (found[0].uri if found else None)).source(run_id)
@@ -59,11 +59,18 @@ class Delivered:
     trouble: Exception | None = None  # why it waits on
 
     @property
+    def is_stuck(self) -> bool:
+        """Tell whether it is in vain to try again: a damaged journal, a store that refuses it."""
+        return isinstance(self.trouble, ValueError)
+
+    @property
     def text(self) -> str:
         """Say it in a line."""
         what = f"run {self.run_id}" if self.run_id else f"journal {self.entry.directory.name}"
         if isinstance(self.trouble, BlockingIOError):
             return f"{what}: its process lives and delivers it"
+        if self.is_stuck:
+            return f"{what}: stays in {self.entry.directory}: {self.trouble}"
         if self.trouble:
             return f"{what}: waits in {self.entry.directory}: {self.trouble}"
         if self.run_id is None:
@@ -80,6 +87,10 @@ def sync(run_id: str | None = None, tracking_uri: str | None = None) -> Iterator
     for entry in spool.entries():
         if run_id in (None, entry.run_id):
             uri = tracking_uri or entry.uri
+            if not entry.uri:
+                damage = ValueError(f"{entry.directory / 'journal'} is damaged at byte 0")
+                yield Delivered(entry, None, damage)
+                continue
             if uri not in trackers:
                 trackers[uri] = _tracker(uri)
             yield _deliver(entry, trackers[uri])

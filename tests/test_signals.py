@@ -1,0 +1,227 @@
+"""Ctrl-C, SIGTERM and a runner that dies: the status says so, and no process stays behind."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests import processes
+from tests.conftest import ROOT, environment
+from tests.faults import SPOOL, client, journals, losses, marked, records, runs, wait_until
+
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+SHORT = ("--epochs", "40")
+# Settings that make a stage last for seconds, and a param that it logs when it begins.
+LONG = {
+    "generate": (("--samples", "1000000", "--epochs", "2"), "samples"),
+    "train": (("--epochs", "30000", "--frame-every", "1000"), "epochs"),
+    "evaluate": ((*SHORT, "--test-samples", "10000000"), "test_samples"),
+    "animate": (("--epochs", "2000", "--frame-every", "1", "--max-frames", "2000"), "fps"),
+    "animate mp4": (
+        ("--epochs", "400", "--frame-every", "1", "--max-frames", "400", "--format", "mp4"),
+        "fps",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a database in it."""
+    path = tmp_path_factory.mktemp("signals")
+    code, _, errors = processes.run("generate", directory=path, **{SPOOL: str(path / "first")})
+    assert code == 0, errors
+    return path
+
+
+def is_in(stage: str, spool: Path) -> bool:
+    """Tell whether the one command of a spool is in a stage: begun, not done."""
+    name, _, film = stage.partition(" ")
+    found = [record for journal in journals(spool) for record in records(journal)]
+    begun = any(LONG[stage][1] in record.get("params", {}) for record in found)
+    if stage == "train":
+        begun = any(record["kind"] == "losses" for record in found)
+    if film:
+        begun = begun and any("ffmpeg" in process.name() for process in marked(spool))
+    return begun and not any(record.get("stage") == name for record in found)
+
+
+def nobody_is_left(spool: Path) -> None:
+    """Assert that all processes are gone; one that was told to end may need a moment."""
+    with suppress(psutil.TimeoutExpired):
+        psutil.wait_procs(marked(spool), timeout=5)
+    assert [process.cmdline() for process in marked(spool)] == []
+
+
+@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize("stage", LONG)
+def test_a_signal_in_a_stage(
+    directory: Path, tmp_path: Path, stage: str, number: signal.Signals, torture: bool
+) -> None:
+    for reach, again in product((os.kill, os.killpg), range(5 if torture else 1)):
+        if not torture and (reach is os.kill) == (number == signal.SIGINT):
+            continue  # Ctrl-C goes to the group, SIGTERM to the process: as it mostly is
+        spool = tmp_path / f"{reach.__name__}-{again}"
+        process = processes.start(
+            "run", *LONG[stage][0], directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+        )
+        wait_until(partial(is_in, stage, spool), f"no {stage}")
+        time.sleep(again * 0.1)
+        assert process.pid
+        reach(process.pid, number)
+        process.join()
+        errors = (tmp_path / "err").read_text()
+        assert process.exitcode == CODES[number], errors
+        assert "Traceback" not in errors
+        nobody_is_left(spool)
+        (journal,) = journals(spool)
+        assert is_in(stage.split()[0], spool) or again, "it came too late"
+        (run_id,) = [each["run_id"] for each in records(journal) if each["kind"] == "run"]
+        assert client(directory).get_run(run_id).info.status == "KILLED"
+        losses(client(directory), run_id)
+        if torture or (stage, number) == ("animate", signal.SIGTERM):
+            code, output, errors = processes.run(
+                "resume", run_id, directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+            )
+            assert (code, output) == (0, f"{run_id}\n"), errors
+            assert client(directory).get_run(run_id).info.status == "FINISHED"
+            assert losses(client(directory), run_id)
+            assert journals(spool) == []
+
+
+def test_a_signal_at_any_moment(directory: Path, tmp_path: Path, torture: bool) -> None:
+    """From the first import to the last delivery: a run is finished, or killed, or not made."""
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+    outcomes: dict[str, int] = {}
+    for turn in range(300 if torture else 12):
+        spool, name = tmp_path / str(turn), f"any-{seed}-{turn}"
+        number = chance.choice(list(CODES))
+        process = processes.start(
+            *("run", "--epochs", "1000", "--max-frames", "40", "--experiment", name),
+            directory=directory,
+            said=tmp_path,
+            **{SPOOL: str(spool)},
+        )
+        time.sleep(0.1 + chance.uniform(0, 1.5 if chance.random() < 0.7 else 0.3))
+        assert process.pid
+        with suppress(ProcessLookupError):
+            chance.choice([os.kill, os.killpg])(process.pid, number)
+        process.join()
+        what, errors = f"seed {seed}, turn {turn}", (tmp_path / "err").read_text()
+        if process.exitcode == -number:
+            continue  # Python had not come to our first line yet
+        assert process.exitcode in (0, CODES[number]), f"{what}: {errors}"
+        assert "Traceback" not in errors, what
+        nobody_is_left(spool)
+        experiment = client(directory).get_experiment_by_name(name)
+        made = client(directory).search_runs([experiment.experiment_id]) if experiment else []
+        statuses = [run.info.status for run in made]
+        assert statuses in ([], ["KILLED"], ["FINISHED"]), f"{what}: {statuses}"
+        outcome = f"{process.exitcode} {' '.join(statuses)}"
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        if process.exitcode == 0:
+            assert statuses == ["FINISHED"], what
+        if statuses != ["KILLED"]:
+            assert journals(spool) == [], what
+            continue
+        run_id = made[0].info.run_id
+        losses(client(directory), run_id)
+        if torture or turn % 4 == 0:
+            code, _, errors = processes.run(
+                "resume", run_id, directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+            )
+            assert code == 0, f"{what}: {errors}"
+            assert client(directory).get_run(run_id).info.status == "FINISHED", what
+            assert len(losses(client(directory), run_id)) == 1000, what
+            assert journals(spool) == [], what
+    print(f"seed {seed}: {outcomes}")
+
+
+@pytest.mark.parametrize("number", CODES)
+def test_a_signal_to_the_real_command(tmp_path: Path, number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        ["fitreel", "run", "--epochs", "10000000", "--frame-every", "1000"],
+        cwd=tmp_path,
+        env=environment(**{SPOOL: str(tmp_path / "spool")}),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: is_in("train", tmp_path / "spool"), "no training")
+    process.send_signal(number)
+    _, errors = process.communicate()
+    assert process.returncode == CODES[number]
+    assert errors == ""
+    (run,) = runs(client(tmp_path))
+    assert run.info.status == "KILLED"
+    assert losses(client(tmp_path), run.info.run_id)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, so that its mlflow.db is the test's own."""
+    path = tmp_path_factory.mktemp("project")
+    for name in ("MLproject", "conda.yaml"):
+        shutil.copy(ROOT / name, path)
+    for name in ("pipeline", "src"):
+        shutil.copytree(ROOT / name, path / name)
+    return path
+
+
+ALWAYS = [("mlflow", signal.SIGKILL), ("group", signal.SIGINT)]
+MORE = [("mlflow", signal.SIGTERM), ("mlflow", signal.SIGINT), ("group", signal.SIGTERM)]
+PYTHON = [("python", signal.SIGTERM), ("python", signal.SIGINT)]
+
+
+def test_a_signal_under_mlflow_run(project: Path, tmp_path: Path, torture: bool) -> None:
+    for stage, (who, number) in product(
+        ("train", "animate mp4") if torture else ("train",),
+        ALWAYS + MORE + PYTHON if torture else ALWAYS,
+    ):
+        what = f"{number.name} to {who} in {stage}"
+        spool = tmp_path / what
+        runner = mlflow_run(project, spool, stage)
+        wait_until(partial(is_in, stage, spool), what)
+        (child,) = [each for each in marked(spool) if "-m" in each.cmdline()]
+        if who == "group":
+            os.killpg(runner.pid, number)
+        else:
+            os.kill(child.pid if who == "python" else runner.pid, number)
+        assert runner.wait() != 0, what
+        nobody_is_left(spool)
+        run = runs(client(project))[0]
+        assert run.info.status == "KILLED", what
+        losses(client(project), run.info.run_id)
+        if torture or who == "group":
+            code, _, errors = processes.run(
+                "resume", run.info.run_id, directory=project, said=tmp_path, **{SPOOL: str(spool)}
+            )
+            assert code == 0, errors
+            assert client(project).get_run(run.info.run_id).info.status == "FINISHED"
+
+
+def mlflow_run(project: Path, spool: Path, stage: str) -> subprocess.Popen[bytes]:
+    """Start `mlflow run` in a session of its own, with the settings of a long stage."""
+    words = LONG[stage][0]
+    params = [
+        f"-P{name[2:].replace('-', '_')}={value}"
+        for name, value in zip(words[::2], words[1::2], strict=True)
+    ]
+    return subprocess.Popen(
+        ["mlflow", "run", ".", "--env-manager", "local", *params],
+        cwd=project,
+        env=environment(**{SPOOL: str(spool)}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        # In a shell's background job it would ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
