@@ -18,7 +18,8 @@ from fitreel import spool as spool_module
 from fitreel.checkup import check_waiting
 from fitreel.tracking import Tracker
 from tests import processes
-from tests.conftest import BIN, ROOT, Command, environment, free_port, served
+from tests.conftest import BIN, ROOT, Command, environment, free_port
+from tests.servers import Server
 
 NEEDED = [
     *("python", "fitreel", "torch", "mlflow", "matplotlib", "all packages"),
@@ -117,7 +118,8 @@ def test_a_server_is_tried_and_nothing_is_left_of_the_artifact(
 ) -> None:
     directory = tmp_path / "server"
     directory.mkdir()
-    with served(directory) as address:
+    with Server(directory) as server:
+        address = server.url
         code, found = doctor(tmp_path, MLFLOW_TRACKING_URI=address)
         assert (code, missing(found)) == (0, [])
         assert found["run removed"][0] == "ok"
