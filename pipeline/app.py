@@ -8,6 +8,7 @@ from typing import Annotated, Never
 import typer
 
 from fitreel import __version__
+from fitreel.text import shown
 from pipeline.animate import animate
 from pipeline.evaluate import evaluate
 from pipeline.generate import generate
@@ -60,5 +61,5 @@ def main() -> Never:
 
 
 def _fail(message: str, code: int) -> Never:
-    print("fitreel:", " ".join(message.split()), file=sys.stderr)
+    print("fitreel:", shown(message, most=500), file=sys.stderr)
     sys.exit(code)

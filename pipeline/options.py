@@ -17,21 +17,27 @@ from fitreel.settings import (
     parse,
     range_text,
 )
+from fitreel.text import check_name, check_run_id, check_uri
 
 
-def _text(text: str) -> Any:
-    return field(default=None, metadata={"help": text})
+def _text(text: str, check: Callable[[str], str]) -> Any:
+    return field(default=None, metadata={"help": text, "check": check})
 
 
 @dataclass(frozen=True)
 class Target:
     """Say which run to read from and log to."""
 
-    run: str | None = _text("Id of the run to go on with.")
-    experiment: str | None = _text("MLflow experiment of a new run; made if it is missing.")
-    name: str | None = _text("Name of the run; made from its settings if none is given.")
+    run: str | None = _text("Id of the run to go on with.", check_run_id)
+    experiment: str | None = _text(
+        "MLflow experiment of a new run; made if it is missing.", check_name
+    )
+    name: str | None = _text(
+        "Name of the run; made from its settings if none is given.", check_name
+    )
     tracking_uri: str | None = _text(
-        "MLflow's tracking URI; without it $MLFLOW_TRACKING_URI, else mlflow.db in this directory."
+        "MLflow's tracking URI; without it $MLFLOW_TRACKING_URI, else mlflow.db in this directory.",
+        check_uri,
     )
 
 
@@ -80,20 +86,19 @@ def _option(each: "Field[Any]", kind: Any, panel: str) -> Any:
     flag = f"--{each.name.replace('_', '-')}"
     text = each.metadata["help"]
     if panel == PANELS[Target]:
-        option = typer.Option(flag, help=text, rich_help_panel=panel, metavar="TEXT")
+        read, metavar = _parser(each.metadata["check"]), "TEXT"
     else:
         if limits := range_text(each.metadata):
             text = f"{text.removesuffix('.')}, {limits}."
-        option = typer.Option(
-            flag, help=text, rich_help_panel=panel, parser=_parser(kind), metavar=_metavar(kind)
-        )
+        read, metavar = _parser(functools.partial(parse, kind=kind)), _metavar(kind)
+    option = typer.Option(flag, help=text, rich_help_panel=panel, parser=read, metavar=metavar)
     return Annotated[kind, option]
 
 
-def _parser(kind: Any) -> Callable[[Any], Any]:
+def _parser(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
     def read(text: Any) -> Any:
         try:
-            return parse(str(text), kind)
+            return parse(str(text))
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
 

@@ -8,10 +8,14 @@ from urllib.parse import urlsplit
 
 import sqlalchemy
 from mlflow.environment_variables import (
+    MLFLOW_ALLOW_FILE_STORE,
     MLFLOW_HTTP_REQUEST_MAX_RETRIES,
     MLFLOW_HTTP_REQUEST_TIMEOUT,
 )
 from mlflow.exceptions import MlflowException
+from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
+
+from fitreel.text import check_uri
 
 BAD_REQUESTS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 PATIENCE = 4  # seconds for the first answer of a tracking server
@@ -25,7 +29,11 @@ def without_password(uri: str) -> str:
 
 def check_database(uri: str) -> None:
     """Open a database once: MLflow would try for minutes and print a page."""
-    kind = urlsplit(uri).scheme.partition("+")[0]
+    kind = urlsplit(check_uri(uri)).scheme.partition("+")[0]
+    named = uri in ("databricks", "databricks-uc", "uc")
+    if kind in ("", "file") and not named and not MLFLOW_ALLOW_FILE_STORE.get():  # type: ignore[no-untyped-call]
+        folder = urlsplit(uri).path.rstrip("/")
+        raise ValueError(f"{uri} is no database; name one, as in sqlite:///{folder}/mlflow.db")
     if kind not in ("sqlite", "postgresql", "mysql", "mssql"):
         return
     path = Path(sqlalchemy.make_url(uri).database or "")
@@ -70,6 +78,9 @@ def plain_errors(uri: str) -> Iterator[None]:
     """Turn MLflow's and the database's exceptions into built-in ones that fit on a line."""
     try:
         yield
+    except UnsupportedModelRegistryStoreURIException as error:
+        known = ", ".join(filter(None, error.supported_uri_schemes))
+        raise ValueError(f"{uri} is no tracking store; MLflow knows {known}") from error
     except MlflowException as error:
         cause = _innermost(error)
         if uri.startswith("http") and isinstance(cause, OSError):

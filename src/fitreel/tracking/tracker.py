@@ -10,6 +10,7 @@ from mlflow.environment_variables import MLFLOW_RUN_ID, MLFLOW_SUPPRESS_PRINTING
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from fitreel.text import check_run_id
 from fitreel.tracking.connection import (
     BAD_REQUESTS,
     check_database,
@@ -55,6 +56,7 @@ class Tracker:
         run_id = run_id or self.active_run_id
         if not run_id:
             raise ValueError("there is no run to read from; name one with --run")
+        check_run_id(run_id)
         with plain_errors(self.uri):
             try:
                 return Source(self.client, run_id)
