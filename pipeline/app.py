@@ -61,5 +61,5 @@ def main() -> Never:
 
 
 def _fail(message: str, code: int) -> Never:
-    print("fitreel:", shown(message, most=500), file=sys.stderr)
+    print("fitreel:", shown(" ".join(message.split()), most=500), file=sys.stderr)
     sys.exit(code)

@@ -50,7 +50,7 @@ def _row(*cells: str) -> str:
 
 def _commands(params: Mapping[str, str]) -> str:
     changed = [
-        (each.name, shlex.quote(shown(params[each.name])))
+        (each.name, shlex.quote(_line(params[each.name])))
         for group in GROUPS.values()
         for each in fields(group)
         if each.name in params and params[each.name] != str(each.default)
@@ -78,4 +78,8 @@ def _number(metrics: Mapping[str, float], name: str) -> str:
 
 
 def _code(text: str) -> str:
-    return "`" + shown(text.replace("`", "'")) + "`"
+    return "`" + _line(text.replace("`", "'")) + "`"
+
+
+def _line(text: str) -> str:
+    return shown(" ".join(text.split()))

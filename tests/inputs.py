@@ -13,7 +13,7 @@ import numpy as np
 
 def text(said: Any) -> str:
     """Give the text that a case says."""
-    return content(said, {}).decode()
+    return content(said, {}).decode(errors="surrogateescape")
 
 
 def content(said: Any, known: dict[str, bytes]) -> bytes:
@@ -38,6 +38,8 @@ def content(said: Any, known: dict[str, bytes]) -> bytes:
             whole, old, new = (content(part, known) for part in what)
             assert old in whole
             return whole.replace(old, new)
+        case "header":
+            return _with_length(content(what, known))
         case "zip":
             return _zip({name: content(part, known) for name, part in what.items()})
         case "safetensors":
@@ -86,4 +88,8 @@ def _safetensors(tensors: dict[str, list[Any]], metadata: dict[str, str]) -> byt
         header[name] = {"dtype": kind, "shape": shape, "data_offsets": ends}
         numbers += filled
     written = json.dumps(header).encode()
-    return len(written).to_bytes(8, "little") + written + numbers
+    return _with_length(written) + numbers
+
+
+def _with_length(header: bytes) -> bytes:
+    return len(header).to_bytes(8, "little") + header

@@ -1,6 +1,7 @@
 """The history: what a training leaves behind, and the files that keep it."""
 
 import csv
+import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,4 +169,4 @@ def _check_shapes(shapes: dict[str, tuple[int, ...]], most_frames: int | None) -
     if not 1 <= hidden[0] <= MOST_NEURONS:
         raise ValueError(f"it has {hidden[0]:,} neurons; from 1 to {MOST_NEURONS:,} are possible")
     if most_frames is not None and (len(frames) != 1 or not 1 <= frames[0] <= most_frames):
-        raise ValueError(f"it has {frames} frames, but {most_frames:,} losses")
+        raise ValueError(f"it has {math.prod(frames):,} frames, but {most_frames:,} losses")

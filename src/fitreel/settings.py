@@ -54,7 +54,7 @@ class Settings:
 
 
 # Plain numbers: Python would read 1_000, spaces around it and the digits of every script as well.
-NUMBERS = {
+NUMBERS: dict[Any, re.Pattern[str]] = {
     int: re.compile(r"[+-]?[0-9]{1,4000}"),
     float: re.compile(
         r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|inf)", re.IGNORECASE
@@ -64,9 +64,10 @@ NUMBERS = {
 
 def parse(text: str, kind: Any) -> Any:
     """Read a setting of type ``kind`` from text; ValueError names the text if it is none."""
-    if get_origin(kind) is Literal:
+    number = NUMBERS.get(kind)
+    if number is None:  # a choice, which its settings check
         return text
-    if not NUMBERS[kind].fullmatch(text):
+    if not number.fullmatch(text):
         raise ValueError(f"'{shown(text)}' is not a valid {kind.__name__}")
     return kind(text)
 

@@ -16,8 +16,7 @@ def shown(text: str, most: int = 80) -> str:
     if len(text) > most:
         tail = most // 4
         text = f"{text[: most - tail - 1]}…{text[-tail:]}"
-    line = " ".join(text.split())
-    return "".join(letter if _is_plain(letter) else ascii(letter)[1:-1] for letter in line)
+    return "".join(letter if _is_plain(letter) else ascii(letter)[1:-1] for letter in text)
 
 
 def check_name(text: str) -> str:
