@@ -3,6 +3,7 @@
 import gc
 import signal
 import sys
+import warnings
 from typing import Annotated, Never
 
 import typer
@@ -46,6 +47,8 @@ def main() -> Never:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     # A full collection walks all that torch and mlflow imported for 0.3 s, and finds nothing.
     gc.set_threshold(500_000, 20, 100)
+    # A run's name may hold letters that matplotlib's font lacks: an empty box says it.
+    warnings.filterwarnings("ignore", "Glyph .* missing from font")
     try:
         sys.exit(app(standalone_mode=False))
     except typer.TyperException as error:

@@ -28,6 +28,7 @@ from fitreel.settings import (
     TrainingSettings,
     range_text,
 )
+from fitreel.text import shown
 from tests.conftest import ROOT
 from tests.forked import Done, Forks, forks, run_alone
 from tests.inputs import place, text
@@ -239,7 +240,8 @@ def check_cost(done: Done) -> None:
 def check_read(done: Done, here: Place) -> str:
     """Hold a command to the promise about odd input; give the run that it logged to."""
     assert done.code == 0, done.stderr
-    assert all(letter.isprintable() for letter in done.stderr.replace("\n", "")), done.stderr
+    for line in done.stderr.splitlines():
+        assert shown(line, len(line)) == line
     assert "Warning" not in done.stderr
     assert set(here.statuses().values()) == {"FINISHED"}
     assert {path.split("/")[0] for path in here.files()} == {"work"}
@@ -320,7 +322,7 @@ def test_files_of_runs(forker: Forks, base: Base, tmp_path: Path, case: Any, com
         None if case.get("alone") == command else forker, command, *goes_on(base, command)
     )
     if "refused" in case:
-        check_refused(done, told(case["refused"], run=base.ids[run]))
+        check_refused(done, told(case["refused"], run=base.ids[run], here=here.work))
         assert here.files() == before
         assert here.rows() == rows
     else:

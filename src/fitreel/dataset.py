@@ -80,9 +80,9 @@ def load_dataset(path: Path) -> Dataset:
     try:
         check_lines(path)
         with path.open(newline="", encoding="utf-8-sig") as file:
-            points = np.array(list(_points(file)), np.float32).reshape(-1, 2)
+            points = np.array(list(_points(file))).reshape(-1, 2)
         # Each in memory of its own, aligned: sums over slices differ in the last bit.
-        x, y = (torch.tensor(column) for column in points.T)
+        x, y = (torch.tensor(column, dtype=torch.float32) for column in points.T)
         return Dataset(x, y)
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path.name} is no dataset: {error}") from None
