@@ -62,9 +62,15 @@ def load_losses(path: Path) -> NDArray[np.float64]:
     try:
         check_lines(path)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "loadtxt: input contained no data")
+            warnings.simplefilter("ignore", UserWarning)  # of empty lines, and of nothing else
             rows = np.loadtxt(
-                path, delimiter=",", skiprows=1, ndmin=2, encoding="utf-8", max_rows=MOST_EPOCHS
+                path,
+                delimiter=",",
+                comments=None,
+                skiprows=1,
+                ndmin=2,
+                encoding="utf-8",
+                max_rows=MOST_EPOCHS,
             )
         if rows.shape[1] != 2 or not np.array_equal(rows[:, 0], np.arange(len(rows))):
             raise ValueError("its epochs are not 0, 1, 2, …")
