@@ -4,11 +4,13 @@ import gc
 import os
 import signal
 import sys
+import warnings
 from typing import Annotated, Never
 
 import typer
 
 import fitreel
+from fitreel.text import shown
 from pipeline.animate import animate
 from pipeline.doctor import doctor
 from pipeline.evaluate import evaluate
@@ -57,6 +59,8 @@ def main() -> Never:
         signal.signal(number, _interrupt)
     # A full collection walks all that torch and mlflow imported for 0.3 s, and finds nothing.
     gc.set_threshold(500_000, 20, 100)
+    # A run's name may hold letters that matplotlib's font lacks: an empty box says it.
+    warnings.filterwarnings("ignore", "Glyph .* missing from font")
     try:
         sys.exit(app(standalone_mode=False))
     except typer.TyperException as error:
@@ -81,5 +85,5 @@ def _interrupt(number: int, _: object) -> Never:
 
 
 def _fail(message: str, code: int) -> Never:
-    print("fitreel:", " ".join(message.split()), file=sys.stderr)
+    print("fitreel:", shown(" ".join(message.split()), most=500), file=sys.stderr)
     sys.exit(code)

@@ -10,6 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from fitreel.text import shown
+
 if TYPE_CHECKING:
     from fitreel.network import Weights
     from fitreel.tracking import Run
@@ -60,7 +62,7 @@ def show_weights(weights: "Weights") -> None:
 
 def summarise(run: "Run", uri: str) -> None:
     """Print what a run holds: losses, errors, the stages' times, the way to the UI."""
-    table = Table(title=Text(run.name), title_justify="left", show_header=False)
+    table = Table(title=Text(shown(run.name)), title_justify="left", show_header=False)
     metrics = {"final loss": "loss"} | {
         name: name for name in ("train_mse", "test_mse", "test_mae", "test_r2", "excess_mse")
     }
@@ -69,9 +71,9 @@ def summarise(run: "Run", uri: str) -> None:
             table.add_row(label, f"{run.metrics[metric]:.6f}")
     for stage in STAGES:
         if seconds := run.tags.get(f"fitreel.{stage}_seconds"):
-            table.add_row(stage, Text(f"{seconds} s"))
+            table.add_row(stage, Text(f"{shown(seconds)} s"))
     table.add_row("run", Text(run.run_id))
-    table.add_row("look at it", Text(_way_to_ui(run, uri), overflow="fold"))
+    table.add_row("look at it", Text(shown(_way_to_ui(run, uri), 1000), overflow="fold"))
     Console(stderr=True).print(table)
 
 

@@ -10,6 +10,7 @@ from fitreel import (
     FilmSettings,
     TrainingSettings,
 )
+from fitreel.text import shown
 
 GROUPS = {
     "Points": DataSettings,
@@ -49,7 +50,7 @@ def _row(*cells: str) -> str:
 
 def _commands(params: Mapping[str, str]) -> str:
     changed = [
-        (each.name, shlex.quote(" ".join(params[each.name].split())))
+        (each.name, shlex.quote(_line(params[each.name])))
         for group in GROUPS.values()
         for each in fields(group)
         if each.name in params and params[each.name] != str(each.default)
@@ -77,4 +78,8 @@ def _number(metrics: Mapping[str, float], name: str) -> str:
 
 
 def _code(text: str) -> str:
-    return "`" + " ".join(text.replace("`", "'").split()) + "`"
+    return "`" + _line(text.replace("`", "'")) + "`"
+
+
+def _line(text: str) -> str:
+    return shown(" ".join(text.split()))

@@ -18,15 +18,8 @@ from fitreel.settings import (
     parse,
     range_text,
 )
+from fitreel.text import check_run_id
 from pipeline.session import Session, Target
-
-TARGET_HELP = {each.name: each.metadata["help"] for each in fields(Target)}
-TRACKING_URI = Annotated[
-    str | None, typer.Option("--tracking-uri", help=TARGET_HELP["tracking_uri"], metavar="TEXT")
-]
-PATIENCE = Annotated[
-    float, typer.Option("--patience", help=TARGET_HELP["patience"], metavar="SECONDS")
-]
 
 PANELS = {
     DataSettings: "Points",
@@ -75,24 +68,42 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _option(each: "Field[Any]", kind: Any, panel: str) -> Any:
-    flag = f"--{each.name.replace('_', '-')}"
-    text = each.metadata["help"]
     if panel == PANELS[Target]:
-        metavar = "SECONDS" if kind is float else "TEXT"
-        option = typer.Option(flag, help=text, rich_help_panel=panel, metavar=metavar)
-    else:
-        if limits := range_text(each.metadata):
-            text = f"{text.removesuffix('.')}, {limits}."
-        option = typer.Option(
-            flag, help=text, rich_help_panel=panel, parser=_parser(kind), metavar=_metavar(kind)
-        )
-    return Annotated[kind, option]
+        return Annotated[kind, _target_option(each.name)]
+    text = each.metadata["help"]
+    if limits := range_text(each.metadata):
+        text = f"{text.removesuffix('.')}, {limits}."
+    return Annotated[
+        kind,
+        typer.Option(
+            _flag(each.name),
+            help=text,
+            rich_help_panel=panel,
+            parser=_parser(functools.partial(parse, kind=kind)),
+            metavar=_metavar(kind),
+        ),
+    ]
 
 
-def _parser(kind: Any) -> Callable[[Any], Any]:
+def _target_option(name: str) -> Any:
+    (each,) = [each for each in fields(Target) if each.name == name]
+    return typer.Option(
+        _flag(name),
+        help=each.metadata["help"],
+        rich_help_panel=PANELS[Target],
+        parser=_parser(each.metadata["check"]),
+        metavar="SECONDS" if name == "patience" else "TEXT",
+    )
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _parser(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
     def read(text: Any) -> Any:
         try:
-            return parse(str(text), kind)
+            return parse(str(text))
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
 
@@ -101,3 +112,22 @@ def _parser(kind: Any) -> Callable[[Any], Any]:
 
 def _metavar(kind: Any) -> str:
     return "|".join(get_args(kind)) if get_origin(kind) is Literal else kind.__name__.upper()
+
+
+def _run_argument(text: str) -> Any:
+    return typer.Argument(help=text, metavar="RUN", parser=_parser(check_run_id))
+
+
+# For the commands that take no settings.
+RUN = Annotated[str, _run_argument("Id of the run.")]
+RUN_OR_ALL = Annotated[str | None, _run_argument("Id of one run; all that wait if left out.")]
+TRACKING_URI = Annotated[str | None, _target_option("tracking_uri")]
+PATIENCE = Annotated[float, _target_option("patience")]
+MINUTES = Annotated[
+    float,
+    typer.Option(
+        help="Minutes of silence after which a run of another machine is given up.",
+        metavar="MINUTES",
+        parser=_parser(functools.partial(parse, kind=float)),
+    ),
+]

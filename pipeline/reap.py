@@ -6,20 +6,14 @@ import typer
 
 import fitreel
 from pipeline import console
-from pipeline.options import TRACKING_URI
+from pipeline.options import MINUTES, TRACKING_URI
 
 
 def reap(
     close: Annotated[
         bool, typer.Option("--close", help="Close them; without it they are told.")
     ] = False,
-    older_than: Annotated[
-        float,
-        typer.Option(
-            help="Minutes of silence after which a run of another machine is given up.",
-            metavar="MINUTES",
-        ),
-    ] = 60.0,
+    older_than: MINUTES = 60.0,
     tracking_uri: TRACKING_URI = None,
 ) -> None:
     """Find runs that say RUNNING though their process is dead, and with --close end them.

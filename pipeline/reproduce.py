@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 import fitreel
 from fitreel import TrainingSettings
 from pipeline import console
-from pipeline.options import TRACKING_URI
+from pipeline.options import RUN, TRACKING_URI
 
 if TYPE_CHECKING:
     from fitreel.dataset import Dataset
@@ -32,7 +32,7 @@ class Difference(NamedTuple):
 
 
 def reproduce(
-    run: Annotated[str, typer.Argument(help="Id of the run to do again.", metavar="RUN")],
+    run: RUN,
     tracking_uri: TRACKING_URI = None,
 ) -> None:
     """Train an old run anew: prove that its losses are identical, or tell what differs.
@@ -46,9 +46,12 @@ def reproduce(
     if not source.has_training and then == NEVER:
         raise ValueError(f"run {source.run_id} has no training to reproduce")
     settings, records = source.training_settings(), recorded_losses(source)
-    points = source.artifact("data/dataset.csv", "generate")
-    results = differences_in_points(source, points)
-    losses, diverged = train(fitreel.load_dataset(points), settings)
+    if settings is None:
+        raise ValueError(f"run {source.run_id} does not tell how it was trained")
+    with source.points() as points:
+        results = differences_in_points(source, points)
+        dataset = fitreel.load_dataset(points)
+    losses, diverged = train(dataset, settings)
     if then != diverged:
         results.append(Difference("epoch of divergence", then, diverged))
     circumstances = differences_in_provenance(source)
@@ -85,12 +88,12 @@ def recorded_losses(source: "Source") -> dict[str, list[float]]:
     if not source.has_training:
         return {HISTORY: []}  # diverged at once: there was no loss to keep
     try:
-        history = fitreel.load_losses(source.artifact(HISTORY, "train"))
+        history = source.stored_losses()
     except FileNotFoundError:
         raise ValueError(
             f"run {source.run_id} has no {HISTORY}: its training was interrupted"
         ) from None
-    return {HISTORY: history.tolist(), "metric loss": source.losses()}
+    return {HISTORY: history, "metric loss": source.losses()}
 
 
 def train(dataset: "Dataset", settings: TrainingSettings) -> tuple[list[float], str]:

@@ -1,16 +1,14 @@
 """resume: go on with an interrupted run."""
 
 from collections.abc import Callable
-from typing import Annotated, get_type_hints
-
-import typer
+from typing import get_type_hints
 
 import fitreel
 from pipeline import console
 from pipeline.animate import animate
 from pipeline.evaluate import evaluate
 from pipeline.generate import generate
-from pipeline.options import PATIENCE, TRACKING_URI
+from pipeline.options import PATIENCE, RUN, TRACKING_URI
 from pipeline.run import run as run_all
 from pipeline.session import Session, Target
 from pipeline.train import train
@@ -25,7 +23,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 
 def resume(
-    run: Annotated[str, typer.Argument(help="Id of the interrupted run.", metavar="RUN")],
+    run: RUN,
     tracking_uri: TRACKING_URI = None,
     patience: PATIENCE = 180.0,
 ) -> None:

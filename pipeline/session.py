@@ -1,12 +1,14 @@
 """What every command does around its stage: reach the store, open the run, name it, sum it up."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import fitreel
+from fitreel.settings import parse
+from fitreel.text import check_name, check_run_id, check_uri
 from pipeline import console
 from pipeline.note import note
 
@@ -14,22 +16,28 @@ if TYPE_CHECKING:
     from fitreel.tracking import Interrupted, Run, Source, Tracker
 
 
-def _text(text: str, default: Any = None) -> Any:
-    return field(default=default, metadata={"help": text})
+def _text(text: str, check: Callable[[str], Any], default: Any = None) -> Any:
+    return field(default=default, metadata={"help": text, "check": check})
 
 
 @dataclass(frozen=True)
 class Target:
     """Say which run to read from and log to."""
 
-    run: str | None = _text("Id of the run to go on with.")
-    experiment: str | None = _text("MLflow experiment of a new run; made if it is missing.")
-    name: str | None = _text("Name of the run; made from its settings if none is given.")
+    run: str | None = _text("Id of the run to go on with.", check_run_id)
+    experiment: str | None = _text(
+        "MLflow experiment of a new run; made if it is missing.", check_name
+    )
+    name: str | None = _text(
+        "Name of the run; made from its settings if none is given.", check_name
+    )
     tracking_uri: str | None = _text(
-        "MLflow's tracking URI; without it $MLFLOW_TRACKING_URI, else mlflow.db in this directory."
+        "MLflow's tracking URI; without it $MLFLOW_TRACKING_URI, else mlflow.db in this directory.",
+        check_uri,
     )
     patience: float = _text(
         "How long to wait at the end for a store that does not answer; fitreel sync does the rest.",
+        partial(parse, kind=float),
         180.0,
     )
 

@@ -1,19 +1,16 @@
 """sync: deliver what waits in the spool."""
 
 import os
-from typing import Annotated
 
 import typer
 
 import fitreel
 from pipeline import console
-from pipeline.options import TRACKING_URI
+from pipeline.options import RUN_OR_ALL, TRACKING_URI
 
 
 def sync(
-    run: Annotated[
-        str | None, typer.Argument(help="Id of one run; all that wait if left out.", metavar="RUN")
-    ] = None,
+    run: RUN_OR_ALL = None,
     tracking_uri: TRACKING_URI = None,
 ) -> None:
     """Deliver what tracking stores have missed; exit 75 while one still does not take it.

@@ -86,7 +86,7 @@ def test_odd_files_are_read(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "its columns are"),
+        ("", "points.csv is empty"),
         ("a,b\n1,2\n", "its columns are"),
         ("x,y\n1,2\n", "two points or more"),
         ("x,y\n1,2\n1,3\n", "two different x"),

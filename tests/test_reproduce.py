@@ -316,7 +316,7 @@ def test_a_run_that_cannot_be_reproduced_is_told(fitreel: Command, tmp_path: Pat
     store(tmp_path).log_metric(foreign, "loss", 0.5)
     for run_id, message in {
         points: f"run {points} has no training to reproduce",
-        foreign: "the run lacks the params hidden",
+        foreign: f"run {foreign} does not tell how it was trained",
         trained: f"run {trained} has no training/history.csv: its training was interrupted",
         "nowhere": "there is no run 'nowhere' in sqlite:///",
     }.items():

@@ -31,7 +31,7 @@ def test_defaults_are_those_of_the_original() -> None:
         (TrainingSettings, {"lr": float("inf")}, "lr must be finite; got inf"),
         (TrainingSettings, {"epochs": 1.5}, "epochs must be of type int; got 1.5"),
         (TrainingSettings, {"hidden": True}, "hidden must be of type int; got True"),
-        (TrainingSettings, {"frame_every": 0}, "frame_every must be at least 1; got 0"),
+        (TrainingSettings, {"frame_every": 0}, "frame_every must be from 1 to 10,000,000; got 0"),
         (LiveSettings, {"live": "maybe"}, "live must be one of on, off; got 'maybe'"),
         (FilmSettings, {"fps": 51}, "fps must be from 1 to 50; got 51"),
     ],

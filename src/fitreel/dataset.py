@@ -3,15 +3,20 @@
 import csv
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fitreel.settings import LARGEST_SEED, DataSettings, FunctionName
+from fitreel.files import check_lines, check_size
+from fitreel.settings import LARGEST_SEED, MOST_POINTS, DataSettings, FunctionName, parse
+from fitreel.text import shown
+
+LARGEST_FILE = 64 * MOST_POINTS  # bytes; a row of ours has 34 at most
 
 FUNCTIONS: dict[FunctionName, Callable[[Tensor], Tensor]] = {
     "quadratic": torch.square,
@@ -71,21 +76,33 @@ def save_dataset(dataset: Dataset, path: Path) -> None:
 
 def load_dataset(path: Path) -> Dataset:
     """Read the columns x and y of a CSV file; ValueError names the file and what is wrong."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    check_size(path.name, path.stat().st_size, LARGEST_FILE)
+    try:
+        check_lines(path)
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            points = np.array(list(_points(file))).reshape(-1, 2)
+        # Each in memory of its own, aligned: sums over slices differ in the last bit.
+        x, y = (torch.tensor(column, dtype=torch.float32) for column in points.T)
+        return Dataset(x, y)
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path.name} is no dataset: {error}") from None
+
+
+def _points(file: TextIO) -> Iterator[tuple[float, float]]:
+    rows = csv.reader(file, strict=True)
+    names = [name.strip() for name in next(rows, [])]
+    if names.count("x") != 1 or names.count("y") != 1:
+        raise ValueError(f"its columns are {shown(', '.join(names))}; one x and one y are needed")
+    x, y = names.index("x"), names.index("y")
+    for count, row in enumerate(filter(None, rows), start=1):
         try:
-            header = next(csv.reader(file), [])
-            names = [name.strip() for name in header]
-            if "x" not in names or "y" not in names:
-                raise ValueError(f"its columns are {names}, not x and y")
-            wanted = (names.index("x"), names.index("y"))
-            points = np.loadtxt(
-                file, dtype=np.float32, delimiter=",", usecols=wanted, quotechar='"', ndmin=2
-            )
-            # Each in memory of its own, aligned: sums over slices differ in the last bit.
-            x, y = (torch.tensor(column) for column in points.T)
-            return Dataset(x, y)
-        except (ValueError, csv.Error) as error:
-            raise ValueError(f"{path.name} is no dataset: {error}") from None
+            if len(row) != len(names):
+                raise ValueError(f"{len(row):,} values, but {len(names):,} columns")
+            if count > MOST_POINTS:
+                raise ValueError(f"more than {MOST_POINTS:,} points")
+            yield parse(row[x].strip(), float), parse(row[y].strip(), float)
+        except ValueError as error:
+            raise ValueError(f"line {rows.line_num}: {error}") from None
 
 
 def sha256(path: Path) -> str:

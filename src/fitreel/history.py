@@ -1,6 +1,8 @@
 """The history: what a training leaves behind, and the files that keep it."""
 
 import csv
+import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -11,8 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from fitreel.files import check_lines, check_size
 from fitreel.network import Weights
-from fitreel.settings import ActivationName
+from fitreel.settings import MOST_EPOCHS, MOST_NEURONS, ActivationName
+from fitreel.text import shown
+
+LOSS_SIZE = 32  # bytes of a row at most; ours have 24
+LARGEST_LOSSES = LOSS_SIZE * MOST_EPOCHS
+LARGEST_HEADER = 100_000  # bytes before the numbers of safetensors; ours are below 1,000
+LARGEST_WEIGHTS = LARGEST_HEADER + 4 * (3 * MOST_NEURONS + 1)
 
 # The names under which a torch module of the same structure keeps its weights.
 STATE_NAMES = ("hidden.weight", "hidden.bias", "output.weight", "output.bias")
@@ -49,13 +58,28 @@ def save_losses(losses: NDArray[np.float64], path: Path) -> None:
 
 def load_losses(path: Path) -> NDArray[np.float64]:
     """Read the losses back; ValueError if the epochs are not 0, 1, 2, … or a loss is missing."""
+    check_size(path.name, path.stat().st_size, LARGEST_LOSSES)
     try:
-        rows = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2, encoding="utf-8")
+        check_lines(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of empty lines, and of nothing else
+            rows = np.loadtxt(
+                path,
+                delimiter=",",
+                comments=None,
+                skiprows=1,
+                ndmin=2,
+                encoding="utf-8",
+                max_rows=MOST_EPOCHS,
+            )
         if rows.shape[1] != 2 or not np.array_equal(rows[:, 0], np.arange(len(rows))):
             raise ValueError("its epochs are not 0, 1, 2, …")
+        losses = np.asarray(rows[:, 1], dtype=np.float32)
+        if not np.isfinite(losses).all():
+            raise ValueError("a loss is not finite")
     except ValueError as error:
         raise ValueError(f"{path.name} is no history: {error}") from None
-    return np.asarray(rows[:, 1], dtype=np.float32).astype(np.float64)
+    return losses.astype(np.float64)
 
 
 def first_difference(ours: ArrayLike, theirs: ArrayLike) -> int | None:
@@ -80,12 +104,11 @@ def save_frames(history: History, path: Path) -> None:
 def load_history(losses: Path, frames: Path) -> History:
     """Read a history from its two files; ValueError names the one that is wrong."""
     values = load_losses(losses)
-    tensors, activation = _read(frames, (*STATE_NAMES, "epoch"))
     try:
-        epochs = tensors.pop("epoch").numpy().astype(np.int64)
-        return History(values, epochs, _weights(tensors, activation))
-    except (ValueError, IndexError) as error:
-        raise ValueError(f"{frames.name}: {error}") from None
+        tensors, activation = _read(frames, most_frames=len(values))
+        return History(values, tensors["epoch"].numpy().copy(), _weights(tensors, activation))
+    except (ValueError, SafetensorError) as error:
+        raise ValueError(f"{frames.name} holds no frames: {error}") from None
 
 
 def save_weights(weights: Weights, path: Path) -> None:
@@ -95,11 +118,11 @@ def save_weights(weights: Weights, path: Path) -> None:
 
 def load_weights(path: Path) -> Weights:
     """Read the parameters and the activation back; ValueError names the file if it is none."""
-    tensors, activation = _read(path, STATE_NAMES)
+    check_size(path.name, path.stat().st_size, LARGEST_WEIGHTS)
     try:
-        return _weights(tensors, activation)
-    except (ValueError, IndexError) as error:
-        raise ValueError(f"{path.name}: {error}") from None
+        return _weights(*_read(path))
+    except (ValueError, SafetensorError) as error:
+        raise ValueError(f"{path.name} holds no weights: {error}") from None
 
 
 def save_weight_table(weights: Weights, path: Path) -> None:
@@ -124,7 +147,9 @@ def _state(weights: Weights) -> dict[str, torch.Tensor]:
 
 def _weights(state: dict[str, torch.Tensor], activation: ActivationName) -> Weights:
     # Copies: what safetensors reads is not aligned, and sums over it differ in the last bit.
-    copies = [state[name].to(torch.float32, copy=True) for name in STATE_NAMES]
+    copies = [state[name].clone() for name in STATE_NAMES]
+    if not all(copy.isfinite().all() for copy in copies):
+        raise ValueError("a weight is not finite")
     return Weights.from_parameters(copies, activation)
 
 
@@ -135,14 +160,39 @@ def _write(path: Path, tensors: dict[str, torch.Tensor], activation: ActivationN
         raise OSError(f"{path} cannot be written: {error}") from error
 
 
-def _read(path: Path, names: tuple[str, ...]) -> tuple[dict[str, torch.Tensor], ActivationName]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in names}
-            activation = (file.metadata() or {}).get("activation")
-    except SafetensorError as error:
-        raise ValueError(f"{path.name} holds no weights: {error}") from None
+def _read(
+    path: Path, most_frames: int | None = None
+) -> tuple[dict[str, torch.Tensor], ActivationName]:
+    """Read a network, or the networks of frames, once the header promises what fits."""
+    with path.open("rb") as begin:
+        header = int.from_bytes(begin.read(8), "little")
+    if header > LARGEST_HEADER:
+        raise ValueError(f"its header would have {header:,} bytes")
+    with safe_open(path, framework="pt") as file:
+        activation = (file.metadata() or {}).get("activation")
+        names = STATE_NAMES if most_frames is None else (*STATE_NAMES, "epoch")
+        slices = {name: file.get_slice(name) for name in names}
+        shapes = {name: tuple(each.get_shape()) for name, each in slices.items()}
+        for name, each in slices.items():
+            wanted = "I64" if name == "epoch" else "F32"
+            if each.get_dtype() != wanted:
+                raise ValueError(f"{name} is of type {each.get_dtype()}, not {wanted}")
+        _check_shapes(shapes, most_frames)
+        tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in names}
     for known in get_args(ActivationName):
         if activation == known:
             return tensors, known
-    raise ValueError(f"{path.name} names no known activation; got {activation!r}")
+    raise ValueError(f"it names no known activation; got {shown(repr(activation))}")
+
+
+def _check_shapes(shapes: dict[str, tuple[int, ...]], most_frames: int | None) -> None:
+    frames = () if most_frames is None else shapes["epoch"]
+    hidden = shapes["hidden.bias"][-1:]
+    wanted = ((*hidden, 1), hidden, (1, *hidden), (1,))
+    if tuple(shapes[name] for name in STATE_NAMES) != tuple((*frames, *each) for each in wanted):
+        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"the shapes do not fit: {found}")
+    if not 1 <= hidden[0] <= MOST_NEURONS:
+        raise ValueError(f"it has {hidden[0]:,} neurons; from 1 to {MOST_NEURONS:,} are possible")
+    if most_frames is not None and (len(frames) != 1 or not 1 <= frames[0] <= most_frames):
+        raise ValueError(f"it has {math.prod(frames):,} frames, but {most_frames:,} losses")

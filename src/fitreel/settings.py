@@ -1,9 +1,12 @@
 """The settings of an experiment: every default, and every range, written once."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+from fitreel.text import shown
 
 FunctionName = Literal["quadratic", "sine", "cubic", "step", "abs"]
 ActivationName = Literal["relu", "tanh", "sigmoid", "gelu"]
@@ -13,6 +16,9 @@ Switch = Literal["on", "off"]
 
 # torch's CPU generator keeps only the low 32 bits of a seed; test points use the upper half.
 LARGEST_SEED = 2**31 - 1
+MOST_POINTS = 1_000_000
+MOST_NEURONS = 4096
+MOST_EPOCHS = 10_000_000
 
 
 def setting(
@@ -47,28 +53,39 @@ class Settings:
         return cls(**{name: parse(params[name], hints[name]) for name in names})
 
 
+# Plain numbers: Python would read 1_000, spaces around it and the digits of every script as well.
+NUMBERS: dict[Any, re.Pattern[str]] = {
+    int: re.compile(r"[+-]?[0-9]{1,4000}"),
+    float: re.compile(
+        r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|inf)", re.IGNORECASE
+    ),
+}
+
+
 def parse(text: str, kind: Any) -> Any:
     """Read a setting of type ``kind`` from text; ValueError names the text if it is none."""
-    if get_origin(kind) is Literal:
+    number = NUMBERS.get(kind)
+    if number is None:  # a choice, which its settings check
         return text
-    try:
-        return kind(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a valid {kind.__name__}") from None
+    if not number.fullmatch(text):
+        raise ValueError(f"'{shown(text)}' is not a valid {kind.__name__}")
+    return kind(text)
 
 
 def _check(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> None:
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
-            raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}; got {value!r}")
+            raise ValueError(
+                f"{name} must be one of {', '.join(get_args(kind))}; got {shown(repr(value))}"
+            )
         return
     accepted = (int, float) if kind is float else (kind,)
     if isinstance(value, bool) or not isinstance(value, accepted):
-        raise ValueError(f"{name} must be of type {kind.__name__}; got {value!r}")
-    if not math.isfinite(value):
+        raise ValueError(f"{name} must be of type {kind.__name__}; got {shown(repr(value))}")
+    if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{name} must be finite; got {value}")
     if not limits["least"] <= value <= limits["most"] or not limits["above"] < value:
-        raise ValueError(f"{name} must be {range_text(limits)}; got {value}")
+        raise ValueError(f"{name} must be {range_text(limits)}; got {shown(str(value))}")
 
 
 def range_text(limits: Mapping[str, Any]) -> str:
@@ -85,7 +102,7 @@ def range_text(limits: Mapping[str, Any]) -> str:
 class DataSettings(Settings):
     """Say which points to draw: evenly spaced x, y = function(x) + noise * uniform [0, 1)."""
 
-    samples: int = setting(100, "Number of points.", least=2, most=1_000_000)
+    samples: int = setting(100, "Number of points.", least=2, most=MOST_POINTS)
     function: FunctionName = setting("quadratic", "Curve under the noise.")
     noise: float = setting(0.2, "Height of the uniform noise on top.", least=0, most=1e6)
     x_min: float = setting(-1.0, "Left end of the x axis.", least=-1e3, most=1e3)
@@ -113,13 +130,15 @@ class DataSettings(Settings):
 class TrainingSettings(Settings):
     """Say which network to train, how, and how often to keep its weights for the film."""
 
-    hidden: int = setting(20, "Number of hidden neurons.", least=1, most=4096)
+    hidden: int = setting(20, "Number of hidden neurons.", least=1, most=MOST_NEURONS)
     activation: ActivationName = setting("relu", "Activation of the hidden layer.")
     optimizer: OptimizerName = setting("sgd", "Update rule; momentum is sgd with 0.9.")
     lr: float = setting(0.1, "Learning rate.", above=0, most=1e6)
-    epochs: int = setting(1000, "Updates, each on all points.", least=1, most=10_000_000)
+    epochs: int = setting(1000, "Updates, each on all points.", least=1, most=MOST_EPOCHS)
     seed: int = setting(0, "Seed of the initial weights.", least=0, most=LARGEST_SEED)
-    frame_every: int = setting(5, "Epochs from one frame of the film to the next.", least=1)
+    frame_every: int = setting(
+        5, "Epochs from one frame of the film to the next.", least=1, most=MOST_EPOCHS
+    )
 
     @property
     def label(self) -> str:

@@ -11,12 +11,16 @@ from urllib.parse import urlsplit
 
 import sqlalchemy
 from mlflow.environment_variables import (
+    MLFLOW_ALLOW_FILE_STORE,
     MLFLOW_HTTP_REQUEST_MAX_RETRIES,
     MLFLOW_HTTP_REQUEST_TIMEOUT,
 )
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 from urllib3.exceptions import HTTPError
+
+from fitreel.text import check_uri
 
 BAD_REQUESTS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 FORBIDDEN = (*BAD_REQUESTS, "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
@@ -32,7 +36,11 @@ def without_password(uri: str) -> str:
 
 def check_database(uri: str) -> None:
     """Open a database once: MLflow would try for minutes and print a page."""
-    kind = urlsplit(uri).scheme.partition("+")[0]
+    kind = urlsplit(check_uri(uri)).scheme.partition("+")[0]
+    named = uri in ("databricks", "databricks-uc", "uc")
+    if kind in ("", "file") and not named and not MLFLOW_ALLOW_FILE_STORE.get():  # type: ignore[no-untyped-call]
+        folder = urlsplit(uri).path.rstrip("/")
+        raise ValueError(f"{uri} is no database; name one, as in sqlite:///{folder}/mlflow.db")
     if kind not in ("sqlite", "postgresql", "mysql", "mssql"):
         return
     path = Path(sqlalchemy.make_url(uri).database or "")
@@ -114,6 +122,9 @@ def plain_errors(uri: str) -> Iterator[None]:
 def plain(error: Exception, uri: str) -> Exception:
     """Give the built-in exception that says on a line what went wrong with a store."""
     cause = _innermost(error)
+    if isinstance(error, UnsupportedModelRegistryStoreURIException):
+        known = ", ".join(filter(None, error.supported_uri_schemes))
+        return ValueError(f"{uri} is no tracking store; MLflow knows {known}")
     if uri.startswith("http") and isinstance(cause, OSError):
         return ConnectionError(
             f"tracking server {uri} does not answer ({cause}); "

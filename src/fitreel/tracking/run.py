@@ -17,7 +17,7 @@ from fitreel.history import History, load_history, load_weights
 from fitreel.journal import Journal, writing
 from fitreel.network import Weights
 from fitreel.settings import Settings, TrainingSettings, parse
-from fitreel.tracking.source import ARTIFACTS_TAG, SHA256_TAG, Source
+from fitreel.tracking.source import DIGESTS_TAG, SHA256_TAG, Source
 
 AUTOMATIC_NAME_TAG = "fitreel.name"
 
@@ -111,14 +111,14 @@ class Run:
         self._journal.append("artifacts", folder=folder.name, to=to)
         self._know_artifacts(folder.name, to)
         # What people may edit is left out.
-        sums = json.loads(self.tags.get(ARTIFACTS_TAG, "{}"))
+        sums = json.loads(self.tags.get(DIGESTS_TAG, "{}"))
         sums |= {
             str(Path(to or "") / file.name): sha256(file)
             for file in folder.iterdir()
             if file.suffix in (".csv", ".safetensors") and file.name != "dataset.csv"
         }
         if sums:
-            self.set_tags({ARTIFACTS_TAG: json.dumps(sums)})
+            self.set_tags({DIGESTS_TAG: json.dumps(sums)})
 
     def _know_artifacts(self, folder: str, to: str | None) -> None:
         for file in (self._journal.directory / "artifacts" / folder).glob("*"):

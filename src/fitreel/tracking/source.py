@@ -1,19 +1,39 @@
 """A run, as later stages read it."""
 
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
 from mlflow.entities import Run as MlflowRun
 from mlflow.tracking import MlflowClient
+from numpy.typing import NDArray
 
-from fitreel.dataset import Dataset, load_dataset
-from fitreel.history import History, load_history, load_weights
+from fitreel.dataset import LARGEST_FILE as LARGEST_DATASET, Dataset, load_dataset, sha256
+from fitreel.files import check_size
+from fitreel.history import (
+    LARGEST_HEADER,
+    LARGEST_LOSSES,
+    LARGEST_WEIGHTS,
+    LOSS_SIZE,
+    History,
+    load_history,
+    load_losses,
+    load_weights,
+)
 from fitreel.network import Weights
-from fitreel.settings import DataSettings, TrainingSettings
+from fitreel.settings import DataSettings, Settings, TrainingSettings
 from fitreel.tracking.connection import plain_errors, without_password
 
+DATASET = "data/dataset.csv"
 SHA256_TAG = "fitreel.dataset_sha256"
-ARTIFACTS_TAG = "fitreel.sha256"  # of artifacts, by path
+DIGESTS_TAG = "fitreel.sha256"  # JSON: the path of an artifact to its SHA-256
+LARGEST_FRAMES = 2**30  # bytes, where no param says how many frames there are
+Kind = TypeVar("Kind", bound=Settings)
 
 
 class Source:
@@ -33,32 +53,82 @@ class Source:
         self.metrics: dict[str, float] = dict(run.data.metrics)
         self.tags: dict[str, str] = dict(run.data.tags)
 
-    def artifact(self, path: str, stage: str) -> Path:
-        """Fetch an artifact that ``stage`` logs; FileNotFoundError if the run has none."""
+    @contextmanager
+    def artifact(self, path: str, stage: str, most: int) -> Iterator[Path]:
+        """Lend a copy of an artifact that ``stage`` logs, if it has at most ``most`` bytes.
+
+        FileNotFoundError if the run has none.
+        """
+        with tempfile.TemporaryDirectory(prefix="fitreel-") as directory:
+            yield self._fetch(path, stage, most, directory)
+
+    @contextmanager
+    def _as_logged(self, path: str, stage: str, most: int) -> Iterator[Path]:
+        """Lend an artifact; ValueError if it is not the one that was logged."""
+        with self.artifact(path, stage, most) as copy:
+            logged = self._digests().get(path)
+            if logged and sha256(copy) != logged:
+                raise ValueError(
+                    f"{path} is not what run {self.run_id} logged: "
+                    "it was changed, or is another run's"
+                )
+            yield copy
+
+    def _fetch(self, path: str, stage: str, most: int, directory: str) -> Path:
         folder = str(Path(path).parent)
         with plain_errors(without_password(self._client.tracking_uri)):
             listing = self._client.list_artifacts(self.run_id, None if folder == "." else folder)
-            if path not in [entry.path for entry in listing]:
+            sizes = {entry.path: entry.file_size or 0 for entry in listing}
+            if path not in sizes:
                 raise FileNotFoundError(
                     f"run {self.run_id} has no {path}; "
                     f"log it first: fitreel {stage} --run {self.run_id}"
                 )
-            return Path(self._client.download_artifacts(self.run_id, path))
+            # Before it is copied: a device has no end.
+            check_size(Path(path).name, sizes[path], most)
+            return Path(self._client.download_artifacts(self.run_id, path, directory))
+
+    def _digests(self) -> dict[str, str]:
+        """Give the SHA-256 of artifacts as they were logged; points may be edited later."""
+        try:
+            digests = dict(json.loads(self.tags.get(DIGESTS_TAG, "{}")))
+        except (ValueError, TypeError):
+            raise ValueError(f"tag {DIGESTS_TAG} of run {self.run_id} is no JSON") from None
+        digests.pop(DATASET, None)
+        return digests
+
+    def points(self) -> AbstractContextManager[Path]:
+        """Lend the file of the points."""
+        return self.artifact(DATASET, "generate", LARGEST_DATASET)
 
     def dataset(self) -> Dataset:
         """Read the points."""
-        return load_dataset(self.artifact("data/dataset.csv", "generate"))
+        with self.points() as path:
+            return load_dataset(path)
 
     def data_settings(self) -> DataSettings | None:
         """Say how the points were drawn; None where the run does not tell."""
-        names = {each.name for each in fields(DataSettings)}
-        return DataSettings.from_params(self.params) if names <= self.params.keys() else None
+        return self._settings(DataSettings, self.params)
 
-    def training_settings(self) -> TrainingSettings:
-        """Say how the network was trained; ValueError where the run does not tell."""
-        # A tag tells what a stage ran with where MLflow had kept another param before.
-        told = {name: self.tags.get(f"fitreel.{name}", text) for name, text in self.params.items()}
-        return TrainingSettings.from_params(told)
+    def training_settings(self) -> TrainingSettings | None:
+        """Say how the network was trained; None where the run does not tell."""
+        prefix = "fitreel."  # a tag tells what a param cannot: those never change
+        tags = {key.removeprefix(prefix): self.tags[key] for key in self.tags if prefix in key}
+        return self._settings(TrainingSettings, self.params | tags)
+
+    def _settings(self, kind: type[Kind], told: Mapping[str, str]) -> Kind | None:
+        if not {each.name for each in fields(kind)} <= told.keys():  # type: ignore[arg-type]
+            return None
+        try:
+            return kind.from_params(told)
+        except ValueError as error:
+            raise ValueError(f"run {self.run_id}: {error}") from None
+
+    def stored_losses(self) -> list[float]:
+        """Read the losses of its history as they are now, whatever it logged."""
+        with self.artifact("training/history.csv", "train", LARGEST_LOSSES) as path:
+            found: list[float] = load_losses(path).tolist()
+        return found
 
     def losses(self) -> list[float]:
         """Read the values of the metric ``loss``, a step each."""
@@ -68,14 +138,55 @@ class Source:
 
     def weights(self) -> Weights:
         """Read the trained parameters."""
-        return load_weights(self.artifact("weights.safetensors", "train"))
+        with self._as_logged("weights.safetensors", "train", LARGEST_WEIGHTS) as path:
+            weights = load_weights(path)
+        self._check_network(weights)
+        return weights
 
     def history(self) -> History:
         """Read losses and frames."""
-        return load_history(
-            self.artifact("training/history.csv", "train"),
-            self.artifact("training/frames.safetensors", "train"),
-        )
+        most = self._largest_history()
+        with (
+            self._as_logged("training/history.csv", "train", most[0]) as losses,
+            self._as_logged("training/frames.safetensors", "train", most[1]) as frames,
+        ):
+            history = load_history(losses, frames)
+        self._check_network(history.frames)
+        self._check_losses(history.losses)
+        return history
+
+    def _largest_history(self) -> tuple[int, int]:
+        """Give the bytes that losses and frames of this run can have."""
+        settings = self.training_settings()
+        if settings is None:
+            return LARGEST_LOSSES, LARGEST_FRAMES
+        frames = -(-settings.epochs // settings.frame_every)
+        size = 4 * (3 * settings.hidden + 1) + 8  # a frame's weights and its epoch
+        return 100 + LOSS_SIZE * settings.epochs, LARGEST_HEADER + size * frames
+
+    def _check_network(self, weights: Weights) -> None:
+        settings = self.training_settings()
+        found = (weights.bias.shape[-1], weights.activation)
+        if settings and found != (settings.hidden, settings.activation):
+            raise ValueError(
+                f"the weights of run {self.run_id} are of {found[0]:,} {found[1]} neurons, "
+                f"but it trained {settings.hidden:,} {settings.activation} ones"
+            )
+
+    def _check_losses(self, losses: NDArray[np.float64]) -> None:
+        settings, count = self.training_settings(), len(losses)
+        diverged = "fitreel.diverged_epoch" in self.tags
+        if settings and count != settings.epochs and not (diverged and count < settings.epochs):
+            raise ValueError(
+                f"history.csv has {count:,} losses, "
+                f"but run {self.run_id} trained {settings.epochs:,} epochs"
+            )
+        last = self.metrics.get("loss", losses[-1])
+        if last != losses[-1]:
+            raise ValueError(
+                f"history.csv ends with loss {losses[-1]:.9g}, "
+                f"but run {self.run_id} with {last:.9g}"
+            )
 
     @property
     def has_dataset(self) -> bool:

@@ -17,6 +17,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
 from fitreel.journal import Journal, Record
 from fitreel.spool import Undelivered, new_journal
+from fitreel.text import check_run_id
 from fitreel.tracking.connection import (
     absolute,
     be_brief,
@@ -77,6 +78,7 @@ class Tracker:
         run_id = run_id or self.active_run_id
         if not run_id:
             raise ValueError("there is no run to read from; name one with --run")
+        check_run_id(run_id)
         with plain_errors(self.uri):
             try:
                 return Source(self.client, run_id)

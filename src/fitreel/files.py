@@ -1,0 +1,21 @@
+"""Files from outside: what is looked at before one is read."""
+
+from pathlib import Path
+
+BLOCK = 2**20  # bytes of text without a line's end that no table of ours has
+
+
+def check_size(name: str, size: int, most: int) -> None:
+    """Raise ValueError unless a file of ``size`` bytes may be read."""
+    if size == 0:
+        raise ValueError(f"{name} is empty, or no ordinary file")
+    if size > most:
+        raise ValueError(f"{name} has {size:,} bytes; {most:,} are the most")
+
+
+def check_lines(path: Path) -> None:
+    """Raise ValueError where a line is so long that reading it would fill the memory."""
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            if len(block) == BLOCK and b"\n" not in block and b"\r" not in block:
+                raise ValueError(f"a line has {BLOCK:,} bytes or more")

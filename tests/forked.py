@@ -1,0 +1,164 @@
+"""Run commands in forks of a process that has imported everything.
+
+A command takes three seconds, of which importing torch and mlflow are nearly all; the corpus has
+hundreds. As a program this file is the process that forks: a JSON line in, a JSON line out.
+"""
+
+import gc
+import importlib
+import json
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import ROOT, environment
+
+ALL = (
+    "fitreel.evaluation",
+    "fitreel.figures",
+    "fitreel.film",
+    "fitreel.tracking",
+    "fitreel.training",
+    "matplotlib.backends.backend_agg",
+    "mlflow.store.tracking.sqlalchemy_store",
+)
+MOST_SECONDS = 120  # of the clock, then a command is killed
+# What only a command does that executes what it reads.
+SUSPICIOUS = ("os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "pickle.find_class")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a command: its exit code (minus the signal), bytes at its peak.
+
+    Its seconds are the processor's: the clock's depend on who else uses the machine.
+    """
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+    memory: int
+
+
+class Forks:
+    """A process that has imported everything, and forks for every command."""
+
+    def __init__(self, server: subprocess.Popen[str]) -> None:
+        self._server = server
+
+    def run(self, arguments: list[str], directory: Path, **changes: str) -> Done:
+        """Run ``fitreel`` with these arguments in ``directory``, where its temporary files go."""
+        wanted = {"arguments": arguments, "directory": str(directory), "environment": changes}
+        assert self._server.stdin
+        assert self._server.stdout
+        self._server.stdin.write(json.dumps(wanted) + "\n")
+        self._server.stdin.flush()
+        return Done(**json.loads(self._server.stdout.readline()))
+
+
+@contextmanager
+def forks(*loaded: str) -> Iterator[Forks]:
+    """Start the process that forks, with these modules loaded."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.forked", *loaded],
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        yield Forks(server)
+        assert server.stdin
+        server.stdin.close()
+
+
+def run_alone(arguments: list[str], directory: Path, **changes: str) -> Done:
+    """Run ``fitreel`` as a user does, in a process that begins with nothing."""
+    outputs = [directory.parent / name for name in ("stdout", "stderr")]
+    with outputs[0].open("wb") as stdout, outputs[1].open("wb") as stderr:
+        command = subprocess.Popen(
+            ["fitreel", *arguments],
+            cwd=directory,
+            env=environment(**changes),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+        )
+        _, status, usage = os.wait4(command.pid, 0)
+    command.returncode = os.waitstatus_to_exitcode(status)
+    return _done(status, outputs, usage)
+
+
+def _done(status: int, outputs: list[Path], usage: resource.struct_rusage) -> Done:
+    stdout, stderr = (output.read_text(errors="backslashreplace") for output in outputs)
+    for output in outputs:
+        output.unlink()
+    seconds = usage.ru_utime + usage.ru_stime
+    return Done(os.waitstatus_to_exitcode(status), stdout, stderr, seconds, usage.ru_maxrss * 1024)
+
+
+def _serve() -> None:
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
+    with suppress(Exception):  # the command line itself imports late
+        import pipeline.app
+
+        pipeline.app.app(["run", "--lr", "nan"], standalone_mode=False)
+    gc.freeze()  # or every child would copy what its collector touches
+    for line in sys.stdin:
+        wanted = json.loads(line)
+        child = os.fork()
+        if not child:
+            _become(wanted)
+        outputs = [Path(wanted["directory"]).parent / name for name in ("stdout", "stderr")]
+        ended = os.pidfd_open(child)
+        if not select.select([ended], [], [], MOST_SECONDS)[0]:
+            os.kill(child, signal.SIGKILL)
+        os.close(ended)
+        _, status, usage = os.wait4(child, 0)
+        done = _done(status, outputs, usage)
+        sys.stdout.write(json.dumps(asdict(done)) + "\n")
+        sys.stdout.flush()
+
+
+def _become(wanted: dict[str, Any]) -> None:
+    """Be the command, from its first line to its exit."""
+    import pipeline.app
+
+    directory = Path(wanted["directory"])
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        path = "/dev/null" if name == "stdin" else str(directory.parent / name)
+        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), number)
+    os.chdir(directory)
+    os.environ.update(wanted["environment"])
+    sys.argv = ["fitreel", *wanted["arguments"]]
+    sys.addaudithook(_watch)
+    code = 70
+    try:
+        pipeline.app.main()
+    except SystemExit as exit_:
+        code = exit_.code if isinstance(exit_.code, int) else 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _watch(event: str, details: tuple[object, ...]) -> None:
+    if event in SUSPICIOUS and details[0] != "git":  # MLflow asks git for a version
+        os.write(2, f"executed: {event} {details[:2]}\n".encode())
+
+
+if __name__ == "__main__":
+    _serve()

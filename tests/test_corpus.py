@@ -1,0 +1,435 @@
+"""Bad and hostile input, and odd input that means something: tests/corpus holds the cases.
+
+Every case is tried with every command that takes such input. What is bad is told in one line,
+exit code 2, and nothing else happens; what is odd but meaningful is read.
+"""
+
+import json
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+import torch
+import yaml
+
+from fitreel.dataset import load_dataset, sha256
+from fitreel.settings import (
+    DataSettings,
+    EvaluationSettings,
+    FilmSettings,
+    LiveSettings,
+    Settings,
+    TrainingSettings,
+    range_text,
+)
+from fitreel.text import shown
+from tests.conftest import ROOT
+from tests.forked import ALL, Done, Forks, forks, run_alone
+from tests.inputs import place, text
+
+# Which command takes which input. A new command is a word in each line that is its own.
+SETTINGS: dict[str, list[type[Settings]]] = {
+    "run": [DataSettings, TrainingSettings, LiveSettings, EvaluationSettings, FilmSettings],
+    "generate": [DataSettings],
+    "train": [TrainingSettings, LiveSettings],
+    "evaluate": [EvaluationSettings],
+    "animate": [FilmSettings],
+}
+TARGETED = {
+    "run": ["run", "generate", "train", "evaluate", "animate"],
+    "name": ["run", "generate", "train", "evaluate", "animate"],
+    "experiment": ["run", "generate", "train", "evaluate", "animate"],
+    "tracking_uri": ["run", "generate", "train", "evaluate", "animate"],
+}
+DATASET = "data/dataset.csv"
+READERS = {
+    DATASET: ["train", "evaluate", "animate"],
+    "weights.safetensors": ["evaluate"],
+    "training/history.csv": ["animate"],
+    "training/frames.safetensors": ["animate"],
+    "rst.gif": ["animate"],
+}
+# The run that a command goes on with, and what keeps it short.
+GOES_ON_WITH = {"train": "points", "evaluate": "trained", "animate": "trained"}
+SHORT = {
+    "run": ["--epochs", "4", "--samples", "9"],
+    "generate": ["--samples", "9"],
+    "train": ["--epochs", "4"],
+}
+
+MOST_SECONDS = 5
+MOST_MEMORY = 10**9
+CORPUS = {
+    path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "tests/corpus").glob("*.yaml"))
+}
+
+
+@dataclass(frozen=True)
+class Base:
+    """A store with three runs: ``points``, ``trained`` on equal points, ``other`` of all else."""
+
+    directory: Path
+    ids: dict[str, str]
+
+    def known(self) -> dict[str, bytes]:
+        """Give the files of the trained run, and those of the other as ``other:path``."""
+        found = {}
+        for prefix, name in (("", "trained"), ("other:", "other")):
+            folder = self.directory / "mlruns/0" / self.ids[name] / "artifacts"
+            for path in READERS:
+                found[f"{prefix}{path}"] = (folder / path).read_bytes()
+        return found
+
+
+@pytest.fixture(scope="module")
+def forker() -> Iterator[Forks]:
+    with forks(*ALL) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def light() -> Iterator[Forks]:
+    """Give forks with nothing loaded: enough for what is refused before anything starts."""
+    with forks() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def base(forker: Forks, tmp_path_factory: pytest.TempPathFactory) -> Base:
+    directory = tmp_path_factory.mktemp("base") / "work"
+    directory.mkdir()
+    commands = {
+        "trained": ["run", "--epochs", "40", "--samples", "30"],
+        "other": ["run", "--epochs", "40", "--samples", "30", "--seed", "1", "--data-seed", "1"],
+        "points": ["generate", "--samples", "30"],
+    }
+    ids = {}
+    for name, arguments in commands.items():
+        done = forker.run(arguments, directory)
+        assert done.code == 0, done.stderr
+        ids[name] = done.stdout.strip()
+    return Base(directory, ids)
+
+
+class Place:
+    """A directory for one command, watched: what is in it before and after."""
+
+    def __init__(self, root: Path, base: Base | None = None) -> None:
+        self.root = root
+        self.work = root / "work"
+        self.base = base
+        for name in ("home", "temporary"):
+            (root / name).mkdir(parents=True)
+        if base is None:
+            self.work.mkdir()
+            return
+        shutil.copytree(base.directory, self.work)
+        with self.database() as database:
+            for table, column in (("runs", "artifact_uri"), ("experiments", "artifact_location")):
+                database.execute(
+                    f"UPDATE {table} SET {column} = replace({column}, ?, ?)",
+                    (str(base.directory), str(self.work)),
+                )
+            database.commit()
+
+    def database(self) -> Any:
+        return closing(sqlite3.connect(self.work / "mlflow.db"))
+
+    def artifacts(self, run: str) -> Path:
+        assert self.base
+        return self.work / "mlruns/0" / self.base.ids[run] / "artifacts"
+
+    def run(self, forker: Forks | None, *arguments: str, **changes: str) -> Done:
+        """Run ``fitreel`` here: in a fork, or as a process of its own where there is no forker."""
+        run = forker.run if forker else run_alone
+        homes = {"HOME": str(self.root / "home"), "TMPDIR": str(self.root / "temporary")}
+        return run(list(arguments), self.work, **homes, **changes)
+
+    def files(self) -> dict[str, tuple[int, ...]]:
+        """Give what lies here, with kind, size and time of change."""
+        return {
+            str(path.relative_to(self.root)): (info.st_mode, info.st_size, info.st_mtime_ns)
+            for path in self.root.rglob("*")
+            if not path.is_dir()
+            for info in [path.lstat()]
+        }
+
+    def write(self, statement: str, *values: object) -> None:
+        with self.database() as database:
+            database.execute(statement, values)
+            database.commit()
+
+    def let_say(self, run: str, said: dict[str, Any]) -> None:
+        """Let a run say of itself what a case says."""
+        assert self.base
+        run_id = self.base.ids[run]
+        for column, value in said.items():
+            if column == "name":
+                self.write("UPDATE runs SET name = ? WHERE run_uuid = ?", text(value), run_id)
+                tag = "UPDATE tags SET value = ? WHERE run_uuid = ? AND key = 'mlflow.runName'"
+                self.write(tag, text(value), run_id)
+            elif column == "lifecycle_stage":
+                self.write("UPDATE runs SET lifecycle_stage = ? WHERE run_uuid = ?", value, run_id)
+            elif value is None:
+                self.write(f"DELETE FROM {column} WHERE run_uuid = ?", run_id)
+            else:
+                for key, each in value.items():
+                    found = (run_id, key)
+                    if column == "metrics":
+                        statement = (
+                            "UPDATE latest_metrics SET value = ? WHERE run_uuid = ? AND key = ?"
+                        )
+                        self.write(statement, each, *found)
+                    else:
+                        statement = f"REPLACE INTO {column} (run_uuid, key, value) VALUES (?, ?, ?)"
+                        self.write(statement, *found, text(each))
+
+    def write_digests(self, run: str) -> None:
+        """Let a run tell the SHA-256 of its files, as they are now."""
+        files = {path: self.artifacts(run) / path for path in READERS}
+        digests = {path: sha256(file) for path, file in files.items()}
+        self.let_say(run, {"tags": {"fitreel.sha256": json.dumps(digests)}})
+
+    def values(self, run_id: str, setting: str) -> set[str]:
+        """Give what a run says of a setting: its param, and the tag where that differs."""
+        with self.database() as database:
+            rows = database.execute(
+                "SELECT value FROM params WHERE run_uuid = ?1 AND key = ?2 "
+                "UNION SELECT value FROM tags WHERE run_uuid = ?1 AND key = 'fitreel.' || ?2",
+                (run_id, setting),
+            )
+            return {value for (value,) in rows}
+
+    def names(self, run_id: str) -> set[str]:
+        """Give the names of a run and of its experiment."""
+        with self.database() as database:
+            rows = database.execute(
+                "SELECT runs.name, experiments.name FROM runs JOIN experiments "
+                "USING (experiment_id) WHERE run_uuid = ?",
+                (run_id,),
+            )
+            return {name for row in rows for name in row}
+
+    def statuses(self) -> dict[str, str]:
+        with self.database() as database:
+            return dict(database.execute("SELECT run_uuid, status FROM runs"))
+
+
+def check_refused(done: Done, message: str) -> None:
+    """Hold a command to the promise about bad input; ``[…]`` in the message is anything."""
+    expected = ".*".join(re.escape(part) for part in message.split("[…]"))
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert re.fullmatch(f"fitreel: {expected}\n", done.stderr), done.stderr
+    assert len(done.stderr) < 700
+    assert (done.code, done.stdout) == (2, "")
+    check_cost(done)
+
+
+def check_cost(done: Done) -> None:
+    assert done.seconds < MOST_SECONDS
+    assert done.memory < MOST_MEMORY
+
+
+def check_read(done: Done, here: Place) -> str:
+    """Hold a command to the promise about odd input; give the run that it logged to."""
+    assert done.code == 0, done.stderr
+    for line in done.stderr.splitlines():
+        assert shown(line, len(line)) == line
+    assert "Warning" not in done.stderr
+    assert set(here.statuses().values()) == {"FINISHED"}
+    assert {path.split("/")[0] for path in here.files()} == {"work"}
+    check_cost(done)
+    (run_id,) = done.stdout.split()
+    return run_id
+
+
+def is_early(case: Any) -> bool:
+    """Tell whether a case is refused before anything starts."""
+    return str(case.get("refused")).startswith("Invalid value for ")
+
+
+def told(message: str, **words: object) -> str:
+    """Put words in the places of their names in braces."""
+    for name, word in words.items():
+        message = message.replace(f"{{{name}}}", str(word))
+    return message
+
+
+def goes_on(base: Base, command: str) -> list[str]:
+    """Give the arguments that let a command go on with a run, and keep it short."""
+    run = ["--run", base.ids[GOES_ON_WITH[command]]] if command in GOES_ON_WITH else []
+    return [*run, *SHORT.get(command, [])]
+
+
+# ---- values of options ------------------------------------------------------------------------
+
+
+def options() -> Iterator[Any]:
+    for case in CORPUS["options"]:
+        for command, groups in SETTINGS.items():
+            for group in groups:
+                hints = get_type_hints(group)
+                for each in fields(group):  # type: ignore[arg-type]
+                    choices = get_args(hints[each.name])
+                    kind = "choice" if choices else hints[each.name].__name__
+                    if kind == case["kind"] and each.name in case.get("options", [each.name]):
+                        words = {
+                            "option": each.name,
+                            "flag": f"--{each.name.replace('_', '-')}",
+                            "choices": ", ".join(choices),
+                            "range": "" if choices else range_text(each.metadata),
+                        }
+                        name = f"{case['name']}-{command}-{each.name}"
+                        yield pytest.param(case, command, words, id=name)
+
+
+@pytest.mark.parametrize(("case", "command", "words"), list(options()))
+def test_values_of_options(
+    light: Forks,
+    forker: Forks,
+    base: Base,
+    tmp_path: Path,
+    case: Any,
+    command: str,
+    words: dict[str, str],
+) -> None:
+    option = f"{words['flag']}={text(case['value'])}"
+    if "refused" in case:
+        here = Place(tmp_path)
+        done = here.run(light, command, option)
+        check_refused(done, told(case["refused"], **words))
+        assert not here.files()
+    else:
+        here = Place(tmp_path, base)
+        run_id = check_read(here.run(forker, command, *goes_on(base, command), option), here)
+        assert case["read"] in here.values(run_id, words["option"])
+
+
+# ---- files of a run ---------------------------------------------------------------------------
+
+
+def files_of_runs() -> Iterator[Any]:
+    for case in CORPUS["datasets"] + CORPUS["artifacts"]:
+        for command in READERS[case.get("file", DATASET)]:
+            yield pytest.param(case, command, id=f"{case['name']}-{command}")
+
+
+@pytest.mark.parametrize(("case", "command"), list(files_of_runs()))
+def test_files_of_runs(forker: Forks, base: Base, tmp_path: Path, case: Any, command: str) -> None:
+    here, run = Place(tmp_path, base), GOES_ON_WITH[command]
+    path = case.get("file", DATASET)
+    if case.get("digests"):
+        here.write_digests(run)
+    place(here.artifacts(run) / path, case["content"], base.known())
+    before = here.files()
+    done = here.run(
+        None if case.get("alone") == command else forker, command, *goes_on(base, command)
+    )
+    if "refused" in case:
+        check_refused(done, told(case["refused"], run=base.ids[run], here=here.work))
+        assert here.files() == before
+    else:
+        check_read(done, here)
+        if path == DATASET:
+            points = load_dataset(here.artifacts(run) / path)
+            read = torch.stack([points.x, points.y], dim=1)
+            assert torch.equal(read, torch.tensor(case["read"], dtype=torch.float32))
+
+
+# ---- ids and names ----------------------------------------------------------------------------
+
+
+def ids_and_names() -> Iterator[Any]:
+    for case in CORPUS["runs"]:
+        for command in case.get("commands", TARGETED[case["option"]]):
+            yield pytest.param(case, command, id=f"{case['option']}-{case['name']}-{command}")
+
+
+@pytest.mark.parametrize(("case", "command"), list(ids_and_names()))
+def test_ids_and_names(
+    light: Forks, forker: Forks, base: Base, tmp_path: Path, case: Any, command: str
+) -> None:
+    early, value = is_early(case), text(case["value"])
+    here = Place(tmp_path, None if early else base)
+    before = here.files()
+    done = here.run(
+        light if early else forker,
+        command,
+        *goes_on(base, command),
+        f"--{case['option'].replace('_', '-')}={value}",
+    )
+    if "refused" in case:
+        check_refused(done, told(case["refused"], store=f"sqlite:///{here.work}/mlflow.db"))
+        assert here.files() == before
+    else:
+        assert value in here.names(check_read(done, here))
+
+
+# ---- what a run says of itself ----------------------------------------------------------------
+
+
+def sayings() -> Iterator[Any]:
+    for case in CORPUS["stores"]:
+        for command in case["commands"]:
+            yield pytest.param(case, command, id=f"{case['name']}-{command}")
+
+
+@pytest.mark.parametrize(("case", "command"), list(sayings()))
+def test_what_a_run_says(
+    forker: Forks, base: Base, tmp_path: Path, case: Any, command: str
+) -> None:
+    here, run = Place(tmp_path, base), GOES_ON_WITH[command]
+    here.let_say(run, case["set"])
+    before = here.files()
+    done = here.run(forker, command, *goes_on(base, command))
+    if "refused" in case:
+        check_refused(done, told(case["refused"], run=base.ids[run]))
+        assert here.files() == before
+    else:
+        check_read(done, here)
+
+
+# ---- tracking URIs ----------------------------------------------------------------------------
+
+
+def uris() -> Iterator[Any]:
+    for case in CORPUS["uris"]:
+        for command in case.get("commands", TARGETED["tracking_uri"]):
+            yield pytest.param(case, command, "option", id=f"{case['name']}-{command}")
+        if case.get("variable", True):
+            yield pytest.param(case, "generate", "variable", id=f"{case['name']}-variable")
+
+
+@pytest.mark.parametrize(("case", "command", "way"), list(uris()))
+def test_tracking_uris(
+    light: Forks, forker: Forks, base: Base, tmp_path: Path, case: Any, command: str, way: str
+) -> None:
+    early = is_early(case) and way == "option"
+    here = Place(tmp_path, None if early else base)
+    for name, said in case.get("files", {}).items():
+        place(here.work / name, said, {})
+    if version := case.get("version"):
+        here.write("UPDATE alembic_version SET version_num = ?", version)
+    words = {"here": here.work}
+    uri = told(text(case["value"]), **words)
+    before = here.files()
+    if way == "option":
+        option = f"--tracking-uri={uri}"
+        done = here.run(light if early else forker, command, *goes_on(base, command), option)
+    else:
+        done = here.run(forker, command, *goes_on(base, command), MLFLOW_TRACKING_URI=uri)
+    if "refused" in case:
+        message = told(case["refused"], uri=uri, **words)
+        if way == "variable":
+            message = message.removeprefix("Invalid value for '--tracking-uri': ")
+        check_refused(done, message)
+        assert here.files() == before
+    else:
+        check_read(done, here)

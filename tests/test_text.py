@@ -1,0 +1,48 @@
+import pytest
+
+from fitreel.text import check_name, check_run_id, check_uri, shown
+
+
+def test_what_drives_a_terminal_is_written_out() -> None:
+    assert shown("\x1b[2J\u202eab\n\x9b") == r"\x1b[2J\u202eab\n\x9b"
+    assert shown("père ריצה 👩‍🔬 σ²") == "père ריצה 👩‍🔬 σ²"
+
+
+def test_what_is_too_long_loses_its_middle() -> None:
+    assert shown("a" * 80) == "a" * 80
+    assert shown("a" * 90 + "b" * 90) == "a" * 59 + "…" + "b" * 20
+
+
+@pytest.mark.parametrize("name", ["first", "../up", "$x$ [b]", "ריצה", "👩‍🔬", "n" * 250])
+def test_names_are_any_visible_text(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (" ", "it is empty"),
+        ("n" * 251, "it has 251 characters; 250 are the most"),
+        ("a\tb", r"its character 2 is '\\t'"),
+        ("\u200f", r"its character 1 is '\\u200f'"),
+    ],
+)
+def test_a_name_that_cannot_be_seen_is_told(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_name(name)
+
+
+@pytest.mark.parametrize("text", ["", "..", "a/b", "a%2Fb", "-a", "ａ", "a" * 257, "a\n"])
+def test_what_is_no_run_id_is_told(text: str) -> None:
+    assert check_run_id("0123456789abcdef0123456789abcdef")
+    with pytest.raises(ValueError, match="is no run id"):
+        check_run_id(text)
+
+
+def test_a_store_needs_a_host_or_a_file() -> None:
+    for uri in ("http://127.0.0.1:5000/x", "sqlite:///mlflow.db", "databricks", "postgresql://h/d"):
+        assert check_uri(uri) == uri
+    with pytest.raises(ValueError, match="names no host"):
+        check_uri("http://:5000")
+    with pytest.raises(ValueError, match="names no file; its runs would be lost"):
+        check_uri("sqlite://")
