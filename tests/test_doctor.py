@@ -108,8 +108,8 @@ def test_a_silent_server_is_told(tmp_path: Path) -> None:
         started = time.monotonic()
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         code, found = doctor(tmp_path, MLFLOW_TRACKING_URI=address)
-    # The wait is 4 s; the rest is for a window's imports, however slow this machine is.
-    assert time.monotonic() - started < 40
+    # The wait is 4 s, the rest a window's imports on a busy machine; MLflow waits four minutes.
+    assert time.monotonic() - started < 90
     assert (code, missing(found)) == (1, STORE)
 
 

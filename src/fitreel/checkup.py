@@ -22,7 +22,7 @@ from fitreel.version import __version__
 
 SOURCES = Path(__file__).resolve().parents[1]
 LIMIT = 8  # seconds for a program that was asked something
-WINDOW_LIMIT = 30  # seconds for a window and all the imports before it
+WINDOW_LIMIT = 50  # seconds for a window and all the imports before it
 SHOWN = 3  # runs named in a line
 WINDOW = """
 import sys
