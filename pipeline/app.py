@@ -62,7 +62,7 @@ def main() -> Never:
     # A run's name may hold letters that matplotlib's font lacks: an empty box says it.
     warnings.filterwarnings("ignore", "Glyph .* missing from font")
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
     except typer.TyperException as error:
         _fail(error.format_message(), 2)
     except typer.Abort:
@@ -73,6 +73,8 @@ def main() -> Never:
         _fail(str(error), 2)
     except fitreel.Undelivered as error:
         _fail(str(error), os.EX_TEMPFAIL)
+    else:
+        sys.exit(code)
     finally:
         gc.freeze()  # nor would the one at exit
 
