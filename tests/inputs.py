@@ -70,7 +70,7 @@ def _zip(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, whole in files.items():
-            archive.writestr(name, whole)
+            archive.writestr(zipfile.ZipInfo(name), whole, zipfile.ZIP_DEFLATED)  # of no date
     return buffer.getvalue()
 
 
