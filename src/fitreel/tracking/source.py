@@ -64,15 +64,15 @@ class Source:
 
     @contextmanager
     def _as_logged(self, path: str, stage: str, most: int) -> Iterator[Path]:
-        """Lend an artifact; ValueError if it is not the one that was logged."""
+        """Lend an artifact; ValueError if it can be read, but is not the one that was logged."""
         with self.artifact(path, stage, most) as copy:
+            yield copy
             logged = self._digests().get(path)
             if logged and sha256(copy) != logged:
                 raise ValueError(
                     f"{path} is not what run {self.run_id} logged: "
                     "it was changed, or is another run's"
                 )
-            yield copy
 
     def _fetch(self, path: str, stage: str, most: int, directory: str) -> Path:
         folder = str(Path(path).parent)
@@ -89,13 +89,11 @@ class Source:
             return Path(self._client.download_artifacts(self.run_id, path, directory))
 
     def _digests(self) -> dict[str, str]:
-        """Give the SHA-256 of artifacts as they were logged; points may be edited later."""
+        """Give the SHA-256 of artifacts as they were logged."""
         try:
-            digests = dict(json.loads(self.tags.get(DIGESTS_TAG, "{}")))
+            return dict(json.loads(self.tags.get(DIGESTS_TAG, "{}")))
         except (ValueError, TypeError):
             raise ValueError(f"tag {DIGESTS_TAG} of run {self.run_id} is no JSON") from None
-        digests.pop(DATASET, None)
-        return digests
 
     def points(self) -> AbstractContextManager[Path]:
         """Lend the file of the points."""
@@ -140,19 +138,19 @@ class Source:
         """Read the trained parameters."""
         with self._as_logged("weights.safetensors", "train", LARGEST_WEIGHTS) as path:
             weights = load_weights(path)
-        self._check_network(weights)
+            self._check_network(weights)
         return weights
 
     def history(self) -> History:
         """Read losses and frames."""
         most = self._largest_history()
         with (
-            self._as_logged("training/history.csv", "train", most[0]) as losses,
+            self.artifact("training/history.csv", "train", most[0]) as losses,
             self._as_logged("training/frames.safetensors", "train", most[1]) as frames,
         ):
             history = load_history(losses, frames)
-        self._check_network(history.frames)
-        self._check_losses(history.losses)
+            self._check_network(history.frames)
+            self._check_losses(history.losses)
         return history
 
     def _largest_history(self) -> tuple[int, int]:
