@@ -156,6 +156,12 @@ class Run:
     def _relative(self, file: Path) -> str:
         return str(file.relative_to(self._journal.directory / "artifacts"))
 
+    @property
+    def status(self) -> str | None:
+        """Say how it ended; None if it did not."""
+        last = [record for _, record in self._journal.records()][-1]
+        return last["status"] if last["kind"] == "status" else None
+
     def end(self, status: str) -> None:
         """Log how it ended."""
         self._journal.append("status", status=status, time=_now())

@@ -26,6 +26,7 @@ from fitreel.tracking.connection import (
     without_password,
 )
 from fitreel.tracking.delivery import Courier
+from fitreel.tracking.interruption import held
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.run import Run
 from fitreel.tracking.source import Source
@@ -110,16 +111,17 @@ class Tracker:
         journal keeps for going on with it. Raises Undelivered if the store took nothing for
         ``patience`` seconds at the end; ``on_wait`` is told in a line what it waits for.
         """
-        journal = new_journal()
-        try:
-            with plain_errors(self.uri):
-                journal.append("plan", uri=absolute(mlflow.get_tracking_uri()), plan=plan)
-                run = self._open(journal, source, name)
-        except BaseException:
-            journal.remove()
-            raise
-        with self._delivering(journal, run, patience, on_wait):
-            yield run
+        with held() as release:
+            journal = new_journal()
+            try:
+                with plain_errors(self.uri):
+                    journal.append("plan", uri=absolute(mlflow.get_tracking_uri()), plan=plan)
+                    run = self._open(journal, source, name)
+            except BaseException:
+                journal.remove()
+                raise
+            with self._delivering(journal, run, release, patience, on_wait):
+                yield run
 
     def _open(self, journal: Journal, source: Source | None, name: str | None) -> Run:
         run_id = self.active_run_id or (source.run_id if source else None)
@@ -170,40 +172,48 @@ class Tracker:
         on_wait: Callable[[str], None] = lambda _: None,
     ) -> Iterator[Run]:
         """Open a run again that its journal is about, as ``run`` does."""
-        try:
-            with plain_errors(self.uri):
-                run = self._enter(journal, self._tags(journal), self.source(run_id))
-        except BaseException:
-            journal.close()
-            raise
-        with self._delivering(journal, run, patience, on_wait):
-            yield run
+        with held() as release:
+            try:
+                with plain_errors(self.uri):
+                    run = self._enter(journal, self._tags(journal), self.source(run_id))
+            except BaseException:
+                journal.close()
+                raise
+            with self._delivering(journal, run, release, patience, on_wait):
+                yield run
 
     @contextmanager
     def _delivering(
-        self, journal: Journal, run: Run, patience: float, on_wait: Callable[[str], None]
+        self,
+        journal: Journal,
+        run: Run,
+        release: Callable[[], None],
+        patience: float,
+        on_wait: Callable[[str], None],
     ) -> Iterator[None]:
         courier = Courier(self.client, journal, run.run_id)
         courier.start()
         try:
+            release()
             yield
+            self._end(run, "FINISHED")
+            courier.finish(patience, on_wait)
         except BaseException as error:
             interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
-            with suppress(OSError):
-                self._end(run, "KILLED" if interrupted else "FAILED")
-            try:
-                courier.finish(HASTE if interrupted else patience, on_wait)
-            except (Undelivered, ValueError) as untold:
-                on_wait(str(untold))
-                journal.close()
-            else:
-                # What diverged would diverge again; all else can be gone on with.
-                journal.remove() if isinstance(error, ArithmeticError) else journal.close()
-            raise
-        self._end(run, "FINISHED")
-        try:
-            courier.finish(patience, on_wait)
-        except BaseException:
+            finished = run.status == "FINISHED"
+            if not finished:
+                with suppress(OSError):
+                    self._end(run, "KILLED" if interrupted else "FAILED")
+            if interrupted or not finished:
+                try:
+                    courier.finish(HASTE if interrupted else patience, on_wait)
+                except (Undelivered, ValueError) as untold:
+                    on_wait(str(untold))
+                else:
+                    # What diverged would diverge again; all else can be gone on with.
+                    if finished or isinstance(error, ArithmeticError):
+                        journal.remove()
+                        raise
             journal.close()
             raise
         journal.remove()
