@@ -6,9 +6,12 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import product
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import psutil
@@ -97,53 +100,88 @@ def test_a_signal_in_a_stage(
             assert journals(spool) == []
 
 
-def test_a_signal_at_any_moment(directory: Path, tmp_path: Path, torture: bool) -> None:
+def has_begun(spool: Path) -> bool:
+    return any(True for journal in journals(spool) for _ in records(journal))
+
+
+def has_ended(spool: Path) -> bool:
+    found = [record for journal in journals(spool) for record in records(journal)]
+    return any(record.get("status") == "FINISHED" for record in found)
+
+
+# Where a run is made and where it is closed a moment lasts a millisecond: there it is aimed.
+MOMENTS: dict[str, Callable[[Path], bool]] = {
+    "any": lambda _: True,
+    "opening": has_begun,
+    "closing": has_ended,
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_signal_at_any_moment(
+    directory: Path, tmp_path: Path, moment: str, torture: bool
+) -> None:
     """From the first import to the last delivery: a run is finished, or killed, or not made."""
     seed = random.randrange(2**32)
     chance = random.Random(seed)
-    outcomes: dict[str, int] = {}
-    for turn in range(300 if torture else 12):
-        spool, name = tmp_path / str(turn), f"any-{seed}-{turn}"
-        number = chance.choice(list(CODES))
-        process = processes.start(
-            *("run", "--epochs", "1000", "--max-frames", "40", "--experiment", name),
-            directory=directory,
-            said=tmp_path,
-            **{SPOOL: str(spool)},
+    outcomes = Counter[str]()
+    epochs = 1000 if moment == "any" else 20
+
+    def start(spool: Path, name: str) -> ForkServerProcess:
+        every = ("--epochs", str(epochs), "--max-frames", "40", "--experiment", name)
+        return processes.start(
+            "run", *every, directory=directory, said=tmp_path, **{SPOOL: str(spool)}
         )
-        time.sleep(0.1 + chance.uniform(0, 1.5 if chance.random() < 0.7 else 0.3))
+
+    started = time.monotonic()
+    start(tmp_path / "whole", f"{moment}-{seed}").join()
+    takes = time.monotonic() - started if moment == "any" else 0.05
+    for turn in range(100 if torture else 4):
+        what, spool = f"{moment}, seed {seed}, turn {turn}", tmp_path / str(turn)
+        number = chance.choice(list(CODES))
+        process = start(spool, what)
+        wait_until(
+            lambda: MOMENTS[moment](spool) or not process.is_alive(),  # noqa: B023
+            what,
+            pause=0.001,
+        )
+        time.sleep(chance.uniform(0, takes))
         assert process.pid
         with suppress(ProcessLookupError):
             chance.choice([os.kill, os.killpg])(process.pid, number)
         process.join()
-        what, errors = f"seed {seed}, turn {turn}", (tmp_path / "err").read_text()
         if process.exitcode == -number:
             continue  # Python had not come to our first line yet
+        errors = (tmp_path / "err").read_text()
         assert process.exitcode in (0, CODES[number]), f"{what}: {errors}"
-        assert "Traceback" not in errors, what
+        assert "Traceback" not in errors, f"{what}: {errors}"
         nobody_is_left(spool)
-        experiment = client(directory).get_experiment_by_name(name)
+        experiment = client(directory).get_experiment_by_name(what)
         made = client(directory).search_runs([experiment.experiment_id]) if experiment else []
         statuses = [run.info.status for run in made]
         assert statuses in ([], ["KILLED"], ["FINISHED"]), f"{what}: {statuses}"
-        outcome = f"{process.exitcode} {' '.join(statuses)}"
-        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        outcomes[f"{process.exitcode} {' '.join(statuses)}"] += 1
         if process.exitcode == 0:
             assert statuses == ["FINISHED"], what
         if statuses != ["KILLED"]:
+            # What was delivered may not have been removed any more.
+            code, _, errors = processes.run(
+                "sync", directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+            )
+            assert code == 0, f"{what}: {errors}"
             assert journals(spool) == [], what
             continue
         run_id = made[0].info.run_id
         losses(client(directory), run_id)
-        if torture or turn % 4 == 0:
+        if torture or turn % 2 == 0:
             code, _, errors = processes.run(
                 "resume", run_id, directory=directory, said=tmp_path, **{SPOOL: str(spool)}
             )
             assert code == 0, f"{what}: {errors}"
             assert client(directory).get_run(run_id).info.status == "FINISHED", what
-            assert len(losses(client(directory), run_id)) == 1000, what
+            assert len(losses(client(directory), run_id)) == epochs, what
             assert journals(spool) == [], what
-    print(f"seed {seed}: {outcomes}")
+    print(f"{moment}: seed {seed}, {dict(outcomes)}")
 
 
 @pytest.mark.parametrize("number", CODES)
