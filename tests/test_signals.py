@@ -1,10 +1,13 @@
 """Ctrl-C, SIGTERM and a runner that dies: the status says so, and no process stays behind."""
 
+import fcntl
 import os
+import pty
 import random
 import shutil
 import signal
 import subprocess
+import termios
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -186,21 +189,57 @@ def test_a_signal_at_any_moment(
 
 @pytest.mark.parametrize("number", CODES)
 def test_a_signal_to_the_real_command(tmp_path: Path, number: signal.Signals) -> None:
-    process = subprocess.Popen(
-        ["fitreel", "run", "--epochs", "10000000", "--frame-every", "1000"],
-        cwd=tmp_path,
-        env=environment(**{SPOOL: str(tmp_path / "spool")}),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_until(lambda: is_in("train", tmp_path / "spool"), "no training")
+    process = real_command(tmp_path)
     process.send_signal(number)
     _, errors = process.communicate()
-    assert process.returncode == CODES[number]
-    assert errors == ""
+    assert (process.returncode, errors) == (CODES[number], b"")
     (run,) = runs(client(tmp_path))
     assert run.info.status == "KILLED"
     assert losses(client(tmp_path), run.info.run_id)
+
+
+def test_a_terminal_that_is_closed(tmp_path: Path) -> None:
+    """The kernel sends SIGHUP; nohup has it ignored."""
+    killed, kept = tmp_path / "killed", tmp_path / "kept"
+    for directory, nohup in ((killed, ()), (kept, ("nohup",))):
+        directory.mkdir()
+        ours, theirs = pty.openpty()
+        process = real_command(directory, *nohup, terminal=theirs)
+        os.close(theirs)
+        os.close(ours)
+        if nohup:
+            time.sleep(1)
+            process.terminate()
+        assert process.wait() == (143 if nohup else 129)
+        nobody_is_left(directory / "spool")
+        (run,) = runs(client(directory))
+        assert run.info.status == "KILLED"
+        assert losses(client(directory), run.info.run_id)
+
+
+def real_command(
+    directory: Path, *before: str, terminal: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a long `fitreel run` as a shell does, perhaps in a terminal, and see it train."""
+
+    def prepare() -> None:
+        # A shell's background job ignores SIGINT, and its children with it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if terminal is not None:
+            fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+    process = subprocess.Popen(
+        [*before, "fitreel", "run", "--epochs", "10000000", "--frame-every", "1000"],
+        cwd=directory,
+        env=environment(**{SPOOL: str(directory / "spool")}),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=subprocess.PIPE if terminal is None else terminal,
+        start_new_session=True,
+        preexec_fn=prepare,
+    )
+    wait_until(partial(is_in, "train", directory / "spool"), "no training")
+    return process
 
 
 @pytest.fixture(scope="module")

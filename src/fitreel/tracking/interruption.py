@@ -5,12 +5,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
 def held() -> Iterator[Callable[[], None]]:
-    """Hold Ctrl-C and SIGTERM back until the block ends, or what it gives is called."""
+    """Hold Ctrl-C, SIGTERM and SIGHUP back until the block ends, or what it gives is called."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None  # signals interrupt the main thread only
         return
