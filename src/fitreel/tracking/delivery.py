@@ -230,6 +230,8 @@ class Courier(threading.Thread):
         self._delivery = Delivery(client, journal, run_id)
         self._closing = threading.Event()
         self._given_up = threading.Event()
+        # Not is_alive(): a join() that a signal breaks off takes the thread for stopped.
+        self._over = threading.Event()
         self._heard = time.monotonic()  # when the store took something last
         self._beaten = time.monotonic()
         self.trouble: Exception | None = None
@@ -256,6 +258,8 @@ class Courier(threading.Thread):
                 self._closing.wait(PAUSE)
         except Exception as error:
             self.trouble = error
+        finally:
+            self._over.set()
 
     def _note(self, error: BaseException) -> bool:
         """Remember what goes wrong; tell whether to try again."""
@@ -277,8 +281,7 @@ class Courier(threading.Thread):
         self._closing.set()
         self._heard = time.monotonic()
         told = False
-        while self.is_alive():
-            self.join(0.02)
+        while not self._over.wait(0.02):
             silence = time.monotonic() - self._heard
             if self.trouble and (silence > patience or not is_passing(self.trouble)):
                 self._given_up.set()
