@@ -1,5 +1,6 @@
 """Commands as real processes that start at once: forked off one that has imported everything."""
 
+import atexit
 import multiprocessing
 import os
 import sys
@@ -27,6 +28,7 @@ def start(
     where = (directory, Path(said or directory))
     process = CONTEXT.Process(target=_command, args=(arguments, *where, environment))
     process.start()
+    atexit.register(process.kill)  # whatever fails meanwhile
     return process
 
 

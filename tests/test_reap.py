@@ -70,7 +70,7 @@ def begun(directory: Path, number: int) -> list[str]:
 
 
 def test_killed_runs_are_told_from_living_ones(directory: Path, torture: bool) -> None:
-    many = 8 if torture else 2
+    many = 4 if torture else 2
     started = [
         processes.start(*LONG, directory=directory, **spool(directory)) for _ in range(2 * many)
     ]
