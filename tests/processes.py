@@ -3,6 +3,7 @@
 import atexit
 import multiprocessing
 import os
+import signal
 import sys
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -54,4 +55,8 @@ def _command(
     sys.argv = ["fitreel", *arguments]
     from pipeline.app import main
 
-    main()
+    try:
+        main()
+    finally:  # what multiprocessing does at the end is nobody's to interrupt
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
