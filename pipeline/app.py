@@ -23,6 +23,7 @@ from pipeline.run import run
 from pipeline.sync import sync
 from pipeline.train import train
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -54,9 +55,11 @@ def root(
 
 def main() -> Never:
     """Run the command line: exit 0, 1 if a training diverged or differs, 2 on a bad input."""
-    # MLflow stops its projects with SIGTERM; unwinding closes the run.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    # MLflow stops its projects with SIGTERM, a terminal that is closed with SIGHUP, which nohup
+    # has ignored; unwinding closes the run.
+    for number in SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     # A full collection walks all that torch and mlflow imported for 0.3 s, and finds nothing.
     gc.set_threshold(500_000, 20, 100)
     # A run's name may hold letters that matplotlib's font lacks: an empty box says it.
@@ -81,8 +84,12 @@ def main() -> Never:
 
 def _interrupt(number: int, _: object) -> Never:
     """Unwind, which closes the run; a second signal does not break into that."""
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
+    if number == signal.SIGHUP:  # there is no terminal any more to write to
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for output in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, output.fileno())
     sys.exit(128 + number)
 
 

@@ -45,12 +45,12 @@ def records(journal: Path) -> Iterator[Record]:
         yield from (record for _, record in read(journal))
 
 
-def wait_until(happens: Callable[[], bool], what: str) -> None:
+def wait_until(happens: Callable[[], bool], what: str, pause: float = 0.02) -> None:
     """Look until it happens."""
     end = time.monotonic() + LIMIT
     while not happens():
         assert time.monotonic() < end, f"waited {LIMIT:g} s: {what}"
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def marked(spool: Path) -> list[psutil.Process]:

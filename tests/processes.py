@@ -1,7 +1,9 @@
 """Commands as real processes that start at once: forked off one that has imported everything."""
 
+import atexit
 import multiprocessing
 import os
+import signal
 import sys
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -27,6 +29,7 @@ def start(
     where = (directory, Path(said or directory))
     process = CONTEXT.Process(target=_command, args=(arguments, *where, environment))
     process.start()
+    atexit.register(process.kill)  # whatever fails meanwhile
     return process
 
 
@@ -52,4 +55,8 @@ def _command(
     sys.argv = ["fitreel", *arguments]
     from pipeline.app import main
 
-    main()
+    try:
+        main()
+    finally:  # what multiprocessing does at the end is nobody's to interrupt
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)

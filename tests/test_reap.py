@@ -70,7 +70,7 @@ def begun(directory: Path, number: int) -> list[str]:
 
 
 def test_killed_runs_are_told_from_living_ones(directory: Path, torture: bool) -> None:
-    many = 8 if torture else 2
+    many = 4 if torture else 2
     started = [
         processes.start(*LONG, directory=directory, **spool(directory)) for _ in range(2 * many)
     ]
@@ -116,7 +116,7 @@ def test_killed_runs_are_told_from_living_ones(directory: Path, torture: bool) -
 
 def test_a_reaped_run_goes_on(directory: Path) -> None:
     process = processes.start(
-        *("run", "--epochs", "20000", "--frame-every", "1000"),
+        *("run", "--epochs", "6000", "--frame-every", "1000"),
         directory=directory,
         **spool(directory),
     )
@@ -128,7 +128,7 @@ def test_a_reaped_run_goes_on(directory: Path) -> None:
     assert (code, output) == (0, f"{run_id}\n"), errors
     found = client(directory).get_run(run_id)
     assert found.info.status == "FINISHED"
-    assert len(losses(client(directory), run_id)) == 20000
+    assert len(losses(client(directory), run_id)) == 6000
     assert told(directory) == {}
 
 

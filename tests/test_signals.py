@@ -1,14 +1,20 @@
 """Ctrl-C, SIGTERM and a runner that dies: the status says so, and no process stays behind."""
 
+import fcntl
 import os
+import pty
 import random
 import shutil
 import signal
 import subprocess
+import termios
 import time
+from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import product
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import psutil
@@ -20,17 +26,17 @@ from tests.faults import SPOOL, client, journals, losses, marked, records, runs,
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 SHORT = ("--epochs", "40")
-# Settings that make a stage last for seconds, and a param that it logs when it begins.
+# Settings that make a stage last for seconds.
 LONG = {
-    "generate": (("--samples", "1000000", "--epochs", "2"), "samples"),
-    "train": (("--epochs", "30000", "--frame-every", "1000"), "epochs"),
-    "evaluate": ((*SHORT, "--test-samples", "10000000"), "test_samples"),
-    "animate": (("--epochs", "2000", "--frame-every", "1", "--max-frames", "2000"), "fps"),
+    "generate": ("--samples", "1000000", "--epochs", "2"),
+    "train": ("--epochs", "30000", "--frame-every", "1000"),
+    "evaluate": (*SHORT, "--test-samples", "10000000"),
+    "animate": ("--epochs", "2000", "--frame-every", "1", "--max-frames", "2000"),
     "animate mp4": (
-        ("--epochs", "400", "--frame-every", "1", "--max-frames", "400", "--format", "mp4"),
-        "fps",
+        *("--epochs", "400", "--frame-every", "1", "--max-frames", "400", "--format", "mp4"),
     ),
 }
+BEFORE = {"evaluate": "train", "animate": "evaluate"}
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +52,12 @@ def is_in(stage: str, spool: Path) -> bool:
     """Tell whether the one command of a spool is in a stage: begun, not done."""
     name, _, film = stage.partition(" ")
     found = [record for journal in journals(spool) for record in records(journal)]
-    begun = any(LONG[stage][1] in record.get("params", {}) for record in found)
     if stage == "train":
         begun = any(record["kind"] == "losses" for record in found)
+    elif stage == "generate":
+        begun = any("mlflow.runName" in record.get("tags", {}) for record in found)
+    else:
+        begun = any(record.get("stage") == BEFORE[name] for record in found)
     if film:
         begun = begun and any("ffmpeg" in process.name() for process in marked(spool))
     return begun and not any(record.get("stage") == name for record in found)
@@ -71,7 +80,7 @@ def test_a_signal_in_a_stage(
             continue  # Ctrl-C goes to the group, SIGTERM to the process: as it mostly is
         spool = tmp_path / f"{reach.__name__}-{again}"
         process = processes.start(
-            "run", *LONG[stage][0], directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+            "run", *LONG[stage], directory=directory, said=tmp_path, **{SPOOL: str(spool)}
         )
         wait_until(partial(is_in, stage, spool), f"no {stage}")
         time.sleep(again * 0.1)
@@ -97,72 +106,143 @@ def test_a_signal_in_a_stage(
             assert journals(spool) == []
 
 
-def test_a_signal_at_any_moment(directory: Path, tmp_path: Path, torture: bool) -> None:
+def has_begun(spool: Path) -> bool:
+    return any(True for journal in journals(spool) for _ in records(journal))
+
+
+def has_ended(spool: Path) -> bool:
+    found = [record for journal in journals(spool) for record in records(journal)]
+    return any(record.get("status") == "FINISHED" for record in found)
+
+
+# Where a run is made and where it is closed a moment lasts a millisecond: there it is aimed.
+MOMENTS: dict[str, Callable[[Path], bool]] = {
+    "any": lambda _: True,
+    "opening": has_begun,
+    "closing": has_ended,
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_signal_at_any_moment(
+    directory: Path, tmp_path: Path, moment: str, torture: bool
+) -> None:
     """From the first import to the last delivery: a run is finished, or killed, or not made."""
     seed = random.randrange(2**32)
     chance = random.Random(seed)
-    outcomes: dict[str, int] = {}
-    for turn in range(300 if torture else 12):
-        spool, name = tmp_path / str(turn), f"any-{seed}-{turn}"
-        number = chance.choice(list(CODES))
-        process = processes.start(
-            *("run", "--epochs", "1000", "--max-frames", "40", "--experiment", name),
-            directory=directory,
-            said=tmp_path,
-            **{SPOOL: str(spool)},
+    outcomes = Counter[str]()
+    epochs = 1000 if moment == "any" else 20
+
+    def start(spool: Path, name: str) -> ForkServerProcess:
+        every = ("--epochs", str(epochs), "--max-frames", "40", "--experiment", name)
+        return processes.start(
+            "run", *every, directory=directory, said=tmp_path, **{SPOOL: str(spool)}
         )
-        time.sleep(0.1 + chance.uniform(0, 1.5 if chance.random() < 0.7 else 0.3))
+
+    started = time.monotonic()
+    start(tmp_path / "whole", f"{moment}-{seed}").join()
+    takes = time.monotonic() - started if moment == "any" else 0.05
+    for turn in range(100 if torture else 4):
+        what, spool = f"{moment}, seed {seed}, turn {turn}", tmp_path / str(turn)
+        number = chance.choice(list(CODES))
+        process = start(spool, what)
+        wait_until(
+            lambda: MOMENTS[moment](spool) or not process.is_alive(),  # noqa: B023
+            what,
+            pause=0.001,
+        )
+        time.sleep(chance.uniform(0, takes))
         assert process.pid
         with suppress(ProcessLookupError):
             chance.choice([os.kill, os.killpg])(process.pid, number)
         process.join()
-        what, errors = f"seed {seed}, turn {turn}", (tmp_path / "err").read_text()
         if process.exitcode == -number:
             continue  # Python had not come to our first line yet
+        errors = (tmp_path / "err").read_text()
         assert process.exitcode in (0, CODES[number]), f"{what}: {errors}"
-        assert "Traceback" not in errors, what
+        assert "Traceback" not in errors, f"{what}: {errors}"
         nobody_is_left(spool)
-        experiment = client(directory).get_experiment_by_name(name)
+        experiment = client(directory).get_experiment_by_name(what)
         made = client(directory).search_runs([experiment.experiment_id]) if experiment else []
         statuses = [run.info.status for run in made]
         assert statuses in ([], ["KILLED"], ["FINISHED"]), f"{what}: {statuses}"
-        outcome = f"{process.exitcode} {' '.join(statuses)}"
-        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        outcomes[f"{process.exitcode} {' '.join(statuses)}"] += 1
         if process.exitcode == 0:
             assert statuses == ["FINISHED"], what
         if statuses != ["KILLED"]:
+            # What was delivered may not have been removed any more.
+            code, _, errors = processes.run(
+                "sync", directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+            )
+            assert code == 0, f"{what}: {errors}"
             assert journals(spool) == [], what
             continue
         run_id = made[0].info.run_id
         losses(client(directory), run_id)
-        if torture or turn % 4 == 0:
+        if torture or turn % 2 == 0:
             code, _, errors = processes.run(
                 "resume", run_id, directory=directory, said=tmp_path, **{SPOOL: str(spool)}
             )
             assert code == 0, f"{what}: {errors}"
             assert client(directory).get_run(run_id).info.status == "FINISHED", what
-            assert len(losses(client(directory), run_id)) == 1000, what
+            assert len(losses(client(directory), run_id)) == epochs, what
             assert journals(spool) == [], what
-    print(f"seed {seed}: {outcomes}")
+    print(f"{moment}: seed {seed}, {dict(outcomes)}")
 
 
 @pytest.mark.parametrize("number", CODES)
 def test_a_signal_to_the_real_command(tmp_path: Path, number: signal.Signals) -> None:
-    process = subprocess.Popen(
-        ["fitreel", "run", "--epochs", "10000000", "--frame-every", "1000"],
-        cwd=tmp_path,
-        env=environment(**{SPOOL: str(tmp_path / "spool")}),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_until(lambda: is_in("train", tmp_path / "spool"), "no training")
+    process = real_command(tmp_path)
     process.send_signal(number)
     _, errors = process.communicate()
-    assert process.returncode == CODES[number]
-    assert errors == ""
+    assert (process.returncode, errors) == (CODES[number], b"")
     (run,) = runs(client(tmp_path))
     assert run.info.status == "KILLED"
     assert losses(client(tmp_path), run.info.run_id)
+
+
+def test_a_terminal_that_is_closed(tmp_path: Path) -> None:
+    """The kernel sends SIGHUP; nohup has it ignored."""
+    killed, kept = tmp_path / "killed", tmp_path / "kept"
+    for directory, nohup in ((killed, ()), (kept, ("nohup",))):
+        directory.mkdir()
+        ours, theirs = pty.openpty()
+        process = real_command(directory, *nohup, terminal=theirs)
+        os.close(theirs)
+        os.close(ours)
+        if nohup:
+            time.sleep(1)
+            process.terminate()
+        assert process.wait() == (143 if nohup else 129)
+        nobody_is_left(directory / "spool")
+        (run,) = runs(client(directory))
+        assert run.info.status == "KILLED"
+        assert losses(client(directory), run.info.run_id)
+
+
+def real_command(
+    directory: Path, *before: str, terminal: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a long `fitreel run` as a shell does, perhaps in a terminal, and see it train."""
+
+    def prepare() -> None:
+        # A shell's background job ignores SIGINT, and its children with it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if terminal is not None:
+            fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+    process = subprocess.Popen(
+        [*before, "fitreel", "run", "--epochs", "10000000", "--frame-every", "1000"],
+        cwd=directory,
+        env=environment(**{SPOOL: str(directory / "spool")}),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=subprocess.PIPE if terminal is None else terminal,
+        start_new_session=True,
+        preexec_fn=prepare,
+    )
+    wait_until(partial(is_in, "train", directory / "spool"), "no training")
+    return process
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +290,7 @@ def test_a_signal_under_mlflow_run(project: Path, tmp_path: Path, torture: bool)
 
 def mlflow_run(project: Path, spool: Path, stage: str) -> subprocess.Popen[bytes]:
     """Start `mlflow run` in a session of its own, with the settings of a long stage."""
-    words = LONG[stage][0]
+    words = LONG[stage]
     params = [
         f"-P{name[2:].replace('-', '_')}={value}"
         for name, value in zip(words[::2], words[1::2], strict=True)

@@ -37,6 +37,8 @@ class Courier(threading.Thread):
         self._delivery = Delivery(client, journal, run_id)
         self._closing = threading.Event()
         self._given_up = threading.Event()
+        # Not is_alive(): a join() that a signal breaks off takes the thread for stopped.
+        self._over = threading.Event()
         self._heard = time.monotonic()  # when the store took something last
         self._beaten = time.monotonic()
         self.trouble: Exception | None = None
@@ -63,6 +65,8 @@ class Courier(threading.Thread):
                 self._closing.wait(PAUSE)
         except Exception as error:
             self.trouble = error
+        finally:
+            self._over.set()
 
     @property
     def waits(self) -> bool:
@@ -92,8 +96,7 @@ class Courier(threading.Thread):
         self._closing.set()
         began = self._heard = time.monotonic()
         told = False
-        while self.is_alive():
-            self.join(0.02)
+        while not self._over.wait(0.02):
             now = time.monotonic()
             silence = now - self._heard if self.trouble else 0.0
             lasting = self.trouble is not None and not is_passing(self.trouble)

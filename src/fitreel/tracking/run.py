@@ -155,6 +155,14 @@ class Run:
     def _relative(self, file: Path) -> str:
         return str(file.relative_to(self._journal.directory / "artifacts"))
 
+    @property
+    def status(self) -> str | None:
+        """Say how it ended; None if it did not."""
+        status = None
+        for _, record in self._journal.records():
+            status = record["status"] if record["kind"] == "status" else None
+        return status
+
     def end(self, status: str) -> None:
         """Log how it ended."""
         self._journal.append("status", status=status, time=_now())

@@ -28,6 +28,7 @@ from fitreel.tracking.connection import (
     without_password,
 )
 from fitreel.tracking.courier import Courier
+from fitreel.tracking.interruption import held
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.run import Run
 from fitreel.tracking.source import Source
@@ -113,16 +114,17 @@ class Tracker:
         journal keeps for going on with it. Raises Undelivered if the store took nothing for
         ``patience`` seconds at the end; ``on_wait`` is told in a line what it waits for.
         """
-        journal = new_journal()
-        try:
-            with plain_errors(self.uri):
-                journal.append("plan", uri=absolute(mlflow.get_tracking_uri()), plan=plan)
-                run = self._open(journal, source, name)
-        except BaseException:
-            journal.remove()
-            raise
-        with self._delivering(journal, run, patience, on_wait):
-            yield run
+        with held() as release:
+            journal = new_journal()
+            try:
+                with plain_errors(self.uri):
+                    journal.append("plan", uri=absolute(mlflow.get_tracking_uri()), plan=plan)
+                    run = self._open(journal, source, name)
+            except BaseException:
+                journal.remove()
+                raise
+            with self._delivering(journal, run, release, patience, on_wait):
+                yield run
 
     def _open(self, journal: Journal, source: Source | None, name: str | None) -> Run:
         run_id = self.active_run_id or (source.run_id if source else None)
@@ -173,46 +175,65 @@ class Tracker:
         on_wait: Callable[[str], None] = lambda _: None,
     ) -> Iterator[Run]:
         """Open a run again that its journal is about, as ``run`` does."""
-        try:
-            with plain_errors(self.uri):
-                run = self._enter(journal, self._tags(journal), self.source(run_id))
-        except BaseException:
-            journal.close()
-            raise
-        with self._delivering(journal, run, patience, on_wait):
-            yield run
+        with held() as release:
+            try:
+                with plain_errors(self.uri):
+                    run = self._enter(journal, self._tags(journal), self.source(run_id))
+            except BaseException:
+                journal.close()
+                raise
+            with self._delivering(journal, run, release, patience, on_wait):
+                yield run
 
     @contextmanager
     def _delivering(
-        self, journal: Journal, run: Run, patience: float, on_wait: Callable[[str], None]
+        self,
+        journal: Journal,
+        run: Run,
+        release: Callable[[], None],
+        patience: float,
+        on_wait: Callable[[str], None],
     ) -> Iterator[None]:
         courier = Courier(self.client, journal, run.run_id)
         courier.start()
         try:
+            release()
             yield
-        except BaseException as error:
-            interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
-            status = "KILLED" if interrupted else "FAILED"
-            with suppress(OSError):
-                run.end(status)
-            try:
-                courier.finish(patience, on_wait, HASTE if interrupted else math.inf)
-            except (Undelivered, ValueError) as untold:
-                if not courier.waits:  # no time for the rest, or the disk is full
-                    journal.make_room()
-                    with suppress(Exception):
-                        self.client.set_terminated(run.run_id, status)
-                if not isinstance(error, OSError):  # which says the same
-                    on_wait(str(untold))
-                journal.close()
-            else:
-                # What diverged would diverge again; all else can be gone on with.
-                journal.remove() if isinstance(error, ArithmeticError) else journal.close()
-            raise
-        run.end("FINISHED")
-        try:
+            run.end("FINISHED")
             courier.finish(patience, on_wait)
-        except BaseException:
-            journal.close()
+        except BaseException as error:
+            over = self._stop(run, courier, journal, error, patience, on_wait)
+            journal.remove() if over else journal.close()
             raise
         journal.remove()
+
+    def _stop(
+        self,
+        run: Run,
+        courier: Courier,
+        journal: Journal,
+        error: BaseException,
+        patience: float,
+        on_wait: Callable[[str], None],
+    ) -> bool:
+        """Close a run that was broken off; tell whether there is nothing to go on with."""
+        interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
+        finished = run.status == "FINISHED"  # then only its delivery was broken off
+        status = "KILLED" if interrupted else "FAILED"
+        if finished and not interrupted:
+            return False
+        if not finished:
+            with suppress(OSError):
+                run.end(status)
+        try:
+            courier.finish(patience, on_wait, HASTE if interrupted else math.inf)
+        except (Undelivered, ValueError) as untold:
+            if not finished and not courier.waits:  # no time for all of it, or the disk is full
+                journal.make_room()
+                with suppress(Exception):
+                    self.client.set_terminated(run.run_id, status)
+            if not isinstance(error, OSError):  # which says the same
+                on_wait(str(untold))
+            return False
+        # What diverged would diverge again; all else can be gone on with.
+        return finished or isinstance(error, ArithmeticError)
