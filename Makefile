@@ -13,9 +13,9 @@ test: $(VENV)/ready-to-develop
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 torture: $(VENV)/ready-to-develop
-	$(BIN)/python -m pytest --torture -rP --numprocesses 2 --dist loadfile \
-		tests/test_crash.py tests/test_outage.py tests/test_signals.py tests/test_parallel.py \
-		tests/test_full_disk.py tests/test_fuzz.py
+	FUZZ=torture $(BIN)/python -m pytest --torture -rP --numprocesses 2 --dist loadfile \
+		tests/test_crash.py tests/test_outage.py tests/test_sync.py tests/test_signals.py \
+		tests/test_reap.py tests/test_parallel.py tests/test_full_disk.py tests/test_fuzz.py
 
 ui: $(VENV)/ready
 	$(BIN)/mlflow ui

@@ -45,9 +45,10 @@ def reproduce(
     then = source.tags.get("fitreel.diverged_epoch", NEVER)
     if not source.has_training and then == NEVER:
         raise ValueError(f"run {source.run_id} has no training to reproduce")
-    settings, records = source.training_settings(), recorded_losses(source)
+    settings = source.training_settings()
     if settings is None:
         raise ValueError(f"run {source.run_id} does not tell how it was trained")
+    records = recorded_losses(source)
     with source.points() as points:
         results = differences_in_points(source, points)
         dataset = fitreel.load_dataset(points)

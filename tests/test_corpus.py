@@ -20,6 +20,7 @@ import yaml
 
 from fitreel.dataset import load_dataset, sha256
 from fitreel.settings import (
+    CheckpointSettings,
     DataSettings,
     EvaluationSettings,
     FilmSettings,
@@ -35,9 +36,16 @@ from tests.inputs import place, text
 
 # Which command takes which input. A new command is a word in each line that is its own.
 SETTINGS: dict[str, list[type[Settings]]] = {
-    "run": [DataSettings, TrainingSettings, LiveSettings, EvaluationSettings, FilmSettings],
+    "run": [
+        DataSettings,
+        TrainingSettings,
+        CheckpointSettings,
+        LiveSettings,
+        EvaluationSettings,
+        FilmSettings,
+    ],
     "generate": [DataSettings],
-    "train": [TrainingSettings, LiveSettings],
+    "train": [TrainingSettings, CheckpointSettings, LiveSettings],
     "evaluate": [EvaluationSettings],
     "animate": [FilmSettings],
 }
@@ -47,6 +55,11 @@ TARGETED = {
     "experiment": ["run", "generate", "train", "evaluate", "animate"],
     "tracking_uri": ["run", "generate", "train", "evaluate", "animate"],
 }
+# The same for the commands that take a run as an argument, or a store and no settings. Those that
+# ask no store for a run that they do not know, or tell what is wrong in a table, are left out
+# where it is the store that refuses.
+ARGUED = {"resume": True, "reproduce": True, "sync": False}
+STORED = {"reap": True, "reproduce": True, "resume": True, "sync": False, "doctor": False}
 DATASET = "data/dataset.csv"
 READERS = {
     DATASET: ["train", "evaluate", "animate"],
@@ -355,6 +368,10 @@ def ids_and_names() -> Iterator[Any]:
     for case in CORPUS["runs"]:
         for command in case.get("commands", TARGETED[case["option"]]):
             yield pytest.param(case, command, id=f"{case['option']}-{case['name']}-{command}")
+        if case["option"] == "run" and "commands" not in case:
+            for command, asks in ARGUED.items():
+                if asks or is_early(case):
+                    yield pytest.param(case, command, id=f"run-{case['name']}-{command}")
 
 
 @pytest.mark.parametrize(("case", "command"), list(ids_and_names()))
@@ -364,14 +381,13 @@ def test_ids_and_names(
     early, value = is_early(case), text(case["value"])
     here = Place(tmp_path, None if early else base)
     before = here.files()
-    done = here.run(
-        light if early else forker,
-        command,
-        *goes_on(base, command),
-        f"--{case['option'].replace('_', '-')}={value}",
-    )
+    given = [f"--{case['option'].replace('_', '-')}={value}"]
+    message = case.get("refused", "")
+    if command in ARGUED:
+        given, message = ["--", value], message.replace("'--run'", "'RUN'")
+    done = here.run(light if early else forker, command, *goes_on(base, command), *given)
     if "refused" in case:
-        check_refused(done, told(case["refused"], store=f"sqlite:///{here.work}/mlflow.db"))
+        check_refused(done, told(message, store=f"sqlite:///{here.work}/mlflow.db"))
         assert here.files() == before
     else:
         assert value in here.names(check_read(done, here))
@@ -408,6 +424,10 @@ def uris() -> Iterator[Any]:
     for case in CORPUS["uris"]:
         for command in case.get("commands", TARGETED["tracking_uri"]):
             yield pytest.param(case, command, "option", id=f"{case['name']}-{command}")
+        if "refused" in case and "commands" not in case:
+            for command, asks in STORED.items():
+                if asks or is_early(case):
+                    yield pytest.param(case, command, "option", id=f"{case['name']}-{command}")
         if case.get("variable", True):
             yield pytest.param(case, "generate", "variable", id=f"{case['name']}-variable")
 
@@ -427,7 +447,8 @@ def test_tracking_uris(
     before = here.files()
     if way == "option":
         option = f"--tracking-uri={uri}"
-        done = here.run(light if early else forker, command, *goes_on(base, command), option)
+        run = ["--", base.ids["trained"]] if command in ("reproduce", "resume") else []
+        done = here.run(light if early else forker, command, *goes_on(base, command), option, *run)
     else:
         done = here.run(forker, command, *goes_on(base, command), MLFLOW_TRACKING_URI=uri)
     if "refused" in case:

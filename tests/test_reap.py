@@ -267,7 +267,7 @@ def test_a_living_process_is_heard_of(
 ) -> None:
     """As it is, every 30 seconds; in the short version every tenth of one."""
     if not torture:
-        monkeypatch.setattr("fitreel.tracking.delivery.BEAT", 0.1)
+        monkeypatch.setattr("fitreel.tracking.courier.BEAT", 0.1)
     monkeypatch.setenv(SPOOL, str(directory / "spool"))
     tracker = Tracker(f"sqlite:///{directory}/mlflow.db")
 

@@ -51,13 +51,13 @@ def check_database(uri: str) -> None:
             raise PermissionError(f"cannot make the directory of {path}: {error}") from None
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise PermissionError(f"cannot write {path}; name another place with --tracking-uri")
-        if not path.exists():
-            create_database(path)
     timeout = {"connect_timeout": PATIENCE} if kind in ("postgresql", "mysql") else {}
     try:
         engine = sqlalchemy.create_engine(uri, connect_args=timeout)
     except ModuleNotFoundError as error:
         raise ConnectionError(f"{without_password(uri)} needs a package: {error}") from None
+    if kind == "sqlite" and path.name and not path.exists():
+        create_database(path)
     with engine.connect() as connection:
         sqlalchemy.inspect(connection).get_table_names()
     engine.dispose()
