@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pathlib import Path
 import fitreel
 from benchmarks import alternatives
 from benchmarks.timing import Side, seconds
+from fitreel.checkpoints import Checkpoints
+from fitreel.journal import Journal
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -107,6 +110,26 @@ def trainings(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
     return ours, lambda: seconds(lambda: alternatives.bare_loop(dataset))
 
 
+def checkpoints(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
+    dataset = fitreel.generate()
+    settings = fitreel.TrainingSettings(epochs=10_000)
+    every = fitreel.CheckpointSettings().checkpoint_every
+
+    def ours() -> float:
+        journal = Journal(Path(tempfile.mkdtemp(dir=here)))
+        kept = Checkpoints(journal, settings, every)
+
+        def kept_fit() -> None:
+            with kept.keeping():
+                fitreel.fit(dataset, settings, lambda epoch, _, now: kept.on_epoch(epoch, now))
+
+        took = seconds(kept_fit)
+        journal.remove()
+        return took
+
+    return ours, lambda: seconds(lambda: fitreel.fit(dataset, settings))
+
+
 ROWS = {
     "run": Row(
         "`fitreel run`",
@@ -163,6 +186,15 @@ ROWS = {
         "[side](../benchmarks/alternatives.py) is `torch.optim.SGD`, `nn.MSELoss`, `zero_grad`, "
         "`backward`, `step` and `loss.item()`.",
         prepare=trainings,
+    ),
+    "checkpoints": Row(
+        "`fit` with checkpoints",
+        "`fit` without",
+        goal=1.2,
+        faster=False,
+        compared="In one process, 10,000 epochs. Ours writes losses and frames into a journal and "
+        "the state into a checkpoint every 500 epochs, the default; the other side keeps nothing.",
+        prepare=checkpoints,
     ),
     "help": Row(
         "`fitreel --help`",

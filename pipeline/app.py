@@ -20,22 +20,24 @@ from pipeline.reap import reap
 from pipeline.reproduce import reproduce
 from pipeline.resume import resume
 from pipeline.run import run
-from pipeline.sync import sync
+from pipeline.sync import UNDELIVERED, sync
 from pipeline.train import train
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HANGUP = getattr(signal, "SIGHUP", signal.SIGTERM)  # Windows has none
+SIGNALS = (signal.SIGINT, signal.SIGTERM, HANGUP)
 app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )
+
 for command in (run, generate, train, evaluate, animate):
-    app.command()(with_options(command))
-app.command()(resume)
-app.command()(sync)
-app.command()(reap)
-app.command()(reproduce)
-app.command()(doctor)
+    app.command(rich_help_panel="Run")(with_options(command))
+app.command(rich_help_panel="Afterwards")(resume)
+app.command(rich_help_panel="Afterwards")(sync)
+app.command(rich_help_panel="Afterwards")(reap)
+app.command(rich_help_panel="Afterwards")(reproduce)
+app.command(rich_help_panel="Afterwards")(doctor)
 
 
 @app.callback(invoke_without_command=True)
@@ -45,7 +47,7 @@ def root(
 ) -> None:
     """Watch a network learn a curve, and keep every run.
 
-    `fitreel run` does it all; the other commands are its stages, one by one.
+    `fitreel run` does it all; its stages work one by one, too.
     """
     if version:
         print(fitreel.__version__)
@@ -58,7 +60,7 @@ def main() -> Never:
     # MLflow stops its projects with SIGTERM, a terminal that is closed with SIGHUP, which nohup
     # has ignored; unwinding closes the run.
     for number in SIGNALS:
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+        if number != HANGUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
     # A full collection walks all that torch and mlflow imported for 0.3 s, and finds nothing.
     gc.set_threshold(500_000, 20, 100)
@@ -75,7 +77,7 @@ def main() -> Never:
     except (ValueError, OSError) as error:
         _fail(str(error), 2)
     except fitreel.Undelivered as error:
-        _fail(str(error), os.EX_TEMPFAIL)
+        _fail(str(error), UNDELIVERED)
     else:
         sys.exit(code)
     finally:
@@ -86,7 +88,7 @@ def _interrupt(number: int, _: object) -> Never:
     """Unwind, which closes the run; a second signal does not break into that."""
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
-    if number == signal.SIGHUP:  # there is no terminal any more to write to
+    if number == HANGUP != signal.SIGTERM:  # there is no terminal any more to write to
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for output in (sys.stdout, sys.stderr):
             os.dup2(nowhere, output.fileno())

@@ -1,12 +1,12 @@
 """sync: deliver what waits in the spool."""
 
-import os
-
 import typer
 
 import fitreel
 from pipeline import console
 from pipeline.options import RUN_OR_ALL, TRACKING_URI
+
+UNDELIVERED = 75  # as a mail program ends that will have to try again
 
 
 def sync(
@@ -22,7 +22,7 @@ def sync(
     codes = list[int]()
     for delivered in fitreel.sync(run, tracking_uri):
         console.say(delivered.text)
-        codes.append((2 if delivered.is_stuck else os.EX_TEMPFAIL) if delivered.trouble else 0)
+        codes.append((2 if delivered.is_stuck else UNDELIVERED) if delivered.trouble else 0)
     if not codes:
         console.say("nothing waits")
     raise typer.Exit(max(codes, default=0))
