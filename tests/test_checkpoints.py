@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fitreel import checkpoints
-from fitreel.checkpoints import Checkpoints
+from fitreel.checkpoints import Checkpoints, unpack
 from fitreel.dataset import Dataset
 from fitreel.journal import Journal
 from fitreel.settings import OptimizerName, TrainingSettings
@@ -40,7 +40,8 @@ def losses(journal: Journal) -> list[float]:
     for _, record in journal.records():
         if record["kind"] == "losses":
             assert record["first"] == len(found)
-            found += record["values"]
+            found += unpack(record["numbers"]).tolist()
+            assert record["count"] == len(found) - record["first"]
     return found
 
 

@@ -30,6 +30,7 @@ from mlflow.types import ColSpec, Schema
 from mlflow.utils import requirements_utils
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
+from fitreel.checkpoints import unpack
 from fitreel.dataset import load_dataset, sha256
 from fitreel.journal import Journal, Record
 from fitreel.tracking.connection import without_password
@@ -71,7 +72,7 @@ class Delivery:
             for behind, record in self._journal.records(self._position):
                 if record["kind"] in ("values", "losses"):
                     found.append(record)
-                    size += len(record.get("values", ())) + 10
+                    size += record.get("count", 0) + 10
                 elif record["kind"] in DELIVERED:
                     if found:
                         break
@@ -176,10 +177,9 @@ DELIVERED = ("values", "losses", "artifacts", "dataset", "model", "status")
 
 def losses(record: Record) -> Iterator[Metric]:
     """Make metrics of a record of losses, their times spread evenly over the record's."""
-    times = np.linspace(record["start"], record["end"], len(record["values"])).astype(int).tolist()
-    for epoch, (value, when) in enumerate(
-        zip(record["values"], times, strict=True), start=record["first"]
-    ):
+    values = unpack(record["numbers"]).tolist()
+    times = np.linspace(record["start"], record["end"], len(values)).astype(int).tolist()
+    for epoch, (value, when) in enumerate(zip(values, times, strict=True), start=record["first"]):
         yield Metric("loss", value, when, epoch)
 
 
