@@ -26,7 +26,7 @@ ARTIFACTS = (
     "weights.csv",
     "weights.safetensors",
 )
-Outcome = tuple[str, list[tuple[int, float]], dict[str, str], int, int]
+Outcome = tuple[str, str, list[tuple[int, float]], dict[str, str], int, int]
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,7 @@ def outcome(directory: Path, run: Run) -> Outcome:
     assert found.outputs is not None
     return (
         found.info.status,
+        found.data.tags["mlflow.note.content"],
         loss_points(directory, run),
         files,
         len(found.inputs.dataset_inputs),
@@ -99,7 +100,7 @@ def test_a_killed_run_goes_on_to_the_same_end(
     assert whole is not None
     expected = outcome(directory, whole)
     assert expected[0] == "FINISHED"
-    assert [step for step, _ in expected[1]] == list(range(EPOCHS))
+    assert [step for step, _ in expected[2]] == list(range(EPOCHS))
 
     seed = random.randrange(2**32)
     chance = random.Random(seed)

@@ -11,7 +11,7 @@ from typing import get_type_hints
 from mlflow.utils import name_utils
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
-from fitreel.checkpoints import Checkpoints
+from fitreel.checkpoints import Checkpoints, unpack
 from fitreel.dataset import Dataset, load_dataset, sha256
 from fitreel.history import History, load_history, load_weights
 from fitreel.journal import Journal, writing
@@ -39,6 +39,8 @@ class Run:
         for _, record in journal.records():
             if record["kind"] == "values":
                 self._know(**record)
+            elif record["kind"] == "losses":
+                self.metrics["loss"] = unpack(record["numbers"])[-1].item()
             elif record["kind"] == "artifacts":
                 self._know_artifacts(record["folder"], record["to"])
 
