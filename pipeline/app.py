@@ -1,10 +1,12 @@
 """The command line: one Typer app, a command a stage, and what its errors look like."""
 
 import gc
+import logging
 import os
 import signal
 import sys
 import warnings
+from types import FrameType
 from typing import Annotated, Never
 
 import typer
@@ -84,10 +86,15 @@ def main() -> Never:
         gc.freeze()  # nor would the one at exit
 
 
-def _interrupt(number: int, _: object) -> Never:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     """Unwind, which closes the run; a second signal does not break into that."""
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
+    if frame and frame.f_code.co_filename == logging.__file__ and hasattr(signal, "setitimer"):
+        # There it would leave the lock of all logging held, or be lost: a moment later, then.
+        signal.signal(signal.SIGALRM, lambda _, later: _interrupt(number, later))
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+        return
     if number == HANGUP != signal.SIGTERM:  # there is no terminal any more to write to
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for output in (sys.stdout, sys.stderr):

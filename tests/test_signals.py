@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import termios
 import time
 from collections import Counter
@@ -305,3 +306,22 @@ def mlflow_run(project: Path, spool: Path, stage: str) -> subprocess.Popen[bytes
         # In a shell's background job it would ignore SIGINT.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
+
+
+def test_a_signal_inside_logging_comes_a_moment_later() -> None:
+    """Raised there, it left the lock of all logging held, and was lost where a fork had called."""
+    code = """
+import logging, signal, time
+import pipeline.app
+signal.signal(signal.SIGINT, pipeline.app._interrupt)
+line = "signal.raise_signal(signal.SIGINT)"
+inside = compile(line, logging.__file__, "exec")
+exec(inside)
+print("not lost in logging", flush=True)
+time.sleep(5)
+print("never here")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert (done.returncode, done.stdout) == (130, "not lost in logging\n"), done.stderr

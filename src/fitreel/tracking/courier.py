@@ -23,6 +23,7 @@ from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.process import BEAT, heartbeat
 
 PAUSE = 0.2  # seconds between two looks into the journal
+LONGEST = 600.0  # seconds that a single delivery may take
 
 
 class Courier(threading.Thread):
@@ -98,9 +99,11 @@ class Courier(threading.Thread):
         told = False
         while not self._over.wait(0.02):
             now = time.monotonic()
-            silence = now - self._heard if self.trouble else 0.0
+            silence = now - self._heard
             lasting = self.trouble is not None and not is_passing(self.trouble)
-            if lasting or silence > patience or now - began > limit:
+            # Without trouble it is at work: some files are large.
+            enough = patience if self.trouble else max(patience, LONGEST)
+            if lasting or silence > enough or now - began > limit:
                 self._given_up.set()
                 break
             if self.trouble and silence > 1 and not told:
