@@ -12,6 +12,7 @@ from typing import Annotated, Never
 import typer
 
 import fitreel
+from fitreel.interruption import HANGUP, SIGNALS
 from fitreel.text import shown
 from pipeline.animate import animate
 from pipeline.doctor import doctor
@@ -25,8 +26,6 @@ from pipeline.run import run
 from pipeline.sync import UNDELIVERED, sync
 from pipeline.train import train
 
-HANGUP = getattr(signal, "SIGHUP", signal.SIGTERM)  # Windows has none
-SIGNALS = (signal.SIGINT, signal.SIGTERM, HANGUP)
 app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["--help", "-h"]},

@@ -25,7 +25,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 def resume(
     run: RUN,
     tracking_uri: TRACKING_URI = None,
-    patience: PATIENCE = 180.0,
+    patience: PATIENCE = Target.patience,
 ) -> None:
     """Go on with an interrupted run where it stood, as if nothing had happened.
 

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import fitreel
-from fitreel.settings import parse
+from fitreel.settings import PATIENCE, parse
 from fitreel.text import check_name, check_run_id, check_uri
 from pipeline import console
 from pipeline.note import note
@@ -38,7 +38,7 @@ class Target:
     patience: float = _text(
         "How long to wait at the end for a store that does not answer; fitreel sync does the rest.",
         partial(parse, kind=float),
-        180.0,
+        PATIENCE,
     )
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 """What the tests share: a quiet MLflow, small experiments, the command line."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -23,6 +24,23 @@ def environment(**changes: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     return kept | {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path, "COLUMNS": "100"} | changes
+
+
+def copy_project(directory: Path) -> Path:
+    """Copy the MLflow project, so that its mlflow.db is the test's own."""
+    for name in ("MLproject", "conda.yaml"):
+        shutil.copy(ROOT / name, directory)
+    for name in ("pipeline", "src"):
+        shutil.copytree(ROOT / name, directory / name)
+    return directory
+
+
+def git(directory: Path, *arguments: str) -> str:
+    """Run git as somebody; give what it says."""
+    who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
+    return subprocess.run(
+        ["git", *who, *arguments], cwd=directory, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def free_port() -> int:

@@ -14,6 +14,17 @@ from fitreel.journal import Record, read
 
 LIMIT = 120.0  # seconds that anything here may take: generous, or the test would hang
 SPOOL = "FITREEL_SPOOL"
+ARTIFACTS = {  # of a whole run
+    "data/dataset.csv",
+    "data/scatter.png",
+    "network.txt",
+    "rst.gif",
+    "rst.png",
+    "training/frames.safetensors",
+    "training/history.csv",
+    "weights.csv",
+    "weights.safetensors",
+}
 
 
 def client(directory: Path) -> MlflowClient:

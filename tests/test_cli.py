@@ -13,6 +13,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from tests.conftest import ROOT, Command, environment, free_port
+from tests.faults import ARTIFACTS
 
 SHORT = ("--epochs", "40", "--samples", "30")
 
@@ -62,17 +63,7 @@ def test_run_does_all_four_stages_in_one_run(fitreel: Command, tmp_path: Path) -
         "format": "gif",
         "max_frames": "400",
     }
-    assert files(tmp_path, run.info.run_id) == {
-        "data/dataset.csv",
-        "data/scatter.png",
-        "network.txt",
-        "rst.gif",
-        "rst.png",
-        "training/frames.safetensors",
-        "training/history.csv",
-        "weights.csv",
-        "weights.safetensors",
-    }
+    assert files(tmp_path, run.info.run_id) == ARTIFACTS
     points = store(tmp_path).get_metric_history(run.info.run_id, "loss")
     assert [point.step for point in points] == list(range(40))
     folder = Path(store(tmp_path).download_artifacts(run.info.run_id, ""))

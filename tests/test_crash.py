@@ -9,23 +9,12 @@ from typing import get_args
 
 import pytest
 from mlflow.entities import Run
-from mlflow.tracking import MlflowClient
 
 from fitreel.settings import OptimizerName
 from tests import processes
+from tests.faults import ARTIFACTS, client
 
 EPOCHS = 2000
-ARTIFACTS = (
-    "data/dataset.csv",
-    "data/scatter.png",
-    "network.txt",
-    "rst.gif",
-    "rst.png",
-    "training/frames.safetensors",
-    "training/history.csv",
-    "weights.csv",
-    "weights.safetensors",
-)
 Outcome = tuple[str, str, list[tuple[int, float]], dict[str, str], int, int]
 
 
@@ -36,10 +25,6 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     code, _, errors = processes.run("generate", directory=path, FITREEL_SPOOL=str(path / "spool"))
     assert code == 0, errors
     return path
-
-
-def client(directory: Path) -> MlflowClient:
-    return MlflowClient(f"sqlite:///{directory}/mlflow.db")
 
 
 def arguments(optimizer: str, name: str) -> list[str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests import processes
-from tests.test_crash import client, loss_points
+from tests.faults import client
+from tests.test_crash import loss_points
 
 SIZE = 6000  # kB
 OPTIONS = ("run", "--epochs", "3000", "--experiment", "mine", "--max-frames", "50")

@@ -9,8 +9,9 @@ from mlflow.tracking import MlflowClient
 
 from fitreel.journal import read
 from tests import processes
+from tests.faults import ARTIFACTS, client
 from tests.servers import Server
-from tests.test_crash import ARTIFACTS, client, loss_points
+from tests.test_crash import loss_points
 
 EPOCHS = 30_000
 

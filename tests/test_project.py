@@ -11,20 +11,14 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from tests.conftest import ROOT, environment
+from tests.conftest import copy_project, environment
 
 SHORT = ("-P", "epochs=40", "-P", "samples=30")
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project, so that its mlflow.db is the test's own."""
-    directory = tmp_path_factory.mktemp("clone")
-    for name in ("MLproject", "conda.yaml"):
-        shutil.copy(ROOT / name, directory)
-    for name in ("pipeline", "src"):
-        shutil.copytree(ROOT / name, directory / name)
-    return directory
+    return copy_project(tmp_path_factory.mktemp("clone"))
 
 
 def mlflow_run(directory: Path, *arguments: str, **changes: str) -> Run:

@@ -11,7 +11,7 @@ import torch
 
 from fitreel import __version__, provenance
 from fitreel.provenance import read_provenance
-from tests.conftest import ROOT
+from tests.conftest import ROOT, git
 
 
 @pytest.fixture
@@ -25,13 +25,6 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git(tmp_path, "add", "--all")
     git(tmp_path, "commit", "--message", "First")
     return tmp_path
-
-
-def git(directory: Path, *arguments: str) -> str:
-    who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
-    return subprocess.run(
-        ["git", *who, *arguments], cwd=directory, capture_output=True, text=True, check=True
-    ).stdout.strip()
 
 
 def test_versions_threads_and_processor_are_told() -> None:

@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 from fitreel.dataset import sha256
 from fitreel.history import first_difference
 from fitreel.provenance import read_provenance
-from tests.conftest import BIN, ROOT, Command, environment
+from tests.conftest import BIN, ROOT, Command, environment, git
 from tests.servers import Server
 
 SHORT = ("--epochs", "40", "--samples", "30")
@@ -212,13 +212,6 @@ def clone(tmp_path: Path) -> Path:
     git(directory, "init")
     commit(directory)
     return directory
-
-
-def git(directory: Path, *arguments: str) -> str:
-    who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
-    return subprocess.run(
-        ["git", *who, *arguments], cwd=directory, capture_output=True, text=True, check=True
-    ).stdout.strip()
 
 
 def commit(directory: Path) -> str:

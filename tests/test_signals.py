@@ -4,7 +4,6 @@ import fcntl
 import os
 import pty
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +21,7 @@ import psutil
 import pytest
 
 from tests import processes
-from tests.conftest import ROOT, environment
+from tests.conftest import ROOT, copy_project, environment
 from tests.faults import SPOOL, client, journals, losses, marked, records, runs, wait_until
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -248,13 +247,7 @@ def real_command(
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project, so that its mlflow.db is the test's own."""
-    path = tmp_path_factory.mktemp("project")
-    for name in ("MLproject", "conda.yaml"):
-        shutil.copy(ROOT / name, path)
-    for name in ("pipeline", "src"):
-        shutil.copytree(ROOT / name, path / name)
-    return path
+    return copy_project(tmp_path_factory.mktemp("project"))
 
 
 ALWAYS = [("mlflow", signal.SIGKILL), ("group", signal.SIGINT)]

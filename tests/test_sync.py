@@ -12,22 +12,11 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from tests import processes
-from tests.faults import SPOOL, journals, losses, records, wait_until
+from tests.faults import ARTIFACTS, SPOOL, journals, losses, records, wait_until
 from tests.servers import Server
 
 EPOCHS = 5000
 RUN = ("run", "--epochs", str(EPOCHS), "--frame-every", "200", "--patience", "2")
-ARTIFACTS = {
-    "data/dataset.csv",
-    "data/scatter.png",
-    "network.txt",
-    "rst.gif",
-    "rst.png",
-    "training/frames.safetensors",
-    "training/history.csv",
-    "weights.csv",
-    "weights.safetensors",
-}
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ OptimizerName = Literal["sgd", "momentum", "adam"]
 FilmFormat = Literal["gif", "mp4"]
 Switch = Literal["on", "off"]
 
+PATIENCE = 180.0  # seconds without a sign of the store until a finished run is left to sync
 # torch's CPU generator keeps only the low 32 bits of a seed; test points use the upper half.
 LARGEST_SEED = 2**31 - 1
 MOST_POINTS = 1_000_000

@@ -15,7 +15,9 @@ from mlflow.tracking.context.registry import resolve_tags
 from mlflow.tracking.fluent import _get_experiment_id
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
+from fitreel.interruption import held
 from fitreel.journal import Journal, Record
+from fitreel.settings import PATIENCE
 from fitreel.spool import Undelivered, new_journal
 from fitreel.text import check_run_id
 from fitreel.tracking.connection import (
@@ -28,15 +30,13 @@ from fitreel.tracking.connection import (
     without_password,
 )
 from fitreel.tracking.courier import Courier
-from fitreel.tracking.interruption import held
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.run import Run
 from fitreel.tracking.source import Source
 from fitreel.version import __version__
 
 JOURNAL_TAG = "fitreel.journal"
-PATIENCE = 180.0  # seconds without a sign of the store until a finished run is left to sync
-HASTE = 5.0  # the same for one that was interrupted
+HASTE = 5.0  # seconds: all that an interrupted run may take to be closed
 
 
 class Tracker:
