@@ -78,10 +78,14 @@ class Journal:
             while written < len(line):
                 written += os.write(self._file, line[written:])
         except OSError:
-            self.make_room()
             os.ftruncate(self._file, self._end)
             raise
         self._end += len(line)
+
+    @property
+    def is_cramped(self) -> bool:
+        """Tell whether its disk is full but for what was set aside."""
+        return shutil.disk_usage(self.directory).free < RESERVE
 
     def make_room(self) -> None:
         """Free what was set aside for the last words, the run's status, on a full disk."""

@@ -23,6 +23,7 @@ from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.process import BEAT, heartbeat
 
 PAUSE = 0.2  # seconds between two looks into the journal
+REQUEST = 10.0  # seconds, as connection.be_brief has it
 LONGEST = 600.0  # seconds that a single delivery may take
 
 
@@ -85,6 +86,12 @@ class Courier(threading.Thread):
             tags = [RunTag(*item) for item in heartbeat().items()]
             with suppress(Exception):  # there will be another
                 self._client.log_batch(self._run_id, tags=tags)
+
+    def stop(self) -> None:
+        """Deliver no more; what is under way gets as long as a request."""
+        self._given_up.set()
+        self._closing.set()
+        self._over.wait(REQUEST)
 
     def finish(
         self, patience: float, on_wait: Callable[[str], None], limit: float = math.inf

@@ -222,6 +222,9 @@ class Tracker:
         status = "KILLED" if interrupted else "FAILED"
         if finished and not interrupted:
             return False
+        if isinstance(error, OSError) and journal.is_cramped:
+            courier.stop()  # it would fill the room that is left for the status
+            journal.make_room()
         if not finished:
             with suppress(OSError):
                 run.end(status)
