@@ -153,7 +153,10 @@ class CheckpointSettings(Settings):
     """Say how much of a training may have to be done again after a crash."""
 
     checkpoint_every: int = setting(
-        500, "Epochs from one checkpoint to the next; one is taken every 10 s, too.", least=1
+        500,
+        "Epochs from one checkpoint to the next; one is taken every 10 s, too.",
+        least=1,
+        most=MOST_EPOCHS,
     )
 
 
