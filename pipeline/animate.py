@@ -1,9 +1,9 @@
-"""animate: film how the network learned."""
+"""animate: film how the network learned, and make a page that plays it."""
 
 from typing import TYPE_CHECKING
 
 import fitreel
-from fitreel import FilmSettings
+from fitreel import FilmSettings, PlayerSettings
 from pipeline import console
 from pipeline.session import Session
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run
 
 
-def animate(film: FilmSettings, session: Session) -> None:
-    """Film a run's training, frame by frame, as rst.gif or rst.mp4.
+def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> None:
+    """Film a run's training, frame by frame: rst.gif or rst.mp4, and player.html.
 
     Example: fitreel animate --run RUN --fps 10 --format mp4
     """
@@ -23,15 +23,26 @@ def animate(film: FilmSettings, session: Session) -> None:
     with session.run(source) as run:
         if not session.writes_to(source):
             run.set_name(f"{source.name}-animate")
-        stage(run, dataset, history, film)
+        stage(run, dataset, history, film, player, source.metrics.get("noise_floor"))
 
 
-def stage(run: "Run", dataset: "Dataset", history: "History", film: FilmSettings) -> None:
-    """Render the film and log it."""
+def stage(
+    run: "Run",
+    dataset: "Dataset",
+    history: "History",
+    film: FilmSettings,
+    player: PlayerSettings,
+    noise_floor: float | None,
+) -> None:
+    """Render the film, write the player and log both."""
     if run.has_done("animate"):
         return
     with run.stage("animate"):
         run.log_settings(film)
+        run.log_settings(player)
         frames = min(len(history.frame_epochs), film.max_frames)
         with run.artifacts() as folder, console.progress("animate", frames) as progress:
             fitreel.render(dataset, history, folder / f"rst.{film.format}", film, progress)
+            if player.player == "on":
+                page = folder / "player.html"
+                fitreel.write_player(dataset, history, page, run.name, noise_floor)

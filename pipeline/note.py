@@ -3,6 +3,8 @@
 import shlex
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from fitreel import (
     DataSettings,
@@ -11,6 +13,9 @@ from fitreel import (
     TrainingSettings,
 )
 from fitreel.text import shown
+
+if TYPE_CHECKING:
+    from fitreel.tracking import Run
 
 GROUPS = {
     "Points": DataSettings,
@@ -21,11 +26,25 @@ GROUPS = {
 RESULTS = ("mse", "rmse", "mae", "r2")
 
 
-def note(params: Mapping[str, str], metrics: Mapping[str, float]) -> str:
-    """Write a run's results, how to reproduce it and its settings, in Markdown."""
+def note(run: "Run") -> str:
+    """Write a run's results, pictures, how to reproduce it and its settings, in Markdown."""
     # Results first: the UI folds all but the first lines.
-    parts = [_results(metrics), _commands(params), _settings(params)]
+    parts = [_results(run.metrics), _pictures(run), _commands(run.params), _settings(run.params)]
     return "\n\n".join(part for part in parts if part)
+
+
+def picture(run_id: str, file: str) -> str:
+    """Show an artifact of a run: the address is relative to MLflow's page, wherever that is."""
+    return f"![{file}](get-artifact?path={quote(file)}&run_uuid={quote(run_id)})"
+
+
+def _pictures(run: "Run") -> str:
+    """Show film and weights, as far as their stages were run, and the way to the player."""
+    files = {"animate": "rst.gif", "evaluate": "rst.png"}
+    if run.tags.get("fitreel.format", run.params.get("format")) != "gif":
+        del files["animate"]
+    done = [file for stage, file in files.items() if f"fitreel.{stage}_seconds" in run.tags]
+    return "\n\n".join(picture(run.run_id, file) for file in done)
 
 
 def _results(metrics: Mapping[str, float]) -> str:

@@ -14,6 +14,7 @@ from fitreel.settings import (
     EvaluationSettings,
     FilmSettings,
     LiveSettings,
+    PlayerSettings,
     TrainingSettings,
     parse,
     range_text,
@@ -28,6 +29,7 @@ PANELS = {
     LiveSettings: "Training",
     EvaluationSettings: "Evaluation",
     FilmSettings: "Film",
+    PlayerSettings: "Film",
     Target: "Run",
 }
 

@@ -9,6 +9,7 @@ from fitreel import (
     EvaluationSettings,
     FilmSettings,
     LiveSettings,
+    PlayerSettings,
     TrainingSettings,
 )
 from pipeline import animate, evaluate, generate, train
@@ -22,6 +23,7 @@ def run(
     live: LiveSettings,
     evaluation: EvaluationSettings,
     film: FilmSettings,
+    player: PlayerSettings,
     session: Session,
 ) -> None:
     """Draw points, train on them, measure and film the fit: one experiment, one run.
@@ -37,4 +39,5 @@ def run(
         dataset = generate.stage(run, data)
         weights, history = train.stage(run, dataset, training, checkpoints, live, window)
         evaluate.stage(run, dataset, weights, data, evaluation)
-        animate.stage(run, dataset, history, film)
+        noise_floor = run.metrics.get("noise_floor")
+        animate.stage(run, dataset, history, film, player, noise_floor)

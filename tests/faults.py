@@ -18,6 +18,7 @@ ARTIFACTS = {  # of a whole run
     "data/dataset.csv",
     "data/scatter.png",
     "network.txt",
+    "player.html",
     "rst.gif",
     "rst.png",
     "training/frames.safetensors",

@@ -25,6 +25,7 @@ from fitreel.settings import (
     EvaluationSettings,
     FilmSettings,
     LiveSettings,
+    PlayerSettings,
     Settings,
     TrainingSettings,
     range_text,
@@ -43,11 +44,12 @@ SETTINGS: dict[str, list[type[Settings]]] = {
         LiveSettings,
         EvaluationSettings,
         FilmSettings,
+        PlayerSettings,
     ],
     "generate": [DataSettings],
     "train": [TrainingSettings, CheckpointSettings, LiveSettings],
     "evaluate": [EvaluationSettings],
-    "animate": [FilmSettings],
+    "animate": [FilmSettings, PlayerSettings],
 }
 TARGETED = {
     "run": ["run", "generate", "train", "evaluate", "animate"],

@@ -22,6 +22,7 @@ from fitreel.settings import (
     EvaluationSettings,
     FilmSettings,
     LiveSettings,
+    PlayerSettings,
     Settings,
     TrainingSettings,
 )
@@ -31,7 +32,7 @@ STAGES: dict[str, list[type[Settings]]] = {
     "generate": [DataSettings],
     "train": [TrainingSettings, CheckpointSettings, LiveSettings],
     "evaluate": [EvaluationSettings],
-    "animate": [FilmSettings],
+    "animate": [FilmSettings, PlayerSettings],
 }
 ENTRY_POINTS = {"main": [group for groups in STAGES.values() for group in groups]} | STAGES
 LIBRARY = sorted((ROOT / "src/fitreel").rglob("*.py"))

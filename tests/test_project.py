@@ -57,7 +57,7 @@ def test_two_runs_in_one_database_compare_as_two_rows(clone: Path) -> None:
     )
     for run in (slow, fast):
         assert run.info.status == "FINISHED"
-        assert len(run.data.params) == 19
+        assert len(run.data.params) == 20
         assert not [tag for tag in run.data.tags if tag in ("fitreel.lr", "fitreel.epochs")]
         losses = client(clone).get_metric_history(run.info.run_id, "loss")
         assert [point.step for point in losses] == list(range(50))

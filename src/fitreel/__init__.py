@@ -18,6 +18,7 @@ from fitreel.settings import (
     EvaluationSettings as EvaluationSettings,
     FilmSettings as FilmSettings,
     LiveSettings as LiveSettings,
+    PlayerSettings as PlayerSettings,
     TrainingSettings as TrainingSettings,
 )
 from fitreel.version import __version__ as __version__
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     )
     from fitreel.live import LiveWindow as LiveWindow
     from fitreel.network import Network as Network, Weights as Weights
+    from fitreel.pages.player import write_player as write_player
     from fitreel.provenance import read_provenance as read_provenance
     from fitreel.rehearsal import check_film as check_film
     from fitreel.spool import Undelivered as Undelivered
@@ -109,6 +111,7 @@ _HOMES = {
     ),
     "live": ("LiveWindow",),
     "network": ("Network", "Weights"),
+    "pages.player": ("write_player",),
     "provenance": ("read_provenance",),
     "rehearsal": ("check_film",),
     "spool": ("Undelivered",),

@@ -28,10 +28,14 @@ def line_x(dataset: Dataset) -> torch.Tensor:
     return torch.linspace(dataset.x.min().item(), dataset.x.max().item(), LINE_POINTS)
 
 
+def thinned(count: int, most: int) -> NDArray[np.int64]:
+    """Choose at most ``most`` of ``count`` places, evenly, both ends kept."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
+
+
 def scenes(dataset: Dataset, history: History, max_frames: int) -> Scenes:
     """Compute what each frame shows; more than ``max_frames`` are thinned evenly, ends kept."""
-    count = len(history.frame_epochs)
-    kept = np.linspace(0, count - 1, min(count, max_frames)).round().astype(np.int64)
+    kept = thinned(len(history.frame_epochs), max_frames)
     x = line_x(dataset)
     epochs = history.frame_epochs[kept]
     # One network at a time: together they would hold frames by points by neurons numbers.

@@ -181,3 +181,10 @@ class FilmSettings(Settings):
     fps: int = setting(20, "Frames a second.", least=1, most=50)
     format: FilmFormat = setting("gif", "File format: rst.gif or rst.mp4.")
     max_frames: int = setting(400, "Longer films are thinned evenly to this.", least=2, most=2000)
+
+
+@dataclass(frozen=True)
+class PlayerSettings(Settings):
+    """Say whether to make a page that plays the training."""
+
+    player: Switch = setting("on", "Make player.html, to play and read off in a browser.")

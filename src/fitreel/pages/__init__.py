@@ -1,0 +1,1 @@
+"""The pages: what a browser shows, each one file that needs no network."""

@@ -1,0 +1,53 @@
+"""What a page is told of points and of a training: thinned where there is too much to show."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fitreel.dataset import Dataset
+from fitreel.history import History
+from fitreel.network import Weights
+from fitreel.pages.page import packed
+from fitreel.scenes import thinned
+
+
+def dataset_data(dataset: Dataset, most: int) -> dict[str, Any]:
+    """Give at most ``most`` of the points, and the ranges of them all."""
+    kept = thinned(len(dataset), most)
+    x, y = dataset.x.numpy(), dataset.y.numpy()
+    return {
+        "count": len(dataset),
+        "x": packed(x[kept], np.float32),
+        "y": packed(y[kept], np.float32),
+        "x_range": [float(x.min()), float(x.max())],
+        "y_range": [float(y.min()), float(y.max())],
+    }
+
+
+def training_data(
+    history: History, epochs: NDArray[np.int64], most_frames: int, most_bytes: int
+) -> dict[str, Any]:
+    """Give the losses of ``epochs``, and the frames that ``most_bytes`` of weights allow."""
+    weights = history.frames
+    hidden = weights.bias.shape[-1]
+    affordable = max(2, most_bytes // (4 * (3 * hidden + 1)))
+    kept = thinned(len(history.frame_epochs), min(most_frames, affordable))
+    frame_epochs = history.frame_epochs[kept]
+    return {
+        "activation": weights.activation,
+        "hidden": hidden,
+        "epoch_count": len(history.losses),
+        "epochs": packed(epochs, np.int32),
+        "losses": packed(history.losses[epochs], np.float32),
+        "frame_epochs": packed(frame_epochs, np.int32),
+        "frame_losses": packed(history.losses[frame_epochs], np.float32),
+        "weights": packed(_rows(weights)[kept], np.float32),
+    }
+
+
+def _rows(weights: Weights) -> NDArray[np.float32]:
+    """Give a row a frame: input weights, biases, output weights, output bias."""
+    parts = (weights.input_weight, weights.bias, weights.output_weight)
+    bias = weights.output_bias.unsqueeze(-1)
+    return np.concatenate([part.numpy() for part in (*parts, bias)], axis=-1)

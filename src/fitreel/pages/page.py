@@ -1,0 +1,58 @@
+"""A page: scripts, styles and data in one file, which nothing in the data can break out of."""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+CHARTS = ("uPlot.iife.min.js",)
+STYLES = ("uPlot.min.css", "style.css")
+
+
+def write_page(path: Path, title: str, body: str, scripts: Sequence[str], data: Any) -> None:
+    """Write a page of static parts and data; ``title`` and ``data`` may hold any text.
+
+    The policy lets this page's own scripts run, known by their hash, and nothing else; nothing
+    is fetched.
+    """
+    licence = f"/*\n{static('uPlot.LICENSE')}\n*/"
+    script = "\n".join([licence, *map(static, (*CHARTS, *scripts))])
+    # A browser hashes what it parsed: lines end with \n there.
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = Template(static("page.html")).substitute(
+        policy=f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'",
+        title=html.escape(title),
+        style="\n".join(map(static, STYLES)),
+        body=Template(static(body)).substitute(transport=static("transport.html")),
+        data=as_json(data),
+        script=script,
+    )
+    path.write_text(page, encoding="utf-8", newline="\n")
+
+
+@cache
+def static(name: str) -> str:
+    """Give the text of a file that the pages are made of."""
+    return (files("fitreel.pages") / "static" / name).read_text("utf-8")
+
+
+def as_json(data: Any) -> str:
+    """Write data as JSON that no HTML parser takes for an end of the script that holds it."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return re.sub("[<>&]", lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def packed(numbers: ArrayLike, kind: DTypeLike) -> str:
+    """Encode numbers for the page: base64 of little-endian values."""
+    array = np.ascontiguousarray(numbers, dtype=np.dtype(kind).newbyteorder("<"))
+    return base64.b64encode(array.tobytes()).decode()
