@@ -23,7 +23,10 @@ const resizing = new ResizeObserver((entries) => {
   }
 });
 
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+const darkness = matchMedia("(prefers-color-scheme: dark)");
+const isDark = () => darkness.matches;
+
+darkness.addEventListener("change", () => {
   readColours();
   for (const chart of charts.values()) chart.redraw();
 });

@@ -1,0 +1,96 @@
+"""The comparison's page: runs side by side and in step, in a browser."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fitreel.comparison.colours import colours
+from fitreel.comparison.runs import (
+    ComparedRun,
+    Comparison,
+    Group,
+    first_with_points,
+    higher_is_better,
+)
+from fitreel.pages.data import dataset_data, training_data
+from fitreel.pages.page import packed, write_page
+from fitreel.scenes import thinned
+from fitreel.text import shown
+
+SCRIPTS = ("network.js", "charts.js", "transport.js", "comparison.js")
+MOST_POINTS = 500
+MOST_LOSSES = 1000
+MOST_FRAMES = 400
+MOST_BYTES = 7_000_000  # of all runs' weights together
+LONGEST = 200  # letters of a param
+
+
+def write_comparison(comparison: Comparison, path: Path | str) -> None:
+    """Write compare.html: fits and losses of all runs in step, and the sortable results."""
+    runs = comparison.runs
+    firsts = first_with_points(runs)
+    places = {first: place for place, first in enumerate(dict.fromkeys(firsts))}
+    epochs = common_epochs([len(run.history.losses) for run in runs])
+    floors = {run.metrics.get("noise_floor") for run in runs}
+    data = {
+        "metric": shown(comparison.metric),
+        "is_higher_better": higher_is_better(comparison.metric),
+        "datasets": [dataset_data(runs[first].dataset, MOST_POINTS) for first in places],
+        "runs": [
+            _run(run, label, places[first], epochs, MOST_BYTES // len(runs))
+            for run, label, first in zip(runs, comparison.labels, firsts, strict=True)
+        ],
+        "epochs": packed(epochs, np.int32),
+        "noise_floor": _number(floors.pop()) if len(floors) == 1 else None,
+        "differing": [shown(name) for name in comparison.differing],
+        "equal": {shown(name): shown(text, LONGEST) for name, text in comparison.equal.items()},
+        "metrics": [shown(name) for name in comparison.metrics],
+        "best": {shown(name): sorted(best) for name, best in comparison.best.items()},
+        "groups": [_group(group, epochs) for group in comparison.groups],
+        "colours": colours(len(runs)),
+        "dark_colours": colours(len(runs), dark=True),
+    }
+    title = f"{len(runs)} runs compared · fitreel"
+    write_page(Path(path), title, "comparison.html", SCRIPTS, data)
+
+
+def common_epochs(lengths: list[int]) -> NDArray[np.int64]:
+    """Choose the epochs at which losses are compared: evenly, and the last of each run."""
+    ends = [length - 1 for length in lengths]
+    return np.unique(np.concatenate([thinned(max(lengths), MOST_LOSSES), ends]))
+
+
+def _run(
+    run: ComparedRun, label: str, dataset: int, epochs: NDArray[np.int64], most_bytes: int
+) -> dict[str, Any]:
+    mine = epochs[epochs < len(run.history.losses)]
+    return {
+        "run_id": shown(run.run_id),
+        "label": shown(label, LONGEST),
+        "params": {shown(name): shown(text, LONGEST) for name, text in run.params.items()},
+        "metrics": {shown(name): _number(value) for name, value in run.metrics.items()},
+        "dataset": dataset,
+        "training": training_data(run.history, mine, MOST_FRAMES, most_bytes),
+    }
+
+
+def _group(group: Group, epochs: NDArray[np.int64]) -> dict[str, Any]:
+    mine = epochs[epochs < len(group.losses)]
+    curves = {"mean": group.losses, "low": group.low, "high": group.high}
+    return {
+        "runs": list(group.runs),
+        "label": group.label,
+        "metrics": {
+            shown(name): {"mean": each.mean, "half_width": each.half_width}
+            for name, each in group.metrics.items()
+        },
+        **{name: packed(curve[mine], np.float32) for name, curve in curves.items()},
+    }
+
+
+def _number(value: float | None) -> float | str | None:
+    """Give a number that JSON knows; others as text."""
+    return value if value is None or math.isfinite(value) else str(value)
