@@ -34,6 +34,14 @@ if TYPE_CHECKING:
         check_waiting as check_waiting,
         check_window as check_window,
     )
+    from fitreel.comparison.figure import draw_comparison as draw_comparison
+    from fitreel.comparison.grid import render_grid as render_grid
+    from fitreel.comparison.runs import (
+        ComparedRun as ComparedRun,
+        Comparison as Comparison,
+        compare as compare,
+    )
+    from fitreel.comparison.table import comparison_table as comparison_table
     from fitreel.dataset import (
         Dataset as Dataset,
         generate as generate,
@@ -94,6 +102,10 @@ _HOMES = {
         "check_waiting",
         "check_window",
     ),
+    "comparison.figure": ("draw_comparison",),
+    "comparison.grid": ("render_grid",),
+    "comparison.runs": ("ComparedRun", "Comparison", "compare"),
+    "comparison.table": ("comparison_table",),
     "dataset": ("Dataset", "generate", "load_dataset", "save_dataset", "sha256"),
     "evaluation": ("evaluate",),
     "figures": ("draw_weights", "neuron_table", "scatter"),

@@ -19,6 +19,13 @@ def shown(text: str, most: int = 80) -> str:
     return "".join(letter if _is_plain(letter) else ascii(letter)[1:-1] for letter in text)
 
 
+def code_span(text: str) -> str:
+    """Put text into a Markdown code span in which nothing of it has a meaning, in tables too."""
+    line = shown(" ".join(text.replace("`", "'").split())) or " "
+    # A backslash right before the one that escapes would take its meaning.
+    return "`" + line.replace("\\|", "\\ |").replace("|", r"\|") + "`"
+
+
 def check_name(text: str) -> str:
     """Give the name of a run or an experiment back; ValueError if it is none."""
     return _check(text, LONGEST_NAME)

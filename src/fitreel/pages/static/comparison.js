@@ -2,7 +2,10 @@
 
 const data = JSON.parse(byId("data").textContent);
 const datasets = data.datasets.map((each) => new Dataset(each));
-const runs = data.runs.map((run) => ({ ...run, training: new Training(run.training), dataset: datasets[run.dataset], isShown: true }));
+// Names from outside may be those of an object's own members.
+const bare = (object) => Object.assign(Object.create(null), object);
+data.best = bare(data.best);
+const runs = data.runs.map((run) => ({ ...run, params: bare(run.params), metrics: bare(run.metrics), training: new Training(run.training), dataset: datasets[run.dataset], isShown: true }));
 const epochs = [...new Set(runs.flatMap((run) => [...run.training.frameEpochs]))].sort((one, other) => one - other);
 const CELL_POINTS = 120;
 const FIT_POINTS = 240;
@@ -82,7 +85,7 @@ const groups = data.groups.map((group) => {
     const values = decoded(text, Float32Array);
     return Array.from(common, (_, at) => values[at] ?? null);
   };
-  return { ...group, mean: curve(group.mean), low: curve(group.low), high: curve(group.high) };
+  return { ...group, metrics: bare(group.metrics), mean: curve(group.mean), low: curve(group.low), high: curve(group.high) };
 });
 
 function makeLosses() {

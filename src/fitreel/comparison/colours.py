@@ -1,0 +1,39 @@
+"""The colours of the compared runs, all readable on white."""
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+
+# Near Okabe and Ito's, moved until all have a contrast of 3 to white and each pair is at least 27
+# apart (CIE 1976) for normal vision, protanopia, deuteranopia and tritanopia; theirs has 0.8.
+FEW = (
+    "#0695f2",
+    "#e77600",
+    "#003a5d",
+    "#c77cb4",
+    "#7b9262",
+    "#904700",
+    "#000000",
+    "#412400",
+)
+# The same for a dark page: lighter ones, the first five in the order of those on white.
+FEW_ON_DARK = (
+    "#4db4ff",
+    "#ff9d2e",
+    "#c9d6e3",
+    "#e6a5d6",
+    "#a4bf86",
+    "#d9743a",
+    "#f5e663",
+    "#8c8cff",
+)
+LIGHTEST = 0.64  # of plasma; beyond it the contrast to white falls below 3
+
+
+def colours(count: int, dark: bool = False) -> list[str]:
+    """Give a colour a run as ``#rrggbb``: clearly different ones up to 8, then an even scale."""
+    few = FEW_ON_DARK if dark else FEW
+    if count <= len(few):
+        return list(few[:count])
+    ends = (1 - LIGHTEST, 1) if dark else (0, LIGHTEST)
+    return [to_hex(colour) for colour in colormaps["plasma"](np.linspace(*ends, count))]
