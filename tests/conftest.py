@@ -7,12 +7,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fitreel.dataset import Dataset, generate
 from fitreel.settings import TrainingSettings
 from fitreel.training import Fit, fit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -109,3 +113,20 @@ def dataset() -> Dataset:
 def trained(dataset: Dataset) -> Fit:
     """The original's experiment, cut down to 60 epochs: 12 frames."""
     return fit(dataset, TrainingSettings(epochs=60))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    from tests.browser import chromium
+
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: "Browser") -> Iterator["Page"]:
+    """Open a page; at the end its console holds no error but MLflow's own."""
+    from tests.browser import errorless
+
+    with errorless(browser) as page:
+        yield page

@@ -1,29 +1,18 @@
 """What fitreel logs, as a browser shows it: a real MLflow server, a real Chromium."""
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.browser import CHROMIUM
 from tests.conftest import environment
 from tests.servers import Server
 
-CHROMIUM = shutil.which("chromium")
-BROWSER_OPTIONS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 RATES = ("0.05", "0.2")
 NAMES = [f"relu20-sgd-lr{rate}-e30" for rate in RATES]
-# Every page asks for the user; a server without authentication knows none and answers 404.
-ERROR_OF_MLFLOW = "/mlflow/users/current"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
 
@@ -43,33 +32,6 @@ def experiment(folder: Path) -> Iterator[str]:
     """Serve the folder; give the address of its experiment."""
     with Server(folder) as server:
         yield f"{server.url}/#/experiments/0"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=30_000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_OPTIONS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """Open a page; at the end its console holds no error but MLflow's own."""
-    errors: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        address = message.location["url"]
-        if message.type == "error" and not address.endswith(ERROR_OF_MLFLOW):
-            errors.append(f"{message.text} ({address})")
-
-    page = browser.new_page()
-    page.on("console", listen)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    page.close()
-    assert not errors
 
 
 def test_the_experiment_lists_its_runs(page: Page, experiment: str) -> None:

@@ -159,7 +159,7 @@ let fitCurves = runs.map(() => []);
 
 const fits = makeChart(document.querySelector("#fits .chart"), {
   x: padded(xRange, 0.04),
-  y: padded(yRange, 0.12),
+  y: padded(yRange, 0.2, 0.1),
   data: [fitX, ...runs.map(() => fitX.map(() => NaN))],
   series: runs.map((_, at) => lineOf(at)),
   hooks: { drawAxes: (chart) => datasets.length === 1 && drawPoints(chart, datasets[0], 0.9) },
@@ -185,16 +185,18 @@ const cells = runs.map((run, at) => {
   const chart = element("div", { className: "chart" });
   const moment = element("p", { className: "soft moment" });
   const name = element("figcaption", { title: run.label }, swatch(at), element("span", {}, run.label));
-  const figure = element("figure", {}, name, chart, moment);
+  const told = data.differing.filter((param) => run.params[param] !== undefined).map((param) => `${param} ${run.params[param]}`).join(" · ");
+  const figure = element("figure", {}, name, element("p", { className: "soft", title: told }, told), chart, moment);
   light(figure, at);
   return { chart, moment, figure, x: evenly(run.dataset.xRange, CELL_POINTS) };
 });
 byId("cells").append(...cells.map((cell) => cell.figure));
-byId("cells").style.setProperty("--cell", runs.length <= 2 ? "360px" : runs.length <= 6 ? "280px" : runs.length <= 12 ? "220px" : "160px");
+const mostColumns = runs.length <= 4 ? runs.length : runs.length <= 8 ? 4 : runs.length <= 15 ? 5 : runs.length <= 30 ? 6 : 8;
+byId("cells").style.setProperty("--columns", Math.ceil(runs.length / Math.ceil(runs.length / mostColumns)));
 runs.forEach((run, at) => {
   cells[at].plot = makeChart(cells[at].chart, {
     x: padded(run.dataset.xRange, 0.04),
-    y: padded(run.dataset.yRange, 0.12),
+    y: padded(run.dataset.yRange, 0.2, 0.1),
     data: [cells[at].x, cells[at].x.map(() => NaN)],
     series: [{ stroke: () => colours.line, width: runs.length <= 12 ? 2.5 : 2 }],
     axes: [axis(0, { show: false }), axis(0, { show: false })],
@@ -228,14 +230,18 @@ function makeTable() {
     ...data.metrics.map((name) => ({ name, value: (run) => run.metrics[name], best: new Set(data.best[name]) })),
     { name: "run id", value: (run) => run.run_id },
   ];
-  const headings = columns.map(({ name }) => element("th", { scope: "col" }, element("button", { type: "button" }, name)));
+  const isNumber = (value) => typeof value === "number" || (Boolean(value) && !Number.isNaN(Number(value)));
+  const headings = columns.map(({ name, value }) => {
+    const className = runs.every((run) => isNumber(value(run) ?? 0)) ? "number" : "";
+    return element("th", { scope: "col", className }, element("button", { type: "button" }, name));
+  });
   const body = element("tbody");
   runs.forEach((run, at) => {
     const row = element("tr", {}, ...columns.map(({ value, best }, column) => {
       if (!column) return element("th", { scope: "row" }, swatch(at), run.label);
       const text = cellText(value(run)), isBest = best?.has(at);
       const cell = element("td", { className: isBest ? "best" : "", title: isBest ? "best" : "" }, isBest ? `★ ${text}` : text);
-      if (typeof value(run) === "number" || !Number.isNaN(Number(value(run) ?? NaN))) cell.classList.add("number");
+      if (isNumber(value(run))) cell.classList.add("number");
       return cell;
     }));
     light(row, at);

@@ -27,7 +27,7 @@ const sign = (neuron) =>
 readColours();
 const fit = makeChart(document.querySelector("#fit .chart"), {
   x: xAxis,
-  y: padded(dataset.yRange, 0.12),
+  y: padded(dataset.yRange, 0.2, 0.1),
   data: [lineX, lineX.map(() => NaN), lineX.map(() => NaN)],
   series: [
     { stroke: () => colours.line, width: 3 },

@@ -1,0 +1,245 @@
+"""Runs side by side, in a real browser, opened from disk."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Browser, Page, expect
+
+from fitreel.comparison.runs import ComparedRun, compare
+from fitreel.dataset import Dataset, generate
+from fitreel.evaluation import evaluate
+from fitreel.pages.comparison import common_epochs, write_comparison
+from fitreel.settings import DataSettings, TrainingSettings
+from fitreel.training import fit
+from tests.browser import data, errorless, is_red, numbers, pixel, scrub, smallest_text
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+def compared(number: int, data: DataSettings = DataSettings(), **changes: Any) -> ComparedRun:
+    """Train a run that is to be compared."""
+    settings = TrainingSettings(**changes)
+    dataset = generate(data)
+    network, history = fit(dataset, settings)
+    metrics = evaluate(network.weights(), dataset, data) | {"loss": history.losses[-1].item()}
+    params = {name: str(value) for name, value in (vars(data) | vars(settings)).items()}
+    return ComparedRun(f"{number:08x}", settings.label, params, metrics, dataset, history)
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[ComparedRun]:
+    """Three runs; the second is shorter, has fewer frames and a name that is no good."""
+    first, last = compared(1, lr=0.05, epochs=200), compared(3, lr=0.3, epochs=200)
+    middle = compared(2, lr=0.1, epochs=90, frame_every=7)
+    params = dict(middle.params) | {"__proto__": HOSTILE, "constructor": "<i>9</i>"}
+    metrics = dict(middle.metrics) | {"toString": 1.0, "none": math.nan, "endless": math.inf}
+    hostile = ComparedRun("2", HOSTILE, params, metrics, middle.dataset, middle.history)
+    return [first, hostile, last]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory, runs: list[ComparedRun]) -> Path:
+    path = tmp_path_factory.mktemp("comparison") / "compare.html"
+    write_comparison(compare(runs), path)
+    return path
+
+
+@pytest.fixture
+def opened(page: Page, path: Path) -> Page:
+    page.goto(path.as_uri())
+    return page
+
+
+def test_all_runs_are_at_the_same_epoch(opened: Page, runs: list[ComparedRun]) -> None:
+    steps = sorted({epoch for run in runs for epoch in run.history.frame_epochs.tolist()})
+    x = torch.tensor([-0.8, 0.1, 0.7])
+    for step in (0, 9, len(steps) // 2, len(steps) - 1):
+        scrub(opened, step)
+        assert numbers(opened.locator("#moment").inner_text()) == [steps[step]]
+        for place, run in enumerate(runs):
+            # Each shows its last frame up to there; the short one waits at its end.
+            frame = int((run.history.frame_epochs <= steps[step]).sum()) - 1
+            epoch = int(run.history.frame_epochs[frame])
+            told = numbers(opened.locator("figure .moment").nth(place).inner_text())
+            assert told == [epoch, pytest.approx(run.history.losses[epoch], abs=1e-4)]
+            for left, y in zip(x.tolist(), run.history.frames[frame].predict(x), strict=True):
+                assert is_red(pixel(opened, f"cells[{place}].plot", left, y.item()))
+
+
+def test_hostile_names_params_and_metrics_stay_text(opened: Page) -> None:
+    expect(opened.locator("#legend button").nth(1)).to_have_text(HOSTILE)
+    expect(opened.locator("figcaption").nth(1)).to_have_text(HOSTILE)
+    expect(opened.locator("#results tbody tr").nth(1)).to_contain_text(HOSTILE)
+    expect(opened.locator("#results tbody tr").nth(1)).to_contain_text("<i>9</i>")
+    expect(opened.locator("#results tbody tr").nth(0)).not_to_contain_text("native code")
+    assert opened.locator("img, i:not(.swatch)").count() == 0
+    assert opened.locator("script").count() == 2
+
+
+def column(page: Page, name: str) -> list[str]:
+    names = page.locator("#results thead th").all_inner_texts()
+    (place,) = [place for place, each in enumerate(names) if each.strip(" ▲▼") == name]
+    return page.locator(f"#results tbody tr > :nth-child({place + 1})").all_inner_texts()
+
+
+def test_the_table_sorts_by_number_and_by_text(opened: Page, runs: list[ComparedRun]) -> None:
+    expected = sorted(run.metrics["test_mse"] for run in runs)
+    heading = opened.locator("#results thead").get_by_role("button", name="test_mse", exact=True)
+    for order in ("ascending", "descending"):
+        heading.click()
+        expect(opened.locator(f"[aria-sort={order}]")).to_have_count(1)
+        shown = [numbers(text)[0] for text in column(opened, "test_mse")]
+        assert shown == pytest.approx(expected, rel=1e-3)
+        expected.reverse()
+    opened.locator("#results thead").get_by_role("button", name="toString").click()
+    assert [text.strip("★ ") for text in column(opened, "toString")] == ["1", "", ""]
+    opened.locator("#results thead").get_by_role("button", name="run", exact=True).click()
+    assert column(opened, "run") == sorted(column(opened, "run"))
+
+
+def test_what_differs_comes_first_and_what_is_equal_is_folded_away(opened: Page) -> None:
+    heads = opened.locator("#results thead th").all_inner_texts()
+    assert heads[1:4] == ["lr", "epochs", "frame_every"]
+    assert heads.index("test_mse") > heads.index("frame_every")
+    assert "hidden" not in heads
+    folded = opened.locator("#equal td").first
+    expect(folded).to_be_hidden()
+    opened.locator("#equal summary").click()
+    expect(folded).to_be_visible()
+    expect(opened.locator("#equal tr", has_text="hidden")).to_contain_text("20")
+
+
+def test_the_best_is_marked(opened: Page, runs: list[ComparedRun]) -> None:
+    best = min(runs, key=lambda run: run.metrics["test_mse"])
+    marked = [text for text in column(opened, "test_mse") if "★" in text]
+    assert [numbers(text)[0] for text in marked] == [
+        pytest.approx(best.metrics["test_mse"], rel=1e-3)
+    ]
+
+
+def test_the_legend_switches_runs_on_and_off(opened: Page) -> None:
+    chip = opened.locator("#legend button").first
+    chip.click()
+    expect(chip).to_have_attribute("aria-pressed", "false")
+    assert opened.evaluate("[losses.series[1].show, fits.series[1].show]") == [False, False]
+    expect(opened.locator("figure").first).to_be_hidden()
+    expect(opened.locator("#runs-reading")).to_have_text("2 of 3 shown")
+    opened.get_by_role("button", name="all", exact=True).click()
+    assert opened.evaluate("[losses.series[1].show, fits.series[1].show]") == [True, True]
+    expect(opened.locator("figure").first).to_be_visible()
+
+
+def test_the_mouse_reads_the_nearest_fit_and_loss(opened: Page, runs: list[ComparedRun]) -> None:
+    frame = runs[0].history.frames[len(runs[0].history.frame_epochs) - 1]
+    for chart, x, y in (
+        ("fits", 0.9, frame.predict(torch.tensor([0.9])).item()),
+        ("losses", 150, runs[0].history.losses[150]),
+    ):
+        left, top = opened.evaluate(
+            f"([x, y]) => [{chart}.valToPos(x, 'x'), {chart}.valToPos(y, 'y')]", [x, y]
+        )
+        opened.locator(f"#{chart} .u-over").hover(position={"x": left, "y": top})
+        text = opened.locator(f"#{chart}-reading").inner_text()
+        assert text.startswith(runs[0].name)
+        *_, told_x, told_y = numbers(text)
+        if chart == "fits":
+            y = frame.predict(torch.tensor([told_x])).item()
+            assert told_y == pytest.approx(y, abs=1e-4)
+        else:
+            assert told_x == pytest.approx(150, abs=2)
+            assert told_y == pytest.approx(runs[0].history.losses[int(told_x)], abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[ComparedRun]]:
+    runs = [compared(seed, seed=seed, epochs=150) for seed in range(3)]
+    path = tmp_path_factory.mktemp("seeds") / "compare.html"
+    write_comparison(compare([*runs, compared(9, lr=0.2, epochs=150)]), path)
+    return path, runs
+
+
+def test_seeds_are_one_curve_with_a_band(page: Page, seeds: tuple[Path, list[ComparedRun]]) -> None:
+    path, runs = seeds
+    page.goto(path.as_uri())
+    assert page.evaluate("losses.series.length") == 1 + 1 + 3  # x, the other run, the band's three
+    mean = np.mean([run.history.losses for run in runs], axis=0)
+    assert page.evaluate("losses.data[4]") == pytest.approx(mean, rel=1e-6)
+    row = page.locator("#groups tbody tr")
+    cells = row.locator("td").all_inner_texts()
+    assert cells[0] == "3"
+    values = [run.metrics["test_mse"] for run in runs]
+    half_width = 4.302653 * np.std(values, ddof=1) / math.sqrt(3)  # Student's t of 2 degrees
+    assert numbers(cells[1]) == pytest.approx([np.mean(values), half_width], rel=0.05)
+    page.locator("#means").uncheck()
+    assert page.evaluate("losses.series.length") == 1 + 4
+
+
+def test_different_points_are_drawn_in_their_own_cells(page: Page, tmp_path: Path) -> None:
+    runs = [compared(1, epochs=30), compared(2, DataSettings(function="sine"), epochs=30)]
+    write_comparison(compare(runs), tmp_path / "compare.html")
+    page.goto((tmp_path / "compare.html").as_uri())
+    blue = page.evaluate("colours.points")
+    assert blue == "#3b6ea5"
+    for place, run in enumerate(runs):
+        seen = [
+            pixel(page, f"cells[{place}].plot", x.item(), y.item())
+            for x, y in zip(run.dataset.x[::9], run.dataset.y[::9], strict=True)
+        ]
+        assert sum(colour[2] > colour[0] for colour in seen) >= 8
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(400, "light"), (1280, "dark")])
+def test_it_is_readable_on_other_screens(
+    browser: Browser, path: Path, width: int, scheme: Any
+) -> None:
+    viewport = {"width": width, "height": 800}
+    with errorless(browser, viewport=viewport, color_scheme=scheme) as page:
+        page.goto(path.as_uri())
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+        assert smallest_text(page) >= 12
+
+
+def test_sixty_runs_are_one_page_of_a_few_megabytes(
+    page: Page, tmp_path: Path, dataset: Dataset
+) -> None:
+    one = compared(0)
+    runs = [
+        ComparedRun(f"{n:032x}", f"run {n}", {"lr": str(n)}, one.metrics, dataset, one.history)
+        for n in range(60)
+    ]
+    path = tmp_path / "compare.html"
+    write_comparison(compare(runs), path)
+    assert path.stat().st_size < 8_000_000
+    page.goto(path.as_uri())
+    expect(page.locator("figure")).to_have_count(60)
+    scrub(page, 100)
+    assert (
+        page.locator("figure .moment").all_inner_texts()
+        == [f"epoch 500 · loss {one.history.losses[500]:.4f}"] * 60
+    )
+
+
+def test_the_page_holds_no_number_that_json_lacks(path: Path) -> None:
+    hostile = data(path.read_text())["runs"][1]
+    assert hostile["metrics"]["none"] == "nan"
+    assert hostile["metrics"]["endless"] == "inf"
+
+
+def test_losses_are_compared_at_common_epochs() -> None:
+    assert common_epochs([3, 5]).tolist() == [0, 1, 2, 3, 4]
+    kept = common_epochs([1_000_000, 777])
+    assert {0, 776, 999_999} <= set(kept.tolist())
+    assert len(kept) <= 1001
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_fetched(page: Page) -> Iterator[None]:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    yield
+    assert all(url.startswith("file:") and url.endswith("/compare.html") for url in asked)
