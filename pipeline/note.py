@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from fitreel import (
@@ -14,9 +13,6 @@ from fitreel import (
 )
 from fitreel.text import code_span, shown
 
-if TYPE_CHECKING:
-    from fitreel.tracking import Run
-
 GROUPS = {
     "Points": DataSettings,
     "Training": TrainingSettings,
@@ -26,10 +22,13 @@ GROUPS = {
 RESULTS = ("mse", "rmse", "mae", "r2")
 
 
-def note(run: "Run") -> str:
+def note(
+    run_id: str, params: Mapping[str, str], metrics: Mapping[str, float], tags: Mapping[str, str]
+) -> str:
     """Write a run's results, pictures, how to reproduce it and its settings, in Markdown."""
     # Results first: the UI folds all but the first lines.
-    parts = [_results(run.metrics), _pictures(run), _commands(run.params), _settings(run.params)]
+    pictures = [picture(run_id, file) for file in _pictures(params, tags)]
+    parts = [_results(metrics), *pictures, _commands(params), _settings(params)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -38,13 +37,12 @@ def picture(run_id: str, file: str) -> str:
     return f"![{file}](get-artifact?path={quote(file)}&run_uuid={quote(run_id)})"
 
 
-def _pictures(run: "Run") -> str:
-    """Show film and weights, as far as their stages were run, and the way to the player."""
+def _pictures(params: Mapping[str, str], tags: Mapping[str, str]) -> list[str]:
+    """Name film and weights, as far as their stages were run; an mp4 is no picture."""
     files = {"animate": "rst.gif", "evaluate": "rst.png"}
-    if run.tags.get("fitreel.format", run.params.get("format")) != "gif":
+    if tags.get("fitreel.format", params.get("format")) != "gif":
         del files["animate"]
-    done = [file for stage, file in files.items() if f"fitreel.{stage}_seconds" in run.tags]
-    return "\n\n".join(picture(run.run_id, file) for file in done)
+    return [file for stage, file in files.items() if f"fitreel.{stage}_seconds" in tags]
 
 
 def _results(metrics: Mapping[str, float]) -> str:

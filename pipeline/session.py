@@ -90,7 +90,7 @@ class Session:
         try:
             with fitreel.following_project_runner(), self._open(source) as run:
                 yield run
-                run.set_note(note(run))
+                run.set_note(note(run.run_id, run.params, run.metrics, run.tags))
         except fitreel.Undelivered:
             self._close(run)
             raise

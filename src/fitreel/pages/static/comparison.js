@@ -216,7 +216,7 @@ function order(one, other, isDown) {
   if (missing(one) || missing(other)) return missing(one) - missing(other);
   const [first, second] = [Number(one), Number(other)];
   const areNumbers = !Number.isNaN(first) && !Number.isNaN(second);
-  const found = areNumbers ? first - second : String(one).localeCompare(String(other), "en", { numeric: true });
+  const found = areNumbers ? first - second : String(one).localeCompare(String(other), "en");
   return isDown ? -found : found;
 }
 
