@@ -12,10 +12,14 @@ from tests.conftest import environment, free_port
 
 
 class Server:
-    """Serve the runs of a directory; a context manager that starts and stops it."""
+    """Serve the runs of a directory; a context manager that starts and stops it.
 
-    def __init__(self, directory: Path) -> None:
+    Where ``database`` is given, it is served from the directory, which need not be its own.
+    """
+
+    def __init__(self, directory: Path, database: Path | None = None) -> None:
         self.directory = directory
+        self._store = ["--backend-store-uri", f"sqlite:///{database}"] if database else []
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{self._port}"
@@ -24,7 +28,7 @@ class Server:
         """Start it; it answers when this returns."""
         with (self.directory / "server.log").open("a") as log:
             self._process = subprocess.Popen(
-                ["mlflow", "server", "--port", str(self._port), "--workers", "1"],
+                ["mlflow", "server", "--port", str(self._port), "--workers", "1", *self._store],
                 cwd=self.directory,
                 # The runners of background jobs would leave their queues in /dev/shm.
                 env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),

@@ -5,14 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+import torch
+from mlflow.tracking import MlflowClient
+from playwright.sync_api import Frame, Page, expect
 
-from tests.browser import CHROMIUM
+from fitreel.history import load_history
+from tests.browser import CHROMIUM, is_red, numbers, pixel, scrub
 from tests.conftest import environment
 from tests.servers import Server
 
 RATES = ("0.05", "0.2")
 NAMES = [f"relu20-sgd-lr{rate}-e30" for rate in RATES]
+HOSTILE = "<img src=x onerror=alert(1)>"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
 
@@ -28,10 +32,34 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def experiment(folder: Path) -> Iterator[str]:
-    """Serve the folder; give the address of its experiment."""
-    with Server(folder) as server:
+def experiment(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the folder from another one; give the address of its experiment."""
+    with Server(tmp_path_factory.mktemp("elsewhere"), folder / "mlflow.db") as server:
         yield f"{server.url}/#/experiments/0"
+
+
+@pytest.fixture(scope="module")
+def store(folder: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+
+
+@pytest.fixture(scope="module")
+def run(store: MlflowClient) -> str:
+    """Give the id of the first run."""
+    (found,) = store.search_runs(["0"], f"attributes.run_name = '{NAMES[0]}'")
+    return str(found.info.run_id)
+
+
+def viewed(page: Page, address: str) -> Frame:
+    """Open an artifact in MLflow's viewer; give the frame that shows it, which is a sandbox."""
+    page.goto(address)
+    frame = page.locator("iframe.mlflow-html-iframe")
+    expect(frame).to_have_attribute("sandbox", "allow-scripts")
+    handle = frame.element_handle()
+    shown = handle and handle.content_frame()
+    assert shown
+    expect(shown.locator("#moment b").first).to_be_visible()
+    return shown
 
 
 def test_the_experiment_lists_its_runs(page: Page, experiment: str) -> None:
@@ -48,6 +76,22 @@ def test_a_run_says_how_to_reproduce_it(page: Page, experiment: str) -> None:
     expect(page.get_by_text(f"fitreel run --lr {RATES[0]} --epochs 30")).to_be_visible()
 
 
+def test_the_note_of_a_run_shows_the_moving_picture(
+    page: Page, experiment: str, run: str, store: MlflowClient
+) -> None:
+    page.goto(f"{experiment}/runs/{run}")
+    page.get_by_text("Show more").click()
+    expect(page.get_by_role("cell", name="least possible mse")).to_be_visible()
+    for file, size in (("rst.gif", 640), ("rst.png", 800)):
+        picture = page.locator(f"img[src*='{file}']")
+        picture.evaluate("picture => picture.decode()")
+        assert picture.evaluate("picture => picture.naturalWidth") == size
+    # What is shown there is the film that was logged, all of its frames.
+    film = page.locator("img[src*='rst.gif']").evaluate("picture => picture.src")
+    answer = page.request.get(film)
+    assert answer.body() == Path(store.download_artifacts(run, "rst.gif")).read_bytes()
+
+
 @pytest.mark.parametrize("file", ["rst.png", "rst.gif"])
 def test_the_pictures_of_a_run_are_shown(page: Page, experiment: str, file: str) -> None:
     page.goto(f"{experiment}/runs")
@@ -58,3 +102,38 @@ def test_the_pictures_of_a_run_are_shown(page: Page, experiment: str, file: str)
     expect(picture).to_be_visible()
     picture.evaluate("picture => picture.decode()")
     assert picture.evaluate("picture => picture.naturalWidth") > 0
+
+
+def test_the_player_plays_in_the_viewer(
+    page: Page, experiment: str, run: str, store: MlflowClient
+) -> None:
+    player = viewed(page, f"{experiment}/runs/{run}/artifacts/player.html")
+    folder = Path(store.download_artifacts(run, "training"))
+    history = load_history(folder / "history.csv", folder / "frames.safetensors")
+    for frame in (5, 1):
+        scrub(player, frame)
+        epoch, loss = numbers(player.locator("#moment").inner_text())
+        assert epoch == 5 * frame
+        assert loss == pytest.approx(history.losses[5 * frame], abs=1e-4)
+        assert is_red(pixel(player, "loss", epoch, history.losses[5 * frame]))
+        y = history.frames[frame].predict(torch.tensor([0.5])).item()
+        assert is_red(pixel(player, "fit", 0.5, y))
+        player.locator("#fit .u-over").hover(position={"x": 100 + frame, "y": 50})
+        x, told = numbers(player.locator("#fit-reading").inner_text())
+        predicted = history.frames[frame].predict(torch.tensor([x])).item()
+        assert told == pytest.approx(predicted, abs=1e-4)
+
+
+def test_the_name_of_a_run_is_text_in_player_and_note(
+    page: Page, experiment: str, folder: Path
+) -> None:
+    command = ["fitreel", "run", "--name", HOSTILE, "--epochs", "2"]
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), check=True, capture_output=True, text=True
+    )
+    run = done.stdout.strip()
+    player = viewed(page, f"{experiment}/runs/{run}/artifacts/player.html")
+    expect(player.locator("h1")).to_have_text(HOSTILE)
+    assert player.locator("img").count() == 0
+    page.goto(f"{experiment}/runs/{run}")
+    expect(page.get_by_role("heading", name=HOSTILE)).to_be_visible()

@@ -35,5 +35,6 @@ def colours(count: int, dark: bool = False) -> list[str]:
     few = FEW_ON_DARK if dark else FEW
     if count <= len(few):
         return list(few[:count])
-    ends = (1 - LIGHTEST, 1) if dark else (0, LIGHTEST)
-    return [to_hex(colour) for colour in colormaps["plasma"](np.linspace(*ends, count))]
+    darkest = 1 - LIGHTEST if dark else 0
+    scale = np.linspace(darkest, darkest + LIGHTEST, count)
+    return [to_hex(colour) for colour in colormaps["plasma"](scale)]
