@@ -102,7 +102,6 @@ class Lettering:
             for place, part in enumerate(parts)
         ]
         canvas.draw()  # type: ignore[no-untyped-call]
-        self.height = row
         # From below, as draw_image wants it: (rows, pixels across, RGBA).
         pixels = _rgba(canvas)[::-1]
         widths = [math.ceil(text.get_window_extent().width) for text in texts]
