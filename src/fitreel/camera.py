@@ -49,7 +49,8 @@ class Backdrop:
     def restore(self) -> RendererAgg:
         """Remove what was drawn since; give what draws anew."""
         self._canvas.restore_region(self._empty)  # type: ignore[no-untyped-call]
-        return self._canvas.renderer
+        renderer: RendererAgg = self._canvas.renderer
+        return renderer
 
     def pixels(self) -> Pixels:
         """Give the picture as it is now, no copy."""

@@ -1,6 +1,6 @@
 """The figure: loss curves and final fits over each other, and the runs in a table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from fitreel.comparison.summary import Table, groups_table, more_params, runs_ta
 from fitreel.dataset import Dataset
 from fitreel.figures import INK, draw_points, style
 from fitreel.scenes import Scenes, chosen_scenes
+from fitreel.text import shown
 
 MOST_PARAMS = 8  # columns
 MOST_POINTS = 2000  # of a curve
@@ -65,7 +66,7 @@ def sheet(comparison: Comparison) -> Sheet:
     """Compute what the picture of a comparison shows."""
     colours, runs = run_colours(comparison), comparison.runs
     best = comparison.best.get(comparison.metric, frozenset())
-    curves, grouped = [], set()
+    curves, grouped = [], set[int]()
     for group in comparison.groups:
         shades = colours[group.runs[0]], not best.isdisjoint(group.runs)
         curves.append(_curve(group.losses, group.low, group.high, *shades))
@@ -87,8 +88,17 @@ def sheet(comparison: Comparison) -> Sheet:
         groups_table(comparison),
         tuple(colours),
         tuple(colours[group.runs[0]] for group in comparison.groups),
-        tuple(filter(None, ["★ best of its column", more_params(comparison, MOST_PARAMS)])),
+        tuple(_notes(comparison)),
     )
+
+
+def _notes(comparison: Comparison) -> Iterator[str]:
+    if any(comparison.best.values()):
+        yield "★ best of its column"
+    if comparison.best.get(comparison.metric):
+        yield f"thick line: best by {shown(comparison.metric, 40)}"
+    if more := more_params(comparison, MOST_PARAMS):
+        yield more
 
 
 def _curve(
@@ -107,9 +117,9 @@ def _curve(
     return Curve(epochs, losses[epochs], low[epochs], high[epochs], colour, best)
 
 
-def draw_sheet(shown: Sheet) -> Figure:
+def draw_sheet(content: Sheet) -> Figure:
     """Draw what a sheet holds."""
-    tables = [(shown.groups, shown.group_colours), (shown.runs, shown.colours)]
+    tables = [(content.groups, content.group_colours), (content.runs, content.colours)]
     tables = [(table, colours) for table, colours in tables if table.rows]
     widths = [_widths(table) for table, _ in tables]
     width = max(NARROWEST, *(sum(each) + SWATCH + 2 * MARGIN for each in widths))
@@ -118,20 +128,20 @@ def draw_sheet(shown: Sheet) -> Figure:
     height = top + lines * ROW + len(tables) * GAP + ROW
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
     page = _page(figure, width, height)
-    _write(page, shown.title, MARGIN, 28, width - 2 * MARGIN, size=14, weight="bold")
+    _write(page, content.title, MARGIN, 28, width - 2 * MARGIN, size=14, weight="bold")
     half = (width - 2 * MARGIN) / 2
     places = [MARGIN + 46, MARGIN + half + 46]
     left, right = (
         figure.add_axes((x / width, 1 - (72 + PANEL) / height, (half - 56) / width, PANEL / height))
         for x in places
     )
-    _draw_losses(left, shown.curves)
-    _draw_fits(right, shown)
+    _draw_losses(left, content.curves)
+    _draw_fits(right, content)
     y = float(top)
     for (table, colours), natural in zip(tables, widths, strict=True):
         _draw_table(page, table, colours, _stretched(natural, width - 2 * MARGIN - SWATCH), y)
         y += (len(table.rows) + 1) * ROW + GAP
-    _write(page, "     ".join(shown.notes), MARGIN, y - 8, width - 2 * MARGIN, colour=FAINT)
+    _write(page, "     ".join(content.notes), MARGIN, y - 8, width - 2 * MARGIN, colour=FAINT)
     return figure
 
 
@@ -170,13 +180,13 @@ def _draw_losses(axes: Axes, curves: Sequence[Curve]) -> None:
     axes.set_title(f"Loss{means}", color=INK, fontsize=11, loc="left")
 
 
-def _draw_fits(axes: Axes, shown: Sheet) -> None:
+def _draw_fits(axes: Axes, content: Sheet) -> None:
     style(axes)
-    if shown.points is not None:
-        draw_points(axes, shown.points, 0.8)
-    thin = _thin(len(shown.fits))
-    for place, (fit, colour) in enumerate(zip(shown.fits, shown.colours, strict=True)):
-        best = place in shown.best
+    if content.points is not None:
+        draw_points(axes, content.points, 0.8)
+    thin = _thin(len(content.fits))
+    for place, (fit, colour) in enumerate(zip(content.fits, content.colours, strict=True)):
+        best = place in content.best
         axes.plot(
             fit.x,
             fit.predictions[0],
@@ -185,12 +195,12 @@ def _draw_fits(axes: Axes, shown: Sheet) -> None:
             zorder=3 if best else 2,
         )
     # A fit that is far off must not flatten all others: the points say what is in view.
-    low = min(fit.dataset.y.min().item() for fit in shown.fits)
-    high = max(fit.dataset.y.max().item() for fit in shown.fits)
+    low = min(fit.dataset.y.min().item() for fit in content.fits)
+    high = max(fit.dataset.y.max().item() for fit in content.fits)
     margin = 0.1 * ((high - low) or 1.0)
     axes.set_ylim(low - margin, high + margin)
     axes.set_xlabel("x", color=INK)
-    points = "" if shown.points is not None else "; the points differ and are not shown"
+    points = "" if content.points is not None else "; the points differ and are not shown"
     axes.set_title(f"Final fits{points}", color=INK, fontsize=11, loc="left")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fitreel.comparison.runs import Comparison
 
+RUN, ALIKE, SEEDS = "run", "equal but for the seed", "seeds"  # headers
 MAIN_METRICS = ("test_mse", "test_r2", "train_mse", "loss")
 
 
@@ -41,7 +42,7 @@ def runs_table(comparison: Comparison, most_params: int) -> Table:
         for column, name in enumerate(metrics, start=numbers_from)
         for place in comparison.best[name]
     }
-    return Table(("run", *params, *metrics), tuple(rows), frozenset(best), numbers_from)
+    return Table((RUN, *params, *metrics), tuple(rows), frozenset(best), numbers_from)
 
 
 def groups_table(comparison: Comparison) -> Table:
@@ -55,7 +56,7 @@ def groups_table(comparison: Comparison) -> Table:
             for found in map(group.metrics.get, metrics)
         ]
         rows.append((group.label, _listed(seeds), *means))
-    return Table(("runs that differ in their seed", "seeds", *metrics), tuple(rows), frozenset(), 2)
+    return Table((ALIKE, SEEDS, *metrics), tuple(rows), frozenset(), 2)
 
 
 def more_params(comparison: Comparison, most_params: int) -> str:

@@ -2,10 +2,19 @@
 
 from collections.abc import Sequence
 
-from fitreel.comparison.runs import Comparison
-from fitreel.comparison.summary import Table, groups_table, more_params, runs_table
+from fitreel.comparison.runs import METRICS, PARAMS, Comparison
+from fitreel.comparison.summary import (
+    ALIKE,
+    RUN,
+    SEEDS,
+    Table,
+    groups_table,
+    more_params,
+    runs_table,
+)
 from fitreel.text import code_span
 
+OURS = frozenset((RUN, ALIKE, SEEDS, "param", "value", *PARAMS, *METRICS))  # plain words
 MOST_PARAMS = 20  # columns; foreign runs may differ in hundreds
 
 
@@ -30,14 +39,15 @@ def _runs(comparison: Comparison) -> str:
 
 
 def _markdown(table: Table) -> str:
+    header = [name if name in OURS else code_span(name) for name in table.header]
     left = ["---"] * table.numbers_from
     right = ["--:"] * (len(table.header) - table.numbers_from)
-    lines = [_line([_text(name) for name in table.header]), _line(left + right)]
+    lines = [_line(header), _line(left + right)]
     for place, row in enumerate(table.rows):
         cells = [
             (f"**{cell}**" if (place, column) in table.best else cell)
             if column >= table.numbers_from
-            else _text(cell)
+            else code_span(cell)
             for column, cell in enumerate(row)
         ]
         lines.append(_line(cells))
@@ -46,9 +56,3 @@ def _markdown(table: Table) -> str:
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _text(text: str) -> str:
-    # Numbers and identifiers have no meaning to Markdown; all else goes into a code span.
-    plain = text.replace(".", "").isalnum() and text.isascii()
-    return text if plain else code_span(text)
