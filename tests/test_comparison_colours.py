@@ -35,8 +35,11 @@ def linear(names: list[str]) -> NDArray[np.float64]:
 
 def lab(light: NDArray[np.float64]) -> NDArray[np.float64]:
     to_xyz = np.array(
-        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750]]
-        + [[0.0193339, 0.1191920, 0.9503041]]
+        [
+            [0.4124564, 0.3575761, 0.1804375],
+            [0.2126729, 0.7151522, 0.0721750],
+            [0.0193339, 0.1191920, 0.9503041],
+        ]
     )
     parts = light @ to_xyz.T / (0.95047, 1, 1.08883)
     x, y, z = np.where(parts > 0.008856, np.cbrt(parts), 7.787 * parts + 16 / 116).T
