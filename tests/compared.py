@@ -36,13 +36,13 @@ def compared(
     points = dataset or generate(data)
     trained = fit(points, training)
     texts = {key: str(value) for key, value in (asdict(data) | asdict(training)).items()}
-    measured = evaluate(trained.network.weights(), points, data)
+    measured: dict[str, float] = evaluate(trained.network.weights(), points, data)
     measured["loss"] = trained.history.losses[-1].item()
     return ComparedRun(
         f"{place:08x}" + "0" * 24,
         training.label if name is None else name,
-        texts | params,
-        measured | metrics,
+        texts | dict(params),
+        measured | dict(metrics),
         points,
         trained.history,
     )

@@ -89,14 +89,14 @@ def test_the_best_is_marked_by_star_weight_and_tint() -> None:
     runs = [replace(run, name=str(loss), metrics={"loss": loss}) for loss in (0.5, 0.25, 0.25)]
     figure = draw_comparison(compare(runs, "loss"))
     marked = [text for text in texts(figure) if text.get_text() == "★ 0.25"]
-    assert [text.get_weight() for text in marked] == ["bold", "bold"]
+    assert [text.get_fontweight() for text in marked] == ["bold", "bold"]
     tinted = [each for each in figure.axes[0].patches if each.get_facecolor()[:3] == to_rgb(TINT)]
     assert len(tinted) == 2
     for text, patch in zip(marked, tinted, strict=True):
         inner, outer = text.get_window_extent(), patch.get_window_extent()
         assert outer.x0 < inner.x0 < inner.x1 < outer.x1
         assert outer.y0 < (inner.y0 + inner.y1) / 2 < outer.y1
-    assert "★ best of its column     thick line: best by loss" in [
+    assert "★ best of its column · thick line: best by loss" in [
         text.get_text() for text in texts(figure)
     ]
 
@@ -154,6 +154,17 @@ def test_no_text_runs_into_another_or_out_of_the_picture(runs: list[ComparedRun]
     assert isinstance(figure.axes[0].patches[0], Rectangle)
 
 
+def test_text_with_stacked_accents_stands_on_its_line() -> None:
+    plain, piled = (
+        draw_comparison(compare([compared(name=name), compared(name="other")]))
+        for name in ("e", "e" + "\u0301" * 300)
+    )
+    places = [[text.get_position() for text in texts(figure)] for figure in (plain, piled)]
+    assert places[0] == places[1]
+    different = (drawn(plain) != drawn(piled)).any(axis=-1)
+    assert 0 < np.flatnonzero(different.any(axis=1)).size <= 24  # within the row
+
+
 def test_odd_losses_are_drawn() -> None:
     run = compared()
     for losses in (np.zeros(60), np.full(60, 1e38), np.linspace(1, 0, 60)):
@@ -161,3 +172,13 @@ def test_odd_losses_are_drawn() -> None:
         drawn(draw_comparison(compare([odd, odd])))
     short = compared(epochs=1)
     drawn(draw_comparison(compare([short, replace(short, params={})])))
+
+
+def test_fits_that_are_far_off_leave_the_points_in_view() -> None:
+    run = compared()
+    frames = run.history.frames
+    huge = replace(frames, output_weight=frames.output_weight * 1e38)
+    off = replace(run, history=replace(run.history, frames=huge))
+    figure = draw_comparison(compare([run, off]))
+    drawn(figure)
+    assert figure.axes[2].get_ylim() == pytest.approx((0, 1.2), abs=0.2)

@@ -154,3 +154,11 @@ def test_names_of_strangers_stay_in_their_cells() -> None:
 def test_runs_of_strangers_are_filmed(tmp_path: Path) -> None:
     render_grid(compare(hostile()), tmp_path / "compare.gif")
     assert len(iio.imread(tmp_path / "compare.gif")) == 12
+
+
+def test_a_fit_that_is_far_off_is_filmed(tmp_path: Path) -> None:
+    frames = MIXED[0].history.frames
+    huge = replace(frames, output_weight=frames.output_weight * 1e38)
+    off = replace(MIXED[0], history=replace(MIXED[0].history, frames=huge))
+    render_grid(compare([MIXED[1], off]), tmp_path / "compare.gif")
+    assert len(iio.imread(tmp_path / "compare.gif")) == 12

@@ -25,7 +25,7 @@ MOST_POINTS = 2000  # of a curve
 FAINT, RULE, TINT = "#5b616b", "#c6cbd3", "#dcebfa"
 # All in pixels.
 NARROWEST, MARGIN, PANEL, ROW, GAP = 1200, 24, 400, 23, 26
-WIDEST_LABEL, WIDEST_CELL, SWATCH = 330, 150, 34
+WIDEST_LABEL, WIDEST_PARAM, WIDEST_NUMBER, SWATCH = 310, 125, 200, 34
 SIZE = 9.5  # points, of the tables
 
 
@@ -130,9 +130,9 @@ def draw_sheet(content: Sheet) -> Figure:
     page = _page(figure, width, height)
     _write(page, content.title, MARGIN, 28, width - 2 * MARGIN, size=14, weight="bold")
     half = (width - 2 * MARGIN) / 2
-    places = [MARGIN + 46, MARGIN + half + 46]
+    places = [MARGIN + 56, MARGIN + half + 56]
     left, right = (
-        figure.add_axes((x / width, 1 - (72 + PANEL) / height, (half - 56) / width, PANEL / height))
+        figure.add_axes((x / width, 1 - (72 + PANEL) / height, (half - 66) / width, PANEL / height))
         for x in places
     )
     _draw_losses(left, content.curves)
@@ -141,7 +141,7 @@ def draw_sheet(content: Sheet) -> Figure:
     for (table, colours), natural in zip(tables, widths, strict=True):
         _draw_table(page, table, colours, _stretched(natural, width - 2 * MARGIN - SWATCH), y)
         y += (len(table.rows) + 1) * ROW + GAP
-    _write(page, "     ".join(content.notes), MARGIN, y - 8, width - 2 * MARGIN, colour=FAINT)
+    _write(page, " · ".join(content.notes), MARGIN, y - 8, width - 2 * MARGIN, colour=FAINT)
     return figure
 
 
@@ -159,6 +159,7 @@ def _draw_losses(axes: Axes, curves: Sequence[Curve]) -> None:
     positive = [curve.losses[curve.losses > 0] for curve in curves]
     if any(map(len, positive)):
         axes.set_yscale("log")
+        axes.tick_params(which="minor", colors=INK, labelsize=8)
     thin = _thin(len(curves))
     for curve in curves:
         order = 3 if curve.best else 2
@@ -212,7 +213,8 @@ def _widths(table: Table) -> list[float]:
     """Give the width of each column that its text asks for, the space beside it included."""
     widths = []
     for column, name in enumerate(table.header):
-        most = WIDEST_CELL if column else WIDEST_LABEL
+        is_number = column >= table.numbers_from
+        most = WIDEST_NUMBER if is_number else WIDEST_PARAM if column else WIDEST_LABEL
         texts = [fitted(name, most, SIZE, "bold")]
         texts += [fitted(_marked(table, row, column), most, SIZE, "bold") for row in _rows(table)]
         widths.append(max(text_width(text, SIZE, "bold") for text in texts) + 20)
@@ -278,19 +280,19 @@ def _write(
     colour: str = INK,
 ) -> None:
     """Write text of anybody on one line, shortened to ``width``; none of it is mathematics."""
+    # On the baseline of its row, wherever accents may reach.
     label = page.text(
         x,
-        middle,
+        middle + 0.36 * size * DPI / 72,
         fitted(text, width, size, weight),
         color=colour,
         size=size,
         weight=weight,
         ha=align,
-        va="center_baseline",
+        va="baseline",
         parse_math=False,
     )
-    # Accents may be stacked to any height.
     left = x - width if align == "right" else x
-    box = Bbox.from_bounds(left - 2, middle - size, width + 4, 2 * size)
+    box = Bbox.from_bounds(left - 2, middle - 1.2 * size, width + 4, 2.4 * size)
     label.set_clip_box(TransformedBbox(box, page.transData))
     label.set_clip_on(True)

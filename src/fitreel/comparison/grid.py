@@ -148,5 +148,5 @@ def _few(dataset: Dataset) -> Dataset:
     kept = torch.linspace(0, len(dataset) - 1, MOST_POINTS, dtype=torch.float64).round().long()
     # The outermost stay: the axes fit them.
     ends = [end for of in (dataset.x, dataset.y) for end in (of.argmin(), of.argmax())]
-    chosen = torch.cat([kept, torch.stack(ends)]).unique()
+    chosen = torch.cat([kept, torch.stack(ends)]).unique()  # type: ignore[no-untyped-call]
     return Dataset(dataset.x[chosen], dataset.y[chosen])

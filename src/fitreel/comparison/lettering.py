@@ -15,8 +15,10 @@ UNKNOWN = "□"
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Give the width in pixels of drawable text of ``size`` points."""
     font = FontProperties(size=size, weight=weight)
-    extent = _renderer().get_text_width_height_descent  # type: ignore[no-untyped-call]
-    return float(extent(text, font, ismath=False)[0])
+    width, _, _ = _renderer().get_text_width_height_descent(  # type: ignore[no-untyped-call]
+        text, font, ismath=False
+    )
+    return float(width)
 
 
 def fitted(text: str, width: float, size: float, weight: str = "normal") -> str:
@@ -27,7 +29,7 @@ def fitted(text: str, width: float, size: float, weight: str = "normal") -> str:
     font = get_font(findfont(FontProperties(weight=weight)))
     line = "".join(
         letter if font.get_char_index(ord(letter)) else UNKNOWN
-        for letter in _shorten(text, MOST_LETTERS)
+        for letter in " ".join(_shorten(text, MOST_LETTERS).split())
     )
     fits, tried = 0, len(line)  # letters: the most that fit are sought between these
     while fits < tried:
