@@ -10,7 +10,8 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from fitreel.comparison.colours import run_colours
-from fitreel.comparison.figure import MOST_PARAMS, TINT, draw_comparison, sheet
+from fitreel.comparison.figure import MOST_PARAMS, draw_comparison, sheet
+from fitreel.comparison.page import TINT
 from fitreel.comparison.runs import ComparedRun, compare
 from fitreel.settings import DataSettings
 from tests.compared import compared, hostile
@@ -135,7 +136,7 @@ def test_eight_params_are_shown_and_the_rest_counted() -> None:
 def test_no_text_runs_into_another_or_out_of_the_picture(runs: list[ComparedRun]) -> None:
     figure = draw_comparison(compare(runs))
     height, width, _ = drawn(figure).shape
-    assert 1200 <= width <= 2500
+    assert 1200 <= width <= 1900
     boxes = [(text, text.get_window_extent()) for text in texts(figure)]
     for text, box in boxes:
         assert box.x0 >= 0, text
