@@ -147,12 +147,12 @@ def _draw_losses(axes: Axes, curves: Sequence[Curve]) -> None:
     if any(map(len, positive)):
         axes.set_yscale("log")
         axes.tick_params(which="minor", colors=INK, labelsize=8)
-    thin = _thin(len(curves))
+    thin, faint = _thin(len(curves)), 0.18 if len(curves) <= 6 else 0.07
     for curve in curves:
         order = 3 if curve.best else 2
         if not np.array_equal(curve.low, curve.high):
             axes.fill_between(
-                curve.epochs, curve.low, curve.high, color=curve.colour, alpha=0.18, linewidth=0
+                curve.epochs, curve.low, curve.high, color=curve.colour, alpha=faint, linewidth=0
             )
         axes.plot(
             curve.epochs,
