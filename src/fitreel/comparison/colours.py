@@ -1,8 +1,10 @@
-"""The colours of the compared runs, all readable on white."""
+"""The colours of the compared runs, readable on white, others on a dark page."""
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
+
+from fitreel.comparison.runs import Comparison
 
 # Near Okabe and Ito's, moved until all have a contrast of 3 to white and each pair is at least 27
 # apart (CIE 1976) for normal vision, protanopia, deuteranopia and tritanopia; theirs has 0.8.
@@ -16,16 +18,16 @@ FEW = (
     "#000000",
     "#412400",
 )
-# The same for a dark page: lighter ones, the first five in the order of those on white.
+# The same for the dark page, with a contrast of 4 to it, each pair at least 32 apart.
 FEW_ON_DARK = (
-    "#4db4ff",
-    "#ff9d2e",
-    "#c9d6e3",
-    "#e6a5d6",
-    "#a4bf86",
-    "#d9743a",
-    "#f5e663",
-    "#8c8cff",
+    "#75c5ff",
+    "#ffa908",
+    "#d9ffff",
+    "#996a90",
+    "#8fa67a",
+    "#c85319",
+    "#ffe28c",
+    "#6c5eff",
 )
 LIGHTEST = 0.64  # of plasma; beyond it the contrast to white falls below 3
 
@@ -38,3 +40,14 @@ def colours(count: int, dark: bool = False) -> list[str]:
     darkest = 1 - LIGHTEST if dark else 0
     scale = np.linspace(darkest, darkest + LIGHTEST, count)
     return [to_hex(colour) for colour in colormaps["plasma"](scale)]
+
+
+def run_colours(comparison: Comparison, dark: bool = False) -> list[str]:
+    """Give a colour for every run; those that differ in nothing but their seed share one."""
+    first = list(range(len(comparison.runs)))  # the first run of each one's group
+    for group in comparison.groups:
+        for place in group.runs:
+            first[place] = min(group.runs)
+    leaders = sorted(set(first))
+    chosen = dict(zip(leaders, colours(len(leaders), dark), strict=True))
+    return [chosen[leader] for leader in first]

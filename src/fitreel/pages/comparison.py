@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fitreel.comparison.colours import colours
+from fitreel.comparison.colours import run_colours
 from fitreel.comparison.runs import (
     ComparedRun,
     Comparison,
@@ -50,8 +50,8 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
         "metrics": [shown(name) for name in comparison.metrics],
         "best": {shown(name): sorted(best) for name, best in comparison.best.items()},
         "groups": [_group(group, epochs) for group in comparison.groups],
-        "colours": colours(len(runs)),
-        "dark_colours": colours(len(runs), dark=True),
+        "colours": run_colours(comparison),
+        "dark_colours": run_colours(comparison, dark=True),
     }
     title = f"{len(runs)} runs compared · fitreel"
     write_page(Path(path), title, "comparison.html", SCRIPTS, data)
