@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fitreel.settings import (
     CheckpointSettings as CheckpointSettings,
+    ComparisonSettings as ComparisonSettings,
     DataSettings as DataSettings,
     EvaluationSettings as EvaluationSettings,
     FilmSettings as FilmSettings,
@@ -65,9 +66,11 @@ if TYPE_CHECKING:
     from fitreel.spool import Undelivered as Undelivered
     from fitreel.tracking import (
         Tracker as Tracker,
+        best_runs as best_runs,
         examine as examine,
         following_project_runner as following_project_runner,
         interrupted as interrupted,
+        named_runs as named_runs,
         reap as reap,
         sync as sync,
     )
@@ -92,6 +95,10 @@ _HOMES = {
         "check_waiting",
         "check_window",
     ),
+    "comparison.runs": ("Comparison", "compare"),
+    "comparison.figure": ("draw_comparison",),
+    "comparison.grid": ("count_steps", "render_grid"),
+    "comparison.table": ("comparison_table",),
     "dataset": ("Dataset", "generate", "load_dataset", "save_dataset", "sha256"),
     "evaluation": ("evaluate",),
     "figures": ("draw_weights", "neuron_table", "scatter"),
@@ -114,9 +121,11 @@ _HOMES = {
     "spool": ("Undelivered",),
     "tracking": (
         "Tracker",
+        "best_runs",
         "examine",
         "following_project_runner",
         "interrupted",
+        "named_runs",
         "reap",
         "sync",
     ),

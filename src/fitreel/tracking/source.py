@@ -26,12 +26,13 @@ from fitreel.history import (
     load_weights,
 )
 from fitreel.network import Weights
-from fitreel.settings import DataSettings, Settings, TrainingSettings
+from fitreel.settings import KINDS, DataSettings, Settings, TrainingSettings, normalised
 from fitreel.tracking.connection import plain_errors, without_password
 
 DATASET = "data/dataset.csv"
 SHA256_TAG = "fitreel.dataset_sha256"
 DIGESTS_TAG = "fitreel.sha256"  # JSON: the path of an artifact to its SHA-256
+KIND_TAG = "fitreel.kind"  # what the run is, if it is no experiment
 LARGEST_FRAMES = 2**30  # bytes, where no param says how many frames there are
 Kind = TypeVar("Kind", bound=Settings)
 
@@ -110,9 +111,17 @@ class Source:
 
     def training_settings(self) -> TrainingSettings | None:
         """Say how the network was trained; None where the run does not tell."""
-        prefix = "fitreel."  # a tag tells what a param cannot: those never change
-        tags = {key.removeprefix(prefix): self.tags[key] for key in self.tags if prefix in key}
-        return self._settings(TrainingSettings, self.params | tags)
+        return self._settings(TrainingSettings, self.params | self._told())
+
+    def _told(self) -> dict[str, str]:
+        """Give what tags tell of settings, as params never change."""
+        tags = {name: f"fitreel.{name}" for name in KINDS}
+        return {name: self.tags[tag] for name, tag in tags.items() if tag in self.tags}
+
+    def all_settings(self) -> dict[str, str]:
+        """Give all params as they are in force, numbers written alike."""
+        told = self.params | self._told()
+        return {name: normalised(name, text) for name, text in told.items()}
 
     def _settings(self, kind: type[Kind], told: Mapping[str, str]) -> Kind | None:
         if not {each.name for each in fields(kind)} <= told.keys():  # type: ignore[arg-type]
