@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fitreel import spool
 from fitreel.journal import Journal, Record
+from fitreel.text import shown
 from fitreel.tracking.connection import plain, without_password
 from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.source import KIND_TAG
@@ -43,8 +44,9 @@ def interrupted(run_id: str, tracking_uri: str | None = None) -> Iterator[Interr
         if run.status == "FINISHED":
             return
         if KIND_TAG in run.tags or any(not entry.plan for entry in mine):
+            what = f", a {shown(run.tags[KIND_TAG])}," if KIND_TAG in run.tags else ""
             rest = "; fitreel sync delivers what it left" if mine else ""
-            raise ValueError(f"run {run_id} is not gone on with, but made again{rest}")
+            raise ValueError(f"run {run_id}{what} is not gone on with, but made again{rest}")
     if not mine:
         raise ValueError(
             f"run {run_id} left nothing to go on with on this machine; "
