@@ -27,7 +27,8 @@ from pipeline.session import Session, Target
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import Comparison
-    from fitreel.tracking import Found, Run, Tracker
+    from fitreel.tracking import Run, Tracker
+    from fitreel.tracking.search import Found
 
 LEFT_OUT = 10  # shown on the terminal
 LONGEST_NOTE = 7000  # characters; MLflow cuts a note at 8000
@@ -115,7 +116,7 @@ def stage(run: "Run", comparison: "Comparison", directory: Path | None) -> None:
         fitreel.draw_comparison(comparison).savefig(folder / "compare.png")
         table = fitreel.comparison_table(comparison)
         (folder / "compare.md").write_text(table, encoding="utf-8")
-        with console.progress("compare", fitreel.count_steps(comparison)) as progress:
+        with console.progress("compare", fitreel.count_frames(comparison)) as progress:
             fitreel.render_grid(comparison, folder / "compare.gif", on_frame=progress)
         if directory:
             for file in sorted(folder.iterdir()):

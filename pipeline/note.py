@@ -10,7 +10,7 @@ from fitreel import (
     FilmSettings,
     TrainingSettings,
 )
-from fitreel.text import shown
+from fitreel.text import code_span, shown
 
 GROUPS = {
     "Points": DataSettings,
@@ -64,7 +64,7 @@ def _settings(params: Mapping[str, str]) -> str:
     lines = []
     for title, group in GROUPS.items():
         values = [
-            f"{each.name} {_code(params[each.name])}"
+            f"{each.name} {code_span(params[each.name])}"
             for each in fields(group)
             if each.name in params
         ]
@@ -75,10 +75,6 @@ def _settings(params: Mapping[str, str]) -> str:
 
 def _number(metrics: Mapping[str, float], name: str) -> str:
     return f"{metrics[name]:.4g}" if name in metrics else ""
-
-
-def _code(text: str) -> str:
-    return "`" + _line(text.replace("`", "'")) + "`"
 
 
 def _line(text: str) -> str:

@@ -34,6 +34,14 @@ if TYPE_CHECKING:
         check_waiting as check_waiting,
         check_window as check_window,
     )
+    from fitreel.comparison.figure import draw_comparison as draw_comparison
+    from fitreel.comparison.grid import count_frames as count_frames, render_grid as render_grid
+    from fitreel.comparison.runs import (
+        ComparedRun as ComparedRun,
+        Comparison as Comparison,
+        compare as compare,
+    )
+    from fitreel.comparison.table import comparison_table as comparison_table
     from fitreel.dataset import (
         Dataset as Dataset,
         generate as generate,
@@ -66,11 +74,9 @@ if TYPE_CHECKING:
     from fitreel.spool import Undelivered as Undelivered
     from fitreel.tracking import (
         Tracker as Tracker,
-        best_runs as best_runs,
         examine as examine,
         following_project_runner as following_project_runner,
         interrupted as interrupted,
-        named_runs as named_runs,
         reap as reap,
         sync as sync,
     )
@@ -81,6 +87,7 @@ if TYPE_CHECKING:
         check_uv as check_uv,
         check_virtualenv as check_virtualenv,
     )
+    from fitreel.tracking.search import best_runs as best_runs, named_runs as named_runs
     from fitreel.training import Fit as Fit, TrainingDiverged as TrainingDiverged, fit as fit
 
 # Imported when first asked for: torch and mlflow take seconds, `fitreel --help` needs neither.
@@ -95,9 +102,9 @@ _HOMES = {
         "check_waiting",
         "check_window",
     ),
-    "comparison.runs": ("Comparison", "compare"),
     "comparison.figure": ("draw_comparison",),
-    "comparison.grid": ("count_steps", "render_grid"),
+    "comparison.grid": ("count_frames", "render_grid"),
+    "comparison.runs": ("ComparedRun", "Comparison", "compare"),
     "comparison.table": ("comparison_table",),
     "dataset": ("Dataset", "generate", "load_dataset", "save_dataset", "sha256"),
     "evaluation": ("evaluate",),
@@ -121,16 +128,15 @@ _HOMES = {
     "spool": ("Undelivered",),
     "tracking": (
         "Tracker",
-        "best_runs",
         "examine",
         "following_project_runner",
         "interrupted",
-        "named_runs",
         "reap",
         "sync",
     ),
     "tracking.checkup": ("StoreCheckup",),
     "tracking.managers": ("check_conda", "check_local", "check_uv", "check_virtualenv"),
+    "tracking.search": ("best_runs", "named_runs"),
     "training": ("Fit", "TrainingDiverged", "fit"),
 }
 

@@ -1,6 +1,7 @@
 """The camera: it draws the scenes, the fixed scenery once and then only what moves."""
 
 import math
+from typing import Protocol
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
@@ -17,21 +18,69 @@ AXES = (0.09, 0.09, 0.88, 0.84)  # left, bottom, width, height in parts of the p
 Pixels = NDArray[np.uint32]  # one little-endian RGBA word a pixel
 
 
+class FilmCamera(Protocol):
+    """What a film is written from; any number of pictures may be in its frames."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+
+    @property
+    def background(self) -> Pixels:
+        """The fixed picture behind all frames: (height, width)."""
+
+    def shoot(self, frame: int) -> Pixels:
+        """Draw a frame; the array is valid until the next is drawn."""
+
+
+class Backdrop:
+    """A figure that is drawn once, and brought back before each frame is drawn on it."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.figure = Figure(figsize=(size[0] / DPI, size[1] / DPI), dpi=DPI)
+        self._canvas = FigureCanvasAgg(self.figure)
+
+    def draw(self) -> Pixels:
+        """Draw the figure as it is now; give its pixels."""
+        self._canvas.draw()  # type: ignore[no-untyped-call]
+        self._empty = self._canvas.copy_from_bbox(self.figure.bbox)  # type: ignore[no-untyped-call]
+        return self.pixels().copy()
+
+    def restore(self) -> RendererAgg:
+        """Remove what was drawn since; give what draws anew."""
+        self._canvas.restore_region(self._empty)  # type: ignore[no-untyped-call]
+        return self._canvas.renderer
+
+    def pixels(self) -> Pixels:
+        """Give the picture as it is now, no copy."""
+        return _rgba(self._canvas).view("<u4")[..., 0]
+
+
 class Scenery:
     """The fixed picture behind all frames, and the line that moves in front of it."""
 
-    def __init__(self, figure: Figure, dataset: Dataset) -> None:
-        """Draw axes that fit the points; they stay as they are from first to last frame."""
-        self.axes = figure.add_axes(AXES)
+    def __init__(
+        self,
+        figure: Figure,
+        dataset: Dataset,
+        place: tuple[float, float, float, float] = AXES,
+        scale: float = 1.0,
+        strip: float = 0.22,
+    ) -> None:
+        """Draw axes that fit the points; they stay as they are from first to last frame.
+
+        ``scale`` is the size beside rst.gif's; ``strip`` the height of the place for the loss
+        below the points, in parts of theirs.
+        """
+        self.axes = figure.add_axes(place)
         style(self.axes)
-        draw_points(self.axes, dataset)
+        draw_points(self.axes, dataset, scale)
         x_min, x_max = dataset.x.min().item(), dataset.x.max().item()
         y_min, y_max = dataset.y.min().item(), dataset.y.max().item()
         width, height = x_max - x_min, (y_max - y_min) or 1.0
         self.axes.set_xlim(x_min - 0.04 * width, x_max + 0.04 * width)
-        # The strip below the points is for the loss.
-        self.axes.set_ylim(y_min - 0.22 * height, y_max + 0.1 * height)
-        (self.line,) = self.axes.plot([], [], color=LINE_COLOUR, linewidth=3, animated=True)
+        self.axes.set_ylim(y_min - strip * height, y_max + 0.1 * height)
+        (self.line,) = self.axes.plot([], [], color=LINE_COLOUR, linewidth=3 * scale, animated=True)
 
 
 class Lettering:
@@ -53,6 +102,7 @@ class Lettering:
             for place, part in enumerate(parts)
         ]
         canvas.draw()  # type: ignore[no-untyped-call]
+        self.height = row
         # From below, as draw_image wants it: (rows, pixels across, RGBA).
         pixels = _rgba(canvas)[::-1]
         widths = [math.ceil(text.get_window_extent().width) for text in texts]
@@ -79,32 +129,27 @@ class Camera:
     A full redraw takes 25 ms, line and numbers 0.3 ms.
     """
 
+    size = SIZE
+
     def __init__(self, film: Scenes) -> None:
-        figure = Figure(figsize=(SIZE[0] / DPI, SIZE[1] / DPI), dpi=DPI)
-        self._canvas = FigureCanvasAgg(figure)
         self._film = film
-        scenery = Scenery(figure, film.dataset)
+        self._backdrop = Backdrop(SIZE)
+        scenery = Scenery(self._backdrop.figure, film.dataset)
         self.axes, self._line = scenery.axes, scenery.line
         self._loss = Lettering("Loss=", 20, LINE_COLOUR)
         self._epoch = Lettering("epoch ", 12, INK)
-        self._canvas.draw()  # type: ignore[no-untyped-call]
-        self._empty = self._canvas.copy_from_bbox(figure.bbox)  # type: ignore[no-untyped-call]
-        self.background = self._pixels().copy()
+        self.background = self._backdrop.draw()
 
     def shoot(self, frame: int) -> Pixels:
         """Draw a frame; the array is valid until the next is drawn."""
-        film, axes, renderer = self._film, self.axes, self._canvas.renderer
-        self._canvas.restore_region(self._empty)  # type: ignore[no-untyped-call]
+        film, axes, renderer = self._film, self.axes, self._backdrop.restore()
         self._line.set_data(film.x, film.predictions[frame])
         axes.draw_artist(self._line)
         loss, box = loss_text(film.losses[frame]), axes.bbox
         left = (box.x0 + box.x1 - self._loss.width("0.0000")) / 2
         self._loss.draw(renderer, left, box.y0, loss)
         self._epoch.draw(renderer, box.x0, box.y1, str(film.epochs[frame]))
-        return self._pixels()
-
-    def _pixels(self) -> Pixels:
-        return _rgba(self._canvas).view("<u4")[..., 0]
+        return self._backdrop.pixels()
 
 
 def rgb(pixels: Pixels) -> NDArray[np.uint8]:

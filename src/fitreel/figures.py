@@ -31,13 +31,16 @@ def style(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def draw_points(axes: Axes, dataset: Dataset) -> None:
-    """Draw the points of a dataset; many points get small and faint ones."""
+def draw_points(axes: Axes, dataset: Dataset, scale: float = 1.0) -> None:
+    """Draw the points of a dataset; many points get small and faint ones.
+
+    ``scale`` is the size of the picture beside the usual one.
+    """
     crowd = min(1.0, 100 / len(dataset))
     axes.scatter(
         dataset.x.numpy(),
         dataset.y.numpy(),
-        s=6 + 24 * crowd,
+        s=(6 + 24 * crowd) * scale**2,
         alpha=0.25 + 0.6 * crowd,
         color=POINT_COLOUR,
         linewidths=0,

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fitreel.camera import Camera, Pixels, rgb
+from fitreel.camera import FilmCamera, Pixels, rgb
 
 COLOURS = 255  # and one that is transparent
 FLAT_COLOURS = 32  # of these that are taken as they are, the most frequent ones
@@ -14,7 +14,7 @@ Indices = NDArray[np.uint8]  # places in the palette
 class Palette:
     """The colours that all frames of a film share."""
 
-    def __init__(self, camera: Camera, frames: int) -> None:
+    def __init__(self, camera: FilmCamera, frames: int) -> None:
         """Choose them from the background and what moves in a few frames of the film."""
         seen = [camera.background.ravel()]
         for frame in np.linspace(0, frames - 1, 10).astype(int):

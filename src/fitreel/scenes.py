@@ -32,8 +32,14 @@ def scenes(dataset: Dataset, history: History, max_frames: int) -> Scenes:
     """Compute what each frame shows; more than ``max_frames`` are thinned evenly, ends kept."""
     count = len(history.frame_epochs)
     kept = np.linspace(0, count - 1, min(count, max_frames)).round().astype(np.int64)
+    return chosen_scenes(dataset, history, kept)
+
+
+def chosen_scenes(dataset: Dataset, history: History, frames: NDArray[np.int64]) -> Scenes:
+    """Compute what these frames show, places in ``history.frames``; one may come repeatedly."""
+    chosen, places = np.unique(frames, return_inverse=True)
     x = line_x(dataset)
-    epochs = history.frame_epochs[kept]
     # One network at a time: together they would hold frames by points by neurons numbers.
-    predictions = np.stack([history.frames[int(k)].predict(x).numpy() for k in kept])
-    return Scenes(dataset, x.numpy(), predictions, epochs, history.losses[epochs])
+    predictions = np.stack([history.frames[int(k)].predict(x).numpy() for k in chosen])
+    epochs = history.frame_epochs[frames]
+    return Scenes(dataset, x.numpy(), predictions[places], epochs, history.losses[epochs])

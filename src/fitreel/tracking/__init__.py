@@ -13,10 +13,5 @@ from fitreel.tracking.recovery import (
     sync as sync,
 )
 from fitreel.tracking.run import Run as Run
-from fitreel.tracking.search import (
-    Found as Found,
-    best_runs as best_runs,
-    named_runs as named_runs,
-)
 from fitreel.tracking.source import Source as Source
 from fitreel.tracking.tracker import Tracker as Tracker

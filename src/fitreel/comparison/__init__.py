@@ -1,0 +1,1 @@
+"""The comparison: several runs beside each other, as numbers, pictures and text."""

@@ -1,0 +1,158 @@
+"""The grid: the films of several runs beside each other and in step, as compare.gif."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.transforms import Bbox
+
+from fitreel.camera import Backdrop, Lettering, Pixels, Scenery, loss_text
+from fitreel.comparison.lettering import fitted
+from fitreel.comparison.runs import Comparison
+from fitreel.comparison.timeline import Timeline, timeline
+from fitreel.dataset import Dataset
+from fitreel.figures import INK, LINE_COLOUR
+from fitreel.film import write_gif
+from fitreel.scenes import Scenes, chosen_scenes
+
+MOST_WIDE = 1600  # pixels, the whole picture
+WIDEST_CELL = 480
+MOST_STEPS = 200
+MOST_POINTS = 3000  # drawn in a cell; more are one cloud at its size
+MOST_CELLS_DRAWN = 12000  # in all steps together: it bounds time and bytes
+LARGE = 320  # pixels across from which a cell has room for numbers at its axes
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Hold how the cells are put: sizes in pixels, the first cell at the upper left."""
+
+    columns: int
+    rows: int
+    width: int  # of a cell
+    height: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the whole picture."""
+        return self.columns * self.width, self.rows * self.height
+
+    def corner(self, place: int) -> tuple[int, int]:
+        """Give the lower left corner of a cell, from the lower left of the picture."""
+        row, column = divmod(place, self.columns)
+        return column * self.width, (self.rows - 1 - row) * self.height
+
+
+def layout(cells: int) -> Layout:
+    """Put cells in a grid that is wider than high, with few places left empty."""
+    rows = math.ceil(cells / math.ceil(math.sqrt(1.6 * cells)))
+    columns = math.ceil(cells / rows)
+    width = min(WIDEST_CELL, MOST_WIDE // columns)
+    return Layout(columns, rows, width, round(0.6 * width) + 44)
+
+
+class GridCamera:
+    """Shoot the frames of several films at once, each in a cell of its own."""
+
+    def __init__(self, films: Sequence[Scenes], names: Sequence[str]) -> None:
+        grid = layout(len(films))
+        self.size = grid.size
+        self._films = films
+        self._backdrop = Backdrop(grid.size)
+        large = grid.width >= LARGE
+        letters = 11 if large else 9  # points, of 1/72 inch at 100 dots an inch
+        line = math.ceil(1.25 * letters * 100 / 72)  # pixels from one line of text to the next
+        self._loss = Lettering("Loss=", letters + 5 * large, LINE_COLOUR)
+        self._epoch = Lettering("epoch ", letters, INK)
+        self._cells = []
+        left, right, bottom = (44, 12, 26) if large else (8, 6, 8)
+        for place, (film, name) in enumerate(zip(films, names, strict=True)):
+            x, y = grid.corner(place)
+            top = y + grid.height - 2 * line - 6
+            box = (x + left, y + bottom, grid.width - left - right, top - y - bottom)
+            self._cells.append(self._cell(film, box, large))
+            self._backdrop.figure.text(
+                x + left,
+                top + line + 5,
+                fitted(name, grid.width - left - right, letters, "bold"),
+                color=INK,
+                size=letters,
+                weight="bold",
+                transform=None,
+                parse_math=False,  # a name is text, whatever it holds
+                clip_box=Bbox.from_bounds(x, y, grid.width, grid.height),
+                clip_on=True,
+            )
+        self.background = self._backdrop.draw()
+
+    def _cell(self, film: Scenes, box: tuple[int, int, int, int], large: bool) -> Scenery:
+        (x, y, across, up), (width, height) = box, self.size
+        room = self._loss.height + 4
+        cell = Scenery(
+            self._backdrop.figure,
+            _few(film.dataset),
+            (x / width, y / height, across / width, up / height),
+            scale=max(0.5, across / 560),
+            strip=1.1 * room / (up - room),
+        )
+        if large:
+            cell.axes.tick_params(labelsize=9)
+        else:
+            cell.axes.tick_params(labelbottom=False, labelleft=False, length=0)
+        return cell
+
+    def shoot(self, frame: int) -> Pixels:
+        """Draw a frame of every film; the array is valid until the next is drawn."""
+        renderer = self._backdrop.restore()
+        for film, cell in zip(self._films, self._cells, strict=True):
+            cell.line.set_data(film.x, film.predictions[frame])
+            cell.axes.draw_artist(cell.line)
+            box = cell.axes.bbox
+            left = (box.x0 + box.x1 - self._loss.width("0.0000")) / 2
+            self._loss.draw(renderer, left, box.y0, loss_text(film.losses[frame]))
+            self._epoch.draw(renderer, box.x0, box.y1, str(film.epochs[frame]))
+        return self._backdrop.pixels()
+
+
+def render_grid(
+    comparison: Comparison,
+    path: Path | str,
+    fps: int = 20,
+    on_frame: Callable[[int], None] | None = None,
+) -> None:
+    """Write the films of all runs, in step, to ``path``; ``on_frame(done)`` after each frame."""
+    runs, steps = comparison.runs, _steps(comparison)
+    films = [
+        chosen_scenes(run.dataset, run.history, frames)
+        for run, frames in zip(runs, steps.frames, strict=True)
+    ]
+    camera = GridCamera(films, comparison.labels)
+    write_gif(camera, len(steps.epochs), Path(path), fps, on_frame)
+
+
+def count_frames(comparison: Comparison) -> int:
+    """Count the frames that the film of a comparison has."""
+    return len(_steps(comparison).epochs)
+
+
+def _steps(comparison: Comparison) -> Timeline:
+    runs = comparison.runs
+    return timeline([run.history for run in runs], most_steps(len(runs)))
+
+
+def most_steps(runs: int) -> int:
+    """Give how many frames a film of so many runs has at most."""
+    return min(MOST_STEPS, MOST_CELLS_DRAWN // runs)
+
+
+def _few(dataset: Dataset) -> Dataset:
+    """Leave out points where there are so many that a cell shows them as one cloud."""
+    if len(dataset) <= MOST_POINTS:
+        return dataset
+    kept = np.linspace(0, len(dataset) - 1, MOST_POINTS).round().astype(np.int64)
+    # The outermost stay: the axes fit them.
+    ends = [each(of) for of in (dataset.x, dataset.y) for each in (np.argmin, np.argmax)]
+    chosen = np.unique(np.concatenate([kept, ends]))
+    return Dataset(dataset.x[chosen], dataset.y[chosen])

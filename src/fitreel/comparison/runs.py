@@ -1,0 +1,185 @@
+"""The runs of a comparison: where they differ, which is best, what their seeds say together."""
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from fitreel.dataset import Dataset
+from fitreel.history import History
+from fitreel.settings import KINDS, MOST_RUNS
+from fitreel.text import shown
+
+CONFIDENCE = 0.95
+METRICS = ("test_mse", "test_mae", "test_r2", "train_mse", "loss", "excess_mse")
+Key = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedRun:
+    """Hold a run as it is compared; its name and params are text that anybody may have written."""
+
+    run_id: str
+    name: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    dataset: Dataset
+    history: History
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Hold the mean of ``count`` numbers and half the width of its 95 % interval."""
+
+    mean: float
+    half_width: float
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Hold what runs that differ in nothing but their seed say together.
+
+    ``runs`` are places in the comparison, one a seed. The interval of the mean is Student's.
+    """
+
+    runs: tuple[int, ...]
+    label: str
+    losses: NDArray[np.float64]  # (epochs,), the mean
+    low: NDArray[np.float64]  # (epochs,), never below the smallest loss
+    high: NDArray[np.float64]  # (epochs,)
+    metrics: Mapping[str, Interval]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Hold several runs and what sets them apart; all places count from 0 in ``runs``."""
+
+    runs: tuple[ComparedRun, ...]
+    metric: str
+    differing: tuple[str, ...]  # names of params
+    equal: dict[str, str]  # the params that all runs share
+    metrics: tuple[str, ...]  # names, the one asked for first
+    best: dict[str, frozenset[int]]  # metric to places
+    groups: tuple[Group, ...]
+    labels: tuple[str, ...]  # names, told apart
+
+
+def compare(runs: Sequence[ComparedRun], metric: str = "test_mse") -> Comparison:
+    """Compare 2 to ``MOST_RUNS`` runs, the best by ``metric``; ValueError for fewer or more."""
+    if not 2 <= len(runs) <= MOST_RUNS:
+        raise ValueError(f"from 2 to {MOST_RUNS} runs can be compared; got {len(runs)}")
+    names = _in_order({name for run in runs for name in run.params}, list(KINDS))
+    values = {name: {run.params.get(name) for run in runs} for name in names}
+    differing = tuple(name for name in names if len(values[name]) > 1)
+    found = {name for run in runs for name in run.metrics}
+    metrics = tuple(_in_order(found, [metric, *METRICS]))
+    return Comparison(
+        tuple(runs),
+        metric,
+        differing,
+        {name: runs[0].params[name] for name in names if name not in differing},
+        metrics,
+        {name: _best(name, runs) for name in metrics},
+        _groups(runs, differing, metrics),
+        _labels(runs),
+    )
+
+
+def higher_is_better(metric: str) -> bool:
+    """Tell whether the best of a metric is its highest value."""
+    return metric.endswith("r2")
+
+
+def first_with_points(runs: Iterable[ComparedRun]) -> list[int]:
+    """Give for every run the place of the first one that has the same points."""
+    first: dict[bytes, int] = {}
+    return [first.setdefault(_digest(run.dataset), place) for place, run in enumerate(runs)]
+
+
+def _digest(dataset: Dataset) -> bytes:
+    digest = hashlib.sha256(dataset.x.numpy().tobytes())
+    digest.update(dataset.y.numpy().tobytes())
+    return digest.digest()
+
+
+def _in_order(names: set[str], first: Sequence[str]) -> list[str]:
+    known = [name for name in dict.fromkeys(first) if name in names]
+    return known + sorted(names.difference(known))
+
+
+def _best(metric: str, runs: Sequence[ComparedRun]) -> frozenset[int]:
+    values = {
+        place: run.metrics[metric]
+        for place, run in enumerate(runs)
+        if not math.isnan(run.metrics.get(metric, math.nan))
+    }
+    if len(set(values.values())) < 2:
+        return frozenset()
+    best = (max if higher_is_better(metric) else min)(values.values())
+    return frozenset(place for place, value in values.items() if value == best)
+
+
+def _labels(runs: Sequence[ComparedRun]) -> tuple[str, ...]:
+    names = [run.name for run in runs]
+    return tuple(
+        f"{run.name} {run.run_id[:8]}" if names.count(run.name) > 1 else run.name for run in runs
+    )
+
+
+def _groups(
+    runs: Sequence[ComparedRun], differing: Sequence[str], metrics: Sequence[str]
+) -> tuple[Group, ...]:
+    # The same seed again says nothing new: it would only make the interval too narrow.
+    seeds: dict[tuple[Key, int, int], dict[str | None, int]] = {}
+    points = first_with_points(runs)
+    for place, run in enumerate(runs):
+        others = tuple(sorted(item for item in run.params.items() if item[0] != "seed"))
+        # Points may have been edited, histories cut short, whatever the params say.
+        key = (others, points[place], len(run.history.losses))
+        seeds.setdefault(key, {}).setdefault(run.params.get("seed"), place)
+    return tuple(
+        _group(runs, tuple(places.values()), differing, metrics)
+        for places in seeds.values()
+        if len(places) > 1
+    )
+
+
+def _group(
+    runs: Sequence[ComparedRun],
+    places: tuple[int, ...],
+    differing: Sequence[str],
+    metrics: Sequence[str],
+) -> Group:
+    members = [runs[place] for place in places]
+    losses = [run.history.losses for run in members]
+    mean, half_width = _interval(losses)
+    low = np.maximum(mean - half_width, np.minimum.reduce(losses))
+    intervals = {}
+    for metric in metrics:
+        values = [run.metrics[metric] for run in members if metric in run.metrics]
+        finite = [np.float64(value) for value in values if math.isfinite(value)]
+        if len(finite) > 1:
+            centre, half = _interval(finite)
+            intervals[metric] = Interval(float(centre), float(half), len(finite))
+    params = [
+        f"{shown(name, 30)} {shown(members[0].params.get(name, 'none'), 30)}"
+        for name in differing
+        if name != "seed"
+    ]
+    label = ", ".join(params) or f"{len(places)} seeds"
+    return Group(places, label, mean, low, mean + half_width, intervals)
+
+
+def _interval(values: Sequence[NDArray[np.float64] | np.float64]) -> tuple[NDArray, NDArray]:  # type: ignore[type-arg]
+    """Give mean and half the width of its interval; two passes, no stack of long curves."""
+    count = len(values)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = sum(values) / count
+        variance = sum((value - mean) ** 2 for value in values) / (count - 1)
+        quantile = stdtrit(count - 1, (1 + CONFIDENCE) / 2)
+        return np.asarray(mean), np.asarray(quantile * np.sqrt(variance / count))

@@ -1,0 +1,33 @@
+"""The timeline: which frame of its film every run shows while all play in step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fitreel.history import History
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """Hold the steps that several runs take together."""
+
+    epochs: NDArray[np.int64]  # (steps,)
+    frames: NDArray[np.int64]  # (runs, steps), places in each run's history.frames
+
+
+def timeline(histories: Sequence[History], most: int) -> Timeline:
+    """Put all epochs that any run has a frame of in order, thinned evenly to ``most`` steps.
+
+    First and last are kept. At each step a run shows its last frame up to there: one that was
+    shorter waits at its end. ValueError where ``most`` is below 2.
+    """
+    if most < 2:
+        raise ValueError(f"a timeline needs 2 steps or more; got {most}")
+    union = np.unique(np.concatenate([history.frame_epochs for history in histories]))
+    kept = np.linspace(0, len(union) - 1, min(len(union), most)).round().astype(np.int64)
+    epochs = union[kept]
+    last = [np.searchsorted(history.frame_epochs, epochs, "right") - 1 for history in histories]
+    # Before its first frame, which a file from outside may have late, a run shows that one.
+    return Timeline(epochs, np.maximum(np.stack(last), 0))
