@@ -1,7 +1,8 @@
 """Runs to compare: named ones, or the best of an experiment; what cannot be read is left out."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
@@ -35,7 +36,7 @@ class Found:
 
 
 class Finder:
-    """Read runs one by one; remember those that can be compared, and why the others cannot."""
+    """Read runs; remember those that can be compared, and why the others cannot."""
 
     def __init__(self, tracker: Tracker, on_run: Callable[[int], None]) -> None:
         self._tracker = tracker
@@ -44,21 +45,33 @@ class Finder:
         self._experiments = dict[str, str]()
         self._left_out = list[LeftOut]()
 
-    def read(self, run_id: str, run: MlflowRun | None = None) -> None:
-        """Read a run, unless it lacks something; ConnectionError if the store is away."""
-        name = run_id
+    def read(self, runs: Sequence[str | MlflowRun]) -> None:
+        """Read runs, those that lack something aside; ConnectionError if the store is away."""
+        # A server is mostly waited for; a database is read faster by one thread than by two.
+        threads = 8 if self._tracker.uri.startswith("http") else 1
+        with ThreadPoolExecutor(threads) as pool:
+            for source, outcome in pool.map(self._read, runs):
+                if source and isinstance(outcome, ComparedRun):
+                    self._runs.append(outcome)
+                    self._experiments[source.run_id] = source.experiment_id
+                elif isinstance(outcome, LeftOut):
+                    self._left_out.append(outcome)
+                self._on_run(self.count)
+
+    def _read(self, run: str | MlflowRun) -> tuple[Source | None, ComparedRun | LeftOut]:
+        source = None
         try:
-            source = (
-                Source(self._tracker.client, run_id, run) if run else self._tracker.source(run_id)
-            )
-            name = source.name
-            self._runs.append(compared(source))
-            self._experiments[run_id] = source.experiment_id
+            source = self._source(run)
+            return source, compared(source)
         except ConnectionError:
             raise
         except (ValueError, OSError) as error:
-            self._left_out.append(LeftOut(name, str(error)))
-        self._on_run(len(self._runs))
+            return source, LeftOut(source.name if source else str(run), str(error))
+
+    def _source(self, run: str | MlflowRun) -> Source:
+        if isinstance(run, str):
+            return self._tracker.source(run)
+        return Source(self._tracker.client, run.info.run_id, run)
 
     @property
     def count(self) -> int:
@@ -66,7 +79,7 @@ class Finder:
         return len(self._runs)
 
     def found(self, which: str) -> Found:
-        """Give what was found; ValueError if that is less than two runs, ``which`` were wanted."""
+        """Give what was found; ValueError if that is less than two of the runs ``which``."""
         if len(self._runs) < 2:
             one = self._left_out[0] if self._left_out else None
             why = f"; left out: {shown(one.name)}: {one.why}" if one else ""
@@ -103,8 +116,7 @@ def named_runs(
     Raises ValueError if fewer than two can be compared, ConnectionError if the store is away.
     """
     finder = Finder(tracker, on_run)
-    for run_id in run_ids:
-        finder.read(run_id)
+    finder.read(list(run_ids))
     return finder.found("named")
 
 
@@ -127,8 +139,7 @@ def best_runs(
     while missing := count - finder.count:
         if not (batch := list(islice(candidates, missing))):
             break
-        for run in batch:
-            finder.read(run.info.run_id, run)
+        finder.read(batch)
     return finder.found(f"with a finite {shown(metric)}")
 
 

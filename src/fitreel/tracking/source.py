@@ -5,11 +5,15 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from mlflow.entities import Run as MlflowRun
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
@@ -53,6 +57,15 @@ class Source:
         self.params: dict[str, str] = dict(run.data.params)
         self.metrics: dict[str, float] = dict(run.data.metrics)
         self.tags: dict[str, str] = dict(run.data.tags)
+        self._artifact_uri: str = run.info.artifact_uri
+
+    @cached_property
+    def _artifacts(self) -> ArtifactRepository:
+        # The client asks a server eight times a file: a model might be meant.
+        try:
+            return get_artifact_repository(self._artifact_uri, self._client.tracking_uri)
+        except MlflowException as error:
+            raise ValueError(f"artifacts of run {self.run_id}: {error.message}") from error
 
     @contextmanager
     def artifact(self, path: str, stage: str, most: int) -> Iterator[Path]:
@@ -77,8 +90,8 @@ class Source:
 
     def _fetch(self, path: str, stage: str, most: int, directory: str) -> Path:
         folder = str(Path(path).parent)
-        with plain_errors(without_password(self._client.tracking_uri)):
-            listing = self._client.list_artifacts(self.run_id, None if folder == "." else folder)
+        with plain_errors(without_password(self._client.tracking_uri)), self._packages():
+            listing = self._artifacts.list_artifacts(None if folder == "." else folder)
             sizes = {entry.path: entry.file_size or 0 for entry in listing}
             if path not in sizes:
                 raise FileNotFoundError(
@@ -87,7 +100,15 @@ class Source:
                 )
             # Before it is copied: a device has no end.
             check_size(Path(path).name, sizes[path], most)
-            return Path(self._client.download_artifacts(self.run_id, path, directory))
+            return Path(self._artifacts.download_artifacts(path, directory))
+
+    @contextmanager
+    def _packages(self) -> Iterator[None]:
+        """Tell in a line what a store of artifacts needs that is not installed."""
+        try:
+            yield
+        except ImportError as error:
+            raise ValueError(f"artifacts of run {self.run_id} need a package: {error}") from error
 
     def _digests(self) -> dict[str, str]:
         """Give the SHA-256 of artifacts as they were logged."""
