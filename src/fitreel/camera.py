@@ -49,7 +49,8 @@ class Backdrop:
     def restore(self) -> RendererAgg:
         """Remove what was drawn since; give what draws anew."""
         self._canvas.restore_region(self._empty)  # type: ignore[no-untyped-call]
-        return self._canvas.renderer
+        renderer: RendererAgg = self._canvas.renderer
+        return renderer
 
     def pixels(self) -> Pixels:
         """Give the picture as it is now, no copy."""
@@ -102,7 +103,6 @@ class Lettering:
             for place, part in enumerate(parts)
         ]
         canvas.draw()  # type: ignore[no-untyped-call]
-        self.height = row
         # From below, as draw_image wants it: (rows, pixels across, RGBA).
         pixels = _rgba(canvas)[::-1]
         widths = [math.ceil(text.get_window_extent().width) for text in texts]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.transforms import Bbox
 
-from fitreel.camera import Backdrop, Lettering, Pixels, Scenery, loss_text
+from fitreel.camera import DPI, Backdrop, Lettering, Pixels, Scenery, loss_text
 from fitreel.comparison.lettering import fitted
 from fitreel.comparison.runs import Comparison
 from fitreel.comparison.timeline import Timeline, timeline
@@ -19,9 +19,9 @@ from fitreel.scenes import Scenes, chosen_scenes
 
 MOST_WIDE = 1600  # pixels, the whole picture
 WIDEST_CELL = 480
-MOST_STEPS = 200
 MOST_POINTS = 3000  # drawn in a cell; more are one cloud at its size
-MOST_CELLS_DRAWN = 12000  # in all steps together: it bounds time and bytes
+LEAST_STEPS, MOST_STEPS = 100, 200  # of a film: fewer for many runs, which bounds its bytes
+MOST_CELLS_DRAWN = 4500  # in all steps together, where that leaves steps enough
 LARGE = 320  # pixels across from which a cell has room for numbers at its axes
 
 
@@ -62,9 +62,12 @@ class GridCamera:
         self._films = films
         self._backdrop = Backdrop(grid.size)
         large = grid.width >= LARGE
-        letters = 11 if large else 9  # points, of 1/72 inch at 100 dots an inch
-        line = math.ceil(1.25 * letters * 100 / 72)  # pixels from one line of text to the next
-        self._loss = Lettering("Loss=", letters + 5 * large, LINE_COLOUR)
+        letters = 11 if large else 9  # points: capitals are 9 pixels high or more
+        weight = "bold" if large else "normal"
+        line = math.ceil(1.25 * letters * DPI / 72)  # pixels from one line of text to the next
+        loss = 16 if large else letters
+        self._loss = Lettering("Loss=", loss, LINE_COLOUR)
+        self._strip = math.ceil(1.7 * loss * DPI / 72)  # pixels below the points
         self._epoch = Lettering("epoch ", letters, INK)
         self._cells = []
         left, right, bottom = (44, 12, 26) if large else (8, 6, 8)
@@ -76,10 +79,10 @@ class GridCamera:
             self._backdrop.figure.text(
                 x + left,
                 top + line + 5,
-                fitted(name, grid.width - left - right, letters, "bold"),
+                fitted(name, grid.width - left - right, letters, weight),
                 color=INK,
                 size=letters,
-                weight="bold",
+                weight=weight,
                 transform=None,
                 parse_math=False,  # a name is text, whatever it holds
                 clip_box=Bbox.from_bounds(x, y, grid.width, grid.height),
@@ -89,16 +92,16 @@ class GridCamera:
 
     def _cell(self, film: Scenes, box: tuple[int, int, int, int], large: bool) -> Scenery:
         (x, y, across, up), (width, height) = box, self.size
-        room = self._loss.height + 4
         cell = Scenery(
             self._backdrop.figure,
             _few(film.dataset),
             (x / width, y / height, across / width, up / height),
             scale=max(0.5, across / 560),
-            strip=1.1 * room / (up - room),
+            strip=1.1 * self._strip / (up - self._strip),
         )
         if large:
             cell.axes.tick_params(labelsize=9)
+            cell.axes.locator_params(nbins=5)
         else:
             cell.axes.tick_params(labelbottom=False, labelleft=False, length=0)
         return cell
@@ -144,7 +147,7 @@ def _steps(comparison: Comparison) -> Timeline:
 
 def most_steps(runs: int) -> int:
     """Give how many frames a film of so many runs has at most."""
-    return min(MOST_STEPS, MOST_CELLS_DRAWN // runs)
+    return min(MOST_STEPS, max(LEAST_STEPS, MOST_CELLS_DRAWN // runs))
 
 
 def _few(dataset: Dataset) -> Dataset:

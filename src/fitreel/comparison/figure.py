@@ -1,0 +1,296 @@
+"""The figure: loss curves and final fits over each other, and the runs in a table."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.transforms import Bbox, TransformedBbox
+from numpy.typing import NDArray
+
+from fitreel.camera import DPI
+from fitreel.comparison.colours import run_colours
+from fitreel.comparison.lettering import fitted, text_width
+from fitreel.comparison.runs import Comparison, first_with_points
+from fitreel.comparison.summary import Table, groups_table, more_params, runs_table
+from fitreel.dataset import Dataset
+from fitreel.figures import INK, draw_points, style
+from fitreel.scenes import Scenes, chosen_scenes
+from fitreel.text import shown
+
+MOST_PARAMS = 8  # columns
+MOST_POINTS = 2000  # of a curve
+FAINT, RULE, TINT = "#5b616b", "#c6cbd3", "#dcebfa"
+# All in pixels.
+NARROWEST, MARGIN, PANEL, ROW, GAP = 1200, 24, 400, 23, 26
+WIDEST_LABEL, WIDEST_CELL, SWATCH = 330, 150, 34
+SIZE = 9.5  # points, of the tables
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Hold a loss curve: of a run, or the mean of a group between ``low`` and ``high``."""
+
+    epochs: NDArray[np.int64]
+    losses: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    colour: str
+    best: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """Hold what the picture shows."""
+
+    title: str
+    curves: tuple[Curve, ...]
+    fits: tuple[Scenes, ...]  # of one frame
+    best: frozenset[int]  # places of the best runs
+    points: Dataset | None  # if all runs have the same
+    runs: Table
+    groups: Table
+    colours: tuple[str, ...]  # one a run
+    group_colours: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def draw_comparison(comparison: Comparison) -> Figure:
+    """Picture a comparison: losses, final fits and tables; the height grows with the runs."""
+    return draw_sheet(sheet(comparison))
+
+
+def sheet(comparison: Comparison) -> Sheet:
+    """Compute what the picture of a comparison shows."""
+    colours, runs = run_colours(comparison), comparison.runs
+    best = comparison.best.get(comparison.metric, frozenset())
+    curves, grouped = [], set[int]()
+    for group in comparison.groups:
+        shades = colours[group.runs[0]], not best.isdisjoint(group.runs)
+        curves.append(_curve(group.losses, group.low, group.high, *shades))
+        grouped.update(group.runs)
+    for place, run in enumerate(runs):
+        if place not in grouped:
+            losses = run.history.losses
+            curves.append(_curve(losses, losses, losses, colours[place], place in best))
+    last = np.array([-1])
+    fits = tuple(chosen_scenes(run.dataset, run.history, last) for run in runs)
+    same = len(set(first_with_points(runs))) == 1
+    return Sheet(
+        f"{len(runs)} runs, by {comparison.metric}",
+        tuple(curves),
+        fits,
+        best,
+        runs[0].dataset if same else None,
+        runs_table(comparison, MOST_PARAMS),
+        groups_table(comparison),
+        tuple(colours),
+        tuple(colours[group.runs[0]] for group in comparison.groups),
+        tuple(_notes(comparison)),
+    )
+
+
+def _notes(comparison: Comparison) -> Iterator[str]:
+    if any(comparison.best.values()):
+        yield "★ best of its column"
+    if comparison.best.get(comparison.metric):
+        yield f"thick line: best by {shown(comparison.metric, 40)}"
+    if more := more_params(comparison, MOST_PARAMS):
+        yield more
+
+
+def _curve(
+    losses: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    colour: str,
+    best: bool,
+) -> Curve:
+    """Thin a long curve to the lowest and the highest of every stretch: no peak is lost."""
+    epochs = np.arange(len(losses))
+    if len(losses) > MOST_POINTS:
+        stretches = np.array_split(epochs, MOST_POINTS // 2)
+        ends = [(part[losses[part].argmin()], part[losses[part].argmax()]) for part in stretches]
+        epochs = np.unique([0, *np.ravel(ends), len(losses) - 1])
+    return Curve(epochs, losses[epochs], low[epochs], high[epochs], colour, best)
+
+
+def draw_sheet(content: Sheet) -> Figure:
+    """Draw what a sheet holds."""
+    tables = [(content.groups, content.group_colours), (content.runs, content.colours)]
+    tables = [(table, colours) for table, colours in tables if table.rows]
+    widths = [_widths(table) for table, _ in tables]
+    width = max(NARROWEST, *(sum(each) + SWATCH + 2 * MARGIN for each in widths))
+    top = 56 + PANEL + 70  # where the first table begins
+    lines = sum(len(table.rows) + 1 for table, _ in tables)
+    height = top + lines * ROW + len(tables) * GAP + ROW
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    page = _page(figure, width, height)
+    _write(page, content.title, MARGIN, 28, width - 2 * MARGIN, size=14, weight="bold")
+    half = (width - 2 * MARGIN) / 2
+    places = [MARGIN + 46, MARGIN + half + 46]
+    left, right = (
+        figure.add_axes((x / width, 1 - (72 + PANEL) / height, (half - 56) / width, PANEL / height))
+        for x in places
+    )
+    _draw_losses(left, content.curves)
+    _draw_fits(right, content)
+    y = float(top)
+    for (table, colours), natural in zip(tables, widths, strict=True):
+        _draw_table(page, table, colours, _stretched(natural, width - 2 * MARGIN - SWATCH), y)
+        y += (len(table.rows) + 1) * ROW + GAP
+    _write(page, "     ".join(content.notes), MARGIN, y - 8, width - 2 * MARGIN, colour=FAINT)
+    return figure
+
+
+def _page(figure: Figure, width: float, height: float) -> Axes:
+    """Give axes over the whole figure that count pixels from its upper left."""
+    page = figure.add_axes((0, 0, 1, 1))
+    page.set_axis_off()
+    page.set_xlim(0, width)
+    page.set_ylim(height, 0)
+    return page
+
+
+def _draw_losses(axes: Axes, curves: Sequence[Curve]) -> None:
+    style(axes)
+    positive = [curve.losses[curve.losses > 0] for curve in curves]
+    if any(map(len, positive)):
+        axes.set_yscale("log")
+    thin = _thin(len(curves))
+    for curve in curves:
+        order = 3 if curve.best else 2
+        if not np.array_equal(curve.low, curve.high):
+            axes.fill_between(
+                curve.epochs, curve.low, curve.high, color=curve.colour, alpha=0.18, linewidth=0
+            )
+        axes.plot(
+            curve.epochs,
+            curve.losses,
+            color=curve.colour,
+            linewidth=2.8 if curve.best else thin,
+            marker="o" if len(curve.epochs) == 1 else None,
+            zorder=order,
+        )
+    axes.set_xlabel("epoch", color=INK)
+    banded = any(not np.array_equal(curve.low, curve.high) for curve in curves)
+    means = "; of several seeds the mean and its 95 % interval" if banded else ""
+    axes.set_title(f"Loss{means}", color=INK, fontsize=11, loc="left")
+
+
+def _draw_fits(axes: Axes, content: Sheet) -> None:
+    style(axes)
+    if content.points is not None:
+        draw_points(axes, content.points, 0.8)
+    thin = _thin(len(content.fits))
+    for place, (fit, colour) in enumerate(zip(content.fits, content.colours, strict=True)):
+        best = place in content.best
+        axes.plot(
+            fit.x,
+            fit.predictions[0],
+            color=colour,
+            linewidth=2.8 if best else thin,
+            zorder=3 if best else 2,
+        )
+    # A fit that is far off must not flatten all others: the points say what is in view.
+    low = min(fit.dataset.y.min().item() for fit in content.fits)
+    high = max(fit.dataset.y.max().item() for fit in content.fits)
+    margin = 0.1 * ((high - low) or 1.0)
+    axes.set_ylim(low - margin, high + margin)
+    axes.set_xlabel("x", color=INK)
+    points = "" if content.points is not None else "; the points differ and are not shown"
+    axes.set_title(f"Final fits{points}", color=INK, fontsize=11, loc="left")
+
+
+def _thin(lines: int) -> float:
+    return 1.8 if lines <= 12 else 1.0
+
+
+def _widths(table: Table) -> list[float]:
+    """Give the width of each column that its text asks for, the space beside it included."""
+    widths = []
+    for column, name in enumerate(table.header):
+        most = WIDEST_CELL if column else WIDEST_LABEL
+        texts = [fitted(name, most, SIZE, "bold")]
+        texts += [fitted(_marked(table, row, column), most, SIZE, "bold") for row in _rows(table)]
+        widths.append(max(text_width(text, SIZE, "bold") for text in texts) + 20)
+    return widths
+
+
+def _rows(table: Table) -> range:
+    return range(len(table.rows))
+
+
+def _stretched(widths: list[float], whole: float) -> list[float]:
+    spare = (whole - sum(widths)) / len(widths)
+    return [width + spare for width in widths]
+
+
+def _draw_table(
+    page: Axes, table: Table, colours: Sequence[str], widths: Sequence[float], top: float
+) -> None:
+    rights = MARGIN + SWATCH + np.cumsum(widths)
+    whole = rights[-1] - MARGIN
+    for row in range(-1, len(table.rows)):  # -1 is the header
+        middle = top + (row + 1.5) * ROW
+        page.plot(
+            [MARGIN, MARGIN + whole],
+            [middle + ROW / 2] * 2,
+            color=INK if row == -1 else RULE,
+            linewidth=1.0 if row == -1 else 0.6,
+        )
+        if row >= 0:
+            swatch = Rectangle((MARGIN + 2, middle - 4), SWATCH - 14, 8, color=colours[row])
+            page.add_patch(swatch)
+        for column, (right, width) in enumerate(zip(rights, widths, strict=True)):
+            best, is_number = (row, column) in table.best, column >= table.numbers_from
+            if best:
+                corner = (right - width + 4, middle - ROW / 2 + 1)
+                page.add_patch(Rectangle(corner, width - 4, ROW - 2, color=TINT, linewidth=0))
+            _write(
+                page,
+                table.header[column] if row == -1 else _marked(table, row, column),
+                right - 8 if is_number else right - width,
+                middle,
+                width - 14,
+                weight="bold" if best or row == -1 else "normal",
+                align="right" if is_number else "left",
+            )
+
+
+def _marked(table: Table, row: int, column: int) -> str:
+    text = table.rows[row][column]
+    return f"★ {text}" if (row, column) in table.best else text
+
+
+def _write(
+    page: Axes,
+    text: str,
+    x: float,
+    middle: float,
+    width: float,
+    *,
+    size: float = SIZE,
+    weight: str = "normal",
+    align: str = "left",
+    colour: str = INK,
+) -> None:
+    """Write text of anybody on one line, shortened to ``width``; none of it is mathematics."""
+    label = page.text(
+        x,
+        middle,
+        fitted(text, width, size, weight),
+        color=colour,
+        size=size,
+        weight=weight,
+        ha=align,
+        va="center_baseline",
+        parse_math=False,
+    )
+    # Accents may be stacked to any height.
+    left = x - width if align == "right" else x
+    box = Bbox.from_bounds(left - 2, middle - size, width + 4, 2 * size)
+    label.set_clip_box(TransformedBbox(box, page.transData))
+    label.set_clip_on(True)

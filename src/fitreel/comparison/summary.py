@@ -1,0 +1,78 @@
+"""The summary: what the tables of a comparison say, whoever draws or writes them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fitreel.comparison.runs import Comparison
+
+RUN, ALIKE, SEEDS = "run", "equal but for the seed", "seeds"  # headers
+MAIN_METRICS = ("test_mse", "test_r2", "train_mse", "loss")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Hold the text of a table, as it is: anybody may have written names and params."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    best: frozenset[tuple[int, int]]  # row and column
+    numbers_from: int  # the first column of numbers
+
+
+def main_metrics(comparison: Comparison) -> list[str]:
+    """Name the metrics to show: the one asked for, then the usual ones that any run has."""
+    wanted = dict.fromkeys([comparison.metric, *MAIN_METRICS])
+    return [name for name in wanted if name in comparison.metrics]
+
+
+def runs_table(comparison: Comparison, most_params: int) -> Table:
+    """Give a row a run: its label, the first of the params that differ, the main metrics."""
+    params, metrics = comparison.differing[:most_params], main_metrics(comparison)
+    numbers_from = 1 + len(params)
+    rows = [
+        (
+            label,
+            *(run.params.get(name, "–") for name in params),
+            *(number(run.metrics[name]) if name in run.metrics else "–" for name in metrics),
+        )
+        for label, run in zip(comparison.labels, comparison.runs, strict=True)
+    ]
+    best = {
+        (place, column)
+        for column, name in enumerate(metrics, start=numbers_from)
+        for place in comparison.best[name]
+    }
+    return Table((RUN, *params, *metrics), tuple(rows), frozenset(best), numbers_from)
+
+
+def groups_table(comparison: Comparison) -> Table:
+    """Give a row a group: its label, its seeds, mean ± interval of the main metrics."""
+    metrics = main_metrics(comparison)
+    rows = []
+    for group in comparison.groups:
+        seeds = [comparison.runs[place].params.get("seed", "–") for place in group.runs]
+        means = [
+            f"{number(found.mean)} ± {number(found.half_width)}" if found else "–"
+            for found in map(group.metrics.get, metrics)
+        ]
+        rows.append((group.label, _listed(seeds), *means))
+    return Table((ALIKE, SEEDS, *metrics), tuple(rows), frozenset(), 2)
+
+
+def more_params(comparison: Comparison, most_params: int) -> str:
+    """Say how many params differ beyond those that are shown; nothing if there are none."""
+    more = len(comparison.differing) - most_params
+    return (
+        "" if more <= 0 else "1 more param differs" if more == 1 else f"{more} more params differ"
+    )
+
+
+def number(value: float) -> str:
+    """Write a number with four significant digits."""
+    return f"{value:.4g}"
+
+
+def _listed(texts: Sequence[str], most: int = 5) -> str:
+    if len(texts) <= most:
+        return ", ".join(texts)
+    return f"{', '.join(texts[: most - 1])} and {len(texts) - most + 1} more"
