@@ -16,6 +16,7 @@ from fitreel.text import shown
 
 CONFIDENCE = 0.95
 METRICS = ("test_mse", "test_mae", "test_r2", "train_mse", "loss", "excess_mse")
+PARAMS = list(KINDS)
 Key = tuple[tuple[str, str], ...]
 
 
@@ -73,7 +74,7 @@ def compare(runs: Sequence[ComparedRun], metric: str = "test_mse") -> Comparison
     """Compare 2 to ``MOST_RUNS`` runs, the best by ``metric``; ValueError for fewer or more."""
     if not 2 <= len(runs) <= MOST_RUNS:
         raise ValueError(f"from 2 to {MOST_RUNS} runs can be compared; got {len(runs)}")
-    names = _in_order({name for run in runs for name in run.params}, list(KINDS))
+    names = _in_order({name for run in runs for name in run.params}, PARAMS)
     values = {name: {run.params.get(name) for run in runs} for name in names}
     differing = tuple(name for name in names if len(values[name]) > 1)
     found = {name for run in runs for name in run.metrics}

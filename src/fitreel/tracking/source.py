@@ -100,7 +100,7 @@ class Source:
                 )
             # Before it is copied: a device has no end.
             check_size(Path(path).name, sizes[path], most)
-            return Path(self._artifacts.download_artifacts(path, directory))
+            return Path(self._artifacts.download_artifacts(path, directory))  # type: ignore[no-untyped-call]
 
     @contextmanager
     def _packages(self) -> Iterator[None]:
