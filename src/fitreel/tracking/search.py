@@ -1,6 +1,6 @@
 """Runs to compare: named ones, or the best of an experiment; what cannot be read is left out."""
 
-import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -63,10 +63,15 @@ class Finder:
         try:
             source = self._source(run)
             return source, compared(source)
-        except ConnectionError:
-            raise
         except (ValueError, OSError) as error:
+            if isinstance(error, ConnectionError):
+                self._check_store()
             return source, LeftOut(source.name if source else str(run), str(error))
+
+    def _check_store(self) -> None:
+        """Raise ConnectionError, unless it is only the files of a run that are out of reach."""
+        with plain_errors(self._tracker.uri):
+            self._tracker.client.search_experiments(max_results=1)
 
     def _source(self, run: str | MlflowRun) -> Source:
         if isinstance(run, str):
@@ -167,7 +172,8 @@ def _best_first(
             value = run.data.metrics.get(metric)
             if value is None:  # those without it are last
                 return
-            if math.isfinite(value) and KIND_TAG not in run.data.tags:
+            # MLflow's databases keep the largest number in infinity's place.
+            if abs(value) < sys.float_info.max and KIND_TAG not in run.data.tags:
                 yield run
         token = page.token
         if not token:
