@@ -257,7 +257,7 @@ def test_one_that_is_killed_is_delivered_as_far_as_it_came(directory: Path, spoo
     assert (code, output, errors.count("\n")) == (2, "", 1), errors
     assert "is not gone on with, but made again; fitreel sync delivers what it left" in errors
     code, _, errors = fitreel("reap", directory, spool)
-    assert f"{run_id} compare-3-runs: would be KILLED: process" in errors
+    assert re.search(rf"{run_id} \S+: would be KILLED: process \d+ on \S+ is dead\n", errors)
     assert "resume" not in errors
     assert fitreel("sync", directory, spool) == (0, "", f"run {run_id}: delivered, KILLED\n")
     assert journals(spool) == []

@@ -1,6 +1,7 @@
 """Finding runs to compare, in a real store: runs of ours, and those that others left there."""
 
 from collections.abc import Callable, Iterator
+
 import mlflow
 import pytest
 
@@ -43,7 +44,7 @@ def make(tracker: Tracker, experiment: str, dataset: Dataset, trained: Fit) -> M
             with run.artifacts("training") as folder:
                 save_losses(trained.history.losses, folder / "history.csv")
                 save_frames(trained.history, folder / "frames.safetensors")
-        return run.run_id
+        return str(run.run_id)
 
     return make
 
