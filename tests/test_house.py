@@ -158,7 +158,7 @@ def test_the_stages_page_names_every_option() -> None:
     page = (ROOT / "docs/stages.md").read_text()
     for group in [*ENTRY_POINTS["main"], ComparisonSettings]:
         hints = get_type_hints(group)
-        for each in fields(group):  # type: ignore[arg-type]
+        for each in fields(group):
             assert f"| `{each.name}` | {each.default} |" in page
             for choice in get_args(hints[each.name]):
                 assert choice in page
