@@ -15,6 +15,7 @@ import fitreel
 from fitreel.interruption import HANGUP, SIGNALS
 from fitreel.text import shown
 from pipeline.animate import animate
+from pipeline.compare import compare
 from pipeline.doctor import doctor
 from pipeline.evaluate import evaluate
 from pipeline.generate import generate
@@ -34,6 +35,7 @@ app = typer.Typer(
 
 for command in (run, generate, train, evaluate, animate):
     app.command(rich_help_panel="Run")(with_options(command))
+app.command(rich_help_panel="Afterwards")(compare)
 app.command(rich_help_panel="Afterwards")(resume)
 app.command(rich_help_panel="Afterwards")(sync)
 app.command(rich_help_panel="Afterwards")(reap)

@@ -13,6 +13,7 @@ from rich.text import Text
 from fitreel.text import shown
 
 if TYPE_CHECKING:
+    from fitreel.comparison.runs import Comparison
     from fitreel.network import Weights
     from fitreel.tracking import Run
 
@@ -75,6 +76,22 @@ def summarise(run: "Run", uri: str) -> None:
     table.add_row("run", Text(run.run_id))
     table.add_row("look at it", Text(shown(_way_to_ui(run, uri), 1000), overflow="fold"))
     Console(stderr=True).print(table)
+
+
+def summarise_comparison(comparison: "Comparison", run: "Run", uri: str) -> None:
+    """Print what was compared, the best starred, and the way to the UI."""
+    table = Table(title=Text(shown(run.name)), title_justify="left")
+    table.add_column("run")
+    table.add_column(Text(shown(comparison.metric)))
+    best = comparison.best.get(comparison.metric, ())
+    for place, (each, label) in enumerate(zip(comparison.runs, comparison.labels, strict=True)):
+        value = each.metrics.get(comparison.metric)
+        star = " *" if place in best else ""
+        table.add_row(Text(shown(label)), "" if value is None else f"{value:.6g}{star}")
+    console = Console(stderr=True)
+    console.print(table)
+    way = Text(f"look at it: {shown(_way_to_ui(run, uri), 1000)}")
+    console.print(way, soft_wrap=True)
 
 
 def show_differences(rows: Iterable[tuple[str, str, str]]) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from fitreel.settings import (
     CheckpointSettings,
+    ComparisonSettings,
     DataSettings,
     EvaluationSettings,
     FilmSettings,
@@ -19,7 +20,7 @@ from fitreel.settings import (
     parse,
     range_text,
 )
-from fitreel.text import check_run_id
+from fitreel.text import check_filter, check_name, check_path, check_run_id
 from pipeline.session import Session, Target
 
 PANELS = {
@@ -30,6 +31,7 @@ PANELS = {
     EvaluationSettings: "Evaluation",
     FilmSettings: "Film",
     PlayerSettings: "Film",
+    ComparisonSettings: "Comparison",
     Target: "Run",
 }
 
@@ -72,19 +74,20 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 def _option(each: "Field[Any]", kind: Any, panel: str) -> Any:
     if panel == PANELS[Target]:
         return Annotated[kind, _target_option(each.name)]
+    return Annotated[kind, _setting_option(each, kind, panel)]
+
+
+def _setting_option(each: "Field[Any]", kind: Any, panel: str) -> Any:
     text = each.metadata["help"]
     if limits := range_text(each.metadata):
         text = f"{text.removesuffix('.')}, {limits}."
-    return Annotated[
-        kind,
-        typer.Option(
-            _flag(each.name),
-            help=text,
-            rich_help_panel=panel,
-            parser=_parser(functools.partial(parse, kind=kind)),
-            metavar=_metavar(kind),
-        ),
-    ]
+    return typer.Option(
+        _flag(each.name),
+        help=text,
+        rich_help_panel=panel,
+        parser=_parser(functools.partial(parse, kind=kind)),
+        metavar=_metavar(kind),
+    )
 
 
 def _target_option(name: str) -> Any:
@@ -113,7 +116,24 @@ def _parser(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
 
 
 def _metavar(kind: Any) -> str:
+    if kind is str:
+        return "TEXT"
     return "|".join(get_args(kind)) if get_origin(kind) is Literal else kind.__name__.upper()
+
+
+def _comparison_option(name: str) -> Any:
+    (each,) = [each for each in fields(ComparisonSettings) if each.name == name]
+    kind = get_type_hints(ComparisonSettings)[name]
+    return _setting_option(each, kind, PANELS[ComparisonSettings])
+
+
+def _text_option(text: str, metavar: str, check: Callable[[str], str]) -> Any:
+    panel = PANELS[ComparisonSettings]
+    return typer.Option(help=text, metavar=metavar, parser=_parser(check), rich_help_panel=panel)
+
+
+def _check_run_ids(text: str) -> str:
+    return " ".join(map(check_run_id, text.split() or [text]))
 
 
 def _run_argument(text: str) -> Any:
@@ -133,3 +153,37 @@ MINUTES = Annotated[
         parser=_parser(functools.partial(parse, kind=float)),
     ),
 ]
+
+# For compare.
+RUNS = Annotated[
+    list[str] | None, _run_argument("Ids of the runs; the best are found if left out.")
+]
+RUNS_AS_TEXT = Annotated[
+    str | None,
+    _text_option(
+        'The same in one text, for mlflow run . -e compare -P runs="RUN RUN".',
+        "TEXT",
+        _check_run_ids,
+    ),
+]
+BEST = Annotated[int, _comparison_option("best")]
+METRIC = Annotated[str, _comparison_option("metric")]
+FILTER = Annotated[
+    str | None,
+    _text_option(
+        "Which runs to look at, in MLflow's own words: \"params.lr = '0.1'\".", "TEXT", check_filter
+    ),
+]
+SEARCHED = Annotated[
+    str | None,
+    _text_option(
+        "MLflow experiment to look into, and for the comparison's own run.", "TEXT", check_name
+    ),
+]
+OUT = Annotated[
+    str | None,
+    _text_option(
+        "Directory for the files as well; made if it is missing.", "DIRECTORY", check_path
+    ),
+]
+NAME = Annotated[str | None, _target_option("name")]

@@ -50,8 +50,12 @@ class Session:
     """A command under way: where it tracks, and what it goes on with if it was interrupted."""
 
     def __init__(
-        self, target: Target, plan: dict[str, Any], interrupted: "Interrupted | None" = None
+        self,
+        target: Target,
+        plan: dict[str, Any] | None = None,
+        interrupted: "Interrupted | None" = None,
     ) -> None:
+        """Begin a command; one without a plan cannot be gone on with."""
         self._target = target
         self._plan = plan
         self._interrupted = interrupted
@@ -68,14 +72,14 @@ class Session:
 
     def source(self) -> "Source":
         """Open the run to read from; ValueError if there is none."""
-        named = self._target.run if self.is_new else self._plan["source"]
+        named = self._plan["source"] if self._plan and not self.is_new else self._target.run
         return self.tracker.source(named)
 
     def source_or_none(self) -> "Source | None":
         """Open the run to read from if one is named or active."""
         if self.is_new:
             return self.tracker.source_or_none(self._target.run)
-        return self.source() if self._plan["source"] else None
+        return self.source() if self._plan and self._plan["source"] else None
 
     def writes_to(self, source: "Source") -> bool:
         """Tell whether the command logs to the run that it reads from."""
@@ -84,19 +88,32 @@ class Session:
         return bool(self._interrupted.run_id == source.run_id)
 
     @contextmanager
-    def run(self, source: "Source | None" = None) -> Iterator["Run"]:
-        """Open the run to log to; at the end write its note, sum it up, print its id."""
+    def run(
+        self,
+        source: "Source | None" = None,
+        experiment_id: str | None = None,
+        describe: "Callable[[Run], str]" = lambda run: note(
+            run.run_id, run.params, run.metrics, run.tags
+        ),
+        summarise: "Callable[[Run, str], None]" = console.summarise,
+    ) -> Iterator["Run"]:
+        """Open the run to log to; at the end write its note, sum it up, print its id.
+
+        ``describe`` gives the note, in Markdown; ``summarise`` is told the run and the store's URI.
+        """
         run = None
         try:
-            with fitreel.following_project_runner(), self._open(source) as run:
+            with fitreel.following_project_runner(), self._open(source, experiment_id) as run:
                 yield run
-                run.set_note(note(run.run_id, run.params, run.metrics, run.tags))
+                run.set_note(describe(run))
         except fitreel.Undelivered:
-            self._close(run)
+            self._close(run, summarise)
             raise
-        self._close(run)
+        self._close(run, summarise)
 
-    def _open(self, source: "Source | None") -> AbstractContextManager["Run"]:
+    def _open(
+        self, source: "Source | None", experiment_id: str | None
+    ) -> AbstractContextManager["Run"]:
         if self._interrupted:
             return self.tracker.resume(
                 self._interrupted.journal,
@@ -107,12 +124,13 @@ class Session:
         return self.tracker.run(
             source,
             self._target.name or None,
-            plan=self._plan | {"source": source.run_id if source else None},
+            experiment_id=experiment_id,
+            plan=self._plan and self._plan | {"source": source.run_id if source else None},
             patience=self._target.patience,
             on_wait=console.warn,
         )
 
-    def _close(self, run: "Run | None") -> None:
+    def _close(self, run: "Run | None", summarise: "Callable[[Run, str], None]") -> None:
         if run:
-            console.summarise(run, self.tracker.uri)
+            summarise(run, self.tracker.uri)
             print(run.run_id)

@@ -22,6 +22,8 @@ from typing import Any
 from tests.conftest import ROOT, environment
 
 ALL = (
+    "fitreel.comparison.figure",
+    "fitreel.comparison.grid",
     "fitreel.evaluation",
     "fitreel.figures",
     "fitreel.film",

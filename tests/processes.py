@@ -13,6 +13,8 @@ CONTEXT.set_forkserver_preload(
     [
         "pipeline.app",
         "matplotlib.backends.backend_agg",
+        "fitreel.comparison.figure",
+        "fitreel.comparison.grid",
         "fitreel.evaluation",
         "fitreel.figures",
         "fitreel.film",

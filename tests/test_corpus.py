@@ -21,6 +21,7 @@ import yaml
 from fitreel.dataset import load_dataset, sha256
 from fitreel.settings import (
     CheckpointSettings,
+    ComparisonSettings,
     DataSettings,
     EvaluationSettings,
     FilmSettings,
@@ -50,28 +51,33 @@ SETTINGS: dict[str, list[type[Settings]]] = {
     "train": [TrainingSettings, CheckpointSettings, LiveSettings],
     "evaluate": [EvaluationSettings],
     "animate": [FilmSettings, PlayerSettings],
+    "compare": [ComparisonSettings],
 }
 TARGETED = {
     "run": ["run", "generate", "train", "evaluate", "animate"],
-    "name": ["run", "generate", "train", "evaluate", "animate"],
-    "experiment": ["run", "generate", "train", "evaluate", "animate"],
-    "tracking_uri": ["run", "generate", "train", "evaluate", "animate"],
+    "name": ["run", "generate", "train", "evaluate", "animate", "compare"],
+    "experiment": ["run", "generate", "train", "evaluate", "animate", "compare"],
+    "tracking_uri": ["run", "generate", "train", "evaluate", "animate", "compare"],
+    "runs": ["compare"],
+    "filter": ["compare"],
+    "out": ["compare"],
 }
 # The same for the commands that take a run as an argument, or a store and no settings. Those that
-# ask no store for a run that they do not know, or tell what is wrong in a table, are left out
-# where it is the store that refuses.
-ARGUED = {"resume": True, "reproduce": True, "sync": False}
+# ask no store for a run that they do not know, or tell what is wrong in a table or of one run among
+# others, are left out where it is the store that refuses.
+ARGUED = {"resume": True, "reproduce": True, "sync": False, "compare": False}
 STORED = {"reap": True, "reproduce": True, "resume": True, "sync": False, "doctor": False}
 DATASET = "data/dataset.csv"
 READERS = {
-    DATASET: ["train", "evaluate", "animate"],
+    DATASET: ["train", "evaluate", "animate", "compare"],
     "weights.safetensors": ["evaluate"],
-    "training/history.csv": ["animate"],
-    "training/frames.safetensors": ["animate"],
+    "training/history.csv": ["animate", "compare"],
+    "training/frames.safetensors": ["animate", "compare"],
     "rst.gif": ["animate"],
 }
-# The run that a command goes on with, and what keeps it short.
-GOES_ON_WITH = {"train": "points", "evaluate": "trained", "animate": "trained"}
+# The run that a command reads, and what keeps it short. It is named but to compare, which finds it
+# and the other one.
+READS = {"train": "points", "evaluate": "trained", "animate": "trained", "compare": "trained"}
 SHORT = {
     "run": ["--epochs", "4", "--samples", "9"],
     "generate": ["--samples", "9"],
@@ -285,8 +291,19 @@ def told(message: str, **words: object) -> str:
 
 def goes_on(base: Base, command: str) -> list[str]:
     """Give the arguments that let a command go on with a run, and keep it short."""
-    run = ["--run", base.ids[GOES_ON_WITH[command]]] if command in GOES_ON_WITH else []
+    named = command in READS and command != "compare"
+    run = ["--run", base.ids[READS[command]]] if named else []
     return [*run, *SHORT.get(command, [])]
+
+
+def refusal(command: str, message: str) -> str:
+    """Give what a command says of a run that it cannot read."""
+    if command != "compare":
+        return message
+    return (
+        "nothing to compare: of the runs with a finite test_mse 1 can be used, "
+        f"two are needed; left out: […]: {message}"
+    )
 
 
 # ---- values of options ------------------------------------------------------------------------
@@ -344,7 +361,7 @@ def files_of_runs() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("case", "command"), list(files_of_runs()))
 def test_files_of_runs(forker: Forks, base: Base, tmp_path: Path, case: Any, command: str) -> None:
-    here, run = Place(tmp_path, base), GOES_ON_WITH[command]
+    here, run = Place(tmp_path, base), READS[command]
     path = case.get("file", DATASET)
     here.write_digests(run) if case.get("digests") else here.forget_digests(run)
     place(here.artifacts(run) / path, case["content"], base.known())
@@ -353,7 +370,8 @@ def test_files_of_runs(forker: Forks, base: Base, tmp_path: Path, case: Any, com
         None if case.get("alone") == command else forker, command, *goes_on(base, command)
     )
     if "refused" in case:
-        check_refused(done, told(case["refused"], run=base.ids[run], here=here.work))
+        message = refusal(command, case["refused"])
+        check_refused(done, told(message, run=base.ids[run], here=here.work))
         assert here.files() == before
     else:
         check_read(done, here)
@@ -392,7 +410,9 @@ def test_ids_and_names(
         check_refused(done, told(message, store=f"sqlite:///{here.work}/mlflow.db"))
         assert here.files() == before
     else:
-        assert value in here.names(check_read(done, here))
+        run_id = check_read(done, here)
+        if case["option"] in ("name", "experiment"):
+            assert value in here.names(run_id)
 
 
 # ---- what a run says of itself ----------------------------------------------------------------
@@ -408,12 +428,12 @@ def sayings() -> Iterator[Any]:
 def test_what_a_run_says(
     forker: Forks, base: Base, tmp_path: Path, case: Any, command: str
 ) -> None:
-    here, run = Place(tmp_path, base), GOES_ON_WITH[command]
+    here, run = Place(tmp_path, base), READS[command]
     here.let_say(run, case["set"])
     before = here.files()
     done = here.run(forker, command, *goes_on(base, command))
     if "refused" in case:
-        check_refused(done, told(case["refused"], run=base.ids[run]))
+        check_refused(done, told(refusal(command, case["refused"]), run=base.ids[run]))
         assert here.files() == before
     else:
         check_read(done, here)

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 from fitreel.settings import (
     CheckpointSettings,
+    ComparisonSettings,
     DataSettings,
     EvaluationSettings,
     FilmSettings,
@@ -34,7 +35,10 @@ STAGES: dict[str, list[type[Settings]]] = {
     "evaluate": [EvaluationSettings],
     "animate": [FilmSettings, PlayerSettings],
 }
-ENTRY_POINTS = {"main": [group for groups in STAGES.values() for group in groups]} | STAGES
+AFTERWARDS: dict[str, list[type[Settings]]] = {"compare": [ComparisonSettings]}
+ENTRY_POINTS = (
+    {"main": [group for groups in STAGES.values() for group in groups]} | STAGES | AFTERWARDS
+)
 LIBRARY = sorted((ROOT / "src/fitreel").rglob("*.py"))
 PIPELINE = sorted((ROOT / "pipeline").glob("*.py"))
 
@@ -111,7 +115,7 @@ def project() -> Any:
     return yaml.safe_load((ROOT / "MLproject").read_text())
 
 
-def test_the_project_has_an_entry_point_a_stage(project: Any) -> None:
+def test_the_project_has_an_entry_point_a_stage_and_one_to_compare(project: Any) -> None:
     assert project["conda_env"] == "conda.yaml"
     assert project["entry_points"].keys() == ENTRY_POINTS.keys()
 
@@ -123,7 +127,8 @@ def test_parameters_of_the_project_are_the_settings(project: Any, name: str) -> 
     for group in ENTRY_POINTS[name]:
         hints = get_type_hints(group)
         for each in fields(group):  # type: ignore[arg-type]
-            kind = "string" if get_origin(hints[each.name]) else hints[each.name].__name__
+            is_text = get_origin(hints[each.name]) or hints[each.name] is str
+            kind = "string" if is_text else hints[each.name].__name__
             expected[each.name] = {"type": kind, "default": each.default}
     assert entry["parameters"] == expected
     # MLflow logs a default as YAML reads it: it must be the text that fitreel would log.
@@ -135,7 +140,7 @@ def test_parameters_of_the_project_are_the_settings(project: Any, name: str) -> 
     assert command == f"python -m pipeline {stage} {options}"
 
 
-@pytest.mark.parametrize("name", ["run", *STAGES])
+@pytest.mark.parametrize("name", ["run", *STAGES, *AFTERWARDS])
 def test_every_setting_is_an_option_explained_in_help(name: str, fitreel: Any) -> None:
     page = " ".join(re.sub(r"[│╭╮╰╯─]", " ", fitreel(name, "--help").stdout).split())
     for group in ENTRY_POINTS["main" if name == "run" else name]:
@@ -143,15 +148,18 @@ def test_every_setting_is_an_option_explained_in_help(name: str, fitreel: Any) -
             assert f"--{each.name.replace('_', '-')} " in page
             assert f"[default: {each.default}]" in page
             assert each.metadata["help"].split(".")[0].split(",")[0] in page
-    for option in ("--run", "--experiment", "--name", "--tracking-uri"):
+    for option in ("--run", "--experiment", "--name", "--tracking-uri", "--patience"):
         assert option in page
+    if name in AFTERWARDS:
+        for option in ("--runs", "--filter", "--out"):
+            assert f"{option} " in page
 
 
 def test_the_stages_page_names_every_option() -> None:
     page = (ROOT / "docs/stages.md").read_text()
-    for group in ENTRY_POINTS["main"]:
+    for group in [*ENTRY_POINTS["main"], ComparisonSettings]:
         hints = get_type_hints(group)
-        for each in fields(group):  # type: ignore[arg-type]
+        for each in fields(group):
             assert f"| `{each.name}` | {each.default} |" in page
             for choice in get_args(hints[each.name]):
                 assert choice in page

@@ -1,5 +1,6 @@
 """The project as MLflow runs it: real `mlflow run`, environments included."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -21,8 +22,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_project(tmp_path_factory.mktemp("clone"))
 
 
-def mlflow_run(directory: Path, *arguments: str, **changes: str) -> Run:
-    """Start `mlflow run .` and give the newest run."""
+def mlflow_run(
+    directory: Path, *arguments: str, experiment: str = "Default", **changes: str
+) -> Run:
+    """Start `mlflow run .` and give the newest run of an experiment."""
     done = subprocess.run(
         ["mlflow", "run", ".", *arguments],
         cwd=directory,
@@ -32,7 +35,7 @@ def mlflow_run(directory: Path, *arguments: str, **changes: str) -> Run:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    newest = runs(directory)[0]
+    newest = runs(directory, experiment)[0]
     if "--run-id" not in arguments:
         assert f"=== Run (ID '{newest.info.run_id}') succeeded ===" in done.stderr
     return newest
@@ -42,8 +45,11 @@ def client(directory: Path) -> MlflowClient:
     return MlflowClient(f"sqlite:///{directory}/mlflow.db")
 
 
-def runs(directory: Path) -> list[Run]:
-    return list(client(directory).search_runs(["0"], order_by=["attributes.start_time DESC"]))
+def runs(directory: Path, experiment: str = "Default") -> list[Run]:
+    found = client(directory).get_experiment_by_name(experiment)
+    assert found
+    order = ["attributes.start_time DESC"]
+    return list(client(directory).search_runs([found.experiment_id], order_by=order))
 
 
 def test_two_runs_in_one_database_compare_as_two_rows(clone: Path) -> None:
@@ -105,6 +111,27 @@ def test_another_training_on_the_same_points_is_an_experiment_of_its_own(clone: 
     assert new.data.params["samples"] == "30"
     found = mlflow_run(clone, *local, "-e", "evaluate", "--run-id", new.info.run_id)
     assert found.data.metrics.keys() >= {"test_mse", "noise_floor"}
+
+
+def test_runs_are_compared_in_a_run_of_their_own(clone: Path, tmp_path: Path) -> None:
+    """Lists, spaces and quotes come through the shell that MLflow hands them to."""
+    compare = ("--env-manager", "local", "-e", "compare")
+    store, out = client(clone), tmp_path / "it's here"
+    made = [mlflow_run(clone, *compare[:2], *SHORT, "-P", f"lr={lr}") for lr in (0.1, 0.2)]
+    ids = [run.info.run_id for run in made]
+    named = mlflow_run(clone, *compare, "-P", f"runs={ids[1]} {ids[0]}", "-P", f"out={out}")
+    assert json.loads(named.data.tags["fitreel.compared_runs"]) == [ids[1], ids[0]]
+    assert named.info.run_name == "compare-2-runs"
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        entry.path for entry in store.list_artifacts(named.info.run_id)
+    )
+    for run in ids:
+        store.set_tag(run, "asked", 'by "me"')
+    chosen = ("-P", "filter=tags.asked = 'by \"me\"'", "-P", "best=2", "-P", "metric=test_r2")
+    elsewhere = ("-P", "experiment=Default", "--experiment-name", "comparisons")
+    found = mlflow_run(clone, *compare, *chosen, *elsewhere, experiment="comparisons")
+    assert set(json.loads(found.data.tags["fitreel.compared_runs"])) == set(ids)
+    assert found.data.params.items() >= {("best", "2"), ("metric", "test_r2")}
 
 
 def test_a_bad_parameter_leaves_the_run_failed(clone: Path) -> None:

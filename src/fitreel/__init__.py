@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fitreel.settings import (
     CheckpointSettings as CheckpointSettings,
+    ComparisonSettings as ComparisonSettings,
     DataSettings as DataSettings,
     EvaluationSettings as EvaluationSettings,
     FilmSettings as FilmSettings,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
         check_window as check_window,
     )
     from fitreel.comparison.figure import draw_comparison as draw_comparison
-    from fitreel.comparison.grid import render_grid as render_grid
+    from fitreel.comparison.grid import count_frames as count_frames, render_grid as render_grid
     from fitreel.comparison.runs import (
         ComparedRun as ComparedRun,
         Comparison as Comparison,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     )
     from fitreel.live import LiveWindow as LiveWindow
     from fitreel.network import Network as Network, Weights as Weights
+    from fitreel.pages.comparison import write_comparison as write_comparison
     from fitreel.pages.player import write_player as write_player
     from fitreel.provenance import read_provenance as read_provenance
     from fitreel.rehearsal import check_film as check_film
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
         check_uv as check_uv,
         check_virtualenv as check_virtualenv,
     )
+    from fitreel.tracking.search import best_runs as best_runs, named_runs as named_runs
     from fitreel.training import Fit as Fit, TrainingDiverged as TrainingDiverged, fit as fit
 
 # Imported when first asked for: torch and mlflow take seconds, `fitreel --help` needs neither.
@@ -103,7 +106,7 @@ _HOMES = {
         "check_window",
     ),
     "comparison.figure": ("draw_comparison",),
-    "comparison.grid": ("render_grid",),
+    "comparison.grid": ("count_frames", "render_grid"),
     "comparison.runs": ("ComparedRun", "Comparison", "compare"),
     "comparison.table": ("comparison_table",),
     "dataset": ("Dataset", "generate", "load_dataset", "save_dataset", "sha256"),
@@ -123,6 +126,7 @@ _HOMES = {
     ),
     "live": ("LiveWindow",),
     "network": ("Network", "Weights"),
+    "pages.comparison": ("write_comparison",),
     "pages.player": ("write_player",),
     "provenance": ("read_provenance",),
     "rehearsal": ("check_film",),
@@ -137,6 +141,7 @@ _HOMES = {
     ),
     "tracking.checkup": ("StoreCheckup",),
     "tracking.managers": ("check_conda", "check_local", "check_uv", "check_virtualenv"),
+    "tracking.search": ("best_runs", "named_runs"),
     "training": ("Fit", "TrainingDiverged", "fit"),
 }
 

@@ -1,5 +1,7 @@
-"""Files from outside: what is looked at before one is read."""
+"""Files: what is looked at before one from outside is read; giving one to somebody else."""
 
+import secrets
+import shutil
 from pathlib import Path
 
 BLOCK = 2**20  # bytes of text without a line's end that no table of ours has
@@ -19,3 +21,15 @@ def check_lines(path: Path) -> None:
         while block := file.read(BLOCK):
             if len(block) == BLOCK and b"\n" not in block and b"\r" not in block:
                 raise ValueError(f"a line has {BLOCK:,} bytes or more")
+
+
+def publish(file: Path, directory: Path) -> None:
+    """Copy a file into a directory, whole or not at all, in place of one of the same name."""
+    draft = directory / f".{file.name}-{secrets.token_hex(4)}"
+    try:
+        with file.open("rb") as ours, draft.open("xb") as theirs:
+            shutil.copyfileobj(ours, theirs)
+        draft.replace(directory / file.name)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from fitreel.network import Weights
 from fitreel.settings import MOST_EPOCHS, MOST_NEURONS, ActivationName
 from fitreel.text import shown
 
+QUIET = threading.Lock()  # what is ignored is so for all threads, and restored
 LOSS_SIZE = 32  # bytes of a row at most; ours have 24
 LARGEST_LOSSES = LOSS_SIZE * MOST_EPOCHS
 LARGEST_HEADER = 100_000  # bytes before the numbers of safetensors; ours are below 1,000
@@ -61,7 +63,7 @@ def load_losses(path: Path) -> NDArray[np.float64]:
     check_size(path.name, path.stat().st_size, LARGEST_LOSSES)
     try:
         check_lines(path)
-        with warnings.catch_warnings():
+        with QUIET, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of empty lines, and of nothing else
             rows = np.loadtxt(
                 path,

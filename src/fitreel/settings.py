@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
-from fitreel.text import shown
+from fitreel.text import check_metric, shown
 
 FunctionName = Literal["quadratic", "sine", "cubic", "step", "abs"]
 ActivationName = Literal["relu", "tanh", "sigmoid", "gelu"]
@@ -20,6 +20,7 @@ LARGEST_SEED = 2**31 - 1
 MOST_POINTS = 1_000_000
 MOST_NEURONS = 4096
 MOST_EPOCHS = 10_000_000
+MOST_RUNS = 60  # in a comparison
 
 
 def setting(
@@ -83,6 +84,8 @@ def _check(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> None:
     accepted = (int, float) if kind is float else (kind,)
     if isinstance(value, bool) or not isinstance(value, accepted):
         raise ValueError(f"{name} must be of type {kind.__name__}; got {shown(repr(value))}")
+    if kind is str:
+        return
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{name} must be finite; got {value}")
     if not limits["least"] <= value <= limits["most"] or not limits["above"] < value:
@@ -188,3 +191,37 @@ class PlayerSettings(Settings):
     """Say whether to make a page that plays the training."""
 
     player: Switch = setting("on", "Make player.html, to play and read off in a browser.")
+
+
+@dataclass(frozen=True)
+class ComparisonSettings(Settings):
+    """Say which runs of an experiment to compare."""
+
+    best: int = setting(6, "How many runs, the best by the metric.", least=2, most=MOST_RUNS)
+    metric: str = setting("test_mse", "Metric that tells which run is best.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_metric(self.metric)
+
+
+EVERY = (
+    DataSettings,
+    TrainingSettings,
+    CheckpointSettings,
+    LiveSettings,
+    EvaluationSettings,
+    FilmSettings,
+    PlayerSettings,
+)
+KINDS: dict[str, Any] = {
+    name: kind for each in EVERY for name, kind in get_type_hints(each).items()
+}
+
+
+def normalised(name: str, text: str) -> str:
+    """Write a param as its setting is logged, 0.20 as 0.2; text that is none stays as it is."""
+    try:
+        return str(parse(text, KINDS.get(name)))
+    except ValueError:
+        return text

@@ -26,7 +26,7 @@ class Entry:
 
     directory: Path
     uri: str  # of the tracking store; empty if not even that can be read
-    plan: Record  # the command that wrote it
+    plan: Record  # the command that wrote it; empty if that is not gone on with
     run_id: str | None  # None if the process died before it knew
     status: str | None  # how the command ended; None if it did not end itself
     diverged: bool
@@ -34,7 +34,8 @@ class Entry:
     @property
     def is_over(self) -> bool:
         """Tell whether there is nothing to go on with."""
-        return self.status == "FINISHED" or (self.status == "FAILED" and self.diverged)
+        ended = self.status == "FINISHED" or (self.status == "FAILED" and self.diverged)
+        return ended or not self.plan
 
 
 def directory() -> Path:

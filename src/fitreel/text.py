@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 LONGEST_NAME = 250  # what MLflow's databases keep of a run's name
 LONGEST_URI = 500  # SQLite opens no longer path
+LONGEST_PATH = 1000
+LONGEST_FILTER = 4000
 JOINERS = "\u200c\u200d"  # not printable by themselves, but Persian and emoji are written with them
 
 
@@ -41,6 +43,23 @@ def check_uri(text: str) -> str:
             raise ValueError(f"'{shown(text)}' names no file; its runs would be lost")
         if parts.query:
             raise ValueError(f"'{shown(text)}' has options behind a ?, which are not possible here")
+    return text
+
+
+def check_path(text: str) -> str:
+    """Give the path of a file or a directory back; ValueError if it is none."""
+    return _check(text, LONGEST_PATH)
+
+
+def check_filter(text: str) -> str:
+    """Give a search filter back; ValueError if it is empty or cannot be seen. MLflow reads it."""
+    return _check(text, LONGEST_FILTER)
+
+
+def check_metric(text: str) -> str:
+    """Give a metric's name back; ValueError if MLflow lets no metric have it."""
+    if not re.fullmatch(r"[\w/.\- :]{1,250}", text) or not text.strip():
+        raise ValueError(f"'{shown(text)}' is no name of a metric")
     return text
 
 

@@ -11,7 +11,7 @@ from matplotlib.transforms import Bbox
 from fitreel.camera import DPI, Backdrop, Lettering, Pixels, Scenery, loss_text
 from fitreel.comparison.lettering import fitted
 from fitreel.comparison.runs import Comparison
-from fitreel.comparison.timeline import timeline
+from fitreel.comparison.timeline import Timeline, timeline
 from fitreel.dataset import Dataset
 from fitreel.figures import INK, LINE_COLOUR
 from fitreel.film import write_gif
@@ -126,14 +126,23 @@ def render_grid(
     on_frame: Callable[[int], None] | None = None,
 ) -> None:
     """Write the films of all runs, in step, to ``path``; ``on_frame(done)`` after each frame."""
-    runs = comparison.runs
-    steps = timeline([run.history for run in runs], most_steps(len(runs)))
+    runs, steps = comparison.runs, _steps(comparison)
     films = [
         chosen_scenes(run.dataset, run.history, frames)
         for run, frames in zip(runs, steps.frames, strict=True)
     ]
     camera = GridCamera(films, comparison.labels)
     write_gif(camera, len(steps.epochs), Path(path), fps, on_frame)
+
+
+def count_frames(comparison: Comparison) -> int:
+    """Count the frames that the film of a comparison has."""
+    return len(_steps(comparison).epochs)
+
+
+def _steps(comparison: Comparison) -> Timeline:
+    runs = comparison.runs
+    return timeline([run.history for run in runs], most_steps(len(runs)))
 
 
 def most_steps(runs: int) -> int:

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,31 +11,12 @@ from scipy.special import stdtrit
 
 from fitreel.dataset import Dataset
 from fitreel.history import History
-from fitreel.settings import (
-    CheckpointSettings,
-    DataSettings,
-    EvaluationSettings,
-    FilmSettings,
-    LiveSettings,
-    TrainingSettings,
-)
+from fitreel.settings import KINDS, MOST_RUNS
 from fitreel.text import shown
 
-MOST_RUNS = 60
 CONFIDENCE = 0.95
 METRICS = ("test_mse", "test_mae", "test_r2", "train_mse", "loss", "excess_mse")
-PARAMS = [
-    each.name
-    for settings in (
-        DataSettings,
-        TrainingSettings,
-        CheckpointSettings,
-        LiveSettings,
-        EvaluationSettings,
-        FilmSettings,
-    )
-    for each in fields(settings)
-]
+PARAMS = list(KINDS)
 Key = tuple[tuple[str, str], ...]
 
 

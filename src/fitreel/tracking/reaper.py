@@ -8,7 +8,13 @@ from mlflow.entities import Run as MlflowRun
 from mlflow.utils.mlflow_tags import MLFLOW_PROJECT_ENTRY_POINT
 
 from fitreel import spool
-from fitreel.settings import DataSettings, EvaluationSettings, FilmSettings, TrainingSettings
+from fitreel.settings import (
+    ComparisonSettings,
+    DataSettings,
+    EvaluationSettings,
+    FilmSettings,
+    TrainingSettings,
+)
 from fitreel.tracking.process import HOST_TAG, PROCESS_TAG, is_alive, silence
 from fitreel.tracking.tracker import Tracker
 
@@ -18,6 +24,7 @@ SETTINGS = {
     "train": TrainingSettings,
     "evaluate": EvaluationSettings,
     "animate": FilmSettings,
+    "compare": ComparisonSettings,
 }
 
 
@@ -79,7 +86,7 @@ def _judge(run: MlflowRun, older_than: float, entry: spool.Entry | None) -> tupl
     if entry and entry.status:
         return None, f"{where} is over, but not delivered: fitreel sync"
     reason = f"{where} is dead" if alive is False else f"{where}: silent for {_span(silence(tags))}"
-    if entry:
+    if entry and entry.plan:
         reason += f"; fitreel resume {run.info.run_id} goes on with it"
     return "KILLED", reason
 

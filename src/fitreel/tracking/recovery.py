@@ -1,5 +1,6 @@
 """Recovery: what dead or cut off commands left in the spool, delivered or gone on with."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,9 +10,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fitreel import spool
 from fitreel.journal import Journal, Record
+from fitreel.text import shown
 from fitreel.tracking.connection import plain, without_password
 from fitreel.tracking.delivery import Delivery
+from fitreel.tracking.source import KIND_TAG
 from fitreel.tracking.tracker import JOURNAL_TAG, Tracker
+
+KILLED = "KILLED"
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,9 @@ class Interrupted:
 def interrupted(run_id: str, tracking_uri: str | None = None) -> Iterator[Interrupted]:
     """Open the journals of a run's interrupted commands, one after the other.
 
-    Gives none where the run is finished. Raises ValueError if nothing is left of it,
-    BlockingIOError if its process lives, ConnectionError if its store does not answer.
+    Gives none where the run is finished. Raises ValueError if nothing is left of it or it is made
+    again instead, BlockingIOError if its process lives, ConnectionError if its store does not
+    answer.
     """
     found = [entry for entry in spool.entries() if entry.uri and entry.run_id in (run_id, None)]
     mine = [entry for entry in found if entry.run_id == run_id and not entry.is_over]
@@ -37,6 +43,10 @@ def interrupted(run_id: str, tracking_uri: str | None = None) -> Iterator[Interr
         mine = [entry for entry in found if entry.directory.name == run.tags.get(JOURNAL_TAG)]
         if run.status == "FINISHED":
             return
+        if KIND_TAG in run.tags or any(not entry.plan for entry in mine):
+            what = f", a {shown(run.tags[KIND_TAG])}," if KIND_TAG in run.tags else ""
+            rest = "; fitreel sync delivers what it left" if mine else ""
+            raise ValueError(f"run {run_id}{what} is not gone on with, but made again{rest}")
     if not mine:
         raise ValueError(
             f"run {run_id} left nothing to go on with on this machine; "
@@ -76,7 +86,7 @@ class Delivered:
         if self.run_id is None:
             return f"{what}: began no run"
         if self.entry.is_over:
-            return f"{what}: delivered, {self.entry.status}"
+            return f"{what}: delivered, {self.entry.status or KILLED}"
         return f"{what}: delivered so far; go on with: fitreel resume {self.run_id}"
 
 
@@ -113,6 +123,9 @@ def _deliver(entry: spool.Entry, tracker: Tracker | Exception) -> Delivered:
         return Delivered(entry, entry.run_id, tracker)
     try:
         run_id = entry.run_id or adopted(entry, tracker)
+        if not entry.plan and not entry.status:
+            # Nobody will go on with it: its process died before it could say so.
+            journal.append("status", status=KILLED, time=time.time_ns() // 1_000_000)
         if run_id:
             delivery = Delivery(tracker.client, journal, run_id)
             while delivery.step():

@@ -34,11 +34,14 @@ class Run:
         self.params = found.params
         self.metrics = found.metrics
         self.tags = found.tags
+        self.has_plan = False
         self._done: set[str] = set()
         self._artifacts: dict[str, Path] = {}
         for _, record in journal.records():
             if record["kind"] == "values":
                 self._know(**record)
+            elif record["kind"] == "plan":
+                self.has_plan = bool(record["plan"])
             elif record["kind"] == "losses":
                 self.metrics["loss"] = unpack(record["numbers"])[-1].item()
             elif record["kind"] == "artifacts":
@@ -72,6 +75,10 @@ class Run:
                 if key in self.params and parse(self.params[key], hints[key]) != value
             },
         )
+
+    def log_params(self, params: Mapping[str, str]) -> None:
+        """Log params; one that is there already stays."""
+        self._log(params={name: text for name, text in params.items() if name not in self.params})
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         """Log metrics, one value each."""

@@ -5,11 +5,15 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from mlflow.entities import Run as MlflowRun
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
@@ -26,12 +30,13 @@ from fitreel.history import (
     load_weights,
 )
 from fitreel.network import Weights
-from fitreel.settings import DataSettings, Settings, TrainingSettings
+from fitreel.settings import KINDS, DataSettings, Settings, TrainingSettings, normalised
 from fitreel.tracking.connection import plain_errors, without_password
 
 DATASET = "data/dataset.csv"
 SHA256_TAG = "fitreel.dataset_sha256"
 DIGESTS_TAG = "fitreel.sha256"  # JSON: the path of an artifact to its SHA-256
+KIND_TAG = "fitreel.kind"  # what the run is, if it is no experiment
 LARGEST_FRAMES = 2**30  # bytes, where no param says how many frames there are
 Kind = TypeVar("Kind", bound=Settings)
 
@@ -52,6 +57,15 @@ class Source:
         self.params: dict[str, str] = dict(run.data.params)
         self.metrics: dict[str, float] = dict(run.data.metrics)
         self.tags: dict[str, str] = dict(run.data.tags)
+        self._artifact_uri: str = run.info.artifact_uri
+
+    @cached_property
+    def _artifacts(self) -> ArtifactRepository:
+        # The client asks a server eight times a file: a model might be meant.
+        try:
+            return get_artifact_repository(self._artifact_uri, self._client.tracking_uri)
+        except MlflowException as error:
+            raise ValueError(f"artifacts of run {self.run_id}: {error.message}") from error
 
     @contextmanager
     def artifact(self, path: str, stage: str, most: int) -> Iterator[Path]:
@@ -76,8 +90,8 @@ class Source:
 
     def _fetch(self, path: str, stage: str, most: int, directory: str) -> Path:
         folder = str(Path(path).parent)
-        with plain_errors(without_password(self._client.tracking_uri)):
-            listing = self._client.list_artifacts(self.run_id, None if folder == "." else folder)
+        with plain_errors(without_password(self._client.tracking_uri)), self._packages():
+            listing = self._artifacts.list_artifacts(None if folder == "." else folder)
             sizes = {entry.path: entry.file_size or 0 for entry in listing}
             if path not in sizes:
                 raise FileNotFoundError(
@@ -86,7 +100,15 @@ class Source:
                 )
             # Before it is copied: a device has no end.
             check_size(Path(path).name, sizes[path], most)
-            return Path(self._client.download_artifacts(self.run_id, path, directory))
+            return Path(self._artifacts.download_artifacts(path, directory))  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def _packages(self) -> Iterator[None]:
+        """Tell in a line what a store of artifacts needs that is not installed."""
+        try:
+            yield
+        except ImportError as error:
+            raise ValueError(f"artifacts of run {self.run_id} need a package: {error}") from error
 
     def _digests(self) -> dict[str, str]:
         """Give the SHA-256 of artifacts as they were logged."""
@@ -110,9 +132,17 @@ class Source:
 
     def training_settings(self) -> TrainingSettings | None:
         """Say how the network was trained; None where the run does not tell."""
-        prefix = "fitreel."  # a tag tells what a param cannot: those never change
-        tags = {key.removeprefix(prefix): self.tags[key] for key in self.tags if prefix in key}
-        return self._settings(TrainingSettings, self.params | tags)
+        return self._settings(TrainingSettings, self.params | self._told())
+
+    def _told(self) -> dict[str, str]:
+        """Give what tags tell of settings, as params never change."""
+        tags = {name: f"fitreel.{name}" for name in KINDS}
+        return {name: self.tags[tag] for name, tag in tags.items() if tag in self.tags}
+
+    def all_settings(self) -> dict[str, str]:
+        """Give all params as they are in force, numbers written alike."""
+        told = self.params | self._told()
+        return {name: normalised(name, text) for name, text in told.items()}
 
     def _settings(self, kind: type[Kind], told: Mapping[str, str]) -> Kind | None:
         if not {each.name for each in fields(kind)} <= told.keys():  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from fitreel.interruption import held
 from fitreel.journal import Journal, Record
 from fitreel.settings import PATIENCE
 from fitreel.spool import Undelivered, new_journal
-from fitreel.text import check_run_id
+from fitreel.text import check_run_id, shown
 from fitreel.tracking.connection import (
     absolute,
     be_brief,
@@ -74,6 +74,19 @@ class Tracker:
                 return str(found.experiment_id)
             raise
 
+    def find_experiment(self, name: str | None) -> str:
+        """Give the id of an experiment, of the one where new runs go for None; none is made.
+
+        ValueError if there is none.
+        """
+        with plain_errors(self.uri):
+            if name is None:
+                return self.default_experiment_id()
+            found = self.client.get_experiment_by_name(name)
+        if found is None or found.lifecycle_stage == "deleted":
+            raise ValueError(f"there is no experiment '{shown(name)}' in {self.uri}")
+        return str(found.experiment_id)
+
     def source(self, run_id: str | None) -> Source:
         """Open a run for reading: ``run_id``, else the active one; ValueError if there is none."""
         run_id = run_id or self.active_run_id
@@ -104,33 +117,37 @@ class Tracker:
         source: Source | None = None,
         name: str | None = None,
         *,
+        experiment_id: str | None = None,
         plan: Record | None = None,
         patience: float = PATIENCE,
         on_wait: Callable[[str], None] = lambda _: None,
     ) -> Iterator[Run]:
         """Open a run for writing: the active one, else the source, else a new one.
 
-        It ends FINISHED, FAILED on an exception, KILLED on an interruption. ``plan`` is what its
-        journal keeps for going on with it. Raises Undelivered if the store took nothing for
-        ``patience`` seconds at the end; ``on_wait`` is told in a line what it waits for.
+        It ends FINISHED, FAILED on an exception, KILLED on an interruption. ``experiment_id`` is
+        where a new one goes, unless the tracker was told. ``plan`` is what its journal keeps for
+        going on with it; without one nobody does. Raises Undelivered if the store took nothing
+        for ``patience`` seconds at the end; ``on_wait`` is told in a line what it waits for.
         """
         with held() as release:
             journal = new_journal()
             try:
                 with plain_errors(self.uri):
                     journal.append("plan", uri=absolute(mlflow.get_tracking_uri()), plan=plan)
-                    run = self._open(journal, source, name)
+                    run = self._open(journal, source, name, experiment_id)
             except BaseException:
                 journal.remove()
                 raise
             with self._delivering(journal, run, release, patience, on_wait):
                 yield run
 
-    def _open(self, journal: Journal, source: Source | None, name: str | None) -> Run:
+    def _open(
+        self, journal: Journal, source: Source | None, name: str | None, experiment_id: str | None
+    ) -> Run:
         run_id = self.active_run_id or (source.run_id if source else None)
         tags = self._tags(journal) | ({MLFLOW_RUN_NAME: name} if name else {})
         if run_id is None:
-            return self._make(journal, tags, name)
+            return self._make(journal, tags, name, experiment_id)
         found = source if source and source.run_id == run_id else Source(self.client, run_id)
         if self.experiment_id not in (None, found.experiment_id):
             raise ValueError(f"run {run_id} is in another experiment; leave --experiment out")
@@ -138,15 +155,21 @@ class Tracker:
             tags["fitreel.source_run"] = source.run_id
         return self._enter(journal, tags, found)
 
+    def default_experiment_id(self) -> str:
+        """Say where MLflow lets a new run go if nobody names an experiment."""
+        return _get_experiment_id() or "0"
+
     def _tags(self, journal: Journal) -> dict[str, str]:
         return process_tags() | {
             JOURNAL_TAG: journal.directory.name,
             "fitreel.version": __version__,
         }
 
-    def _make(self, journal: Journal, tags: dict[str, str], name: str | None) -> Run:
+    def _make(
+        self, journal: Journal, tags: dict[str, str], name: str | None, experiment_id: str | None
+    ) -> Run:
         made = self.client.create_run(
-            self.experiment_id or _get_experiment_id() or "0",
+            self.experiment_id or experiment_id or self.default_experiment_id(),
             # MLflow's own provider of git's commit takes 40 ms to be imported.
             tags=resolve_tags(tags, ignore=[GitRunContext]),  # type: ignore[list-item]
             run_name=name,
@@ -238,5 +261,5 @@ class Tracker:
             if not isinstance(error, OSError):  # which says the same
                 on_wait(str(untold))
             return False
-        # What diverged would diverge again; all else can be gone on with.
-        return finished or isinstance(error, ArithmeticError)
+        # What diverged would diverge again; all else can be gone on with, if it has a plan.
+        return finished or isinstance(error, ArithmeticError) or not run.has_plan

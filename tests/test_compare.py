@@ -1,0 +1,321 @@
+"""The command `fitreel compare`: real stores, real signals, a real server."""
+
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+import imageio.v3 as iio
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from tests import processes
+from tests.faults import SPOOL, client, journals, records, runs, wait_until
+from tests.servers import Server
+
+FILES = {"compare.gif", "compare.md", "compare.png"}
+RATES = ("0.02", "0.1", "0.5")
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with runs in its database: three trained, one with points alone."""
+    return filled(tmp_path_factory.mktemp("work"))
+
+
+def filled(directory: Path, **environment: str) -> Path:
+    for rate in RATES:
+        every = ("--epochs", "300", "--frame-every", "1", "--max-frames", "2", "--lr", rate)
+        code, _, errors = processes.run("run", *every, directory=directory, **environment)
+        assert code == 0, errors
+    code, _, errors = processes.run("generate", directory=directory, **environment)
+    assert code == 0, errors
+    return directory
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    return tmp_path / "spool"
+
+
+def compare(directory: Path, spool: Path, *arguments: str, **more: str) -> tuple[int, str, str]:
+    where = {SPOOL: str(spool)} | more
+    return processes.run("compare", *arguments, directory=directory, said=spool.parent, **where)
+
+
+def compared(directory: Path, spool: Path, *arguments: str) -> Run:
+    """Run `fitreel compare`, which works; give the comparison's run."""
+    code, output, errors = compare(directory, spool, *arguments)
+    assert code == 0, errors
+    assert journals(spool) == []
+    (run_id,) = output.split()  # and no other word
+    run = client(directory).get_run(run_id)
+    assert run.info.status == "FINISHED"
+    return run
+
+
+def by_rate(directory: Path) -> dict[str, str]:
+    """Give the ids of the trained runs."""
+    found = {
+        run.data.params["lr"]: run.info.run_id
+        for run in runs(client(directory))
+        if "lr" in run.data.params
+    }
+    return {rate: found[rate] for rate in RATES}
+
+
+def members(comparison: Run) -> list[str]:
+    return list(json.loads(comparison.data.tags["fitreel.compared_runs"]))
+
+
+def files(store: MlflowClient, run_id: str) -> set[str]:
+    return {entry.path for entry in store.list_artifacts(run_id)}
+
+
+def test_the_best_of_an_experiment_in_a_run_of_their_own(directory: Path, spool: Path) -> None:
+    comparison = compared(directory, spool)
+    store = client(directory)
+    mse = {run: store.get_run(run).data.metrics["test_mse"] for run in by_rate(directory).values()}
+    assert members(comparison) == sorted(mse, key=lambda run: mse[run])
+    assert comparison.info.run_name == "compare-3-runs"
+    assert comparison.data.tags["fitreel.kind"] == "comparison"
+    assert comparison.data.params == {"metric": "test_mse", "best": "6"}
+    assert files(store, comparison.info.run_id) == FILES
+    film = store.download_artifacts(comparison.info.run_id, "compare.gif", str(spool.parent))
+    assert len(iio.imread(film)) == 200
+    errors = (spool.parent / "err").read_text()
+    assert re.search(rf"{min(mse.values()):.6g} \*", errors)
+    assert "mlflow ui --backend-store-uri sqlite:///" in errors
+
+
+def test_the_note_links_to_the_runs_and_shows_the_pictures(directory: Path, spool: Path) -> None:
+    run = compared(directory, spool, "--best", "2")
+    note = run.data.tags["mlflow.note.content"]
+    home = run.info.experiment_id
+    links = [f"](#/experiments/{home}/runs/{member})" for member in members(run)]
+    assert [link for link in links if link in note] == links
+    assert len(re.findall(r"\*\*0\.\d+\*\*", note)) == 1  # the best
+    for name in ("compare.gif", "compare.png"):
+        assert f"![{name}](get-artifact?path={name}&run_uuid={run.info.run_id})" in note
+
+
+def test_named_runs_in_their_order(directory: Path, spool: Path) -> None:
+    slow, middle, fast = by_rate(directory).values()
+    run = compared(directory, spool, fast, slow, fast, "--name", "it's mine", "--metric", "loss")
+    assert members(run) == [fast, slow]
+    assert run.info.run_name == "it's mine"
+    assert run.data.params == {"metric": "loss"}
+    # As `mlflow run -P runs="A B"` has it, which has no arguments without a name.
+    run = compared(directory, spool, "--runs", f"{middle} {slow}", "--best", "6")
+    assert members(run) == [middle, slow]
+
+
+def test_best_and_filter_choose(directory: Path, spool: Path) -> None:
+    slow, _, fast = by_rate(directory).values()
+    words = "params.lr != '0.1'"
+    run = compared(directory, spool, "--filter", words, "--metric", "test_r2", "--best", "4")
+    assert set(members(run)) == {slow, fast}
+    assert run.data.params == {"metric": "test_r2", "best": "4", "filter": words}
+    r2 = [client(directory).get_run(each).data.metrics["test_r2"] for each in members(run)]
+    assert r2 == sorted(r2, reverse=True)
+
+
+def test_the_files_are_laid_into_a_directory_too(directory: Path, spool: Path) -> None:
+    out = spool.parent / "a new" / "directory"
+    for _ in range(2):  # the second replaces what is there
+        run = compared(directory, spool, "--out", str(out))
+        assert {path.name for path in out.iterdir()} == FILES
+        for name in FILES:
+            logged = client(directory).download_artifacts(run.info.run_id, name, str(spool.parent))
+            assert (out / name).read_bytes() == Path(logged).read_bytes()
+
+
+def test_what_lacks_something_is_named_and_left_out(directory: Path, spool: Path) -> None:
+    store = client(directory)
+    slow, _, fast = by_rate(directory).values()
+    (points,) = [
+        run.info.run_id for run in runs(store) if run.info.run_name == "quadratic100-noise0.2"
+    ]
+    gone = [store.create_run("0", run_name=f"\x1b[2Jgone {n}").info.run_id for n in range(10)]
+    for each in gone:
+        store.delete_run(each)
+    other = compared(directory, spool).info.run_id
+    run = compared(directory, spool, slow, points, other, "nowhere", fast, *gone)
+    assert members(run) == [slow, fast]
+    lines = (spool.parent / "err").read_text().splitlines()
+    assert [line for line in lines if line.startswith("left out: ")] == lines[:11]
+    assert lines[0].startswith(f"left out: quadratic100-noise0.2: run {points} has no training/")
+    assert lines[1] == f"left out: compare-3-runs: run {other} is a comparison and no experiment"
+    assert lines[2].startswith("left out: nowhere: there is no run 'nowhere'")
+    assert lines[10] == "left out: and 3 more"
+
+
+def test_where_the_comparison_goes(directory: Path, spool: Path) -> None:
+    store = client(directory)
+    slow, _, fast = by_rate(directory).values()
+    assert compared(directory, spool, slow, fast).info.experiment_id == "0"
+    run = compared(directory, spool, slow, fast, "--experiment", "comparisons")
+    made = store.get_experiment_by_name("comparisons")
+    assert made
+    assert run.info.experiment_id == made.experiment_id
+    run = compared(directory, spool, "--experiment", "Default")
+    assert run.info.experiment_id == "0"
+
+
+REFUSED = {
+    "one": ("{slow}", "nothing to compare: of the runs named 1 can be used, two are needed"),
+    "one twice": ("{slow} {slow}", "nothing to compare: of the runs named 1 can be used"),
+    "one and points": ("{slow} {points}", "left out: quadratic100-noise0.2: run {points} has no"),
+    "61": ("{many}", "60 runs are the most that can be compared; got 61"),
+    "ids and a filter": ("{slow} {fast} --filter params.lr='1'", "--best and --filter search for"),
+    "ids and best": ("{slow} {fast} --best 3", "--best and --filter search for runs; leave them"),
+    "no experiment": ("--experiment nowhere", "there is no experiment 'nowhere' in sqlite:///"),
+    "no such metric": ("--metric nothing", "of the runs with a finite nothing none can be used"),
+    "a filter": ("--filter params.lr=0.1", "the filter does not work: Expected a quoted string"),
+    "nothing found": ("--filter params.lr='7'", "with a finite test_mse none can be used"),
+    "a file": ("{slow} {fast} --out mlflow.db", "[Errno 17] File exists: 'mlflow.db'"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_refused_changes_nothing(directory: Path, spool: Path, case: str) -> None:
+    arguments, message = REFUSED[case]
+    (points,) = [
+        run.info.run_id
+        for run in runs(client(directory))
+        if run.info.run_name == "quadratic100-noise0.2"
+    ]
+    slow, _, fast = by_rate(directory).values()
+    words = {"slow": slow, "fast": fast, "points": points}
+    words["many"] = " ".join(f"run{number}" for number in range(61))
+    before = len(runs(client(directory)))
+    code, output, errors = compare(directory, spool, *arguments.format(**words).split())
+    assert (code, output, errors.count("\n")) == (2, "", 1), errors
+    assert message.format(**words) in errors
+    assert len(runs(client(directory))) == before
+    assert journals(spool) == []
+
+
+# ---- broken off -------------------------------------------------------------------------------
+
+
+def begun(directory: Path, spool: Path) -> ForkServerProcess:
+    """Start a comparison; it is under way when this returns."""
+    where = {SPOOL: str(spool)}
+    process = processes.start("compare", directory=directory, said=spool.parent, **where)
+
+    def draws() -> bool:
+        told = [
+            record.get("tags", {}) for journal in journals(spool) for record in records(journal)
+        ]
+        return any("fitreel.kind" in tags for tags in told)
+
+    wait_until(draws, "no comparison", pause=0.005)
+    return process
+
+
+def newest(directory: Path) -> Run:
+    return max(runs(client(directory)), key=lambda run: run.info.start_time)
+
+
+def fitreel(command: str, directory: Path, spool: Path, *arguments: str) -> tuple[int, str, str]:
+    where = {SPOOL: str(spool)}
+    return processes.run(command, *arguments, directory=directory, said=spool.parent, **where)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_that_is_interrupted_leaves_nothing(
+    directory: Path, spool: Path, number: signal.Signals
+) -> None:
+    process = begun(directory, spool)
+    assert process.pid
+    os.kill(process.pid, number)
+    process.join()
+    assert process.exitcode == 128 + number, (spool.parent / "err").read_text()
+    run = newest(directory)
+    assert (run.info.status, journals(spool)) == ("KILLED", [])
+    made_again = f"run {run.info.run_id}, a comparison, is not gone on with, but made again"
+    assert fitreel("resume", directory, spool, run.info.run_id) == (
+        2,
+        "",
+        f"fitreel: {made_again}\n",
+    )
+    assert fitreel("sync", directory, spool) == (0, "", "nothing waits\n")
+
+
+def test_one_that_is_killed_is_delivered_as_far_as_it_came(directory: Path, spool: Path) -> None:
+    process = begun(directory, spool)
+    process.kill()
+    process.join()
+    run_id = newest(directory).info.run_id
+    assert len(journals(spool)) == 1
+    code, output, errors = fitreel("resume", directory, spool, run_id)
+    assert (code, output, errors.count("\n")) == (2, "", 1), errors
+    assert "is not gone on with, but made again; fitreel sync delivers what it left" in errors
+    code, _, errors = fitreel("reap", directory, spool)
+    assert re.search(rf"{run_id} \S+: would be KILLED: process \d+ on \S+ is dead\n", errors)
+    assert "resume" not in errors
+    assert fitreel("sync", directory, spool) == (0, "", f"run {run_id}: delivered, KILLED\n")
+    assert journals(spool) == []
+    run = client(directory).get_run(run_id)
+    assert (run.info.status, run.data.tags["fitreel.kind"]) == ("KILLED", "comparison")
+    code, _, errors = fitreel("resume", directory, spool, run_id)
+    assert (code, errors.count("\n")) == (2, 1)
+
+
+def test_one_that_fails_leaves_nothing_either(directory: Path, spool: Path) -> None:
+    out = spool.parent / "pictures"
+    (out / "compare.gif").mkdir(parents=True)
+    code, output, errors = compare(directory, spool, "--out", str(out))
+    assert (code, output, errors.count("\n")) == (2, "", 1), errors
+    assert "Is a directory" in errors
+    assert [path.name for path in out.iterdir()] == ["compare.gif"]
+    run = newest(directory)
+    assert (run.info.status, journals(spool)) == ("FAILED", [])
+    code, _, errors = fitreel("resume", directory, spool, run.info.run_id)
+    assert (code, errors.count("\n")) == (2, 1)
+
+
+# ---- a server ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("server")) as server:
+        filled(server.directory, MLFLOW_TRACKING_URI=server.url)
+        yield server
+
+
+def test_on_a_server(server: Server, spool: Path) -> None:
+    store = MlflowClient(server.url)
+    code, output, errors = compare(spool.parent, spool, MLFLOW_TRACKING_URI=server.url)
+    assert code == 0, errors
+    run = store.get_run(output.strip())
+    assert len(members(run)) == 3
+    assert files(store, run.info.run_id) == FILES
+    assert f"{server.url}/#/experiments/0/runs/{run.info.run_id}" in errors
+
+
+def test_a_server_that_dies_gets_it_later(server: Server, spool: Path) -> None:
+    where = {SPOOL: str(spool), "MLFLOW_TRACKING_URI": server.url}
+    process = processes.start("compare", "--patience", "1", directory=spool.parent, **where)
+    wait_until(lambda: bool(journals(spool)), "no comparison", pause=0.005)
+    wait_until(
+        lambda: any(each["kind"] == "run" for each in records(journals(spool)[0])), "no run", 0.005
+    )
+    server.stop()
+    process.join()
+    errors = (spool.parent / "err").read_text()
+    assert process.exitcode == 75, errors
+    run_id = (spool.parent / "out").read_text().strip()
+    server.start()
+    code, _, errors = processes.run("sync", directory=spool.parent, **where)
+    assert (code, errors) == (0, f"run {run_id}: delivered, FINISHED\n")
+    assert journals(spool) == []
+    store = MlflowClient(server.url)
+    assert store.get_run(run_id).info.status == "FINISHED"
+    assert files(store, run_id) == FILES
