@@ -17,7 +17,7 @@ from tests import processes
 from tests.faults import SPOOL, client, journals, records, runs, wait_until
 from tests.servers import Server
 
-FILES = {"compare.gif", "compare.md", "compare.png"}
+FILES = {"compare.gif", "compare.html", "compare.md", "compare.png"}
 RATES = ("0.02", "0.1", "0.5")
 
 

@@ -48,7 +48,8 @@ def lab(light: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def contrast(names: list[str], paper: str) -> NDArray[np.float64]:
     lightness = linear([*names, paper]) @ (0.2126, 0.7152, 0.0722) + 0.05
-    return np.maximum(lightness[:-1] / lightness[-1], lightness[-1] / lightness[:-1])
+    found: NDArray[np.float64] = lightness[:-1] / lightness[-1]
+    return np.maximum(found, 1 / found)
 
 
 @pytest.mark.parametrize("dark", [False, True])

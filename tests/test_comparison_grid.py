@@ -11,12 +11,12 @@ from PIL import Image, ImageSequence
 
 from fitreel.camera import rgb
 from fitreel.comparison.grid import GridCamera, layout, most_steps, render_grid
-from fitreel.comparison.runs import MOST_RUNS, ComparedRun, compare
+from fitreel.comparison.runs import ComparedRun, compare
 from fitreel.comparison.timeline import timeline
 from fitreel.dataset import Dataset, generate
 from fitreel.figures import LINE_COLOUR
 from fitreel.scenes import line_x, scenes
-from fitreel.settings import DataSettings
+from fitreel.settings import MOST_RUNS, DataSettings
 from tests.compared import HOSTILE, compared, hostile
 
 RED = np.array(to_rgb(LINE_COLOUR)) * 255

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fitreel.comparison.runs import MOST_RUNS, compare, first_with_points, higher_is_better
+from fitreel.comparison.runs import compare, first_with_points, higher_is_better
 from fitreel.dataset import Dataset, generate
-from fitreel.settings import DataSettings
+from fitreel.settings import MOST_RUNS, DataSettings
 from tests.compared import HOSTILE, compared, hostile
 
 
