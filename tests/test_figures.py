@@ -68,6 +68,7 @@ def test_a_name_is_text_and_never_mathematics() -> None:
 def test_long_names_are_cut() -> None:
     assert shorten("a" * 60) == "a" * 60
     assert shorten("a" * 61) == "a" * 59 + "…"
+    assert shorten("a" * 30 + "b" * 30, 10, tail=4) == "aaaaa…bbbb"
 
 
 @pytest.mark.parametrize("hidden", [1, 64, 65, 4096])

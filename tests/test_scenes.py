@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from fitreel.dataset import Dataset
-from fitreel.scenes import scenes
+from fitreel.scenes import chosen_scenes, scenes
 from fitreel.training import Fit
 
 
@@ -19,3 +19,12 @@ def test_a_scene_is_what_the_network_predicted_at_its_epoch(dataset: Dataset, tr
 def test_long_films_are_thinned_evenly_with_both_ends_kept(dataset: Dataset, trained: Fit) -> None:
     film = scenes(dataset, trained.history, max_frames=4)
     assert film.epochs.tolist() == [0, 20, 35, 55]
+
+
+def test_chosen_frames_may_come_in_any_order_and_repeatedly(dataset: Dataset, trained: Fit) -> None:
+    film = scenes(dataset, trained.history, max_frames=400)
+    chosen = np.array([3, 3, 0, 11])
+    shown = chosen_scenes(dataset, trained.history, chosen)
+    assert shown.epochs.tolist() == [15, 15, 0, 55]
+    assert np.array_equal(shown.losses, film.losses[chosen])
+    assert np.array_equal(shown.predictions, film.predictions[chosen])

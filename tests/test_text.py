@@ -1,6 +1,6 @@
 import pytest
 
-from fitreel.text import check_name, check_run_id, check_uri, shown
+from fitreel.text import check_name, check_run_id, check_uri, code_span, shown
 
 
 def test_what_drives_a_terminal_is_written_out() -> None:
@@ -11,6 +11,21 @@ def test_what_drives_a_terminal_is_written_out() -> None:
 def test_what_is_too_long_loses_its_middle() -> None:
     assert shown("a" * 80) == "a" * 80
     assert shown("a" * 90 + "b" * 90) == "a" * 59 + "…" + "b" * 20
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("relu20 <b>", "`relu20 <b>`"),
+        ("`a``", "`'a''`"),
+        ("a|b", r"`a\|b`"),
+        (r"a\|b", r"`a\ \|b`"),  # two backslashes before the | would leave it unescaped
+        ("a\n\n# b\x1b", r"`a # b\x1b`"),
+        ("", "` `"),
+    ],
+)
+def test_a_code_span_lets_no_text_out(text: str, span: str) -> None:
+    assert code_span(text) == span
 
 
 @pytest.mark.parametrize("name", ["first", "../up", "$x$ [b]", "ריצה", "👩‍🔬", "n" * 250])

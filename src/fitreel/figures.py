@@ -123,10 +123,12 @@ def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
     return figure
 
 
-def shorten(name: str, most: int = 60) -> str:
-    """Make a run's name fit on one line of a title."""
+def shorten(name: str, most: int = 60, tail: int = 0) -> str:
+    """Make a run's name fit on one line of a title; ``tail`` letters of its end are kept."""
     line = "".join(letter if letter.isprintable() else " " for letter in name)
-    return line if len(line) <= most else line[: most - 1] + "…"
+    if len(line) <= most:
+        return line
+    return line[: most - 1 - tail] + "…" + line[len(line) - tail :]
 
 
 def _draw_bars(

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.transforms import Bbox, TransformedBbox
 from numpy.typing import NDArray
 
 from fitreel.camera import DPI
 from fitreel.comparison.colours import run_colours
-from fitreel.comparison.lettering import fitted, text_width
+from fitreel.comparison.page import ROW, SWATCH, column_widths, draw_table, new_page, write
 from fitreel.comparison.runs import Comparison, first_with_points
 from fitreel.comparison.summary import Table, groups_table, more_params, runs_table
 from fitreel.dataset import Dataset
@@ -22,11 +20,8 @@ from fitreel.text import shown
 
 MOST_PARAMS = 8  # columns
 MOST_POINTS = 2000  # of a curve
-FAINT, RULE, TINT = "#5b616b", "#c6cbd3", "#dcebfa"
-# All in pixels.
-NARROWEST, MARGIN, PANEL, ROW, GAP = 1200, 24, 400, 23, 26
-WIDEST_LABEL, WIDEST_CELL, SWATCH = 330, 150, 34
-SIZE = 9.5  # points, of the tables
+FAINT = "#5b616b"
+NARROWEST, MARGIN, PANEL, GAP = 1200, 24, 400, 26  # pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,22 +73,23 @@ def sheet(comparison: Comparison) -> Sheet:
     last = np.array([-1])
     fits = tuple(chosen_scenes(run.dataset, run.history, last) for run in runs)
     same = len(set(first_with_points(runs))) == 1
+    table = runs_table(comparison, MOST_PARAMS)
     return Sheet(
         f"{len(runs)} runs, by {comparison.metric}",
         tuple(curves),
         fits,
         best,
         runs[0].dataset if same else None,
-        runs_table(comparison, MOST_PARAMS),
+        table,
         groups_table(comparison),
         tuple(colours),
         tuple(colours[group.runs[0]] for group in comparison.groups),
-        tuple(_notes(comparison)),
+        tuple(_notes(comparison, table)),
     )
 
 
-def _notes(comparison: Comparison) -> Iterator[str]:
-    if any(comparison.best.values()):
+def _notes(comparison: Comparison, table: Table) -> Iterator[str]:
+    if table.best:
         yield "★ best of its column"
     if comparison.best.get(comparison.metric):
         yield f"thick line: best by {shown(comparison.metric, 40)}"
@@ -121,37 +117,28 @@ def draw_sheet(content: Sheet) -> Figure:
     """Draw what a sheet holds."""
     tables = [(content.groups, content.group_colours), (content.runs, content.colours)]
     tables = [(table, colours) for table, colours in tables if table.rows]
-    widths = [_widths(table) for table, _ in tables]
+    widths = [column_widths(table) for table, _ in tables]
     width = max(NARROWEST, *(sum(each) + SWATCH + 2 * MARGIN for each in widths))
     top = 56 + PANEL + 70  # where the first table begins
     lines = sum(len(table.rows) + 1 for table, _ in tables)
     height = top + lines * ROW + len(tables) * GAP + ROW
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
-    page = _page(figure, width, height)
-    _write(page, content.title, MARGIN, 28, width - 2 * MARGIN, size=14, weight="bold")
+    page = new_page(figure, width, height)
+    write(page, content.title, MARGIN, 28, width - 2 * MARGIN, size=14, weight="bold")
     half = (width - 2 * MARGIN) / 2
-    places = [MARGIN + 46, MARGIN + half + 46]
+    places = [MARGIN + 56, MARGIN + half + 56]
     left, right = (
-        figure.add_axes((x / width, 1 - (72 + PANEL) / height, (half - 56) / width, PANEL / height))
+        figure.add_axes((x / width, 1 - (72 + PANEL) / height, (half - 66) / width, PANEL / height))
         for x in places
     )
     _draw_losses(left, content.curves)
     _draw_fits(right, content)
     y = float(top)
     for (table, colours), natural in zip(tables, widths, strict=True):
-        _draw_table(page, table, colours, _stretched(natural, width - 2 * MARGIN - SWATCH), y)
+        draw_table(page, table, colours, natural, (MARGIN, width - MARGIN), y)
         y += (len(table.rows) + 1) * ROW + GAP
-    _write(page, "     ".join(content.notes), MARGIN, y - 8, width - 2 * MARGIN, colour=FAINT)
+    write(page, " · ".join(content.notes), MARGIN, y - 8, width - 2 * MARGIN, colour=FAINT)
     return figure
-
-
-def _page(figure: Figure, width: float, height: float) -> Axes:
-    """Give axes over the whole figure that count pixels from its upper left."""
-    page = figure.add_axes((0, 0, 1, 1))
-    page.set_axis_off()
-    page.set_xlim(0, width)
-    page.set_ylim(height, 0)
-    return page
 
 
 def _draw_losses(axes: Axes, curves: Sequence[Curve]) -> None:
@@ -159,12 +146,13 @@ def _draw_losses(axes: Axes, curves: Sequence[Curve]) -> None:
     positive = [curve.losses[curve.losses > 0] for curve in curves]
     if any(map(len, positive)):
         axes.set_yscale("log")
-    thin = _thin(len(curves))
+        axes.tick_params(which="minor", colors=INK, labelsize=8)
+    thin, faint = _thin(len(curves)), 0.18 if len(curves) <= 6 else 0.07
     for curve in curves:
         order = 3 if curve.best else 2
         if not np.array_equal(curve.low, curve.high):
             axes.fill_between(
-                curve.epochs, curve.low, curve.high, color=curve.colour, alpha=0.18, linewidth=0
+                curve.epochs, curve.low, curve.high, color=curve.colour, alpha=faint, linewidth=0
             )
         axes.plot(
             curve.epochs,
@@ -206,91 +194,3 @@ def _draw_fits(axes: Axes, content: Sheet) -> None:
 
 def _thin(lines: int) -> float:
     return 1.8 if lines <= 12 else 1.0
-
-
-def _widths(table: Table) -> list[float]:
-    """Give the width of each column that its text asks for, the space beside it included."""
-    widths = []
-    for column, name in enumerate(table.header):
-        most = WIDEST_CELL if column else WIDEST_LABEL
-        texts = [fitted(name, most, SIZE, "bold")]
-        texts += [fitted(_marked(table, row, column), most, SIZE, "bold") for row in _rows(table)]
-        widths.append(max(text_width(text, SIZE, "bold") for text in texts) + 20)
-    return widths
-
-
-def _rows(table: Table) -> range:
-    return range(len(table.rows))
-
-
-def _stretched(widths: list[float], whole: float) -> list[float]:
-    spare = (whole - sum(widths)) / len(widths)
-    return [width + spare for width in widths]
-
-
-def _draw_table(
-    page: Axes, table: Table, colours: Sequence[str], widths: Sequence[float], top: float
-) -> None:
-    rights = MARGIN + SWATCH + np.cumsum(widths)
-    whole = rights[-1] - MARGIN
-    for row in range(-1, len(table.rows)):  # -1 is the header
-        middle = top + (row + 1.5) * ROW
-        page.plot(
-            [MARGIN, MARGIN + whole],
-            [middle + ROW / 2] * 2,
-            color=INK if row == -1 else RULE,
-            linewidth=1.0 if row == -1 else 0.6,
-        )
-        if row >= 0:
-            swatch = Rectangle((MARGIN + 2, middle - 4), SWATCH - 14, 8, color=colours[row])
-            page.add_patch(swatch)
-        for column, (right, width) in enumerate(zip(rights, widths, strict=True)):
-            best, is_number = (row, column) in table.best, column >= table.numbers_from
-            if best:
-                corner = (right - width + 4, middle - ROW / 2 + 1)
-                page.add_patch(Rectangle(corner, width - 4, ROW - 2, color=TINT, linewidth=0))
-            _write(
-                page,
-                table.header[column] if row == -1 else _marked(table, row, column),
-                right - 8 if is_number else right - width,
-                middle,
-                width - 14,
-                weight="bold" if best or row == -1 else "normal",
-                align="right" if is_number else "left",
-            )
-
-
-def _marked(table: Table, row: int, column: int) -> str:
-    text = table.rows[row][column]
-    return f"★ {text}" if (row, column) in table.best else text
-
-
-def _write(
-    page: Axes,
-    text: str,
-    x: float,
-    middle: float,
-    width: float,
-    *,
-    size: float = SIZE,
-    weight: str = "normal",
-    align: str = "left",
-    colour: str = INK,
-) -> None:
-    """Write text of anybody on one line, shortened to ``width``; none of it is mathematics."""
-    label = page.text(
-        x,
-        middle,
-        fitted(text, width, size, weight),
-        color=colour,
-        size=size,
-        weight=weight,
-        ha=align,
-        va="center_baseline",
-        parse_math=False,
-    )
-    # Accents may be stacked to any height.
-    left = x - width if align == "right" else x
-    box = Bbox.from_bounds(left - 2, middle - size, width + 4, 2 * size)
-    label.set_clip_box(TransformedBbox(box, page.transData))
-    label.set_clip_on(True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+import torch
 from matplotlib.transforms import Bbox
 
 from fitreel.camera import DPI, Backdrop, Lettering, Pixels, Scenery, loss_text
@@ -69,13 +69,13 @@ class GridCamera:
         self._loss = Lettering("Loss=", loss, LINE_COLOUR)
         self._strip = math.ceil(1.7 * loss * DPI / 72)  # pixels below the points
         self._epoch = Lettering("epoch ", letters, INK)
-        self._cells = []
+        self.cells = []
         left, right, bottom = (44, 12, 26) if large else (8, 6, 8)
         for place, (film, name) in enumerate(zip(films, names, strict=True)):
             x, y = grid.corner(place)
             top = y + grid.height - 2 * line - 6
             box = (x + left, y + bottom, grid.width - left - right, top - y - bottom)
-            self._cells.append(self._cell(film, box, large))
+            self.cells.append(self._cell(film, box, large))
             self._backdrop.figure.text(
                 x + left,
                 top + line + 5,
@@ -109,7 +109,7 @@ class GridCamera:
     def shoot(self, frame: int) -> Pixels:
         """Draw a frame of every film; the array is valid until the next is drawn."""
         renderer = self._backdrop.restore()
-        for film, cell in zip(self._films, self._cells, strict=True):
+        for film, cell in zip(self._films, self.cells, strict=True):
             cell.line.set_data(film.x, film.predictions[frame])
             cell.axes.draw_artist(cell.line)
             box = cell.axes.bbox
@@ -154,8 +154,8 @@ def _few(dataset: Dataset) -> Dataset:
     """Leave out points where there are so many that a cell shows them as one cloud."""
     if len(dataset) <= MOST_POINTS:
         return dataset
-    kept = np.linspace(0, len(dataset) - 1, MOST_POINTS).round().astype(np.int64)
+    kept = torch.linspace(0, len(dataset) - 1, MOST_POINTS, dtype=torch.float64).round().long()
     # The outermost stay: the axes fit them.
-    ends = [each(of) for of in (dataset.x, dataset.y) for each in (np.argmin, np.argmax)]
-    chosen = np.unique(np.concatenate([kept, ends]))
+    ends = [end for of in (dataset.x, dataset.y) for end in (of.argmin(), of.argmax())]
+    chosen = torch.cat([kept, torch.stack(ends)]).unique()  # type: ignore[no-untyped-call]
     return Dataset(dataset.x[chosen], dataset.y[chosen])

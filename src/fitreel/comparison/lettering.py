@@ -2,8 +2,8 @@
 
 import functools
 
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.ft2font import FT2Font
 
 from fitreel.camera import DPI
 from fitreel.figures import shorten
@@ -14,29 +14,37 @@ UNKNOWN = "□"
 
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Give the width in pixels of drawable text of ``size`` points."""
-    font = _font(weight)
-    font.set_size(size, DPI)
-    font.set_text(text, 0.0)
-    return float(font.get_width_height()[0]) / 64
+    font = FontProperties(size=size, weight=weight)
+    width, _, _ = _renderer().get_text_width_height_descent(  # type: ignore[no-untyped-call]
+        text, font, ismath=False
+    )
+    return float(width)
 
 
 def fitted(text: str, width: float, size: float, weight: str = "normal") -> str:
-    """Shorten text until it is no wider than ``width`` pixels; what cannot be drawn is a box."""
-    font = _font(weight)
+    """Shorten text until it is no wider than ``width`` pixels; what cannot be drawn is a box.
+
+    It loses its middle: names often differ in their last letters alone.
+    """
+    font = get_font(findfont(FontProperties(weight=weight)))
     line = "".join(
         letter if font.get_char_index(ord(letter)) else UNKNOWN
-        for letter in shorten(text, MOST_LETTERS)
+        for letter in " ".join(_shorten(text, MOST_LETTERS).split())
     )
     fits, tried = 0, len(line)  # letters: the most that fit are sought between these
     while fits < tried:
         middle = (fits + tried + 1) // 2
-        if text_width(shorten(line, middle), size, weight) <= width:
+        if text_width(_shorten(line, middle), size, weight) <= width:
             fits = middle
         else:
             tried = middle - 1
-    return shorten(line, fits) if fits else ""
+    return _shorten(line, fits) if fits else ""
+
+
+def _shorten(text: str, most: int) -> str:
+    return shorten(text, most, tail=2 * most // 5)
 
 
 @functools.cache
-def _font(weight: str) -> FT2Font:
-    return get_font(findfont(FontProperties(weight=weight)))
+def _renderer() -> RendererAgg:
+    return RendererAgg(1, 1, DPI)  # type: ignore[no-untyped-call]

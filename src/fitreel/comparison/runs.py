@@ -67,7 +67,7 @@ class Comparison:
     metrics: tuple[str, ...]  # names, the one asked for first
     best: dict[str, frozenset[int]]  # metric to places
     groups: tuple[Group, ...]
-    labels: tuple[str, ...]  # names, told apart
+    labels: tuple[str, ...]  # names, told apart; never blank
 
 
 def compare(runs: Sequence[ComparedRun], metric: str = "test_mse") -> Comparison:
@@ -126,10 +126,15 @@ def _best(metric: str, runs: Sequence[ComparedRun]) -> frozenset[int]:
 
 
 def _labels(runs: Sequence[ComparedRun]) -> tuple[str, ...]:
-    names = [run.name for run in runs]
+    names = [run.name if _is_visible(run.name) else run.run_id[:8] for run in runs]
     return tuple(
-        f"{run.name} {run.run_id[:8]}" if names.count(run.name) > 1 else run.name for run in runs
+        f"{name} {run.run_id[:8]}" if names.count(name) > 1 else name
+        for name, run in zip(names, runs, strict=True)
     )
+
+
+def _is_visible(name: str) -> bool:
+    return any(letter.isprintable() and not letter.isspace() for letter in name)
 
 
 def _groups(

@@ -1,0 +1,58 @@
+"""Runs to compare, trained shortly, and the texts that a stranger may have written."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from fitreel.comparison.runs import ComparedRun
+from fitreel.dataset import Dataset, generate
+from fitreel.evaluation import evaluate
+from fitreel.settings import DataSettings, TrainingSettings
+from fitreel.training import fit
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    r"$\frac{1}{0}$ $\undefined{$",
+    "| a | `b` **c** \\| [d](javascript:e)\n# f\n\n---",
+    "\u202egnp.exe\u202c ריצה",
+    "\x1b[2J\x00\x9b",
+    "漢字 \U0001f600 e" + "\u0301" * 300,
+    "x" * 10_000,
+    "",
+]
+
+
+def compared(
+    place: int = 0,
+    *,
+    name: str | None = None,
+    data: DataSettings = DataSettings(),
+    dataset: Dataset | None = None,
+    params: Mapping[str, str] = {},
+    metrics: Mapping[str, float] = {},
+    **settings: object,
+) -> ComparedRun:
+    """Train for 60 epochs, or what ``settings`` say, and measure."""
+    training = TrainingSettings(**{"epochs": 60, **settings})  # type: ignore[arg-type]
+    points = dataset or generate(data)
+    trained = fit(points, training)
+    texts = {key: str(value) for key, value in (asdict(data) | asdict(training)).items()}
+    measured: dict[str, float] = evaluate(trained.network.weights(), points, data)
+    measured["loss"] = trained.history.losses[-1].item()
+    return ComparedRun(
+        f"{place:08x}" + "0" * 24,
+        training.label if name is None else name,
+        texts | dict(params),
+        measured | dict(metrics),
+        points,
+        trained.history,
+    )
+
+
+def hostile() -> list[ComparedRun]:
+    """Give runs whose names, params and metrics are what a stranger wrote, for mischief."""
+    return [
+        compared(
+            place, name=text, seed=place, params={text: text, "lr": text}, metrics={text: 1e300}
+        )
+        for place, text in enumerate(HOSTILE)
+    ]

@@ -1,0 +1,115 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from fitreel.comparison.runs import MOST_RUNS, compare, first_with_points, higher_is_better
+from fitreel.dataset import Dataset, generate
+from fitreel.settings import DataSettings
+from tests.compared import HOSTILE, compared, hostile
+
+
+def test_params_are_told_apart_in_the_order_of_the_settings() -> None:
+    runs = [
+        compared(lr=0.1, params={"zoo": "1", "alien": "2", "function": "sine"}),
+        compared(lr=0.2, params={"zoo": "2"}),
+    ]
+    comparison = compare(runs)
+    assert comparison.differing == ("function", "lr", "alien", "zoo")  # alien: one lacks it
+    assert comparison.equal["hidden"] == "20"
+    assert list(comparison.equal)[:3] == ["samples", "noise", "x_min"]
+    assert not comparison.equal.keys() & set(comparison.differing)
+
+
+@pytest.mark.parametrize("count", [0, 1, MOST_RUNS + 1])
+def test_two_to_sixty_runs_can_be_compared(count: int) -> None:
+    with pytest.raises(ValueError, match=f"from 2 to 60 runs can be compared; got {count}"):
+        compare([compared()] * count)
+
+
+def test_the_metric_asked_for_comes_first_then_the_usual_ones() -> None:
+    runs = [compared(metrics={"aaa": 1.0}), compared(metrics={"zzz": 1.0})]
+    metrics = compare(runs, "train_r2").metrics
+    first = ("train_r2", "test_mse", "test_mae", "test_r2", "train_mse", "loss", "excess_mse")
+    assert metrics[:7] == first
+    assert metrics[7:9] == ("aaa", "noise_floor")
+    assert metrics[-1] == "zzz"
+    assert "unknown" not in compare(runs, "unknown").metrics
+
+
+def test_the_best_is_the_lowest_but_of_r2_the_highest() -> None:
+    assert higher_is_better("test_r2")
+    assert not higher_is_better("test_mse")
+    values = [
+        {"mse": 2.0, "r2": 0.5, "tie": 1.0, "same": 3.0, "odd": math.nan},
+        {"mse": 1.0, "r2": 0.9, "tie": 1.0, "same": 3.0, "odd": 5.0},
+        {"mse": math.nan, "r2": math.nan, "tie": 4.0, "same": 3.0, "odd": 6.0, "alone": 1.0},
+    ]
+    run = compared()
+    best = compare([replace(run, metrics=each) for each in values], "mse").best
+    assert best["mse"] == best["r2"] == {1}
+    assert best["tie"] == {0, 1}
+    assert best["odd"] == {1}
+    assert best["same"] == best["alone"] == frozenset()
+
+
+def test_equal_names_get_the_beginning_of_their_ids() -> None:
+    runs = [compared(1, name="a"), compared(2, name="b"), compared(3, name="a")]
+    assert compare(runs).labels == ("a 00000001", "b", "a 00000003")
+
+
+def test_seeds_form_groups_with_the_interval_of_their_mean() -> None:
+    runs = [compared(lr=lr, seed=seed) for seed in range(3) for lr in (0.05, 0.1)]
+    comparison = compare([*runs, compared(lr=0.2)])
+    assert [group.runs for group in comparison.groups] == [(0, 2, 4), (1, 3, 5)]
+    assert [group.label for group in comparison.groups] == ["lr 0.05", "lr 0.1"]
+    group = comparison.groups[1]
+    losses = np.stack([runs[place].history.losses for place in group.runs])
+    low, high = stats.t.interval(0.95, 2, losses.mean(axis=0), stats.sem(losses))
+    assert group.losses == pytest.approx(losses.mean(axis=0))
+    assert group.high == pytest.approx(high)
+    assert group.low == pytest.approx(np.maximum(low, losses.min(axis=0)))
+    assert (group.low > 0).all()
+    values = [runs[place].metrics["test_mse"] for place in group.runs]
+    low, high = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
+    found = group.metrics["test_mse"]
+    assert found.mean - found.half_width == pytest.approx(low)
+    assert found.mean + found.half_width == pytest.approx(high)
+    assert found.count == 3
+
+
+def test_a_group_needs_two_seeds_and_counts_each_once() -> None:
+    first, second = compared(seed=0), compared(seed=1)
+    assert compare([first, first]).groups == ()
+    (group,) = compare([first, first, second]).groups
+    assert group.runs == (0, 2)
+    assert group.label == "2 seeds"
+    assert group.metrics["loss"].count == 2
+
+
+def test_edited_points_and_shorter_histories_are_in_no_group() -> None:
+    edited = compared(seed=1, dataset=generate(DataSettings(data_seed=9)))
+    shorter = replace(compared(seed=2, epochs=30), params={**compared().params, "seed": "2"})
+    assert compare([compared(), edited, shorter]).groups == ()
+
+
+def test_a_metric_of_a_group_needs_two_finite_values() -> None:
+    values = [{"a": 1.0, "b": 1.0, "c": 1.0}, {"a": math.inf, "b": 3.0}, {"a": math.nan, "b": 2.0}]
+    runs = [replace(compared(seed=seed), metrics=each) for seed, each in enumerate(values)]
+    (group,) = compare(runs).groups
+    assert group.metrics.keys() == {"b"}
+    assert group.metrics["b"].mean == 2
+
+
+def test_runs_with_equal_points_are_known_by_the_first() -> None:
+    other = Dataset(generate().x, generate().y + 1)
+    runs = [compared(), compared(dataset=other), compared(), compared(dataset=other)]
+    assert first_with_points(runs) == [0, 1, 0, 1]
+
+
+def test_strange_text_is_kept_as_it_is() -> None:
+    comparison = compare(hostile())
+    assert comparison.labels == (*HOSTILE[:-1], "00000007")  # a blank name cannot be seen
+    assert set(HOSTILE) < set(comparison.differing) | {"lr"}
