@@ -403,7 +403,7 @@ def test_ids_and_names(
     before = here.files()
     given = [f"--{case['option'].replace('_', '-')}={value}"]
     message = case.get("refused", "")
-    if command in ARGUED:
+    if command in ARGUED and case["option"] == "run":
         given, message = ["--", value], message.replace("'--run'", "'RUN'")
     done = here.run(light if early else forker, command, *goes_on(base, command), *given)
     if "refused" in case:
