@@ -11,7 +11,7 @@ from fitreel.files import publish
 from fitreel.settings import MOST_RUNS
 from fitreel.text import code_span, shown
 from pipeline import console
-from pipeline.note import picture
+from pipeline.note import picture, way
 from pipeline.options import (
     BEST,
     FILTER,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run, Tracker
     from fitreel.tracking.search import Found
 
+FILES = ("compare.html", "compare.gif", "compare.png", "compare.md")
 LEFT_OUT = 10  # shown on the terminal
 LONGEST_NOTE = 7000  # characters; MLflow cuts a note at 8000
 
@@ -136,8 +137,10 @@ def note(comparison: "Comparison", found: "Found", run: "Run") -> str:
             rows.append(f"|and {len(comparison.runs) - place} more, in compare.md&emsp;||")
             break
         rows.append(row)
-    pictures = [picture(run.run_id, file) for file in ("compare.gif", "compare.png")]
-    return "\n\n".join(["\n".join(rows), "&nbsp;", *pictures])
+    # A wider picture would push the rest of MLflow's page away.
+    film = [picture(run, "compare.gif")] if fitreel.is_narrow(comparison) else []
+    ways = ", ".join(way(run, file) for file in FILES)
+    return "\n\n".join(["\n".join(rows), "&nbsp;", *film, f"Look at {ways}"])
 
 
 def _main_metric(comparison: "Comparison", place: int) -> str:

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from fitreel import (
@@ -13,6 +14,9 @@ from fitreel import (
 )
 from fitreel.text import code_span, shown
 
+if TYPE_CHECKING:
+    from fitreel.tracking import Run
+
 GROUPS = {
     "Points": DataSettings,
     "Training": TrainingSettings,
@@ -22,27 +26,39 @@ GROUPS = {
 RESULTS = ("mse", "rmse", "mae", "r2")
 
 
-def note(
-    run_id: str, params: Mapping[str, str], metrics: Mapping[str, float], tags: Mapping[str, str]
-) -> str:
+def note(run: "Run") -> str:
     """Write a run's results, pictures, how to reproduce it and its settings, in Markdown."""
     # Results first: the UI folds all but the first lines.
-    pictures = [picture(run_id, file) for file in _pictures(params, tags)]
-    parts = [_results(metrics), *pictures, _commands(params), _settings(params)]
+    parts = [_results(run.metrics), *_pictures(run), _commands(run.params), _settings(run.params)]
     return "\n\n".join(part for part in parts if part)
 
 
-def picture(run_id: str, file: str) -> str:
+def picture(run: "Run", file: str) -> str:
     """Show an artifact of a run: the address is relative to MLflow's page, wherever that is."""
-    return f"![{file}](get-artifact?path={quote(file)}&run_uuid={quote(run_id)})"
+    return f"![{file}](get-artifact?path={quote(file)}&run_uuid={quote(run.run_id)})"
 
 
-def _pictures(params: Mapping[str, str], tags: Mapping[str, str]) -> list[str]:
-    """Name film and weights, as far as their stages were run; an mp4 is no picture."""
-    files = {"animate": "rst.gif", "evaluate": "rst.png"}
-    if tags.get("fitreel.format", params.get("format")) != "gif":
-        del files["animate"]
-    return [file for stage, file in files.items() if f"fitreel.{stage}_seconds" in tags]
+def way(run: "Run", file: str) -> str:
+    """Lead to an artifact of a run, in MLflow's viewer."""
+    return f"[{file}](#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{quote(file)})"
+
+
+def _pictures(run: "Run") -> list[str]:
+    """Show film and weights and lead to the player, as far as there are these."""
+    found = []
+    if "fitreel.animate_seconds" in run.tags:
+        if _told(run, "format") == "gif":  # an mp4 is no picture
+            found.append(picture(run, "rst.gif"))
+        if _told(run, "player") == "on":
+            found.append(f"Play it: {way(run, 'player.html')}")
+    if "fitreel.evaluate_seconds" in run.tags:
+        found.append(picture(run, "rst.png"))
+    return found
+
+
+def _told(run: "Run", setting: str) -> str | None:
+    """Give a setting of a run: a tag tells what a param cannot, as those never change."""
+    return run.tags.get(f"fitreel.{setting}", run.params.get(setting))
 
 
 def _results(metrics: Mapping[str, float]) -> str:

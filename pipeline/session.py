@@ -92,9 +92,7 @@ class Session:
         self,
         source: "Source | None" = None,
         experiment_id: str | None = None,
-        describe: "Callable[[Run], str]" = lambda run: note(
-            run.run_id, run.params, run.metrics, run.tags
-        ),
+        describe: "Callable[[Run], str]" = note,
         summarise: "Callable[[Run, str], None]" = console.summarise,
     ) -> Iterator["Run"]:
         """Open the run to log to; at the end write its note, sum it up, print its id.

@@ -69,7 +69,7 @@ def pixel(page: Page | Frame, chart: str, x: float, y: float) -> tuple[int, int,
 def is_red(colour: tuple[int, int, int]) -> bool:
     """Tell whether a pixel is of the colour of a fit's line."""
     red, green, blue = colour
-    return red > 200 and green < 80 and blue < 80
+    return red > 150 and green < 90 and blue < 90
 
 
 def scrub(page: Page | Frame, place: int) -> None:

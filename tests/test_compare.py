@@ -99,8 +99,11 @@ def test_the_note_links_to_the_runs_and_shows_the_pictures(directory: Path, spoo
     links = [f"](#/experiments/{home}/runs/{member})" for member in members(run)]
     assert [link for link in links if link in note] == links
     assert len(re.findall(r"\*\*0\.\d+\*\*", note)) == 1  # the best
-    for name in ("compare.gif", "compare.png"):
-        assert f"![{name}](get-artifact?path={name}&run_uuid={run.info.run_id})" in note
+    picture = f"![compare.gif](get-artifact?path=compare.gif&run_uuid={run.info.run_id})"
+    assert picture in note
+    for name in FILES:
+        link = f"[{name}](#/experiments/{home}/runs/{run.info.run_id}/artifacts/{name})"
+        assert link in note
 
 
 def test_named_runs_in_their_order(directory: Path, spool: Path) -> None:

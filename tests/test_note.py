@@ -1,16 +1,33 @@
 import re
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from fitreel.tracking import Run
 from pipeline.note import note
 
 RUN = "0123456789abcdef0123456789abcdef"
 PARAMS = {"samples": "100", "noise": "0.2", "lr": "0.20", "epochs": "50", "live": "off"}
 
 
+def told(
+    params: dict[str, str],
+    metrics: dict[str, float] | None = None,
+    tags: dict[str, str] | None = None,
+) -> Run:
+    """Give what a note reads of a run."""
+    return cast(
+        Run,
+        SimpleNamespace(
+            experiment_id="7", run_id=RUN, params=params, metrics=metrics or {}, tags=tags or {}
+        ),
+    )
+
+
 def test_a_note_tells_results_the_way_back_and_settings() -> None:
     metrics = {"loss": 0.00421, "train_mse": 0.0041, "test_mse": 0.0049, "noise_floor": 1 / 300}
-    text = note(RUN, PARAMS, metrics, {}).replace("&emsp;", " ")
+    text = note(told(PARAMS, metrics)).replace("&emsp;", " ")
     assert text.startswith("Final loss **0.00421**\n\n| |train |test |\n")
     assert "|mse |0.0041 |0.0049 |\n|least possible mse | |0.003333 |\n" in text
     assert "    fitreel run --lr 0.20 --epochs 50\n" in text
@@ -19,13 +36,13 @@ def test_a_note_tells_results_the_way_back_and_settings() -> None:
 
 
 def test_a_note_tells_only_what_there_is() -> None:
-    text = note(RUN, {"samples": "100"}, {}, {})
+    text = note(told({"samples": "100"}))
     assert text.startswith("**Reproduce**")
     assert "Training" not in text
 
 
 def test_params_are_text_that_anybody_may_have_written() -> None:
-    text = note(RUN, {"function": "`<b>\n# sine; rm -rf ~"}, {}, {})
+    text = note(told({"function": "`<b>\n# sine; rm -rf ~"}))
     assert "`'<b> # sine; rm -rf ~`" in text
     assert "    fitreel run --function '`<b> # sine; rm -rf ~'\n" in text
 
@@ -41,9 +58,17 @@ def test_a_note_shows_the_pictures_that_there_are(
     changes: dict[str, str], shown: list[str]
 ) -> None:
     tags = {"fitreel.animate_seconds": "0.4", "fitreel.evaluate_seconds": "0.3"} | changes
-    text = note(RUN, {"format": "gif"}, {"loss": 0.1}, tags)
+    text = note(told({"format": "gif"}, {"loss": 0.1}, tags))
     address = f"get-artifact?path={{}}&run_uuid={RUN}"
     assert re.findall(r"!\[(.*?)\]\((.*?)\)", text) == [
         (file, address.format(file)) for file in shown
     ]
-    assert "![" not in note(RUN, {"format": "gif"}, {"loss": 0.1}, {})
+    assert "![" not in note(told({"format": "gif"}, {"loss": 0.1}))
+
+
+def test_a_note_leads_to_the_player_if_there_is_one() -> None:
+    tags = {"fitreel.animate_seconds": "0.4"}
+    link = f"[player.html](#/experiments/7/runs/{RUN}/artifacts/player.html)"
+    assert link in note(told({"player": "on"}, {}, tags))
+    assert link not in note(told({"player": "off"}, {}, tags))
+    assert link in note(told({"player": "off"}, {}, tags | {"fitreel.player": "on"}))

@@ -1,5 +1,6 @@
 """What fitreel logs, as a browser shows it: a real MLflow server, a real Chromium."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +87,7 @@ def test_the_note_of_a_run_shows_the_moving_picture(
         picture = page.locator(f"img[src*='{file}']")
         picture.evaluate("picture => picture.decode()")
         assert picture.evaluate("picture => picture.naturalWidth") == size
+    expect(page.get_by_role("link", name="player.html")).to_be_visible()
     # What is shown there is the film that was logged, all of its frames.
     film = page.locator("img[src*='rst.gif']").evaluate("picture => picture.src")
     answer = page.request.get(film)
@@ -137,3 +139,65 @@ def test_the_name_of_a_run_is_text_in_player_and_note(
     assert player.locator("img").count() == 0
     page.goto(f"{experiment}/runs/{run}")
     expect(page.get_by_role("heading", name=HOSTILE)).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def comparison(folder: Path, store: MlflowClient) -> str:
+    """Compare the runs, one under a hostile name; give the id of the comparison's run."""
+    hostile = ["fitreel", "run", "--name", HOSTILE, "--epochs", "20"]
+    subprocess.run(hostile, cwd=folder, env=environment(), check=True)
+    ids = [
+        run.info.run_id
+        for run in store.search_runs(["0"], "params.epochs != '2'")
+        if run.info.run_name in (*NAMES, HOSTILE)
+    ]
+    done = subprocess.run(
+        ["fitreel", "compare", *ids],
+        cwd=folder,
+        env=environment(),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
+def test_the_comparison_plays_in_the_viewer(
+    page: Page, experiment: str, comparison: str, store: MlflowClient
+) -> None:
+    shown = viewed(page, f"{experiment}/runs/{comparison}/artifacts/compare.html")
+    ids = json.loads(store.get_run(comparison).data.tags["fitreel.compared_runs"])
+    assert len(ids) == 3
+    for step in (5, 2):
+        scrub(shown, step)
+        assert numbers(shown.locator("#moment").inner_text()) == [5 * step]
+        for place, run in enumerate(ids):
+            folder = Path(store.download_artifacts(run, "training"))
+            history = load_history(folder / "history.csv", folder / "frames.safetensors")
+            frame = min(step, len(history.frame_epochs) - 1)  # the shorter one waits at its end
+            y = history.frames[frame].predict(torch.tensor([0.5])).item()
+            assert is_red(pixel(shown, f"cells[{place}].plot", 0.5, y))
+    shown.locator("#results thead").get_by_role("button", name="test_mse", exact=True).click()
+    names = shown.locator("#results thead th").all_inner_texts()
+    column = [name.strip(" ▲") for name in names].index("test_mse") + 1
+    values = shown.locator(f"#results tbody tr > :nth-child({column})").all_inner_texts()
+    sorted_ones = sorted(store.get_run(run).data.metrics["test_mse"] for run in ids)
+    assert [numbers(value)[0] for value in values] == pytest.approx(sorted_ones, rel=1e-3)
+    expect(shown.locator("#results")).to_contain_text(HOSTILE)
+    assert shown.locator("img").count() == 0
+
+
+def test_the_note_of_a_comparison_leads_to_its_runs_and_pages(
+    page: Page, experiment: str, comparison: str
+) -> None:
+    page.goto(f"{experiment}/runs/{comparison}")
+    expect(page.get_by_role("link", name=HOSTILE)).to_be_visible()
+    picture = page.locator("img[src*='compare.gif']")
+    picture.evaluate("picture => picture.decode()")
+    assert picture.evaluate("picture => picture.naturalWidth") <= 800
+    with page.expect_popup() as opened:  # MLflow opens what a note links to beside itself
+        page.get_by_role("link", name="compare.html").click()
+    expect(opened.value.locator("iframe.mlflow-html-iframe")).to_be_visible()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name=NAMES[1]).click()
+    expect(opened.value.get_by_role("heading", name=NAMES[1])).to_be_visible()

@@ -36,7 +36,11 @@ if TYPE_CHECKING:
         check_window as check_window,
     )
     from fitreel.comparison.figure import draw_comparison as draw_comparison
-    from fitreel.comparison.grid import count_frames as count_frames, render_grid as render_grid
+    from fitreel.comparison.grid import (
+        count_frames as count_frames,
+        is_narrow as is_narrow,
+        render_grid as render_grid,
+    )
     from fitreel.comparison.runs import (
         ComparedRun as ComparedRun,
         Comparison as Comparison,
@@ -106,7 +110,7 @@ _HOMES = {
         "check_window",
     ),
     "comparison.figure": ("draw_comparison",),
-    "comparison.grid": ("count_frames", "render_grid"),
+    "comparison.grid": ("count_frames", "is_narrow", "render_grid"),
     "comparison.runs": ("ComparedRun", "Comparison", "compare"),
     "comparison.table": ("comparison_table",),
     "dataset": ("Dataset", "generate", "load_dataset", "save_dataset", "sha256"),

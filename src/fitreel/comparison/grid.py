@@ -18,11 +18,13 @@ from fitreel.film import write_gif
 from fitreel.scenes import Scenes, chosen_scenes
 
 MOST_WIDE = 1600  # pixels, the whole picture
-WIDEST_CELL = 480
+NARROW = 800  # pixels; what a column of text has room for
+WIDEST_CELL = 400
+FEW = 6  # runs whose picture is narrow
 MOST_POINTS = 3000  # drawn in a cell; more are one cloud at its size
 LEAST_STEPS, MOST_STEPS = 100, 200  # of a film: fewer for many runs, which bounds its bytes
 MOST_CELLS_DRAWN = 4500  # in all steps together, where that leaves steps enough
-LARGE = 320  # pixels across from which a cell has room for numbers at its axes
+LARGE = 260  # pixels across from which a cell has room for numbers at its axes
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ def layout(cells: int) -> Layout:
     """Put cells in a grid that is wider than high, with few places left empty."""
     rows = math.ceil(cells / math.ceil(math.sqrt(1.6 * cells)))
     columns = math.ceil(cells / rows)
-    width = min(WIDEST_CELL, MOST_WIDE // columns)
-    return Layout(columns, rows, width, round(0.6 * width) + 44)
+    width = min(WIDEST_CELL, (NARROW if cells <= FEW else MOST_WIDE) // columns)
+    return Layout(columns, rows, width, round((0.6 if width > 300 else 0.7) * width) + 44)
 
 
 class GridCamera:
@@ -65,7 +67,7 @@ class GridCamera:
         letters = 11 if large else 9  # points: capitals are 9 pixels high or more
         weight = "bold" if large else "normal"
         line = math.ceil(1.25 * letters * DPI / 72)  # pixels from one line of text to the next
-        loss = 16 if large else letters
+        loss = min(16, grid.width // 20) if large else letters
         self._loss = Lettering("Loss=", loss, LINE_COLOUR)
         self._strip = math.ceil(1.7 * loss * DPI / 72)  # pixels below the points
         self._epoch = Lettering("epoch ", letters, INK)
@@ -143,6 +145,11 @@ def count_frames(comparison: Comparison) -> int:
 def _steps(comparison: Comparison) -> Timeline:
     runs = comparison.runs
     return timeline([run.history for run in runs], most_steps(len(runs)))
+
+
+def is_narrow(comparison: Comparison) -> bool:
+    """Tell whether the film is at most 800 pixels wide, as a column of text is."""
+    return layout(len(comparison.runs)).size[0] <= NARROW
 
 
 def most_steps(runs: int) -> int:
