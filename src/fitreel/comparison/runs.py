@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 
 from fitreel.dataset import Dataset
 from fitreel.history import History
-from fitreel.settings import KINDS, MOST_RUNS
+from fitreel.settings import KINDS, MOST_RUNS as MOST_RUNS
 from fitreel.text import shown
 
 CONFIDENCE = 0.95
