@@ -191,6 +191,7 @@ def test_the_note_of_a_comparison_leads_to_its_runs_and_pages(
     page: Page, experiment: str, comparison: str
 ) -> None:
     page.goto(f"{experiment}/runs/{comparison}")
+    page.get_by_text("Show more").click()
     expect(page.get_by_role("link", name=HOSTILE)).to_be_visible()
     picture = page.locator("img[src*='compare.gif']")
     picture.evaluate("picture => picture.decode()")
@@ -198,6 +199,7 @@ def test_the_note_of_a_comparison_leads_to_its_runs_and_pages(
     with page.expect_popup() as opened:  # MLflow opens what a note links to beside itself
         page.get_by_role("link", name="compare.html").click()
     expect(opened.value.locator("iframe.mlflow-html-iframe")).to_be_visible()
+    opened.value.close()
     with page.expect_popup() as opened:
         page.get_by_role("link", name=NAMES[1]).click()
     expect(opened.value.get_by_role("heading", name=NAMES[1])).to_be_visible()

@@ -52,7 +52,8 @@ def layout(cells: int) -> Layout:
     rows = math.ceil(cells / math.ceil(math.sqrt(1.6 * cells)))
     columns = math.ceil(cells / rows)
     width = min(WIDEST_CELL, (NARROW if cells <= FEW else MOST_WIDE) // columns)
-    return Layout(columns, rows, width, round((0.6 if width > 300 else 0.7) * width) + 44)
+    shape = 0.6 if cells > FEW or width == WIDEST_CELL else 0.7  # height of its width
+    return Layout(columns, rows, width, round(shape * width) + 44)
 
 
 class GridCamera:

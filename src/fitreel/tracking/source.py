@@ -38,6 +38,8 @@ SHA256_TAG = "fitreel.dataset_sha256"
 DIGESTS_TAG = "fitreel.sha256"  # JSON: the path of an artifact to its SHA-256
 KIND_TAG = "fitreel.kind"  # what the run is, if it is no experiment
 LARGEST_FRAMES = 2**30  # bytes, where no param says how many frames there are
+# `mlflow run` logs these as params, too: they say which run, not how it was made.
+PASSED_THROUGH = {"run", "name", "experiment", "tracking_uri", "patience"}
 Kind = TypeVar("Kind", bound=Settings)
 
 
@@ -142,7 +144,7 @@ class Source:
     def all_settings(self) -> dict[str, str]:
         """Give all params as they are in force, numbers written alike."""
         told = self.params | self._told()
-        return {name: normalised(name, text) for name, text in told.items()}
+        return {name: normalised(name, told[name]) for name in told.keys() - PASSED_THROUGH}
 
     def _settings(self, kind: type[Kind], told: Mapping[str, str]) -> Kind | None:
         if not {each.name for each in fields(kind)} <= told.keys():  # type: ignore[arg-type]
