@@ -1,4 +1,4 @@
-"""Make the pictures of the README: three runs, a real MLflow server, a headless Chromium."""
+"""Make the pictures of the documents: three runs, a real MLflow server, a headless Chromium."""
 
 import os
 import shutil
@@ -47,6 +47,9 @@ def main() -> None:
         runs = {rate: experiment(folder, rate) for rate in COLOURS}
         for result in folder.glob(f"mlruns/*/{runs[DEFAULT]}/artifacts/rst.*"):
             shutil.copy(result, IMAGES)
+        fitreel(folder, "compare", "--experiment", EXPERIMENT, "--out", str(folder))
+        for picture in ("compare.gif", "compare.png"):
+            shutil.copy(folder / picture, IMAGES)
         with served(folder) as server, sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=shutil.which("chromium"), args=BROWSER_OPTIONS
@@ -54,14 +57,21 @@ def main() -> None:
             page = browser.new_page()
             for rate, run in runs.items():
                 colour(page, server, run, COLOURS[rate])
-            photograph(page, server, runs[DEFAULT])
+            photograph_ui(page, server, runs[DEFAULT])
+            (player,) = folder.glob(f"mlruns/*/{runs[DEFAULT]}/artifacts/player.html")
+            photograph_pages(page, player, folder / "compare.html")
             browser.close()
 
 
 def experiment(folder: Path, rate: str) -> str:
     """Run fitreel in a folder with a learning rate; give the run's id."""
+    return fitreel(folder, "run", "--lr", rate, "--experiment", EXPERIMENT)
+
+
+def fitreel(folder: Path, *arguments: str) -> str:
+    """Run a command in a folder; give what it prints."""
     done = subprocess.run(
-        [str(BIN / "fitreel"), "run", "--lr", rate, "--experiment", EXPERIMENT],
+        [str(BIN / "fitreel"), *arguments],
         cwd=folder,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
@@ -109,8 +119,8 @@ def colour(page: Page, server: str, run: str, value: str) -> None:
     expect(page.request.post(f"{server}/api/2.0/mlflow/runs/set-tag", data=tag)).to_be_ok()
 
 
-def photograph(page: Page, server: str, run: str) -> None:
-    """Take the three pictures."""
+def photograph_ui(page: Page, server: str, run: str) -> None:
+    """Take the pictures of MLflow's pages."""
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     page.goto(f"{server}/#/experiments")
     page.get_by_role("button", name="Close", exact=True).click()  # MLflow's assistant
@@ -129,11 +139,22 @@ def photograph(page: Page, server: str, run: str) -> None:
     for rate in COLOURS:
         page.get_by_text(f"lr{rate}-e1000 (loss)").wait_for()
     page.locator("path.js-line").last.wait_for()
-    shoot(page, "compare")
+    shoot(page, "charts")
+
+    page.goto(runs)
+    for rate in COLOURS:
+        row = page.get_by_role("row").filter(has_text=f"lr{rate}-")
+        row.get_by_label("toggle row selection").check()
+    shoot(page, "select")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_text("Parallel Coordinates Plot").wait_for()
+    page.locator(".js-plotly-plot").first.wait_for()
+    shoot(page, "side-by-side")
 
     page.goto(f"{runs}/{run}")
     page.get_by_text("Show more").click()
-    end_at(page, page.get_by_text("Logged models").first, "top", margin=0)
+    page.locator("img[src*='rst.gif']").evaluate("picture => picture.decode()")
+    page.set_viewport_size({"width": WIDTH, "height": 860})
     shoot(page, "run")
 
     page.goto(f"{runs}/{run}/artifacts")
@@ -142,6 +163,19 @@ def photograph(page: Page, server: str, run: str) -> None:
     image.evaluate("image => image.decode()")
     end_at(page, image, "bottom", margin=30)
     shoot(page, "artifacts")
+
+
+def photograph_pages(page: Page, player: Path, comparison: Path) -> None:
+    """Take the pictures of fitreel's own pages, as they open from disk."""
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    page.goto(player.as_uri())
+    page.locator("#scrub").fill("40")
+    page.get_by_role("button", name="neuron 2", exact=True).click()
+    page.screenshot(path=IMAGES / "player.png", full_page=True)
+    page.goto(comparison.as_uri())
+    page.locator("#scrub").fill("40")
+    page.locator("#scrub").blur()
+    page.screenshot(path=IMAGES / "comparison.png", full_page=True)
 
 
 def end_at(page: Page, element: Locator, edge: str, margin: int) -> None:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from fitreel.comparison.colours import run_colours
 from fitreel.comparison.figure import MOST_PARAMS, draw_comparison, sheet
-from fitreel.comparison.page import TINT
 from fitreel.comparison.runs import ComparedRun, compare
+from fitreel.comparison.typesetting import TINT
 from fitreel.settings import DataSettings
 from tests.compared import compared, hostile
 

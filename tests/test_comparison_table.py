@@ -36,8 +36,8 @@ def test_groups_tell_mean_interval_and_seeds() -> None:
     ]
     text = comparison_table(compare(runs[:3]))
     assert "| equal but for the seed | seeds | loss |" in text
-    assert "| `3 seeds` | `0, 1, 2` | 1 ± 2.484 |" in text  # 4.303 / √3
-    assert "| `7 seeds` | `0, 1, 2, 3 and 3 more` | 3 ±" in comparison_table(compare(runs))
+    assert "| `3 seeds` | `3: 0, 1, 2` | 1 ± 2.484 |" in text  # 4.303 / √3
+    assert "| `7 seeds` | `7: 0, 1, 2, 3 and 3 more` | 3 ±" in comparison_table(compare(runs))
 
 
 def test_equal_params_are_folded() -> None:

@@ -59,9 +59,10 @@ def outcome(directory: Path, run: Run) -> Outcome:
     found = store.get_run(run_id)
     assert found.inputs is not None
     assert found.outputs is not None
+    note = found.data.tags["mlflow.note.content"]
     return (
         found.info.status,
-        found.data.tags["mlflow.note.content"],
+        note.replace(f"/{run.info.experiment_id}/", "/EXPERIMENT/").replace(run_id, "RUN"),
         loss_points(directory, run),
         files,
         len(found.inputs.dataset_inputs),

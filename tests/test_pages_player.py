@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from fitreel.dataset import Dataset, generate
 from fitreel.history import History
-from fitreel.pages.player import curve_epochs, write_player
+from fitreel.pages.player import write_player
 from fitreel.settings import ActivationName, DataSettings, TrainingSettings
 from fitreel.training import fit
 from tests.browser import errorless, is_red, numbers, pixel, scrub, smallest_text, until
@@ -242,15 +242,6 @@ def test_long_and_wide_trainings_are_thinned(page: Page, tmp_path: Path) -> None
     assert reading(page, "moment")[0] == 149
     page.keyboard.press("Home")
     assert reading(page, "moment")[0] == 0
-
-
-def test_a_thinned_curve_keeps_its_spikes_and_the_frames() -> None:
-    losses = np.full(1_000_000, 0.5)
-    losses[[0, 123_456, 654_321]] = 2.0, 9.0, 0.001
-    kept = curve_epochs(losses, np.array([0, 77, 999_999]))
-    assert {0, 77, 123_456, 654_321, 999_999} <= set(kept.tolist())
-    assert len(kept) < 5000
-    assert curve_epochs(losses[:50], np.array([0])).tolist() == list(range(50))
 
 
 def test_the_least_training_there_is(page: Page, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from fitreel.dataset import Dataset
-from fitreel.scenes import chosen_scenes, scenes
+from fitreel.scenes import chosen_scenes, curve_epochs, scenes
 from fitreel.training import Fit
 
 
@@ -28,3 +28,12 @@ def test_chosen_frames_may_come_in_any_order_and_repeatedly(dataset: Dataset, tr
     assert shown.epochs.tolist() == [15, 15, 0, 55]
     assert np.array_equal(shown.losses, film.losses[chosen])
     assert np.array_equal(shown.predictions, film.predictions[chosen])
+
+
+def test_a_thinned_curve_keeps_its_spikes_and_its_ends() -> None:
+    losses = np.full(1_000_000, 0.5)
+    losses[[0, 123_456, 654_321]] = 2.0, 9.0, 0.001
+    kept = curve_epochs(losses, 4000)
+    assert {0, 123_456, 654_321, 999_999} <= set(kept.tolist())
+    assert len(kept) <= 4002
+    assert curve_epochs(losses[:50], 50).tolist() == list(range(50))

@@ -147,7 +147,14 @@ def test_fewer_than_two_are_none(tracker: Tracker, experiment: str, make: Make) 
 def test_params_are_as_they_were_meant(tracker: Tracker) -> None:
     with tracker.run() as run:
         pass
-    said = {"lr": "0.20", "epochs": "0100", "noise": "none", "optimizer": "sgd", "note": "1e1"}
+    said = {
+        "lr": "0.20",
+        "epochs": "0100",
+        "noise": "none",
+        "optimizer": "sgd",
+        "note": "1e1",
+        "name": "a",
+    }
     for name, text in said.items():
         tracker.client.log_param(run.run_id, name, text)
     tracker.client.set_tag(run.run_id, "fitreel.hidden", "7")

@@ -33,6 +33,19 @@ def thinned(count: int, most: int) -> NDArray[np.int64]:
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
+def curve_epochs(losses: NDArray[np.float64], most: int) -> NDArray[np.int64]:
+    """Choose the epochs that draw a curve: all, or the lowest and highest of each stretch.
+
+    So a thinned curve keeps its spikes. The first and the last are always there.
+    """
+    epochs = np.arange(len(losses))
+    if len(losses) <= most:
+        return epochs
+    stretches = np.array_split(epochs, most // 2)
+    ends = [(part[losses[part].argmin()], part[losses[part].argmax()]) for part in stretches]
+    return np.unique([0, *np.ravel(ends), len(losses) - 1])
+
+
 def scenes(dataset: Dataset, history: History, max_frames: int) -> Scenes:
     """Compute what each frame shows; more than ``max_frames`` are thinned evenly, ends kept."""
     return chosen_scenes(dataset, history, thinned(len(history.frame_epochs), max_frames))

@@ -29,7 +29,8 @@ FEW_ON_DARK = (
     "#ffe28c",
     "#6c5eff",
 )
-LIGHTEST = 0.64  # of plasma; beyond it the contrast to white falls below 3
+# Of plasma; beyond these the contrast to white and to the dark page falls below 3.
+LIGHTEST, DARKEST = 0.64, 0.42
 
 
 def colours(count: int, dark: bool = False) -> list[str]:
@@ -37,8 +38,7 @@ def colours(count: int, dark: bool = False) -> list[str]:
     few = FEW_ON_DARK if dark else FEW
     if count <= len(few):
         return list(few[:count])
-    darkest = 1 - LIGHTEST if dark else 0
-    scale = np.linspace(darkest, darkest + LIGHTEST, count)
+    scale = np.linspace(DARKEST, 1, count) if dark else np.linspace(0, LIGHTEST, count)
     return [to_hex(colour) for colour in colormaps["plasma"](scale)]
 
 

@@ -10,12 +10,19 @@ from numpy.typing import NDArray
 
 from fitreel.camera import DPI
 from fitreel.comparison.colours import run_colours
-from fitreel.comparison.page import ROW, SWATCH, column_widths, draw_table, new_page, write
 from fitreel.comparison.runs import Comparison, first_with_points
 from fitreel.comparison.summary import Table, groups_table, more_params, runs_table
+from fitreel.comparison.typesetting import (
+    ROW,
+    SWATCH,
+    column_widths,
+    draw_table,
+    new_page,
+    write,
+)
 from fitreel.dataset import Dataset
 from fitreel.figures import INK, draw_points, style
-from fitreel.scenes import Scenes, chosen_scenes
+from fitreel.scenes import Scenes, chosen_scenes, curve_epochs
 from fitreel.text import shown
 
 MOST_PARAMS = 8  # columns
@@ -104,12 +111,7 @@ def _curve(
     colour: str,
     best: bool,
 ) -> Curve:
-    """Thin a long curve to the lowest and the highest of every stretch: no peak is lost."""
-    epochs = np.arange(len(losses))
-    if len(losses) > MOST_POINTS:
-        stretches = np.array_split(epochs, MOST_POINTS // 2)
-        ends = [(part[losses[part].argmin()], part[losses[part].argmax()]) for part in stretches]
-        epochs = np.unique([0, *np.ravel(ends), len(losses) - 1])
+    epochs = curve_epochs(losses, MOST_POINTS)
     return Curve(epochs, losses[epochs], low[epochs], high[epochs], colour, best)
 
 

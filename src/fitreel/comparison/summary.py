@@ -55,7 +55,7 @@ def groups_table(comparison: Comparison) -> Table:
             f"{number(found.mean)} ± {number(found.half_width)}" if found else "–"
             for found in map(group.metrics.get, metrics)
         ]
-        rows.append((group.label, _listed(seeds), *means))
+        rows.append((group.label, f"{len(seeds)}: {_listed(seeds)}", *means))
     return Table((ALIKE, SEEDS, *metrics), tuple(rows), frozenset(), 2)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitreel.history import History
+from fitreel.scenes import thinned
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +27,7 @@ def timeline(histories: Sequence[History], most: int) -> Timeline:
     if most < 2:
         raise ValueError(f"a timeline needs 2 steps or more; got {most}")
     union = np.unique(np.concatenate([history.frame_epochs for history in histories]))
-    kept = np.linspace(0, len(union) - 1, min(len(union), most)).round().astype(np.int64)
-    epochs = union[kept]
+    epochs = union[thinned(len(union), most)]
     last = [np.searchsorted(history.frame_epochs, epochs, "right") - 1 for history in histories]
     # Before its first frame, which a file from outside may have late, a run shows that one.
     return Timeline(epochs, np.maximum(np.stack(last), 0))

@@ -146,8 +146,9 @@ function lossRange(curves, log) {
   }
   if (low > high) [low, high] = [0.1, 1];
   if (!log) return [0, 1.05 * high || 1];
-  const room = Math.max(1.15, Math.pow(high / low, 0.05));
-  return [low / Math.max(1.7, room), high * room]; // with room for a word below the lowest
+  const ratio = high / low;
+  // Below the lowest there is room for a word.
+  return [low / Math.max(1.7, ratio ** 0.12), high * Math.max(1.15, ratio ** 0.05)];
 }
 
 // Call back with x wherever a chart is pointed at, else with null.

@@ -1,4 +1,4 @@
-"""The page: text and tables on a figure, placed by pixels from its upper left."""
+"""Typesetting: text and tables on a figure, placed by pixels from its upper left."""
 
 from collections.abc import Sequence
 
