@@ -60,6 +60,8 @@ def compare(
         raise ValueError(f"{MOST_RUNS} runs are the most that can be compared; got {len(ids)}")
     target = Target(None, experiment if ids else None, name, tracking_uri, patience)
     session = Session(target)
+    if out and Path(out).exists() and not Path(out).is_dir():
+        raise ValueError(f"--out must be a directory; {shown(out)} is a file")
     if ids:
         found = named(session.tracker, ids)
         home = next(iter(found.experiments.values()))

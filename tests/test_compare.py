@@ -170,17 +170,23 @@ def test_where_the_comparison_goes(directory: Path, spool: Path) -> None:
 
 
 REFUSED = {
-    "one": ("{slow}", "nothing to compare: of the runs named 1 can be used, two are needed"),
-    "one twice": ("{slow} {slow}", "nothing to compare: of the runs named 1 can be used"),
+    "one": ("{slow}", "nothing to compare: only one of the runs named can be used, two are needed"),
+    "one twice": ("{slow} {slow}", "nothing to compare: only one of the runs named can be used"),
     "one and points": ("{slow} {points}", "left out: quadratic100-noise0.2: run {points} has no"),
     "61": ("{many}", "60 runs are the most that can be compared; got 61"),
     "ids and a filter": ("{slow} {fast} --filter params.lr='1'", "--best and --filter search for"),
     "ids and best": ("{slow} {fast} --best 3", "--best and --filter search for runs; leave them"),
     "no experiment": ("--experiment nowhere", "there is no experiment 'nowhere' in sqlite:///"),
-    "no such metric": ("--metric nothing", "of the runs with a finite nothing none can be used"),
+    "no such metric": (
+        "--metric nothing",
+        "none of the runs whose nothing is a finite number",
+    ),
     "a filter": ("--filter params.lr=0.1", "the filter does not work: Expected a quoted string"),
-    "nothing found": ("--filter params.lr='7'", "with a finite test_mse none can be used"),
-    "a file": ("{slow} {fast} --out mlflow.db", "[Errno 17] File exists: 'mlflow.db'"),
+    "nothing found": (
+        "--filter params.lr='7'",
+        "none of the runs that match the filter and whose",
+    ),
+    "a file": ("{slow} {fast} --out mlflow.db", "--out must be a directory; mlflow.db is a file"),
 }
 
 

@@ -17,7 +17,7 @@ def test_params_are_told_apart_in_the_order_of_the_settings() -> None:
         compared(lr=0.2, params={"zoo": "2"}),
     ]
     comparison = compare(runs)
-    assert comparison.differing == ("function", "lr", "alien", "zoo")  # alien: one lacks it
+    assert comparison.differing == ("function", "lr", "zoo", "alien")  # which one lacks
     assert comparison.equal["hidden"] == "20"
     assert list(comparison.equal)[:3] == ["samples", "noise", "x_min"]
     assert not comparison.equal.keys() & set(comparison.differing)
@@ -113,3 +113,12 @@ def test_strange_text_is_kept_as_it_is() -> None:
     comparison = compare(hostile())
     assert comparison.labels == (*HOSTILE[:-1], "00000007")  # a blank name cannot be seen
     assert set(HOSTILE) < set(comparison.differing) | {"lr"}
+
+
+def test_what_only_says_how_a_run_is_shown_does_not_part_seeds() -> None:
+    runs = [
+        compared(seed=seed, params={"fps": str(10 + seed), "player": "on"}) for seed in range(3)
+    ]
+    (group,) = compare([*runs, compared(lr=0.7)]).groups
+    assert group.runs == (0, 1, 2)
+    assert "fps" not in group.label

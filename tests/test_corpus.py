@@ -301,7 +301,7 @@ def refusal(command: str, message: str) -> str:
     if command != "compare":
         return message
     return (
-        "nothing to compare: of the runs with a finite test_mse 1 can be used, "
+        "nothing to compare: only one of the runs whose test_mse is a finite number can be used, "
         f"two are needed; left out: […]: {message}"
     )
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from fitreel.comparison.runs import ComparedRun, compare
 from fitreel.dataset import Dataset, generate
 from fitreel.evaluation import evaluate
+from fitreel.history import History
 from fitreel.pages.comparison import common_epochs, write_comparison
 from fitreel.settings import DataSettings, TrainingSettings
 from fitreel.training import fit
@@ -231,10 +232,73 @@ def test_the_page_holds_no_number_that_json_lacks(path: Path) -> None:
 
 
 def test_losses_are_compared_at_common_epochs() -> None:
-    assert common_epochs([3, 5]).tolist() == [0, 1, 2, 3, 4]
-    kept = common_epochs([1_000_000, 777])
-    assert {0, 776, 999_999} <= set(kept.tolist())
-    assert len(kept) <= 1001
+    assert common_epochs([np.ones(3), np.ones(5)]).tolist() == [0, 1, 2, 3, 4]
+    long = np.ones(1_000_000)
+    long[123_456] = 9.0
+    kept = common_epochs([long, np.ones(777)])
+    assert {0, 776, 123_456, 999_999} <= set(kept.tolist())
+    assert len(kept) <= 1600
+
+
+def test_what_diverged_does_not_flatten_the_others(page: Page, tmp_path: Path) -> None:
+    wild = compared(1, epochs=30)
+    losses = np.geomspace(0.5, 1e36, 30)
+    history = History(losses, wild.history.frame_epochs, wild.history.frames)
+    metrics = {"test_mse": math.inf, "noise_floor": math.inf}
+    diverged = ComparedRun("w", "wild", {"lr": "5"}, metrics, wild.dataset, history)
+    write_comparison(compare([diverged, compared(2, epochs=30)]), tmp_path / "compare.html")
+    page.goto((tmp_path / "compare.html").as_uri())
+    high = page.evaluate("losses.scales.y.max")
+    assert 1 < high < 200
+    floor = page.evaluate("data.noise_floor")  # of the one that knows it
+    assert floor == pytest.approx(0.2**2 / 12)
+
+
+def test_metrics_beyond_all_bounds_are_shown_and_have_no_interval(
+    page: Page, tmp_path: Path
+) -> None:
+    runs = [compared(seed, seed=seed, epochs=20) for seed in range(2)]
+    for run, value in zip(runs, (1e200, 1.797e308), strict=True):
+        run.metrics["grad_norm"] = value  # type: ignore[index]
+    write_comparison(compare(runs), tmp_path / "compare.html")
+    page.goto((tmp_path / "compare.html").as_uri())
+    expect(page.locator("#results")).to_contain_text("1e+200")
+    expect(page.locator("#groups")).not_to_contain_text("grad_norm")
+    expect(page.locator("#groups")).to_contain_text("test_mse")
+
+
+def test_runs_of_one_epoch_are_points(page: Page, tmp_path: Path) -> None:
+    runs = [compared(n, lr=0.1 * n, epochs=1) for n in (1, 2)]
+    write_comparison(compare(runs), tmp_path / "compare.html")
+    page.goto((tmp_path / "compare.html").as_uri())
+    assert page.evaluate("losses.series.slice(1).map((each) => each.points.show())") == [True, True]
+
+
+def test_films_of_many_lengths_have_no_more_steps_than_can_be_scrubbed(
+    page: Page, tmp_path: Path
+) -> None:
+    runs = [compared(n, epochs=300 + n, frame_every=n + 1, lr=0.05) for n in (0, 1, 2)]
+    write_comparison(compare(runs), tmp_path / "compare.html")
+    page.goto((tmp_path / "compare.html").as_uri())
+    steps = page.evaluate("epochs")
+    assert len(steps) == min(400, len({e for r in runs for e in r.history.frame_epochs.tolist()}))
+    assert (steps[0], steps[-1]) == (0, max(int(r.history.frame_epochs[-1]) for r in runs))
+
+
+def test_the_arrows_move_the_film_after_a_switch_was_clicked(opened: Page) -> None:
+    scrub(opened, 0)
+    opened.locator("#log").click()
+    opened.keyboard.press("ArrowRight")
+    assert opened.evaluate("transport.place") == 1
+
+
+def test_a_run_is_lit_up_everywhere_under_the_mouse(opened: Page) -> None:
+    opened.locator("figure").nth(2).hover()
+    expect(opened.locator("#legend button").nth(2)).to_have_class("lit")
+    strokes = opened.evaluate("[1, 2, 3].map((at) => losses.series[at].stroke())")
+    assert [len(stroke) for stroke in strokes] == [9, 9, 7]  # the others are translucent
+    opened.mouse.move(5, 5)
+    expect(opened.locator(".lit")).to_have_count(0)
 
 
 @pytest.fixture(autouse=True)

@@ -134,13 +134,14 @@ def test_files_out_of_reach_are_a_reason_to_leave_a_run_out(tracker: Tracker, ma
 
 def test_fewer_than_two_are_none(tracker: Tracker, experiment: str, make: Make) -> None:
     (run,) = [make(test_mse=0.1)]
-    with pytest.raises(ValueError, match=r"of the runs with a finite test_mse 1 can be used"):
+    with pytest.raises(ValueError, match=r"only one of the runs whose test_mse is a finite"):
         best_runs(tracker, experiment, 6, "test_mse")
     with pytest.raises(
-        ValueError, match=r"named 1 can be used.*left out: nowhere: there is no run"
+        ValueError,
+        match=r"only one of the runs named .*left out: nowhere: there is no",
     ):
         named_runs(tracker, [run, "nowhere"])
-    with pytest.raises(ValueError, match=r"with a finite no such none can be used"):
+    with pytest.raises(ValueError, match=r"none of the runs whose no such is a finite"):
         best_runs(tracker, experiment, 6, "no such")
 
 

@@ -27,6 +27,7 @@ from fitreel.text import shown
 
 MOST_PARAMS = 8  # columns
 MOST_POINTS = 2000  # of a curve
+DIVERGED = 100  # times the highest first loss
 FAINT = "#5b616b"
 NARROWEST, MARGIN, PANEL, GAP = 1200, 24, 400, 26  # pixels
 
@@ -164,6 +165,11 @@ def _draw_losses(axes: Axes, curves: Sequence[Curve]) -> None:
             marker="o" if len(curve.epochs) == 1 else None,
             zorder=order,
         )
+    # What rises far above all beginnings has diverged; in view, it would flatten all others.
+    begin = max(curve.losses[0] for curve in curves)
+    highest = max(curve.losses.max() for curve in curves)
+    if highest > DIVERGED * begin > 0:
+        axes.set_ylim(top=DIVERGED * begin)
     axes.set_xlabel("epoch", color=INK)
     banded = any(not np.array_equal(curve.low, curve.high) for curve in curves)
     means = "; of several seeds the mean and its 95 % interval" if banded else ""

@@ -2,8 +2,9 @@
 
 import hashlib
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,26 @@ from scipy.special import stdtrit
 
 from fitreel.dataset import Dataset
 from fitreel.history import History
-from fitreel.settings import KINDS, MOST_RUNS as MOST_RUNS
+from fitreel.settings import (
+    KINDS,
+    MOST_RUNS,
+    CheckpointSettings,
+    FilmSettings,
+    LiveSettings,
+    PlayerSettings,
+)
 from fitreel.text import shown
 
 CONFIDENCE = 0.95
 METRICS = ("test_mse", "test_mae", "test_r2", "train_mse", "loss", "excess_mse")
 PARAMS = list(KINDS)
+# What is shown and kept of a training, not what it comes to: seeds may differ in these as well.
+PRESENTATION = {"frame_every"} | {
+    each.name
+    for settings in (CheckpointSettings, FilmSettings, LiveSettings, PlayerSettings)
+    for each in fields(settings)
+}
+LARGEST = sys.float_info.max  # MLflow's databases keep it in infinity's place
 Key = tuple[tuple[str, str], ...]
 
 
@@ -76,7 +91,9 @@ def compare(runs: Sequence[ComparedRun], metric: str = "test_mse") -> Comparison
         raise ValueError(f"from 2 to {MOST_RUNS} runs can be compared; got {len(runs)}")
     names = _in_order({name for run in runs for name in run.params}, PARAMS)
     values = {name: {run.params.get(name) for run in runs} for name in names}
-    differing = tuple(name for name in names if len(values[name]) > 1)
+    # A param that some runs lack and the others agree on tells them apart least.
+    varied = tuple(name for name in names if len(values[name] - {None}) > 1)
+    differing = varied + tuple(n for n in names if n not in varied and len(values[n]) > 1)
     found = {name for run in runs for name in run.metrics}
     metrics = tuple(_in_order(found, [metric, *METRICS]))
     return Comparison(
@@ -86,7 +103,7 @@ def compare(runs: Sequence[ComparedRun], metric: str = "test_mse") -> Comparison
         {name: runs[0].params[name] for name in names if name not in differing},
         metrics,
         {name: _best(name, runs) for name in metrics},
-        _groups(runs, differing, metrics),
+        _groups(runs, varied, metrics),
         _labels(runs),
     )
 
@@ -144,7 +161,9 @@ def _groups(
     seeds: dict[tuple[Key, int, int], dict[str | None, int]] = {}
     points = first_with_points(runs)
     for place, run in enumerate(runs):
-        others = tuple(sorted(item for item in run.params.items() if item[0] != "seed"))
+        others = tuple(
+            sorted(item for item in run.params.items() if item[0] not in {"seed", *PRESENTATION})
+        )
         # Points may have been edited, histories cut short, whatever the params say.
         key = (others, points[place], len(run.history.losses))
         seeds.setdefault(key, {}).setdefault(run.params.get("seed"), place)
@@ -168,14 +187,15 @@ def _group(
     intervals = {}
     for metric in metrics:
         values = [run.metrics[metric] for run in members if metric in run.metrics]
-        finite = [np.float64(value) for value in values if math.isfinite(value)]
+        finite = [np.float64(value) for value in values if abs(value) < LARGEST]
         if len(finite) > 1:
             centre, half = _interval(finite)
-            intervals[metric] = Interval(float(centre), float(half), len(finite))
+            if math.isfinite(centre) and math.isfinite(half):
+                intervals[metric] = Interval(float(centre), float(half), len(finite))
     params = [
         f"{shown(name, 30)} {shown(members[0].params.get(name, 'none'), 30)}"
         for name in differing
-        if name != "seed"
+        if name not in {"seed", *PRESENTATION}
     ]
     label = ", ".join(params) or f"{len(places)} seeds"
     return Group(places, label, mean, low, mean + half_width, intervals)

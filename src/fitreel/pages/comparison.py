@@ -1,6 +1,7 @@
 """The comparison's page: runs side by side and in step, in a browser."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from fitreel.comparison.runs import (
     first_with_points,
     higher_is_better,
 )
-from fitreel.pages.data import dataset_data, training_data
+from fitreel.pages.data import dataset_data, known_floor, training_data
 from fitreel.pages.page import packed, write_page
-from fitreel.scenes import thinned
+from fitreel.scenes import curve_epochs, thinned
 from fitreel.text import shown
 
 SCRIPTS = ("network.js", "charts.js", "transport.js", "comparison.js")
@@ -33,8 +34,8 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
     runs = comparison.runs
     firsts = first_with_points(runs)
     places = {first: place for place, first in enumerate(dict.fromkeys(firsts))}
-    epochs = common_epochs([len(run.history.losses) for run in runs])
-    floors = {run.metrics.get("noise_floor") for run in runs}
+    epochs = common_epochs([run.history.losses for run in runs])
+    floors = {known_floor(run.metrics.get("noise_floor")) for run in runs} - {None}
     data = {
         "metric": shown(comparison.metric),
         "is_higher_better": higher_is_better(comparison.metric),
@@ -44,7 +45,7 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
             for run, label, first in zip(runs, comparison.labels, firsts, strict=True)
         ],
         "epochs": packed(epochs, np.int32),
-        "noise_floor": _number(floors.pop()) if len(floors) == 1 else None,
+        "noise_floor": floors.pop() if len(floors) == 1 else None,
         "differing": [shown(name) for name in comparison.differing],
         "equal": {shown(name): shown(text, LONGEST) for name, text in comparison.equal.items()},
         "metrics": [shown(name) for name in comparison.metrics],
@@ -57,10 +58,13 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
     write_page(Path(path), title, "comparison.html", SCRIPTS, data)
 
 
-def common_epochs(lengths: list[int]) -> NDArray[np.int64]:
-    """Choose the epochs at which losses are compared: evenly, and the last of each run."""
-    ends = [length - 1 for length in lengths]
-    return np.unique(np.concatenate([thinned(max(lengths), MOST_LOSSES), ends]))
+def common_epochs(curves: Sequence[NDArray[np.float64]]) -> NDArray[np.int64]:
+    """Choose the epochs at which losses are compared: evenly, with each run's spikes and ends."""
+    even = thinned(max(map(len, curves)), MOST_LOSSES)
+    share = max(4, MOST_LOSSES // len(curves))
+    chosen = [curve_epochs(losses, share) for losses in curves if len(losses) > MOST_LOSSES]
+    ends = [len(losses) - 1 for losses in curves]
+    return np.unique(np.concatenate([even, *chosen, ends]))
 
 
 def _run(
@@ -87,7 +91,10 @@ def _group(group: Group, epochs: NDArray[np.int64]) -> dict[str, Any]:
             shown(name): {"mean": each.mean, "half_width": each.half_width}
             for name, each in group.metrics.items()
         },
-        **{name: packed(curve[mine], np.float32) for name, curve in curves.items()},
+        **{
+            name: packed(np.minimum(curve[mine], np.finfo(np.float32).max), np.float32)
+            for name, curve in curves.items()
+        },
     }
 
 

@@ -46,6 +46,11 @@ def training_data(
     }
 
 
+def known_floor(value: float | None) -> float | None:
+    """Give a noise floor that can be drawn; anybody may have logged another."""
+    return value if value is not None and 0 < value < np.finfo(np.float32).max else None
+
+
 def _rows(weights: Weights) -> NDArray[np.float32]:
     """Give a row a frame: input weights, biases, output weights, output bias."""
     parts = (weights.input_weight, weights.bias, weights.output_weight)

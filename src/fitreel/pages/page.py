@@ -30,7 +30,8 @@ def write_page(path: Path, title: str, body: str, scripts: Sequence[str], data: 
     # A browser hashes what it parsed: lines end with \n there.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = Template(static("page.html")).substitute(
-        policy=f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'",
+        policy=f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "base-uri 'none'; form-action 'none'",
         title=html.escape(title),
         style="\n".join(map(static, STYLES)),
         body=Template(static(body)).substitute(transport=static("transport.html")),

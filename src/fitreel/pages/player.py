@@ -6,7 +6,7 @@ import numpy as np
 
 from fitreel.dataset import Dataset
 from fitreel.history import History
-from fitreel.pages.data import dataset_data, training_data
+from fitreel.pages.data import dataset_data, known_floor, training_data
 from fitreel.pages.page import write_page
 from fitreel.scenes import curve_epochs, thinned
 from fitreel.text import shown
@@ -34,7 +34,7 @@ def write_player(
     title = shown(name)
     data = {
         "name": title,
-        "noise_floor": noise_floor,
+        "noise_floor": known_floor(noise_floor),
         "dataset": dataset_data(dataset, MOST_POINTS),
         "training": training_data(history, epochs, MOST_FRAMES, MOST_BYTES),
     }

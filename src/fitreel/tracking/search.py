@@ -87,11 +87,11 @@ class Finder:
         """Give what was found; ValueError if that is less than two of the runs ``which``."""
         if len(self._runs) < 2:
             one = self._left_out[0] if self._left_out else None
-            why = f"; left out: {shown(one.name)}: {one.why}" if one else ""
-            more = f", and {len(self._left_out) - 1} more" if len(self._left_out) > 1 else ""
+            more = f" with {len(self._left_out) - 1} more" if len(self._left_out) > 1 else ""
+            why = f"; left out{more}: {shown(one.name)}: {one.why}" if one else ""
+            count = "only one" if self._runs else "none"
             raise ValueError(
-                f"nothing to compare: of the runs {which} "
-                f"{len(self._runs) or 'none'} can be used, two are needed{why}{more}"
+                f"nothing to compare: {count} of the runs {which} can be used, two are needed{why}"
             )
         return Found(tuple(self._runs), self._experiments, tuple(self._left_out))
 
@@ -145,7 +145,8 @@ def best_runs(
         if not (batch := list(islice(candidates, missing))):
             break
         finder.read(batch)
-    return finder.found(f"with a finite {shown(metric)}")
+    chosen = "that match the filter and " if filter_text else ""
+    return finder.found(f"{chosen}whose {shown(metric)} is a finite number")
 
 
 def _best_first(

@@ -41,7 +41,7 @@ function roundOnes(chart, values) {
   const leading = (value) => Math.round(value / Math.pow(10, Math.floor(Math.log10(value) + 1e-9)) * 1e6) / 1e6;
   const chosen = values.filter((value) => [1, 2, 5].includes(leading(value)));
   const labelled = chosen.length > 1 ? chosen : values.filter((value) => Number.isInteger(leading(value)));
-  return values.map((value) => (labelled.includes(value) ? short(value, 2) : ""));
+  return values.map((value) => (labelled.includes(value) ? (value < 1e5 ? short(value, 2) : value.toExponential(0)) : ""));
 }
 
 // Put a chart into an element, in place of the one that it may hold.
@@ -134,17 +134,20 @@ function padded([from, to], below, above = below) {
   return [from - below * size, to + above * size];
 }
 
-// The limits of a loss curve's axis; a logarithmic one needs values above zero.
+// The limits of a loss curve's axis; a logarithmic one needs values above zero. What rises far
+// above all beginnings has diverged: it leaves the picture, or the others would be a flat stripe.
 function lossRange(curves, log) {
   let low = Infinity, high = -Infinity;
   for (const curve of curves) {
     for (const value of curve) {
-      if (value == null || (log && value <= 0)) continue;
+      if (value == null || !Number.isFinite(value) || (log && value <= 0)) continue;
       low = Math.min(low, value);
       high = Math.max(high, value);
     }
   }
   if (low > high) [low, high] = [0.1, 1];
+  const begin = Math.max(0, ...curves.map((curve) => curve.find((value) => value > 0 && value < Infinity) ?? 0));
+  if (begin > 0) high = Math.min(high, 100 * begin);
   if (!log) return [0, 1.05 * high || 1];
   const ratio = high / low;
   // Below the lowest there is room for a word.

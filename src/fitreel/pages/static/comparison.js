@@ -6,11 +6,18 @@ const datasets = data.datasets.map((each) => new Dataset(each));
 const bare = (object) => Object.assign(Object.create(null), object);
 data.best = bare(data.best);
 const runs = data.runs.map((run) => ({ ...run, params: bare(run.params), metrics: bare(run.metrics), training: new Training(run.training), dataset: datasets[run.dataset], isShown: true }));
-const epochs = [...new Set(runs.flatMap((run) => [...run.training.frameEpochs]))].sort((one, other) => one - other);
+const MOST_STEPS = 400;
+const epochs = thinned([...new Set(runs.flatMap((run) => [...run.training.frameEpochs]))].sort((one, other) => one - other));
 const CELL_POINTS = 120;
 const FIT_POINTS = 240;
 const FADED = 0.18;
 let place, lit = null;
+
+// Choose values evenly, both ends kept.
+function thinned(values) {
+  const count = Math.min(values.length, MOST_STEPS);
+  return Array.from({ length: count }, (_, at) => values[Math.round((at * (values.length - 1)) / Math.max(1, count - 1))]);
+}
 
 readColours();
 document.body.classList.toggle("grouped", data.groups.length > 0);
@@ -63,16 +70,22 @@ function light(part, at) {
       for (const each of [chips[other], cells[other]?.figure, rows[other]]) each?.classList.toggle("lit", other === lit);
     });
   };
-  for (const event of ["mouseenter", "focusin"]) part.addEventListener(event, change(at));
-  for (const event of ["mouseleave", "focusout"]) part.addEventListener(event, change(null));
+  // A finger has no place to rest: a tap would leave it lit.
+  const byMouse = (to) => (event) => event.pointerType === "mouse" && change(to)();
+  part.addEventListener("pointerenter", byMouse(at));
+  part.addEventListener("pointerleave", byMouse(null));
+  part.addEventListener("focusin", (event) => event.target.matches(":focus-visible") && change(at)());
+  part.addEventListener("focusout", change(null));
+}
+
+// The colour of a run's line, or of several runs' mean; faint while another run is lit.
+function shade(...places) {
+  const isFaint = lit !== null && runs[lit].isShown && !places.includes(lit);
+  return colourOf(places[0]) + (isFaint ? Math.round(FADED * 255).toString(16) : "");
 }
 
 function lineOf(at, width = 2) {
-  return {
-    stroke: () => colourOf(at) + (lit === null || lit === at ? "" : Math.round(FADED * 255).toString(16)),
-    width,
-    show: runs[at].isShown,
-  };
+  return { stroke: () => shade(at), width, show: runs[at].isShown };
 }
 
 // ---- the losses
@@ -96,7 +109,7 @@ function makeLosses() {
   runs.forEach((_, at) => {
     if (grouped.has(at)) return;
     curves.push(positive(lossCurves[at]));
-    series.push(lineOf(at));
+    series.push({ ...lineOf(at), points: { show: runs[at].training.losses.length === 1 } });
     owners.push({ label: runs[at].label });
   });
   for (const group of areMeans ? groups : []) {
@@ -104,7 +117,7 @@ function makeLosses() {
     const edge = { stroke: "transparent", width: 0, show: isShown };
     bands.push({ series: [curves.length + 2, curves.length + 1], fill: () => `${colourOf(first)}38` });
     for (const each of [group.low, group.high, group.mean]) curves.push(positive(each));
-    series.push(edge, edge, { stroke: () => colourOf(first), width: 2.5, show: isShown });
+    series.push(edge, edge, { stroke: () => shade(...group.runs), width: 2.5, show: isShown });
     const label = `mean of ${group.runs.length} seeds${group.label ? `, ${group.label}` : ""}`;
     owners.push(null, null, { label });
   }
@@ -182,7 +195,7 @@ byId("fits-reading").textContent = NO_READING;
 const framePlace = (run) => run.training.frameAt(epochs[place]);
 
 const cells = runs.map((run, at) => {
-  const chart = element("div", { className: "chart" });
+  const chart = element("div", { className: "chart", role: "img", ariaLabel: `Fit of ${run.label}` });
   const moment = element("p", { className: "soft moment" });
   const name = element("figcaption", { title: run.label }, swatch(at), element("span", {}, run.label));
   const told = data.differing.filter((param) => run.params[param] !== undefined).map((param) => `${param} ${run.params[param]}`).join(" · ");
@@ -287,12 +300,14 @@ function show(at) {
   place = at;
   runs.forEach((run, number) => {
     const { frames, frameEpochs, frameLosses } = run.training, now = framePlace(run), frame = frames[now];
+    if (fits.series[number + 1].show !== run.isShown) fits.setSeries(number + 1, { show: run.isShown });
+    if (run.shownFrame === now) return; // it waits at its end, or another run was switched off
+    run.shownFrame = now;
     const [from, to] = run.dataset.xRange;
     fitCurves[number] = Array.from(fitX, (x) => (x < from || x > to ? null : frame.predict(x)));
     const cell = cells[number];
     cell.plot.setData([cell.x, cell.x.map((x) => frame.predict(x))]);
     cell.moment.replaceChildren(`epoch ${frameEpochs[now].toLocaleString("en")} · loss `, bold(lossText(frameLosses[now])));
-    if (fits.series[number + 1].show !== run.isShown) fits.setSeries(number + 1, { show: run.isShown });
   });
   fits.setData([fitX, ...fitCurves]);
   losses.redraw(false);

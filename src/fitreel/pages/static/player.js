@@ -66,7 +66,7 @@ function contributionRange() {
   let low = 0, high = 0;
   for (const each of training.frames) {
     for (let neuron = 0; neuron < training.hidden; neuron++) {
-      for (const x of dataset.xRange) {
+      for (const x of curveX ?? dataset.xRange) {
         const value = each.contribution(neuron, x);
         low = Math.min(low, value);
         high = Math.max(high, value);

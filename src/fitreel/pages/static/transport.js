@@ -20,9 +20,9 @@ class Transport {
       const command = keys[event.key];
       if (!command || event.ctrlKey || event.metaKey || event.altKey) return;
       const { target } = event;
-      if (target.matches?.("select, input:not([type=range])")) return;
-      // On a button or a fold the space bar presses that.
-      if (event.key === " " && target.matches?.("button:not(#play), summary, a")) return;
+      if (target.closest?.("select, .scroll")) return;
+      // On a button, a switch or a fold the space bar presses that.
+      if (event.key === " " && target.matches?.("button:not(#play), input[type=checkbox], summary")) return;
       event.preventDefault();
       command();
     });
