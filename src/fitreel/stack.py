@@ -42,9 +42,9 @@ class Stack:
         self.gradient = torch.zeros_like(self.numbers)
         self._first = torch.zeros_like(self.numbers)
         self._second = torch.zeros_like(self.numbers) if self._is_adam else self._first
-        self.is_neuron = (
-            torch.arange(self.hidden) < torch.tensor(self.widths).unsqueeze(1)
-        ).to(device)  # (members, hidden), False where it is padding
+        self.is_neuron = (torch.arange(self.hidden) < torch.tensor(self.widths).unsqueeze(1)).to(
+            device
+        )  # (members, hidden), False where it is padding
 
     def parts(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Split rows as views: three of (members, hidden), one of (members, 1)."""
