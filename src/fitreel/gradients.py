@@ -1,5 +1,6 @@
 """The gradients of a stack: the losses of all its members on all points, and where they point."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -75,8 +76,8 @@ def _sigmoid_slope(before: Tensor, active: Tensor) -> Tensor:  # noqa: ARG001
 
 
 def _gelu_slope(before: Tensor, active: Tensor) -> Tensor:  # noqa: ARG001
-    density = torch.exp(-before * before / 2) / (2 * torch.pi) ** 0.5
-    return (1 + torch.erf(before / 2**0.5)) / 2 + before * density
+    density = torch.exp(-before.square() / 2) / math.sqrt(2 * math.pi)
+    return (1 + torch.erf(before / math.sqrt(2))) / 2 + before * density
 
 
 SLOPES: dict[ActivationName, Callable[[Tensor, Tensor], Tensor]] = {

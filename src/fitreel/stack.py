@@ -48,8 +48,8 @@ class Stack:
 
     def parts(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Split rows as views: three of (members, hidden), one of (members, 1)."""
-        input_weight, bias, output_weight, output_bias = rows.split(
-            [self.hidden, self.hidden, self.hidden, 1], dim=1
+        input_weight, bias, output_weight, output_bias = torch.split(
+            rows, [self.hidden, self.hidden, self.hidden, 1], dim=1
         )
         return input_weight, bias, output_weight, output_bias
 
