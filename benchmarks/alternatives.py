@@ -1,5 +1,6 @@
 """The other sides that run in this process: how it is usually done, without fitreel."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,10 @@ import torch
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.artist import Artist
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks import naive_script
-from fitreel import Dataset, History
+from fitreel import Dataset, History, TrainingSettings, fit
 
 
 def redrawn_gif(dataset: Dataset, history: History, path: Path) -> None:
@@ -65,3 +66,42 @@ def _frames(
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
     predictions = history.frames.predict(dataset.x).numpy()  # (frames, points)
     return dataset.x.numpy(), dataset.y.numpy(), predictions, history.losses[history.frame_epochs]
+
+
+def loop_of_fits(dataset: Dataset, settings: Sequence[TrainingSettings]) -> None:
+    """Train one after the other, with fitreel's own loop."""
+    for each in settings:
+        fit(dataset, each)
+
+
+def vmapped(dataset: Dataset, settings: Sequence[TrainingSettings]) -> Tensor:
+    """Train all at once as PyTorch's tutorial on ensembles does; settings differ in seed and lr."""
+    networks: list[nn.Module] = []
+    for each in settings:
+        torch.manual_seed(each.seed)
+        networks.append(
+            nn.Sequential(nn.Linear(1, each.hidden), nn.ReLU(), nn.Linear(each.hidden, 1))
+        )
+    parameters, buffers = torch.func.stack_module_state(networks)
+    rates = {name: torch.empty(each.shape) for name, each in parameters.items()}
+    for rate in rates.values():
+        for row, each in zip(rate, settings, strict=True):
+            row.fill_(each.lr)
+    x, y = dataset.x.unsqueeze(1), dataset.y.unsqueeze(1)
+    base = networks[0]
+
+    def loss_of(parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> Tensor:
+        return nn.functional.mse_loss(
+            torch.func.functional_call(base, (parameters, buffers), (x,)), y
+        )
+
+    step = torch.func.vmap(torch.func.grad_and_value(loss_of))
+    losses = []
+    parameters = {name: each.detach() for name, each in parameters.items()}
+    for _ in range(settings[0].epochs):
+        gradients, values = step(parameters, buffers)
+        losses.append(values)
+        parameters = {
+            name: each - rates[name] * gradients[name] for name, each in parameters.items()
+        }
+    return torch.stack(losses)

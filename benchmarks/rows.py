@@ -130,6 +130,20 @@ def checkpoints(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
     return ours, lambda: seconds(lambda: fitreel.fit(dataset, settings))
 
 
+def batches(theirs: Callable[[fitreel.Dataset, list[fitreel.TrainingSettings]], object]) -> Prepare:
+    def prepare(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
+        dataset = fitreel.generate()
+        settings = [
+            fitreel.TrainingSettings(lr=0.01 * 1.005**place, seed=place % 8) for place in range(512)
+        ]
+        return (
+            lambda: seconds(lambda: fitreel.fit_many(dataset, settings)),
+            lambda: seconds(lambda: theirs(dataset, settings)),
+        )
+
+    return prepare
+
+
 ROWS = {
     "run": Row(
         "`fitreel run`",
@@ -195,6 +209,24 @@ ROWS = {
         compared="In one process, 10,000 epochs. Ours writes losses and frames into a journal and "
         "the state into a checkpoint every 500 epochs, the default; the other side keeps nothing.",
         prepare=checkpoints,
+    ),
+    "batch-loop": Row(
+        "`fit_many`, 512 trainings",
+        "a loop of `fit`",
+        goal=25,
+        faster=True,
+        compared="In one process, 1000 epochs each, of different rates and seeds; all losses and "
+        "the final weights are kept on both sides, by the loop the weights of 200 frames, too.",
+        prepare=batches(alternatives.loop_of_fits),
+    ),
+    "batch-vmap": Row(
+        "`fit_many`, 512 trainings",
+        "`torch.func.vmap` over `stack_module_state`",
+        goal=3,
+        faster=True,
+        compared="The same trainings. The other [side](../benchmarks/alternatives.py) is the way "
+        "of PyTorch's tutorial on ensembles, with an update by hand.",
+        prepare=batches(alternatives.vmapped),
     ),
     "help": Row(
         "`fitreel --help`",

@@ -25,6 +25,7 @@ from fitreel.settings import (
 from fitreel.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from fitreel.batch import Trained as Trained, fit_many as fit_many
     from fitreel.checkup import (
         Finding as Finding,
         check_fitreel as check_fitreel,
@@ -99,6 +100,7 @@ if TYPE_CHECKING:
 
 # Imported when first asked for: torch and mlflow take seconds, `fitreel --help` needs neither.
 _HOMES = {
+    "batch": ("Trained", "fit_many"),
     "checkup": (
         "Finding",
         "check_fitreel",

@@ -1,0 +1,130 @@
+from dataclasses import replace
+from itertools import product
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from fitreel.batch import fit_many
+from fitreel.dataset import Dataset, generate
+from fitreel.settings import ActivationName, DataSettings, OptimizerName, TrainingSettings
+from fitreel.training import TrainingDiverged, fit
+
+RATES: dict[OptimizerName, float] = {"sgd": 0.05, "momentum": 0.01, "adam": 0.01}
+
+
+def check_as_alone(dataset: Dataset, settings: list[TrainingSettings]) -> None:
+    """Hold every member to what it would have been alone, at every epoch."""
+    for alone, member in zip(settings, fit_many(dataset, settings), strict=True):
+        network, history = fit(dataset, alone)
+        assert member.end == "finished"
+        assert member.losses.shape == history.losses.shape
+        assert np.abs(member.losses / history.losses - 1).max() < 1e-4, alone
+        x = torch.linspace(-1, 1, 50)
+        assert member.weights is not None
+        expected = network.weights().predict(x)
+        assert torch.allclose(member.weights.predict(x), expected, atol=1e-3)
+
+
+def test_rates_seeds_widths_lengths_and_kinds_meet_in_one_batch(dataset: Dataset) -> None:
+    kinds = product(RATES, get_args(ActivationName), ((20, 300), (5, 240), (33, 300)))
+    check_as_alone(
+        dataset,
+        [
+            TrainingSettings(
+                hidden=hidden,
+                activation=activation,
+                optimizer=optimizer,
+                lr=RATES[optimizer],
+                epochs=epochs,
+                seed=seed,
+            )
+            for seed, (optimizer, activation, (hidden, epochs)) in enumerate(kinds)
+        ],
+    )
+
+
+@pytest.mark.parametrize("optimizer", RATES)
+def test_a_whole_training_agrees_at_every_epoch(dataset: Dataset, optimizer: OptimizerName) -> None:
+    check_as_alone(
+        dataset,
+        [
+            TrainingSettings(optimizer=optimizer, lr=RATES[optimizer], seed=seed)
+            for seed in range(3)
+        ],
+    )
+
+
+def test_other_points() -> None:
+    points = generate(DataSettings(samples=37, function="sine", x_min=0.5, x_max=4, noise=0.05))
+    shuffled = torch.randperm(37, generator=torch.Generator().manual_seed(1))
+    dataset = Dataset(points.x[shuffled], points.y[shuffled])
+    check_as_alone(dataset, [TrainingSettings(lr=0.01, epochs=200, seed=seed) for seed in (0, 1)])
+
+
+@pytest.mark.parametrize("activation", get_args(ActivationName))
+def test_one_that_diverges_leaves_without_hurting_the_others(
+    dataset: Dataset, activation: ActivationName
+) -> None:
+    good = [
+        TrainingSettings(activation=activation, seed=seed, epochs=200, lr=0.05) for seed in range(3)
+    ]
+    bad = replace(good[0], lr=100.0)
+    found = fit_many(dataset, [good[0], bad, good[1], bad, good[2]])
+    alone = fit_many(dataset, good)
+    for one, other in zip(found[::2], alone, strict=True):
+        assert np.allclose(one.losses, other.losses, rtol=1e-6)
+    with pytest.raises(TrainingDiverged) as error:
+        fit(dataset, bad)
+    for member in found[1::2]:
+        assert member.end == "diverged"
+        assert member.weights is None
+        assert np.isfinite(member.losses).all()
+        assert abs(len(member.losses) - error.value.epoch) <= 2  # rounding decides the last ones
+
+
+def test_one_that_diverges_in_its_last_update_has_diverged(dataset: Dataset) -> None:
+    settings = TrainingSettings(lr=1e6, activation="tanh")
+    with pytest.raises(TrainingDiverged) as error:
+        fit(dataset, settings)
+    short = replace(settings, epochs=error.value.epoch)
+    with pytest.raises(TrainingDiverged):
+        fit(dataset, short)
+    (member,) = fit_many(dataset, [short])
+    assert (member.end, len(member.losses)) == ("diverged", short.epochs)
+
+
+def test_the_worst_are_dropped_at_every_rung(dataset: Dataset) -> None:
+    settings = [TrainingSettings(lr=0.02 * (1 + n), epochs=100, seed=n) for n in range(8)]
+    settings[3] = replace(settings[3], epochs=30, activation="tanh")
+    asked = []
+
+    def halve(epoch: int, latest: dict[int, float]) -> list[int]:
+        asked.append((epoch, len(latest)))
+        return sorted(latest, key=lambda place: latest[place])[len(latest) // 2 :]
+
+    found = fit_many(dataset, settings, rungs=(20, 50, 100, 400), prune=halve)  # type: ignore[arg-type]
+    assert asked == [(20, 8), (50, 4 - (found[3].end == "finished"))]
+    ends = [member.end for member in found]
+    assert ends.count("pruned") >= 5
+    best = np.argmin([fit(dataset, each).history.losses[19] for each in settings])
+    assert ends[best] == "finished"
+    for member, alone in zip(found, settings, strict=True):
+        if member.end == "pruned":
+            assert len(member.losses) in (20, 50)
+            assert member.weights is not None
+        assert np.allclose(
+            member.losses, fit(dataset, alone).history.losses[: len(member.losses)], rtol=1e-4
+        )
+
+
+def test_more_members_than_a_stack_holds(dataset: Dataset) -> None:
+    settings = [TrainingSettings(lr=0.01 + n / 10_000, epochs=2) for n in range(600)]
+    found = fit_many(dataset, settings)
+    for n in (0, 511, 512, 599):
+        assert found[n].losses == pytest.approx(fit(dataset, settings[n]).history.losses, rel=1e-5)
+
+
+def test_no_member_is_no_training(dataset: Dataset) -> None:
+    assert fit_many(dataset, []) == []

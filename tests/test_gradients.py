@@ -1,0 +1,79 @@
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from fitreel.dataset import Dataset
+from fitreel.gradients import HingeGradients, SmoothGradients
+from fitreel.settings import ActivationName, TrainingSettings
+from fitreel.stack import Stack
+
+CPU = torch.device("cpu")
+
+
+def scattered() -> Dataset:
+    """Give points in no order, two of them at the same place."""
+    generator = torch.Generator().manual_seed(3)
+    x = torch.rand(41, generator=generator) * 3 - 1
+    x[7] = x[30]
+    return Dataset(x, torch.sin(3 * x) + torch.rand(41, generator=generator))
+
+
+@pytest.mark.parametrize("activation", get_args(ActivationName))
+def test_losses_and_gradients_are_those_of_autograd(activation: ActivationName) -> None:
+    members = [
+        TrainingSettings(hidden=hidden, seed=seed, activation=activation)
+        for hidden, seed in ((7, 0), (30, 1), (1, 2))
+    ]
+    dataset = scattered()
+    kind = HingeGradients if activation == "relu" else SmoothGradients
+    stack = Stack(members, kind.dtype, CPU)
+    losses = kind(dataset, CPU)(stack)
+    for row in range(len(members)):
+        weights = stack.weights(row)
+        parts = (weights.input_weight, weights.bias, weights.output_weight, weights.output_bias)
+        leaves = [part.double().requires_grad_() for part in parts]
+        loss = F.mse_loss(
+            replace(
+                weights,
+                input_weight=leaves[0],
+                bias=leaves[1],
+                output_weight=leaves[2],
+                output_bias=leaves[3],
+            ).predict(dataset.x.double()),
+            dataset.y.double(),
+        )
+        assert losses[row].item() == pytest.approx(loss.item(), rel=1e-6)
+        found = stack.parts(stack.gradient[row : row + 1].double())
+        for part, expected in zip(found, torch.autograd.grad(loss, leaves), strict=True):
+            width = expected.numel()
+            assert torch.allclose(part[0, :width], expected.flatten(), rtol=1e-4, atol=1e-6)
+            assert not part[0, width:].any()  # padding does not move
+
+
+def test_neurons_without_input_weight_are_active_everywhere_or_nowhere() -> None:
+    stack = Stack([TrainingSettings(hidden=3)], torch.float64, CPU)
+    weight, bias, output, output_bias = stack.parts(stack.numbers)
+    weight[0] = torch.tensor([0.0, 0.0, -0.0])
+    bias[0] = torch.tensor([0.5, -0.5, 0.0])
+    output[0] = torch.tensor([2.0, 3.0, 4.0])
+    output_bias[0] = 0.25
+    x = torch.linspace(-1, 1, 9)
+    losses = HingeGradients(Dataset(x, torch.zeros(9)), CPU)(stack)
+    assert losses.item() == pytest.approx(1.25**2)
+    by_weight, by_bias, by_output, _ = stack.parts(stack.gradient)
+    assert by_bias[0].tolist() == pytest.approx([2 * 1.25 * 2, 0, 0])
+    assert by_output[0].tolist() == pytest.approx([2 * 1.25 * 0.5, 0, 0])
+    assert by_weight[0].tolist() == pytest.approx([0, 0, 0], abs=1e-12)
+
+
+def test_dead_neurons_get_no_gradient_at_all() -> None:
+    stack = Stack([TrainingSettings(hidden=2)], torch.float64, CPU)
+    weight, bias, _, _ = stack.parts(stack.numbers)
+    weight[0] = torch.tensor([1.0, -1.0])
+    bias[0] = torch.tensor([-2.0, -2.0])  # kinks at 2 and -2, beyond the points
+    HingeGradients(scattered(), CPU)(stack)
+    by_weight, by_bias, by_output, _ = stack.parts(stack.gradient)
+    assert not torch.cat([by_weight, by_bias, by_output]).any()
