@@ -13,6 +13,7 @@ from fitreel.comparison.colours import run_colours
 from fitreel.comparison.figure import MOST_PARAMS, draw_comparison, sheet
 from fitreel.comparison.runs import ComparedRun, compare
 from fitreel.comparison.typesetting import TINT
+from fitreel.history import History
 from fitreel.settings import DataSettings
 from tests.compared import compared, hostile
 
@@ -183,3 +184,13 @@ def test_fits_that_are_far_off_leave_the_points_in_view() -> None:
     figure = draw_comparison(compare([run, off]))
     drawn(figure)
     assert figure.axes[2].get_ylim() == pytest.approx((0, 1.2), abs=0.2)
+
+
+def test_what_diverged_leaves_the_picture() -> None:
+    wild = compared(lr=0.7)
+    losses = np.geomspace(0.5, 1e36, len(wild.history.losses))
+    history = History(losses, wild.history.frame_epochs, wild.history.frames)
+    figure = draw_comparison(compare([compared(), replace(wild, history=history)]))
+    low, high = figure.axes[1].get_ylim()
+    assert 1e-4 < low < compared().history.losses.min()
+    assert 1 < high < 200

@@ -169,7 +169,8 @@ def _draw_losses(axes: Axes, curves: Sequence[Curve]) -> None:
     begin = max(curve.losses[0] for curve in curves)
     highest = max(curve.losses.max() for curve in curves)
     if highest > DIVERGED * begin > 0:
-        axes.set_ylim(top=DIVERGED * begin)
+        lowest = min((found.min() for found in positive if len(found)), default=0.1)
+        axes.set_ylim(0.7 * lowest, DIVERGED * begin)
     axes.set_xlabel("epoch", color=INK)
     banded = any(not np.array_equal(curve.low, curve.high) for curve in curves)
     means = "; of several seeds the mean and its 95 % interval" if banded else ""
