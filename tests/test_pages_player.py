@@ -109,12 +109,13 @@ def test_the_keyboard_plays_steps_and_jumps(player: Page) -> None:
 
 
 def test_it_plays_to_the_end_and_stops_there(player: Page) -> None:
-    player.locator("#speed").select_option("4")
-    scrub(player, 150)
+    scrub(player, 0)
     player.get_by_role("button", name="Play").click()
     expect(player.get_by_role("button", name="Pause")).to_be_visible()
+    player.locator("#speed").select_option("4")
     expect(player.get_by_role("button", name="Play")).to_be_visible()
     assert reading(player, "moment")[0] == 995
+    player.locator("#speed").select_option("1")
     player.get_by_role("button", name="Play").click()  # and from there anew
     until(player, "transport.place < 150")
     player.get_by_role("button", name="Step forward").click()
