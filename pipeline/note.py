@@ -12,6 +12,7 @@ from fitreel import (
     FilmSettings,
     TrainingSettings,
 )
+from fitreel.settings import in_force
 from fitreel.text import code_span, shown
 
 if TYPE_CHECKING:
@@ -47,18 +48,14 @@ def _pictures(run: "Run") -> list[str]:
     """Show film and weights and lead to the player, as far as there are these."""
     found = []
     if "fitreel.animate_seconds" in run.tags:
-        if _told(run, "format") == "gif":  # an mp4 is no picture
+        settings = in_force(run.params, run.tags)
+        if settings.get("format") == "gif":  # an mp4 is no picture
             found.append(picture(run, "rst.gif"))
-        if _told(run, "player") == "on":
+        if settings.get("player") == "on":
             found.append(f"Play it: {way(run, 'player.html')}")
     if "fitreel.evaluate_seconds" in run.tags:
         found.append(picture(run, "rst.png"))
     return found
-
-
-def _told(run: "Run", setting: str) -> str | None:
-    """Give a setting of a run: a tag tells what a param cannot, as those never change."""
-    return run.tags.get(f"fitreel.{setting}", run.params.get(setting))
 
 
 def _results(metrics: Mapping[str, float]) -> str:

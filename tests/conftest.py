@@ -18,6 +18,8 @@ from fitreel.training import Fit, fit
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+    from fitreel.tracking import Tracker
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -130,3 +132,18 @@ def page(browser: "Browser") -> Iterator["Page"]:
 
     with errorless(browser) as page:
         yield page
+
+
+@pytest.fixture(scope="module")
+def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Tracker"]:
+    """Open a new store; its directory is the current one."""
+    import mlflow
+
+    from fitreel.tracking import Tracker
+
+    directory = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(directory)
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        yield Tracker(f"sqlite:///{directory}/mlflow.db")
+        mlflow.set_tracking_uri("")

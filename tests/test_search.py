@@ -1,8 +1,7 @@
 """Finding runs to compare, in a real store: runs of ours, and those that others left there."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import mlflow
 import pytest
 
 from fitreel.dataset import Dataset, save_dataset
@@ -13,16 +12,6 @@ from fitreel.tracking.search import best_runs, named_runs
 from fitreel.training import Fit
 
 Make = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker]:
-    directory = tmp_path_factory.mktemp("store")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(directory)
-        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-        yield Tracker(f"sqlite:///{directory}/mlflow.db")
-        mlflow.set_tracking_uri("")
 
 
 @pytest.fixture

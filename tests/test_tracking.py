@@ -1,6 +1,5 @@
 """The tracking against a real MLflow store, a database in the test's own directory."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -16,16 +15,6 @@ from fitreel.settings import ActivationName, DataSettings, FilmSettings, Trainin
 from fitreel.tracking import Run, Tracker
 from fitreel.tracking.connection import check_database, without_password
 from fitreel.training import Fit, Training, fit
-
-
-@pytest.fixture(scope="module")
-def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker]:
-    directory = tmp_path_factory.mktemp("store")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(directory)
-        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-        yield Tracker(f"sqlite:///{directory}/mlflow.db")
-        mlflow.set_tracking_uri("")
 
 
 def status(tracker: Tracker, run: Run) -> str:

@@ -83,6 +83,22 @@ class Scenery:
         self.axes.set_ylim(y_min - strip * height, y_max + 0.1 * height)
         (self.line,) = self.axes.plot([], [], color=LINE_COLOUR, linewidth=3 * scale, animated=True)
 
+    def draw(
+        self,
+        renderer: RendererAgg,
+        film: Scenes,
+        frame: int,
+        loss: "Lettering",
+        epoch: "Lettering",
+    ) -> None:
+        """Draw what moves: the line, the loss below the points, the epoch above them."""
+        self.line.set_data(film.x, film.predictions[frame])
+        self.axes.draw_artist(self.line)
+        box = self.axes.bbox
+        left = (box.x0 + box.x1 - loss.width("0.0000")) / 2
+        loss.draw(renderer, left, box.y0, loss_text(film.losses[frame]))
+        epoch.draw(renderer, box.x0, box.y1, str(film.epochs[frame]))
+
 
 class Lettering:
     """Write numbers with ready-made characters.
@@ -134,21 +150,16 @@ class Camera:
     def __init__(self, film: Scenes) -> None:
         self._film = film
         self._backdrop = Backdrop(SIZE)
-        scenery = Scenery(self._backdrop.figure, film.dataset)
-        self.axes, self._line = scenery.axes, scenery.line
+        self._scenery = Scenery(self._backdrop.figure, film.dataset)
+        self.axes = self._scenery.axes
         self._loss = Lettering("Loss=", 20, LINE_COLOUR)
         self._epoch = Lettering("epoch ", 12, INK)
         self.background = self._backdrop.draw()
 
     def shoot(self, frame: int) -> Pixels:
         """Draw a frame; the array is valid until the next is drawn."""
-        film, axes, renderer = self._film, self.axes, self._backdrop.restore()
-        self._line.set_data(film.x, film.predictions[frame])
-        axes.draw_artist(self._line)
-        loss, box = loss_text(film.losses[frame]), axes.bbox
-        left = (box.x0 + box.x1 - self._loss.width("0.0000")) / 2
-        self._loss.draw(renderer, left, box.y0, loss)
-        self._epoch.draw(renderer, box.x0, box.y1, str(film.epochs[frame]))
+        renderer = self._backdrop.restore()
+        self._scenery.draw(renderer, self._film, frame, self._loss, self._epoch)
         return self._backdrop.pixels()
 
 

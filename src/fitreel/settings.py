@@ -219,6 +219,12 @@ KINDS: dict[str, Any] = {
 }
 
 
+def in_force(params: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:
+    """Give the params of a run as they are in force: a tag tells what a param, once set, cannot."""
+    told = {name: tags[tag] for name in KINDS if (tag := f"fitreel.{name}") in tags}
+    return dict(params) | told
+
+
 def normalised(name: str, text: str) -> str:
     """Write a param as its setting is logged, 0.20 as 0.2; text that is none stays as it is."""
     try:

@@ -41,7 +41,7 @@ class Stack:
         self._inertia = torch.tensor(inertia, dtype=dtype, device=device)  # (members, 1)
         self.gradient = torch.zeros_like(self.numbers)
         self._first = torch.zeros_like(self.numbers)
-        self._second = torch.zeros_like(self.numbers) if self._is_adam else self._first
+        self._second = torch.zeros_like(self.numbers)
         self.is_neuron = (torch.arange(self.hidden) < torch.tensor(self.widths).unsqueeze(1)).to(
             device
         )  # (members, hidden), False where it is padding
@@ -68,10 +68,8 @@ class Stack:
 
     def keep(self, kept: Tensor) -> None:
         """Drop all rows but these, and the work with them."""
-        same = self._second is self._first
-        for name in ("numbers", "gradient", "_first", "_rates", "_inertia", "is_neuron"):
+        for name in ("numbers", "gradient", "_first", "_second", "_rates", "_inertia", "is_neuron"):
             setattr(self, name, getattr(self, name)[kept])
-        self._second = self._first if same else self._second[kept]
         self.widths = [self.widths[place] for place in kept.tolist()]
 
     def weights(self, row: int) -> Weights:

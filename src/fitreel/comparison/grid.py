@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from matplotlib.transforms import Bbox
 
-from fitreel.camera import DPI, Backdrop, Lettering, Pixels, Scenery, loss_text
+from fitreel.camera import DPI, Backdrop, Lettering, Pixels, Scenery
 from fitreel.comparison.lettering import fitted
 from fitreel.comparison.runs import Comparison
 from fitreel.comparison.timeline import Timeline, timeline
@@ -113,12 +113,7 @@ class GridCamera:
         """Draw a frame of every film; the array is valid until the next is drawn."""
         renderer = self._backdrop.restore()
         for film, cell in zip(self._films, self.cells, strict=True):
-            cell.line.set_data(film.x, film.predictions[frame])
-            cell.axes.draw_artist(cell.line)
-            box = cell.axes.bbox
-            left = (box.x0 + box.x1 - self._loss.width("0.0000")) / 2
-            self._loss.draw(renderer, left, box.y0, loss_text(film.losses[frame]))
-            self._epoch.draw(renderer, box.x0, box.y1, str(film.epochs[frame]))
+            cell.draw(renderer, film, frame, self._loss, self._epoch)
         return self._backdrop.pixels()
 
 

@@ -31,7 +31,6 @@ PRESENTATION = {"frame_every"} | {
     for settings in (CheckpointSettings, FilmSettings, LiveSettings, PlayerSettings)
     for each in fields(settings)
 }
-LARGEST = sys.float_info.max  # MLflow's databases keep it in infinity's place
 Key = tuple[tuple[str, str], ...]
 
 
@@ -113,6 +112,11 @@ def higher_is_better(metric: str) -> bool:
     return metric.endswith("r2")
 
 
+def is_finite(value: float) -> bool:
+    """Tell whether a metric is finite; a database of MLflow keeps the largest number instead."""
+    return abs(value) < sys.float_info.max
+
+
 def first_with_points(runs: Iterable[ComparedRun]) -> list[int]:
     """Give for every run the place of the first one that has the same points."""
     first: dict[bytes, int] = {}
@@ -187,7 +191,7 @@ def _group(
     intervals = {}
     for metric in metrics:
         values = [run.metrics[metric] for run in members if metric in run.metrics]
-        finite = [np.float64(value) for value in values if abs(value) < LARGEST]
+        finite = [np.float64(value) for value in values if is_finite(value)]
         if len(finite) > 1:
             centre, half = _interval(finite)
             if math.isfinite(centre) and math.isfinite(half):

@@ -98,6 +98,6 @@ def _group(group: Group, epochs: NDArray[np.int64]) -> dict[str, Any]:
     }
 
 
-def _number(value: float | None) -> float | str | None:
+def _number(value: float) -> float | str:
     """Give a number that JSON knows; others as text."""
-    return value if value is None or math.isfinite(value) else str(value)
+    return value if math.isfinite(value) else str(value)

@@ -38,7 +38,6 @@ def training_data(
         "activation": weights.activation,
         "hidden": hidden,
         "epoch_count": len(history.losses),
-        "epochs": packed(epochs, np.int32),
         "losses": packed(history.losses[epochs], np.float32),
         "frame_epochs": packed(frame_epochs, np.int32),
         "frame_losses": packed(history.losses[frame_epochs], np.float32),

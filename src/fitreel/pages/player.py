@@ -7,8 +7,8 @@ import numpy as np
 from fitreel.dataset import Dataset
 from fitreel.history import History
 from fitreel.pages.data import dataset_data, known_floor, training_data
-from fitreel.pages.page import write_page
-from fitreel.scenes import curve_epochs, thinned
+from fitreel.pages.page import packed, write_page
+from fitreel.scenes import curve_epochs
 from fitreel.text import shown
 
 SCRIPTS = ("network.js", "charts.js", "transport.js", "player.js")
@@ -29,12 +29,12 @@ def write_player(
 
     ``name`` is its title, ``noise_floor`` the least possible loss where that is known.
     """
-    framed = history.frame_epochs[thinned(len(history.frame_epochs), MOST_FRAMES)]
-    epochs = np.union1d(curve_epochs(history.losses, MOST_LOSSES), framed)
+    epochs = curve_epochs(history.losses, MOST_LOSSES)
     title = shown(name)
     data = {
         "name": title,
         "noise_floor": known_floor(noise_floor),
+        "epochs": packed(epochs, np.int32),
         "dataset": dataset_data(dataset, MOST_POINTS),
         "training": training_data(history, epochs, MOST_FRAMES, MOST_BYTES),
     }

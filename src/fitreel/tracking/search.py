@@ -1,6 +1,5 @@
 """Runs to compare: named ones, or the best of an experiment; what cannot be read is left out."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from itertools import islice
 from mlflow.entities import Run as MlflowRun, ViewType
 from mlflow.exceptions import MlflowException
 
-from fitreel.comparison.runs import ComparedRun, higher_is_better
+from fitreel.comparison.runs import ComparedRun, higher_is_better, is_finite
 from fitreel.text import shown
 from fitreel.tracking.connection import is_refusal, plain_errors
 from fitreel.tracking.source import KIND_TAG, Source
@@ -173,8 +172,7 @@ def _best_first(
             value = run.data.metrics.get(metric)
             if value is None:  # those without it are last
                 return
-            # MLflow's databases keep the largest number in infinity's place.
-            if abs(value) < sys.float_info.max and KIND_TAG not in run.data.tags:
+            if is_finite(value) and KIND_TAG not in run.data.tags:
                 yield run
         token = page.token
         if not token:

@@ -30,7 +30,7 @@ from fitreel.history import (
     load_weights,
 )
 from fitreel.network import Weights
-from fitreel.settings import KINDS, DataSettings, Settings, TrainingSettings, normalised
+from fitreel.settings import DataSettings, Settings, TrainingSettings, in_force, normalised
 from fitreel.tracking.connection import plain_errors, without_password
 
 DATASET = "data/dataset.csv"
@@ -134,16 +134,11 @@ class Source:
 
     def training_settings(self) -> TrainingSettings | None:
         """Say how the network was trained; None where the run does not tell."""
-        return self._settings(TrainingSettings, self.params | self._told())
-
-    def _told(self) -> dict[str, str]:
-        """Give what tags tell of settings, as params never change."""
-        tags = {name: f"fitreel.{name}" for name in KINDS}
-        return {name: self.tags[tag] for name, tag in tags.items() if tag in self.tags}
+        return self._settings(TrainingSettings, in_force(self.params, self.tags))
 
     def all_settings(self) -> dict[str, str]:
         """Give all params as they are in force, numbers written alike."""
-        told = self.params | self._told()
+        told = in_force(self.params, self.tags)
         return {name: normalised(name, told[name]) for name in told.keys() - PASSED_THROUGH}
 
     def _settings(self, kind: type[Kind], told: Mapping[str, str]) -> Kind | None:

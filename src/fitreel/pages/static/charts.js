@@ -8,7 +8,7 @@ const colours = {};
 
 function readColours() {
   const style = getComputedStyle(document.documentElement);
-  for (const name of ["ink", "soft", "grid", "points", "line", "dead", "positive", "negative", "floor", "paper"]) {
+  for (const name of ["ink", "soft", "grid", "points", "line", "dead", "positive", "negative", "floor"]) {
     colours[name] = style.getPropertyValue(`--${name}`).trim();
   }
 }

@@ -147,11 +147,6 @@ function makeLosses() {
   byId("losses-reading").textContent = "press to jump";
 }
 
-function nearest(values, wanted) {
-  const before = Math.max(0, lastAtMost(values, wanted)), after = Math.min(before + 1, values.length - 1);
-  return wanted - values[before] <= values[after] - wanted ? before : after;
-}
-
 // The place of the shown series that is nearest to the mouse, if it is near.
 function nearestSeries(chart, curves, series, at) {
   let found = null, least = 40;

@@ -46,7 +46,6 @@ class Training {
   constructor(data) {
     this.activation = data.activation;
     this.hidden = data.hidden;
-    this.epochs = decoded(data.epochs, Int32Array);
     this.losses = decoded(data.losses, Float32Array);
     this.frameEpochs = decoded(data.frame_epochs, Int32Array);
     this.frameLosses = decoded(data.frame_losses, Float32Array);
@@ -82,6 +81,12 @@ function lastAtMost(values, limit) {
     else high = middle;
   }
   return low - 1;
+}
+
+// The place of the value that is nearest to the wanted one, in rising values.
+function nearest(values, wanted) {
+  const before = Math.max(0, lastAtMost(values, wanted)), after = Math.min(before + 1, values.length - 1);
+  return wanted - values[before] <= values[after] - wanted ? before : after;
 }
 
 class Dataset {

@@ -3,6 +3,7 @@
 const data = JSON.parse(byId("data").textContent);
 const dataset = new Dataset(data.dataset);
 const training = new Training(data.training);
+const epochs = decoded(data.epochs, Int32Array);
 const xAxis = padded(dataset.xRange, 0.04);
 const lineX = evenly(dataset.xRange, LINE_POINTS);
 const MOST_CHIPS = 1024;
@@ -124,12 +125,12 @@ contributions.over.addEventListener("click", (event) => {
   const box = contributions.over.getBoundingClientRect();
   const x = contributions.posToVal(event.clientX - box.left, "x");
   const y = event.clientY - box.top;
-  let nearest = null, least = NEAR;
+  let found = null, least = NEAR;
   for (let neuron = 0; neuron < training.hidden; neuron++) {
     const distance = Math.abs(contributions.valToPos(frame.contribution(neuron, x), "y") - y);
-    if (distance < least) [nearest, least] = [neuron, distance];
+    if (distance < least) [found, least] = [neuron, distance];
   }
-  pick(nearest === picked ? null : nearest);
+  pick(found === picked ? null : found);
 });
 
 // ---- the loss
@@ -144,7 +145,7 @@ function makeLoss() {
     x: [0, Math.max(1, data.training.epoch_count - 1)],
     y: lossRange(floor ? [values, [floor]] : [values], log),
     log,
-    data: [training.epochs, values],
+    data: [epochs, values],
     series: [{ stroke: () => colours.points, width: 2, points: { show: values.length === 1 } }],
     hooks: {
       drawAxes: drawDeadEpochs,
@@ -161,17 +162,12 @@ function makeLoss() {
       },
     },
   });
-  onScrub(loss, (epoch) => transport.go(nearestFrame(epoch)));
+  onScrub(loss, (epoch) => transport.go(nearest(training.frameEpochs, epoch)));
   onPointer(loss, (epoch) => {
-    const near = epoch === null ? -1 : lastAtMost(training.epochs, Math.max(0, epoch));
+    const near = epoch === null ? -1 : lastAtMost(epochs, Math.max(0, epoch));
     byId("loss-reading").replaceChildren(...(near < 0 ? ["press to jump"]
-      : ["epoch ", bold(training.epochs[near].toLocaleString("en")), "  loss ", bold(lossText(training.losses[near]))]));
+      : ["epoch ", bold(epochs[near].toLocaleString("en")), "  loss ", bold(lossText(training.losses[near]))]));
   });
-}
-
-function nearestFrame(epoch) {
-  const before = training.frameAt(epoch), after = Math.min(before + 1, training.frames.length - 1);
-  return epoch - training.frameEpochs[before] <= training.frameEpochs[after] - epoch ? before : after;
 }
 
 // While the picked neuron is dead, the curve's background is grey.
