@@ -41,5 +41,5 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/ready-to-develop: $(VENV)/ready
-	$(BIN)/pip install --quiet --constraint constraints.txt --group dev --editable '.[live]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --group dev --editable '.[live,sweep,ray]'
 	touch $@

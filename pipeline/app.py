@@ -24,6 +24,7 @@ from pipeline.reap import reap
 from pipeline.reproduce import reproduce
 from pipeline.resume import resume
 from pipeline.run import run
+from pipeline.sweep import sweep
 from pipeline.sync import UNDELIVERED, sync
 from pipeline.train import train
 
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (run, generate, train, evaluate, animate):
+for command in (run, generate, train, evaluate, animate, sweep):
     app.command(rich_help_panel="Run")(with_options(command))
 app.command(rich_help_panel="Afterwards")(compare)
 app.command(rich_help_panel="Afterwards")(resume)
@@ -77,7 +78,7 @@ def main() -> Never:
         sys.exit(130)
     except ArithmeticError as error:
         _fail(str(error), 1)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ModuleNotFoundError) as error:
         _fail(str(error), 2)
     except fitreel.Undelivered as error:
         _fail(str(error), UNDELIVERED)

@@ -1,6 +1,8 @@
 """The terminal: progress, weights, the closing table. All on standard error."""
 
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,10 +17,13 @@ from fitreel.text import shown
 if TYPE_CHECKING:
     from fitreel.comparison.runs import Comparison
     from fitreel.network import Weights
+    from fitreel.sweep.results import Results
+    from fitreel.sweep.settings import SweepSettings
     from fitreel.tracking import Run
 
 STAGES = ("generate", "train", "evaluate", "animate")
 WIDE = 1000  # columns, more than any line has
+BEST = 5  # trials shown
 ROWS = 50  # neurons shown; weights.csv has them all
 
 
@@ -48,6 +53,48 @@ def progress(label: str, total: int) -> Iterator[Callable[..., None]]:
                 bar.update(task, completed=done)
 
         yield show
+
+
+@contextmanager
+def sweeping(
+    settings: "SweepSettings", tracked: Callable[[], int]
+) -> "Iterator[Callable[[Results], None]]":
+    """Show on a terminal how many trials are tracked, and the best; call with the results."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    columns = (
+        TextColumn("{task.description:>8}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[best]}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    over = threading.Event()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("sweep", total=settings.count, best="", rate="", completed=tracked())
+        begun, before = time.monotonic(), tracked()
+
+        def follow() -> None:
+            while not over.wait(0.2):
+                done = tracked()
+                speed = (done - before) / (time.monotonic() - begun)
+                bar.update(task, completed=done, rate=f"{speed:.1f} trials/s")
+
+        follower = threading.Thread(target=follow, name="progress", daemon=True)
+        follower.start()
+
+        def show(results: "Results") -> None:
+            if best := results.best(1):
+                bar.update(task, best=f"best {settings.metric} {results.score(best[0]):.4g}")
+
+        try:
+            yield show
+        finally:
+            over.set()
+            follower.join()
+            bar.update(task, completed=tracked())
 
 
 def show_weights(weights: "Weights") -> None:
@@ -92,6 +139,26 @@ def summarise_comparison(comparison: "Comparison", run: "Run", uri: str) -> None
     console.print(table)
     way = Text(f"look at it: {shown(_way_to_ui(run, uri), 1000)}")
     console.print(way, soft_wrap=True)
+
+
+def summarise_sweep(results: "Results | None", run: "Run", uri: str) -> None:
+    """Print the best trials, how many ended otherwise, and the way to the UI."""
+    console = Console(stderr=True)
+    if results and (best := results.best(BEST)):
+        table = Table(title=Text(shown(run.name)), title_justify="left")
+        for name in ("trial", *results.names, results.settings.metric):
+            table.add_column(Text(name), justify="right")
+        for number in best:
+            values = [_short(value) for value in results.values(number).values()]
+            table.add_row(str(number), *values, f"{results.score(number):.6g}")
+        console.print(table)
+        ends = [f"{results.count(end)} {end}" for end in ("finished", "diverged", "pruned")]
+        say(f"{len(results.trials)} trials: {', '.join(ends)}")
+    console.print(Text(f"look at it: {shown(_way_to_ui(run, uri), 1000)}"), soft_wrap=True)
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def show_differences(rows: Iterable[tuple[str, str, str]]) -> None:

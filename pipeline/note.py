@@ -16,6 +16,7 @@ from fitreel.settings import in_force
 from fitreel.text import code_span, shown
 
 if TYPE_CHECKING:
+    from fitreel.sweep.results import Results
     from fitreel.tracking import Run
 
 GROUPS = {
@@ -24,6 +25,7 @@ GROUPS = {
     "Evaluation": EvaluationSettings,
     "Film": FilmSettings,
 }
+NOTED = 9  # trials in the note of a sweep
 RESULTS = ("mse", "rmse", "mae", "r2")
 
 
@@ -32,6 +34,27 @@ def note(run: "Run") -> str:
     # Results first: the UI folds all but the first lines.
     parts = [_results(run.metrics), *_pictures(run), _commands(run.params), _settings(run.params)]
     return "\n\n".join(part for part in parts if part)
+
+
+def sweep_note(run: "Run", results: "Results") -> str:
+    """Write a sweep's best trials and pictures, and the command that does it again, in Markdown."""
+    metric = results.settings.metric
+    head = ["trial", *results.names, metric]
+    rows = [_row(*head), "|" + "---|" * len(head)]
+    for number in results.best(NOTED):
+        values = [code_span(shown(str(value))) for value in results.values(number).values()]
+        rows.append(_row(str(number), *values, f"{results.score(number):.4g}"))
+    counts = ", ".join(f"{results.count(end)} {end}" for end in ("finished", "diverged", "pruned"))
+    ways = ", ".join(way(run, file) for file in ("trials.csv", *results.pictures))
+    return "\n\n".join(
+        [
+            "\n".join(rows),
+            "&nbsp;",
+            f"{len(results.trials)} trials: {counts}",
+            *(picture(run, file) for file in ("best.gif", *results.pictures)),
+            f"Look at {ways}",
+        ]
+    )
 
 
 def picture(run: "Run", file: str) -> str:

@@ -20,6 +20,7 @@ from fitreel.settings import (
     parse,
     range_text,
 )
+from fitreel.sweep.settings import SweepSettings
 from fitreel.text import check_filter, check_name, check_path, check_run_id
 from pipeline.session import Session, Target
 
@@ -32,37 +33,44 @@ PANELS = {
     FilmSettings: "Film",
     PlayerSettings: "Film",
     ComparisonSettings: "Comparison",
+    SweepSettings: "Sweep",
     Target: "Run",
 }
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
     """Make a Typer command of a function whose parameters are settings and a session."""
-    hints: dict[str, Any] = get_type_hints(command)
+    hints: dict[str, Any] = get_type_hints(command, include_extras=True)
     hints.pop("return")
+    own = {
+        name: hints.pop(name) for name, kind in [*hints.items()] if get_origin(kind) is Annotated
+    }
     groups = {name: Target if kind is Session else kind for name, kind in hints.items()}
     options = [
         inspect.Parameter(
             each.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=each.default,
+            default=[each.default] if each.metadata.get("many") else each.default,
             annotation=_option(each, get_type_hints(group)[each.name], PANELS[group]),
         )
         for group in groups.values()
         for each in fields(group)
     ]
+    options += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for name, option in own.items()
+    ]
 
     @functools.wraps(command)
     def with_settings(**values: Any) -> None:
         given = {
-            name: group(**{each.name: values[each.name] for each in fields(group)})
+            name: group(**{each.name: _joined(values[each.name]) for each in fields(group)})
             for name, group in groups.items()
         }
         target = given.pop("session")
         settings = {name: asdict(group) for name, group in given.items()}
-        command(
-            **given, session=Session(target, {"command": command.__name__, "settings": settings})
-        )
+        plan = {"command": command.__name__, "settings": settings}
+        command(**given, **{name: values[name] for name in own}, session=Session(target, plan))
 
     # Typer looks at both, and through __wrapped__.
     del with_settings.__wrapped__
@@ -71,9 +79,15 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_settings
 
 
+def _joined(value: Any) -> Any:
+    return " ".join(value) if isinstance(value, list) else value
+
+
 def _option(each: "Field[Any]", kind: Any, panel: str) -> Any:
     if panel == PANELS[Target]:
         return Annotated[kind, _target_option(each.name)]
+    if each.metadata.get("many"):
+        return Annotated[list[kind], _setting_option(each, kind, panel)]
     return Annotated[kind, _setting_option(each, kind, panel)]
 
 
@@ -187,3 +201,15 @@ OUT = Annotated[
     ),
 ]
 NAME = Annotated[str | None, _target_option("name")]
+
+# For sweep.
+RESUMED = Annotated[
+    str | None,
+    typer.Option(
+        "--resume",
+        help="Id of an interrupted sweep to go on with; all its settings are known.",
+        metavar="RUN",
+        parser=_parser(check_run_id),
+        rich_help_panel=PANELS[Target],
+    ),
+]

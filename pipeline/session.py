@@ -1,10 +1,11 @@
 """What every command does around its stage: reach the store, open the run, name it, sum it up."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import fitreel
 from fitreel.settings import PATIENCE, parse
@@ -56,7 +57,7 @@ class Session:
         interrupted: "Interrupted | None" = None,
     ) -> None:
         """Begin a command; one without a plan cannot be gone on with."""
-        self._target = target
+        self.target = target
         self._plan = plan
         self._interrupted = interrupted
 
@@ -65,20 +66,26 @@ class Session:
         """Tell whether this is no resumed command: then its run may turn out unfit for it."""
         return self._interrupted is None
 
+    @property
+    def directory(self) -> Path:
+        """Give the directory in which the command was begun."""
+        begun = None if self._plan is None else self._plan.get("directory")
+        return Path(begun) if begun else Path.cwd()
+
     @cached_property
     def tracker(self) -> "Tracker":
         """Reach the tracking store that the options name."""
-        return fitreel.Tracker(self._target.tracking_uri or None, self._target.experiment or None)
+        return fitreel.Tracker(self.target.tracking_uri or None, self.target.experiment or None)
 
     def source(self) -> "Source":
         """Open the run to read from; ValueError if there is none."""
-        named = self._plan["source"] if self._plan and not self.is_new else self._target.run
+        named = self._plan["source"] if self._plan and not self.is_new else self.target.run
         return self.tracker.source(named)
 
     def source_or_none(self) -> "Source | None":
         """Open the run to read from if one is named or active."""
         if self.is_new:
-            return self.tracker.source_or_none(self._target.run)
+            return self.tracker.source_or_none(self.target.run)
         return self.source() if self._plan and self._plan["source"] else None
 
     def writes_to(self, source: "Source") -> bool:
@@ -116,15 +123,16 @@ class Session:
             return self.tracker.resume(
                 self._interrupted.journal,
                 self._interrupted.run_id,
-                patience=self._target.patience,
+                patience=self.target.patience,
                 on_wait=console.warn,
             )
+        begun = {"source": source.run_id if source else None, "directory": str(self.directory)}
         return self.tracker.run(
             source,
-            self._target.name or None,
+            self.target.name or None,
             experiment_id=experiment_id,
-            plan=self._plan and self._plan | {"source": source.run_id if source else None},
-            patience=self._target.patience,
+            plan=self._plan and self._plan | begun,
+            patience=self.target.patience,
             on_wait=console.warn,
         )
 
@@ -132,3 +140,26 @@ class Session:
         if run:
             summarise(run, self.tracker.uri)
             print(run.run_id)
+
+
+def going_on(
+    run_id: str, target: Target, commands: Mapping[str, Callable[..., None]]
+) -> Iterator[tuple[Callable[..., None], dict[str, Any], Session]]:
+    """Give a run's interrupted commands, their settings and sessions, one after the other.
+
+    Raises ValueError where its plan is no command of these, or not of this version.
+    """
+    for interrupted in fitreel.interrupted(run_id, target.tracking_uri):
+        plan = interrupted.plan
+        name = plan["command"]
+        if name not in commands:
+            interrupted.journal.close()
+            raise ValueError(f"run {run_id} was begun by {name}: fitreel resume {run_id}")
+        kinds = get_type_hints(commands[name])
+        try:
+            settings = {key: kinds[key](**values) for key, values in plan["settings"].items()}
+        except (KeyError, TypeError):
+            raise ValueError(f"run {run_id} was begun by another version of fitreel") from None
+        console.say(f"going on with fitreel {name}")
+        again = replace(target, tracking_uri=interrupted.uri)
+        yield commands[name], settings, Session(again, plan, interrupted)

@@ -215,7 +215,8 @@ def test_the_environment_of_mlflow_pins_what_make_and_ci_install(
     assert pinned.items() <= constraints.items()
     assert "fitreel" not in pinned
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert pinned.keys() == needed(project["dependencies"])
+    sweep = project["optional-dependencies"]["sweep"]
+    assert pinned.keys() == needed([*project["dependencies"], *sweep])
     assert pinned["torch"] == "2.13.0"
 
 

@@ -22,6 +22,7 @@ from fitreel.settings import (
     PlayerSettings as PlayerSettings,
     TrainingSettings as TrainingSettings,
 )
+from fitreel.sweep.settings import SweepSettings as SweepSettings
 from fitreel.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -80,6 +81,15 @@ if TYPE_CHECKING:
     from fitreel.provenance import read_provenance as read_provenance
     from fitreel.rehearsal import check_film as check_film
     from fitreel.spool import Undelivered as Undelivered
+    from fitreel.sweep.figure import draw_search as draw_search
+    from fitreel.sweep.films import film_trial as film_trial, render_films as render_films
+    from fitreel.sweep.results import Results as Results, save_trials as save_trials
+    from fitreel.sweep.search import (
+        LocalEngine as LocalEngine,
+        Search as Search,
+        open_engine as open_engine,
+        open_study as open_study,
+    )
     from fitreel.tracking import (
         Tracker as Tracker,
         examine as examine,
@@ -137,6 +147,10 @@ _HOMES = {
     "provenance": ("read_provenance",),
     "rehearsal": ("check_film",),
     "spool": ("Undelivered",),
+    "sweep.figure": ("draw_search",),
+    "sweep.films": ("film_trial", "render_films"),
+    "sweep.results": ("Results", "save_trials"),
+    "sweep.search": ("LocalEngine", "Search", "open_engine", "open_study"),
     "tracking": (
         "Tracker",
         "examine",

@@ -1,5 +1,7 @@
 """The evaluation: how well a network fits the points it saw, and points it never saw."""
 
+from collections.abc import Iterable, Iterator
+
 import torch
 
 from fitreel.dataset import Dataset, generate_unseen
@@ -19,13 +21,24 @@ def evaluate(
     ``settings.test_samples`` fresh ones, ``noise_floor`` (the variance of the noise: the
     least mse that any model can reach) and ``excess_mse`` = test_mse - noise_floor.
     """
-    metrics = _errors("train", weights, dataset)
-    if data is not None:
-        unseen = generate_unseen(data, settings.test_samples)
-        metrics |= _errors("test", weights, unseen)
-        metrics["noise_floor"] = data.noise**2 / 12  # the variance of a uniform distribution
-        metrics["excess_mse"] = metrics["test_mse"] - metrics["noise_floor"]
-    return metrics
+    return next(evaluate_many([weights], dataset, data, settings))
+
+
+def evaluate_many(
+    networks: Iterable[Weights],
+    dataset: Dataset,
+    data: DataSettings | None = None,
+    settings: EvaluationSettings = EvaluationSettings(),
+) -> Iterator[dict[str, float]]:
+    """Measure the fit of one after the other, as ``evaluate`` does, on the same fresh points."""
+    unseen = generate_unseen(data, settings.test_samples) if data else None
+    for weights in networks:
+        metrics = _errors("train", weights, dataset)
+        if data is not None and unseen is not None:
+            metrics |= _errors("test", weights, unseen)
+            metrics["noise_floor"] = data.noise**2 / 12  # the variance of a uniform distribution
+            metrics["excess_mse"] = metrics["test_mse"] - metrics["noise_floor"]
+        yield metrics
 
 
 def _errors(prefix: str, weights: Weights, dataset: Dataset) -> dict[str, float]:

@@ -30,11 +30,14 @@ def setting(
     least: float = -math.inf,
     most: float = math.inf,
     above: float = -math.inf,
+    many: bool = False,
 ) -> Any:
-    """Declare a field: its default, its help, and the range ``above < value``, ``least..most``."""
-    return field(
-        default=default, metadata={"help": text, "least": least, "most": most, "above": above}
-    )
+    """Declare a field: its default, its help, and the range ``above < value``, ``least..most``.
+
+    ``many`` says that its option may be given again: the texts are joined by a space.
+    """
+    limits = {"least": least, "most": most, "above": above}
+    return field(default=default, metadata={"help": text, "many": many} | limits)
 
 
 class Settings:

@@ -60,6 +60,7 @@ class Courier(threading.Thread):
                 closing = self._closing.is_set()
                 while not self._given_up.is_set() and retrying(self._delivery.step):
                     self._heard, self.trouble = time.monotonic(), None
+                    self._beat()
                 if closing:
                     self._done = not self._given_up.is_set()
                     return

@@ -34,6 +34,7 @@ from fitreel.checkpoints import unpack
 from fitreel.dataset import load_dataset, sha256
 from fitreel.journal import Journal, Record
 from fitreel.tracking.connection import without_password
+from fitreel.tracking.nested import NestedRuns
 
 BATCH = 1000  # metrics in one call: MLflow's limit
 MODEL = "model"
@@ -48,6 +49,8 @@ class Delivery:
         self._run_id = run_id
         kept = journal.kept("delivered")
         self._position: int = kept["position"] if kept else 0
+        self._trials: int = kept.get("trials", 0) if kept else 0
+        self._nested = NestedRuns(client, run_id)
 
     def step(self) -> bool:
         """Deliver what goes in one call; tell whether there was anything."""
@@ -58,9 +61,12 @@ class Delivery:
         self._journal.flush()
         if records and records[0]["kind"] in ("values", "losses"):
             self._log(records)
+        elif records and records[0]["kind"] == "trial":
+            self._nested.deliver(records)
+            self._trials += len(records)
         elif records:
             getattr(self, f"_{records[0]['kind']}")(records[0])
-        self._journal.keep("delivered", {"position": end})
+        self._journal.keep("delivered", {"position": end, "trials": self._trials})
         self._position = end
         return True
 
@@ -70,13 +76,12 @@ class Delivery:
         end, size = self._position, 0
         try:
             for behind, record in self._journal.records(self._position):
-                if record["kind"] in ("values", "losses"):
-                    found.append(record)
-                    size += record.get("count", 0) + 10
-                elif record["kind"] in DELIVERED:
-                    if found:
+                kind = record["kind"]
+                if kind in DELIVERED:
+                    if found and _share(kind) != _share(found[0]["kind"]):
                         break
-                    return [record], behind
+                    found.append(record)
+                    size += self._size(record)
                 end = behind
                 if size >= BATCH:
                     break
@@ -84,6 +89,12 @@ class Delivery:
             if end == self._position:
                 raise
         return found, end
+
+    def _size(self, record: Record) -> int:
+        """Say how much of a call a record takes."""
+        if record["kind"] in ("values", "losses"):
+            return int(record.get("count", 0)) + 10
+        return BATCH // self._nested.at_once if record["kind"] == "trial" else BATCH
 
     def _log(self, records: list[Record]) -> None:
         params, tags, metrics = dict[str, str](), dict[str, str](), list[Metric]()
@@ -109,6 +120,9 @@ class Delivery:
     def _artifacts(self, record: Record) -> None:
         folder = self._journal.directory / "artifacts" / record["folder"]
         self._client.log_artifacts(self._run_id, str(folder), record["to"])
+
+    def _trial_artifacts(self, record: Record) -> None:
+        self._nested.log_artifacts(record, self._journal.directory / "artifacts" / record["folder"])
 
     def _dataset(self, record: Record) -> None:
         file = self._journal.directory / "artifacts" / record["file"]
@@ -172,7 +186,21 @@ class Delivery:
             self._client.set_terminated(self._run_id, status, record["time"])
 
 
-DELIVERED = ("values", "losses", "artifacts", "dataset", "model", "status")
+DELIVERED = (
+    "values",
+    "losses",
+    "trial",
+    "trial_artifacts",
+    "artifacts",
+    "dataset",
+    "model",
+    "status",
+)
+
+
+def _share(kind: str) -> str:
+    """Name what records share a step with."""
+    return "values" if kind == "losses" else kind
 
 
 def losses(record: Record) -> Iterator[Metric]:

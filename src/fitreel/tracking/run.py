@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +17,7 @@ from fitreel.history import History, load_history, load_weights
 from fitreel.journal import Journal, writing
 from fitreel.network import Weights
 from fitreel.settings import Settings, TrainingSettings, parse
+from fitreel.sweep.trials import Outcome
 from fitreel.tracking.source import DIGESTS_TAG, SHA256_TAG, Source
 
 AUTOMATIC_NAME_TAG = "fitreel.name"
@@ -59,14 +60,15 @@ class Run:
         seconds = time.perf_counter() - started
         self._log(stage=name, tags={f"fitreel.{name}_seconds": f"{seconds:.2f}"})
 
-    def log_settings(self, settings: Settings) -> None:
+    def log_settings(self, settings: Settings, leave_out: Collection[str] = ()) -> None:
         """Log the settings as params.
 
         A param that is there already stays, as `mlflow run` logs them before fitreel starts;
         one that says something else is told in a tag, because MLflow's params never change.
         """
         hints = get_type_hints(type(settings))
-        values = asdict(settings)  # type: ignore[call-overload]
+        told = asdict(settings)  # type: ignore[call-overload]
+        values = {key: value for key, value in told.items() if key not in leave_out}
         self._log(
             params={key: str(value) for key, value in values.items() if key not in self.params},
             tags={
@@ -130,6 +132,36 @@ class Run:
     def _know_artifacts(self, folder: str, to: str | None) -> None:
         for file in (self._journal.directory / "artifacts" / folder).glob("*"):
             self._artifacts[str(Path(to or "") / file.name)] = file
+
+    def log_trial(
+        self, outcome: Outcome, name: str, params: Mapping[str, str], tags: Mapping[str, str]
+    ) -> None:
+        """Log a trial: a nested run that is over, on the points of this one."""
+        shared = {SHA256_TAG: self.tags[SHA256_TAG]}
+        self._journal.append(
+            "trial", name=name, params=params, tags=shared | dict(tags), **outcome.to_record()
+        )
+
+    def trials(self) -> dict[int, Outcome]:
+        """Read the trials that it logged, by their numbers."""
+        return {
+            record["number"]: Outcome.from_record(record)
+            for _, record in self._journal.records()
+            if record["kind"] == "trial"
+        }
+
+    @property
+    def delivered_trials(self) -> int:
+        """Count the trials that the store has."""
+        return int((self._journal.kept("delivered") or {}).get("trials", 0))
+
+    @contextmanager
+    def trial_artifacts(self, number: int, to: str | None = None) -> Iterator[Path]:
+        """Give a directory; what is in it at the end is logged with a trial, below ``to``."""
+        folder = self._journal.folder()
+        with writing(folder):
+            yield folder
+        self._journal.append("trial_artifacts", number=number, folder=folder.name, to=to)
 
     def checkpoints(self, settings: TrainingSettings, every: int) -> Checkpoints:
         """Open the checkpoints of its training."""

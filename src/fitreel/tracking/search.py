@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from fitreel.comparison.runs import ComparedRun, higher_is_better, is_finite
 from fitreel.text import shown
 from fitreel.tracking.connection import is_refusal, plain_errors
-from fitreel.tracking.source import KIND_TAG, Source
+from fitreel.tracking.source import FILMED_TAG, KIND_TAG, TRIAL_TAG, Source
 from fitreel.tracking.tracker import Tracker
 
 PAGE = 200  # runs that are asked for at once
@@ -172,8 +172,13 @@ def _best_first(
             value = run.data.metrics.get(metric)
             if value is None:  # those without it are last
                 return
-            if is_finite(value) and KIND_TAG not in run.data.tags:
+            if is_finite(value) and _is_filmed(run.data.tags):
                 yield run
         token = page.token
         if not token:
             return
+
+
+def _is_filmed(tags: Mapping[str, str]) -> bool:
+    """Tell whether a run can have a film: of a sweep's trials only the best have."""
+    return KIND_TAG not in tags and (TRIAL_TAG not in tags or FILMED_TAG in tags)

@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from numpy.typing import NDArray
 
 from fitreel.dataset import LARGEST_FILE as LARGEST_DATASET, Dataset, load_dataset, sha256
@@ -37,6 +38,8 @@ DATASET = "data/dataset.csv"
 SHA256_TAG = "fitreel.dataset_sha256"
 DIGESTS_TAG = "fitreel.sha256"  # JSON: the path of an artifact to its SHA-256
 KIND_TAG = "fitreel.kind"  # what the run is, if it is no experiment
+TRIAL_TAG = "fitreel.trial"  # its number, if it is one of a sweep
+FILMED_TAG = "fitreel.filmed"  # there if that trial was among the best, whose frames are kept
 LARGEST_FRAMES = 2**30  # bytes, where no param says how many frames there are
 # `mlflow run` logs these as params, too: they say which run, not how it was made.
 PASSED_THROUGH = {"run", "name", "experiment", "tracking_uri", "patience"}
@@ -120,7 +123,10 @@ class Source:
             raise ValueError(f"tag {DIGESTS_TAG} of run {self.run_id} is no JSON") from None
 
     def points(self) -> AbstractContextManager[Path]:
-        """Lend the file of the points."""
+        """Lend the file of the points; those of a trial are its parent's."""
+        if TRIAL_TAG in self.tags and (parent := self.tags.get(MLFLOW_PARENT_RUN_ID)):
+            with plain_errors(without_password(self._client.tracking_uri)):
+                return Source(self._client, parent).artifact(DATASET, "generate", LARGEST_DATASET)
         return self.artifact(DATASET, "generate", LARGEST_DATASET)
 
     def dataset(self) -> Dataset:
@@ -206,6 +212,8 @@ class Source:
                 f"history.csv has {count:,} losses, "
                 f"but run {self.run_id} trained {settings.epochs:,} epochs"
             )
+        if TRIAL_TAG in self.tags:  # its film is of a training alone, whose last bits differ
+            return
         last = self.metrics.get("loss", losses[-1])
         if last != losses[-1]:
             raise ValueError(

@@ -1,0 +1,157 @@
+"""sweep: many trainings for one question, each a run below a parent."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import fitreel
+from fitreel import DataSettings, EvaluationSettings, SweepSettings, TrainingSettings
+from pipeline import console, generate
+from pipeline.note import sweep_note
+from pipeline.options import RESUMED
+from pipeline.session import Session, going_on
+
+if TYPE_CHECKING:
+    from fitreel.comparison.runs import ComparedRun
+    from fitreel.sweep.results import Results
+    from fitreel.sweep.search import Engine, Search
+    from fitreel.sweep.study import Study
+    from fitreel.sweep.trials import Outcome, Trial
+    from fitreel.tracking import Run
+
+FILMED = 9  # the best trials that best.gif shows
+SILENCE = 5.0  # seconds without a trial taken, until the end tells what it waits for
+ENDS = ("finished", "diverged", "pruned")
+
+
+def sweep(
+    data: DataSettings,
+    training: TrainingSettings,
+    evaluation: EvaluationSettings,
+    settings: SweepSettings,
+    session: Session,
+    resume: RESUMED = None,
+) -> None:
+    """Train many networks that differ in what --space says; track and film what came of it.
+
+    All other options are shared by all trainings. Each is a run below that of the sweep.
+    Example: fitreel sweep --trials 200 --space lr=log:1e-3:0.5 --space "activation=relu|tanh"
+    """
+    if resume:
+        go_on(resume, session)
+        return
+    engine = fitreel.open_engine(settings)
+    study = fitreel.open_study(settings)
+    source = session.source_or_none()
+    if session.is_new and source and source.has_dataset:
+        raise ValueError(f"run {source.run_id} is an experiment already; leave --run out")
+    found: list[Results] = []
+    with session.run(
+        source,
+        describe=lambda run: sweep_note(run, found[0]),
+        summarise=lambda run, uri: console.summarise_sweep(found[0] if found else None, run, uri),
+    ) as run:
+        run.set_name(settings.label)
+        run.set_tags({"fitreel.kind": "sweep"})
+        dataset = generate.stage(run, data)
+        study.keep_in(settings.storage, session.directory, f"fitreel-{run.run_id}")
+        search = fitreel.Search(settings, dataset, data, training, evaluation)
+        with run.stage("sweep"):
+            found.append(stage(run, search, study, engine))
+        conclude(run, search, found[0], study)
+        wait_for_store(run, found[0])
+
+
+def go_on(run_id: str, session: Session) -> None:
+    """Go on with an interrupted sweep."""
+    found = False
+    for _, settings, again in going_on(run_id, session.target, {"sweep": sweep}):
+        found = True
+        sweep(**settings, session=again)
+    if not found:
+        console.say(f"run {run_id} is finished")
+        print(run_id)
+
+
+def stage(run: "Run", search: "Search", study: "Study", engine: "Engine") -> "Results":
+    """Train what the study asks for, batch by batch, and log every trial."""
+    settings = search.settings
+    names = [each.name for each in settings.dimensions]
+    run.log_settings(search.base, leave_out=names)
+    run.log_settings(search.evaluation)
+    run.log_settings(settings, leave_out=("storage",))  # which may hold a password
+    shared = asdict(search.data) | asdict(search.evaluation)
+    known = run.trials()
+    trials, outcomes = list["Trial"](), list["Outcome"]()
+    with console.sweeping(settings, lambda: run.delivered_trials) as show:
+        for batch in search.run(study, engine, known):
+            for trial, outcome in batch:
+                if trial.number not in known:
+                    record(run, trial, outcome, shared)
+                trials.append(trial)
+                outcomes.append(outcome)
+            show(fitreel.Results(settings, trials, outcomes))
+    return fitreel.Results(settings, trials, outcomes)
+
+
+def record(run: "Run", trial: "Trial", outcome: "Outcome", shared: dict[str, Any]) -> None:
+    """Log a trial as a run of its own below the sweep's."""
+    params = {name: str(value) for name, value in (shared | asdict(trial.settings)).items()}
+    ended = {"diverged": "fitreel.diverged_epoch", "pruned": "fitreel.pruned_epoch"}
+    tags = {ended[outcome.end]: str(outcome.epochs)} if outcome.end in ended else {}
+    run.log_trial(outcome, trial.name, params, tags)
+
+
+def conclude(run: "Run", search: "Search", results: "Results", study: "Study") -> None:
+    """Log what the sweep as a whole came to: the best trial, its model, films and pictures."""
+    best = results.best(FILMED)
+    run.log_metrics({end: float(results.count(end)) for end in ENDS})
+    if not best:
+        raise ArithmeticError(
+            f"none of {len(results.trials)} trials finished; lower the learning rates of --space"
+        )
+    if run.has_done("conclude"):
+        return
+    with run.stage("conclude"):
+        outcome = results.outcomes[best[0]]
+        run.log_params(
+            {f"best_{name}": str(each) for name, each in results.values(best[0]).items()}
+        )
+        run.log_metrics({f"best_{name}": value for name, value in outcome.metrics.items()})
+        run.set_tags({"fitreel.best_trial": str(best[0])})
+        films = list(film_best(run, search, results, best))
+        with run.artifacts() as folder:
+            fitreel.save_trials(results, folder / "trials.csv")
+            if outcome.weights:
+                fitreel.save_weights(outcome.weights, folder / "weights.safetensors")
+                run.log_model(folder / "weights.safetensors")
+            if films:
+                fitreel.render_films(films, search.settings.metric, folder / "best.gif")
+            for name, figure in fitreel.draw_search(results, study.importances()).items():
+                figure.savefig(folder / f"{name}.png")
+
+
+def film_best(
+    run: "Run", search: "Search", results: "Results", best: list[int]
+) -> "Iterator[ComparedRun]":
+    """Train the best once more with their frames kept, which their runs get, too."""
+    with console.progress("film", len(best)) as progress:
+        for done, number in enumerate(best, start=1):
+            if film := fitreel.film_trial(search, results, number):
+                with run.trial_artifacts(number, "training") as folder:
+                    fitreel.save_losses(film.history.losses, folder / "history.csv")
+                    fitreel.save_frames(film.history, folder / "frames.safetensors")
+                yield film
+            progress(done)
+
+
+def wait_for_store(run: "Run", results: "Results") -> None:
+    """Show how the store takes the trials, as long as it takes any."""
+    with console.sweeping(results.settings, lambda: run.delivered_trials) as show:
+        show(results)
+        seen, since = -1, time.monotonic()
+        while seen < len(results.trials) and time.monotonic() - since < SILENCE:
+            if run.delivered_trials > seen:
+                seen, since = run.delivered_trials, time.monotonic()
+            time.sleep(0.1)

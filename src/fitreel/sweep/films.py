@@ -1,0 +1,37 @@
+"""The films of a sweep: its best trials trained once more, alone, with their frames kept."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from fitreel.comparison.grid import render_grid
+from fitreel.comparison.runs import ComparedRun, compare
+from fitreel.film import render
+from fitreel.settings import FilmSettings
+from fitreel.sweep.results import Results
+from fitreel.sweep.search import Search
+from fitreel.training import TrainingDiverged, fit
+
+MOST_FRAMES = 400  # kept of a film
+
+
+def film_trial(search: Search, results: Results, number: int) -> ComparedRun | None:
+    """Train a trial again as ``fit`` does; None if that diverges, which chaos alone can do."""
+    settings = results.trials[number].settings
+    every = max(settings.frame_every, -(-settings.epochs // MOST_FRAMES))
+    try:
+        _, history = fit(search.dataset, replace(settings, frame_every=every))
+    except TrainingDiverged:
+        return None
+    params = asdict(search.data) | asdict(settings) | {"frame_every": every}
+    metrics = results.outcomes[number].metrics
+    trial = results.trials[number]
+    texts = {name: str(value) for name, value in params.items()}
+    return ComparedRun(trial.name, trial.name, texts, metrics, search.dataset, history)
+
+
+def render_films(films: list[ComparedRun], metric: str, path: Path) -> None:
+    """Write the films side by side and in step, one alone as large as ``rst.gif``."""
+    if len(films) == 1:
+        render(films[0].dataset, films[0].history, path, FilmSettings())
+    else:
+        render_grid(compare(films, metric), path)

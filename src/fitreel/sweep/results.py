@@ -1,0 +1,76 @@
+"""The results: all trials of a sweep as plain data, the best first; trials.csv."""
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fitreel.comparison.runs import higher_is_better
+from fitreel.sweep.settings import SweepSettings
+from fitreel.sweep.trials import End, Outcome, Trial
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Hold what was tried and what came of it, in the order of the trials' numbers."""
+
+    settings: SweepSettings
+    trials: Sequence[Trial]
+    outcomes: Sequence[Outcome]
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """Name the files of the pictures that are drawn of it."""
+        return ("search.png",)
+
+    @property
+    def names(self) -> list[str]:
+        """Name the settings that were varied."""
+        return [each.name for each in self.settings.dimensions]
+
+    def values(self, number: int) -> dict[str, Any]:
+        """Give what a trial varied."""
+        settings = self.trials[number].settings
+        return {name: getattr(settings, name) for name in self.names}
+
+    def score(self, number: int) -> float:
+        """Give the metric that decides; NaN for a trial that did not finish."""
+        outcome = self.outcomes[number]
+        finished = outcome.end == "finished"
+        return outcome.metrics.get(self.settings.metric, math.nan) if finished else math.nan
+
+    def best(self, count: int) -> list[int]:
+        """Give the numbers of the best trials that finished, the best first."""
+        sign = -1 if higher_is_better(self.settings.metric) else 1
+        scored = [(sign * self.score(number), number) for number in range(len(self.outcomes))]
+        return [number for _, number in sorted(each for each in scored if each[0] == each[0])][
+            :count
+        ]
+
+    def count(self, end: End) -> int:
+        """Count the trials that ended so: finished, diverged or pruned."""
+        return Counter(outcome.end for outcome in self.outcomes)[end]
+
+
+def save_trials(results: Results, path: Path) -> None:
+    """Write a row a trial: number, run, how it ended, epochs, what it varied, its metrics."""
+    metrics = list(dict.fromkeys(name for each in results.outcomes for name in each.metrics))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["trial", "run", "end", "epochs", *results.names, "loss", *metrics])
+        for trial, outcome in zip(results.trials, results.outcomes, strict=True):
+            loss = f"{outcome.curve[-1]:.9g}" if len(outcome.curve) else ""
+            writer.writerow(
+                [
+                    trial.number,
+                    trial.name,
+                    outcome.end,
+                    outcome.epochs,
+                    *results.values(trial.number).values(),
+                    loss,
+                    *(outcome.metrics.get(name, "") for name in metrics),
+                ]
+            )

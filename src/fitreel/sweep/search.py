@@ -1,0 +1,129 @@
+"""The search: batches asked for, trained, told, in an order that no engine changes."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from fitreel.dataset import Dataset
+from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
+from fitreel.sweep.settings import SweepSettings, with_values
+from fitreel.sweep.trials import Batch, Outcome, Trial
+from fitreel.text import shown
+
+if TYPE_CHECKING:
+    from fitreel.sweep.study import Study
+
+
+def open_study(settings: SweepSettings) -> "Study":
+    """Begin a study; ModuleNotFoundError names the extra where Optuna is not installed."""
+    try:
+        from fitreel.sweep.study import Study
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"a sweep needs {error.name}: pip install 'fitreel[sweep]'"
+        ) from None
+    return Study(settings)
+
+
+class Engine(Protocol):
+    """What trains batches."""
+
+    parallel: int  # batches under way at once
+
+    def submit(self, batch: Batch) -> Any:
+        """Begin a batch; give what ``outcomes`` takes."""
+
+    def outcomes(self, submitted: Any) -> list[Outcome]:
+        """Wait for what came of a batch."""
+
+
+class LocalEngine:
+    """Train in this process, one batch after the other."""
+
+    parallel = 1
+
+    def submit(self, batch: Batch) -> Batch:
+        """Leave it until it is waited for."""
+        return batch
+
+    def outcomes(self, submitted: Batch) -> list[Outcome]:
+        """Train it."""
+        return submitted.train()
+
+
+@dataclass(frozen=True)
+class Search:
+    """Say what is searched, and on which points."""
+
+    settings: SweepSettings
+    dataset: Dataset
+    data: DataSettings
+    base: TrainingSettings  # what trials share
+    evaluation: EvaluationSettings
+
+    def run(
+        self, study: "Study", engine: Engine, known: Mapping[int, Outcome]
+    ) -> Iterator[list[tuple[Trial, Outcome]]]:
+        """Give every batch's trials and outcomes, in order; ``known`` ones are not trained again.
+
+        A batch is asked for when the one ``engine.parallel`` before it was told, however fast the
+        others are: so the choice depends on the seed alone, and an interrupted search that is
+        begun again asks the same.
+        """
+        waiting = deque[tuple[list[Trial], Any]]()
+        for first in range(0, self.settings.count, self.settings.batch_size):
+            if len(waiting) == engine.parallel:
+                yield from self._finish(study, engine, known, waiting.popleft())
+            trials = self._ask(study, first)
+            is_new = any(trial.number not in known for trial in trials)
+            waiting.append((trials, engine.submit(self._batch(trials)) if is_new else None))
+        for each in waiting:
+            yield from self._finish(study, engine, known, each)
+
+    def _ask(self, study: "Study", first: int) -> list[Trial]:
+        count = min(self.settings.batch_size, self.settings.count - first)
+        trials = []
+        for number, values in enumerate(study.ask(count), start=first):
+            settings = with_values(self.base, values)
+            trials.append(Trial(number, settings, self.settings.step(settings.epochs)))
+        return trials
+
+    def _batch(self, trials: Sequence[Trial]) -> Batch:
+        prune, device = self.settings.prune == "on", self.settings.device
+        return Batch(self.dataset, self.data, self.evaluation, trials, prune, device)
+
+    def _finish(
+        self,
+        study: "Study",
+        engine: Engine,
+        known: Mapping[int, Outcome],
+        under_way: tuple[list[Trial], Any],
+    ) -> Iterator[list[tuple[Trial, Outcome]]]:
+        trials, submitted = under_way
+        found = [] if submitted is None else engine.outcomes(submitted)
+        fresh = {outcome.number: outcome for outcome in found} | dict(known)
+        outcomes = [fresh[trial.number] for trial in trials]
+        yield list(zip(trials, outcomes, strict=True))
+        study.tell(outcomes)  # after whoever got them has kept them
+
+
+def open_engine(settings: SweepSettings) -> Engine:
+    """Begin what the settings name; ValueError or ConnectionError where it is not to be had."""
+    if settings.engine == "ray":
+        from fitreel.sweep.cluster import RayEngine
+
+        return RayEngine(settings.address, settings.parallel)
+    check_device(settings.device)
+    return LocalEngine()
+
+
+def check_device(name: str) -> None:
+    """Put a number there; ValueError if torch knows no such device, or cannot reach it."""
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"device '{shown(name)}' cannot be used: {reason}") from None

@@ -1,0 +1,162 @@
+"""The study: Optuna chooses what to try, asked for a batch and told a batch.
+
+The only module that imports Optuna. It asks a study in memory, and copies what was told into the
+database: there every question would be six transactions.
+"""
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, product
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.exceptions import StorageInternalError
+from optuna.importance import FanovaImportanceEvaluator
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+)
+from optuna.trial import TrialState, create_trial
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from fitreel.comparison.runs import higher_is_better
+from fitreel.sweep.settings import SweepSettings
+from fitreel.sweep.space import KINDS, Dimension
+from fitreel.sweep.trials import Outcome
+
+STATES = {
+    "finished": TrialState.COMPLETE,
+    "diverged": TrialState.FAIL,
+    "pruned": TrialState.PRUNED,
+}
+
+
+class Study:
+    """A search under way: what was asked, and what was told."""
+
+    def __init__(self, settings: SweepSettings) -> None:
+        """Begin one; the same answers always bring the same questions."""
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._metric = settings.metric
+        self._distributions = {each.name: _distribution(each) for each in settings.dimensions}
+        self._direction: Literal["maximize", "minimize"] = (
+            "maximize" if higher_is_better(settings.metric) else "minimize"
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Optuna calls experimental
+            self._study = optuna.create_study(sampler=_sampler(settings), direction=self._direction)
+        # Optuna's own grid stops a study by an error where it is asked and told.
+        self._points = _grid(settings) if settings.sampler == "grid" else None
+        self._asked: list[optuna.Trial] = []
+        self._told = 0
+        self._kept: optuna.Study | None = None
+        self._kept_count = 0
+
+    def keep_in(self, url: str, directory: Path, name: str) -> None:
+        """Copy it into a database from now on, below a name that may be there already.
+
+        The path of an SQLite file counts from ``directory``. Raises ConnectionError where the
+        database cannot be opened.
+        """
+        try:
+            place = make_url(url)
+            if place.drivername.startswith("sqlite"):
+                place = place.set(database=str(directory / (place.database or "")))
+            self._kept = optuna.create_study(
+                storage=place.render_as_string(hide_password=False),
+                study_name=name,
+                direction=self._direction,
+                load_if_exists=True,
+            )
+            self._kept_count = len(self._kept.get_trials(deepcopy=False))
+        except (SQLAlchemyError, ImportError, StorageInternalError) as error:
+            what = str(error).partition("\n")[0]
+            raise ConnectionError(f"the study cannot be kept: {what}") from None
+
+    def ask(self, count: int) -> list[dict[str, Any]]:
+        """Choose the values of so many trials, before anything is known of them."""
+        for point in islice(self._points or (), count):
+            self._study.enqueue_trial(point)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            asked = [self._study.ask(self._distributions) for _ in range(count)]
+        self._asked += asked
+        return [dict(trial.params) for trial in asked]
+
+    def tell(self, outcomes: Iterable[Outcome]) -> None:
+        """Say what came of the next ones, in the order in which they were asked."""
+        for outcome in outcomes:
+            trial = self._asked[outcome.number]
+            value = outcome.metrics.get(self._metric) if outcome.end == "finished" else None
+            if outcome.end == "pruned":
+                trial.report(float(outcome.curve[-1]), outcome.epochs)
+            self._study.tell(trial, value, state=STATES[outcome.end])
+            self._told += 1
+        self._copy()
+
+    def _copy(self) -> None:
+        if self._kept is None:
+            return
+        known: Sequence[optuna.trial.FrozenTrial] = self._study.get_trials(deepcopy=False)
+        for trial in known[self._kept_count : self._told]:
+            self._kept.add_trial(
+                create_trial(
+                    state=trial.state,
+                    value=trial.value,
+                    params=trial.params,
+                    distributions=trial.distributions,
+                    intermediate_values=trial.intermediate_values,
+                )
+            )
+        self._kept_count = max(self._kept_count, self._told)
+
+    def importances(self) -> dict[str, float]:
+        """Say how much each setting decides, most first; they add up to 1.
+
+        Nothing where too few trials finished to tell.
+        """
+        try:
+            found = optuna.importance.get_param_importances(
+                self._study, evaluator=FanovaImportanceEvaluator(seed=0)
+            )
+        except (ValueError, RuntimeError):
+            return {}
+        return {name: float(share) for name, share in found.items()}
+
+
+def _distribution(dimension: Dimension) -> BaseDistribution:
+    if dimension.values:
+        return CategoricalDistribution(dimension.values)
+    if KINDS[dimension.name] is int:
+        return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.is_log)
+    return FloatDistribution(dimension.low, dimension.high, log=dimension.is_log)
+
+
+def _grid(settings: SweepSettings) -> Iterator[dict[str, Any]]:
+    names = [each.name for each in settings.dimensions]
+    for values in product(*(each.grid for each in settings.dimensions)):
+        yield dict(zip(names, values, strict=True))
+
+
+def _sampler(settings: SweepSettings) -> BaseSampler:
+    seed = settings.sweep_seed
+    match settings.sampler:
+        case "qmc":
+            return QMCSampler(seed=seed, scramble=True)
+        case "tpe":
+            # The liar keeps the trials of a batch, which know nothing of each other, apart.
+            return TPESampler(seed=seed, multivariate=True, constant_liar=True)
+        case "cmaes":
+            return CmaEsSampler(seed=seed)
+    return RandomSampler(seed=seed)

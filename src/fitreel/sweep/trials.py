@@ -1,0 +1,142 @@
+"""The trials: what a batch of them is given, and what comes of each, as plain data."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fitreel.batch import fit_many
+from fitreel.checkpoints import pack, unpack
+from fitreel.dataset import Dataset
+from fitreel.evaluation import evaluate_many
+from fitreel.network import Weights
+from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
+from fitreel.sweep.halving import rungs, worse_half
+
+End = Literal["finished", "diverged", "pruned"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Hold a training that is to be tried, and the step between the points of its curve."""
+
+    number: int
+    settings: TrainingSettings
+    log_every: int
+
+    @property
+    def name(self) -> str:
+        """Name its run, as in 12-relu20-sgd-lr0.1-e1000."""
+        return f"{self.number}-{self.settings.label}"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Hold what came of a trial: a thinned curve, metrics and weights; none if it diverged.
+
+    ``times``, of its batch's start and end, are milliseconds since 1970.
+    """
+
+    number: int
+    end: End
+    epochs: int  # that were trained, with finite losses
+    log_every: int  # epochs between two points of the curve
+    curve: NDArray[np.float32]
+    metrics: dict[str, float]
+    weights: Weights | None
+    times: tuple[int, int]
+
+    def to_record(self) -> dict[str, Any]:
+        """Write it as JSON has it, exactly."""
+        weights = self.weights
+        numbers = [] if weights is None else [each.reshape(-1) for each in parts(weights)]
+        return {
+            "number": self.number,
+            "end": self.end,
+            "epochs": self.epochs,
+            "log_every": self.log_every,
+            "curve": pack(self.curve),
+            "metrics": self.metrics,
+            "weights": pack(torch.cat(numbers).numpy()) if numbers else None,
+            "activation": weights and weights.activation,
+            "times": self.times,
+        }
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> "Outcome":
+        """Read it back."""
+        weights = None
+        if record["weights"]:
+            numbers = torch.from_numpy(unpack(record["weights"]).copy())
+            rows = numbers[:-1].reshape(3, -1)  # as parts() orders them
+            weights = Weights(rows[0], rows[1], rows[2], numbers[-1], record["activation"])
+        return cls(
+            record["number"],
+            record["end"],
+            record["epochs"],
+            record["log_every"],
+            unpack(record["curve"]),
+            record["metrics"],
+            weights,
+            (record["times"][0], record["times"][1]),
+        )
+
+
+def parts(weights: Weights) -> tuple[torch.Tensor, ...]:
+    """Give the four tensors of a network in the order of its record."""
+    return weights.input_weight, weights.bias, weights.output_weight, weights.output_bias
+
+
+def curve_steps(epochs: int, step: int) -> NDArray[np.int64]:
+    """Give the epochs that the points of a curve stand at: every ``step``, first and last too."""
+    return np.unique([*range(0, epochs, step), *([epochs - 1] if epochs else [])]).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Hold all that is needed to train some trials as one, on this machine or on another."""
+
+    dataset: Dataset
+    data: DataSettings
+    evaluation: EvaluationSettings
+    trials: Sequence[Trial]
+    prune: bool
+    device: str = "cpu"
+
+    def train(self) -> list[Outcome]:
+        """Train and measure; the same outcomes whenever it is done again."""
+        start = _now()
+        settings = [trial.settings for trial in self.trials]
+        looks = rungs(max(each.epochs for each in settings)) if self.prune else []
+        trained = fit_many(
+            self.dataset, settings, rungs=looks, prune=worse_half, device=self.device
+        )
+        networks = [each.weights for each in trained if each.weights is not None]
+        measured = evaluate_many(networks, self.dataset, self.data, self.evaluation)
+        times = (start, _now())
+        outcomes = []
+        for trial, each in zip(self.trials, trained, strict=True):
+            steps = curve_steps(len(each.losses), trial.log_every)
+            curve = each.losses[steps].astype(np.float32)
+            metrics = {} if each.weights is None else next(measured)
+            outcomes.append(
+                Outcome(
+                    trial.number,
+                    each.end,
+                    len(each.losses),
+                    trial.log_every,
+                    curve,
+                    metrics,
+                    each.weights,
+                    times,
+                )
+            )
+        return outcomes
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
