@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from fitreel.sweep.results import Results
     from fitreel.sweep.search import Engine, Search
     from fitreel.sweep.study import Study
-    from fitreel.sweep.trials import Outcome, Trial
+    from fitreel.sweep.trials import End, Outcome, Trial
     from fitreel.tracking import Run
 
 FILMED = 9  # the best trials that best.gif shows
 SILENCE = 5.0  # seconds without a trial taken, until the end tells what it waits for
-ENDS = ("finished", "diverged", "pruned")
+ENDS: "tuple[End, ...]" = ("finished", "diverged", "pruned")
 
 
 def sweep(

@@ -1,5 +1,6 @@
 """The Ray engine: batches as tasks of a cluster. The only module that imports Ray."""
 
+import logging
 from typing import Any
 
 import ray
@@ -13,10 +14,10 @@ class RayEngine:
     def __init__(self, address: str, parallel: int) -> None:
         """Join the cluster; ConnectionError where there is none."""
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ConnectionError(f"no Ray cluster at {address}: {error}") from None
-        self.parallel = parallel or int(ray.cluster_resources().get("CPU", 1))
+        self.parallel = parallel or int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
         self._train = ray.remote(max_retries=-1)(Batch.train)
 
     def submit(self, batch: Batch) -> Any:
