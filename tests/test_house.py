@@ -27,6 +27,7 @@ from fitreel.settings import (
     Settings,
     TrainingSettings,
 )
+from fitreel.sweep.settings import SweepSettings
 from tests.conftest import ROOT
 
 STAGES: dict[str, list[type[Settings]]] = {
@@ -35,10 +36,12 @@ STAGES: dict[str, list[type[Settings]]] = {
     "evaluate": [EvaluationSettings],
     "animate": [FilmSettings, PlayerSettings],
 }
+SWEEP: dict[str, list[type[Settings]]] = {
+    "sweep": [DataSettings, TrainingSettings, EvaluationSettings, SweepSettings]
+}
 AFTERWARDS: dict[str, list[type[Settings]]] = {"compare": [ComparisonSettings]}
-ENTRY_POINTS = (
-    {"main": [group for groups in STAGES.values() for group in groups]} | STAGES | AFTERWARDS
-)
+MAIN = {"main": [group for groups in STAGES.values() for group in groups]}
+ENTRY_POINTS = MAIN | STAGES | SWEEP | AFTERWARDS
 LIBRARY = sorted((ROOT / "src/fitreel").rglob("*.py"))
 PIPELINE = sorted((ROOT / "pipeline").glob("*.py"))
 
@@ -140,7 +143,7 @@ def test_parameters_of_the_project_are_the_settings(project: Any, name: str) -> 
     assert command == f"python -m pipeline {stage} {options}"
 
 
-@pytest.mark.parametrize("name", ["run", *STAGES, *AFTERWARDS])
+@pytest.mark.parametrize("name", ["run", *STAGES, *SWEEP, *AFTERWARDS])
 def test_every_setting_is_an_option_explained_in_help(name: str, fitreel: Any) -> None:
     page = " ".join(re.sub(r"[│╭╮╰╯─]", " ", fitreel(name, "--help").stdout).split())
     for group in ENTRY_POINTS["main" if name == "run" else name]:
@@ -157,7 +160,7 @@ def test_every_setting_is_an_option_explained_in_help(name: str, fitreel: Any) -
 
 def test_the_stages_page_names_every_option() -> None:
     page = (ROOT / "docs/stages.md").read_text()
-    for group in [*ENTRY_POINTS["main"], ComparisonSettings]:
+    for group in [*ENTRY_POINTS["main"], ComparisonSettings, SweepSettings]:
         hints = get_type_hints(group)
         for each in fields(group):
             assert f"| `{each.name}` | {each.default} |" in page

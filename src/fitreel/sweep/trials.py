@@ -1,7 +1,8 @@
 """The trials: what a batch of them is given, and what comes of each, as plain data."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -112,9 +113,10 @@ class Batch:
         start = _now()
         settings = [trial.settings for trial in self.trials]
         looks = rungs(max(each.epochs for each in settings)) if self.prune else []
-        trained = fit_many(
-            self.dataset, settings, rungs=looks, prune=worse_half, device=self.device
-        )
+        with _one_thread():
+            trained = fit_many(
+                self.dataset, settings, rungs=looks, prune=worse_half, device=self.device
+            )
         networks = [each.weights for each in trained if each.weights is not None]
         measured = evaluate_many(networks, self.dataset, self.data, self.evaluation)
         times = (start, _now())
@@ -136,6 +138,17 @@ class Batch:
                 )
             )
         return outcomes
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Leave the other processors to whoever logs: threads that wait for a busy one stand still."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _now() -> int:

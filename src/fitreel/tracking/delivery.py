@@ -94,7 +94,7 @@ class Delivery:
         """Say how much of a call a record takes."""
         if record["kind"] in ("values", "losses"):
             return int(record.get("count", 0)) + 10
-        return BATCH // self._nested.at_once if record["kind"] == "trial" else BATCH
+        return -(-BATCH // self._nested.at_once) if record["kind"] == "trial" else BATCH
 
     def _log(self, records: list[Record]) -> None:
         params, tags, metrics = dict[str, str](), dict[str, str](), list[Metric]()

@@ -1,4 +1,4 @@
-"""The nested runs: one a trial, delivered in as few calls as MLflow's client allows."""
+"""The nested runs: one a trial, delivered with as few questions to the store as it allows."""
 
 import json
 import tempfile
@@ -18,11 +18,13 @@ from fitreel.dataset import sha256
 from fitreel.history import save_weights
 from fitreel.journal import Record
 from fitreel.sweep.trials import Outcome, curve_steps
+from fitreel.tracking.bulk import ARTIFACTS, Database, FinishedRun, is_database, run_id
 from fitreel.tracking.source import DIGESTS_TAG, FILMED_TAG, TRIAL_TAG
 from fitreel.version import __version__
 
 WEIGHTS = "weights.safetensors"
-AT_ONCE = 4  # requests to a server; a database takes one after the other
+REQUESTS = 4  # to a server, side by side
+ROWS = 64  # runs that a database takes in one transaction: 7,000 points
 
 
 class NestedRuns:
@@ -31,7 +33,6 @@ class NestedRuns:
     def __init__(self, client: MlflowClient, parent_id: str) -> None:
         self._client = client
         self._parent_id = parent_id
-        self._run_ids: dict[int, str] = {}  # of trials that this object delivered
         self._is_sure = False  # that nothing is there that this object does not know of
 
     @cached_property
@@ -46,30 +47,78 @@ class NestedRuns:
         return resolved
 
     @cached_property
+    def _database(self) -> Database | None:
+        uri = self._client.tracking_uri
+        if not is_database(uri):
+            return None
+        experiment = self._client.get_experiment(self._parent.info.experiment_id)
+        return Database(uri, experiment.experiment_id, experiment.artifact_location)
+
+    @cached_property
     def at_once(self) -> int:
-        """Say how many trials are delivered side by side."""
-        return AT_ONCE if self._client.tracking_uri.startswith("http") else 1
+        """Say how many trials are delivered together."""
+        return ROWS if is_database(self._client.tracking_uri) else REQUESTS
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self.at_once, "trial")
+        return ThreadPoolExecutor(REQUESTS, "trial")
 
     def deliver(self, records: Sequence[Record]) -> None:
-        """Log trials, each as a run of its own that is over; those there already once more."""
-        were_sure, self._is_sure = self._is_sure, False
-        found = (
-            {} if were_sure else {each["number"]: self._find(each["number"]) for each in records}
-        )
-        if len(records) == 1:
-            self._deliver(records[0], found.get(records[0]["number"]))
-        else:
-            list(
-                self._pool.map(lambda each: self._deliver(each, found.get(each["number"])), records)
-            )
+        """Log trials, each as a run of its own that is over; none of them twice."""
+        was_sure, self._is_sure = self._is_sure, False
+        with tempfile.TemporaryDirectory(prefix="fitreel-") as folder:
+            nested = [self._run(record, Path(folder)) for record in records]
+            if self._database:
+                self._write(self._database, nested, Path(folder), was_sure)
+            else:
+                list(self._pool.map(lambda run: self._ask(run, Path(folder), was_sure), nested))
         self._is_sure = True
 
-    def _find(self, number: int) -> str | None:
-        """Find the run of a trial that another process, or a call that failed, began."""
+    def _run(self, record: Record, folder: Path) -> FinishedRun:
+        """Put together all that is to be said of a trial; its weights go into the folder."""
+        outcome = Outcome.from_record(record)
+        number, its_id = outcome.number, run_id(self._parent_id, outcome.number)
+        tags = {**self._tags, **record["tags"], MLFLOW_RUN_NAME: record["name"]}
+        if outcome.weights:
+            file = folder / its_id / ARTIFACTS / WEIGHTS
+            file.parent.mkdir(parents=True)
+            save_weights(outcome.weights, file)
+            tags[DIGESTS_TAG] = json.dumps({WEIGHTS: sha256(file)})
+        return FinishedRun(
+            its_id,
+            record["name"],
+            "FAILED" if outcome.end == "diverged" else "FINISHED",
+            *outcome.times,
+            params=record["params"],
+            metrics=list(_metrics(outcome)),
+            tags=tags | {TRIAL_TAG: str(number)},
+        )
+
+    def _write(
+        self, database: Database, runs: Sequence[FinishedRun], folder: Path, is_sure: bool
+    ) -> None:
+        known = set[str]() if is_sure else database.known([run.run_id for run in runs])
+        if missing := [run for run in runs if run.run_id not in known]:
+            database.write_artifacts(folder)  # first: a run that is there is whole
+            database.write(missing)
+
+    def _ask(self, run: FinishedRun, folder: Path, is_sure: bool) -> None:
+        """Have a server log a run: three calls and an upload."""
+        found = None if is_sure else self._find(run.tags[TRIAL_TAG])
+        made = found or self._client.create_run(
+            self._parent.info.experiment_id, run.start, dict(run.tags), run.name
+        )
+        made_id = made.info.run_id
+        params = [Param(*item) for item in run.params.items()]
+        self._client.log_batch(made_id, metrics=run.metrics, params=params)
+        if (file := folder / run.run_id / ARTIFACTS / WEIGHTS).exists():
+            # Not by the client: it would ask for the run once more.
+            repository = get_artifact_repository(made.info.artifact_uri, self._client.tracking_uri)
+            repository.log_artifact(str(file))  # type: ignore[no-untyped-call]
+        self._client.set_terminated(made_id, run.status, run.end)
+
+    def _find(self, number: str) -> MlflowRun | None:
+        """Find the run of a trial that a dead process, or a call that failed, began."""
         below = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self._parent_id}'"
         runs = self._client.search_runs(
             [self._parent.info.experiment_id],
@@ -77,53 +126,21 @@ class NestedRuns:
             run_view_type=ViewType.ALL,
             max_results=1,
         )
-        return str(runs[0].info.run_id) if runs else None
-
-    def _deliver(self, record: Record, run_id: str | None) -> None:
-        outcome = Outcome.from_record(record)
-        start, end = outcome.times
-        with tempfile.TemporaryDirectory(prefix="fitreel-") as folder:
-            file = Path(folder) / WEIGHTS
-            tags = self._tags | record["tags"] | {TRIAL_TAG: str(outcome.number)}
-            if outcome.weights:
-                save_weights(outcome.weights, file)
-                tags[DIGESTS_TAG] = json.dumps({WEIGHTS: sha256(file)})
-            if run_id is None:
-                tags[MLFLOW_RUN_NAME] = record["name"]
-                run = self._client.create_run(
-                    self._parent.info.experiment_id, start, tags, record["name"]
-                )
-            else:
-                run = self._client.get_run(run_id)
-            run_id = run.info.run_id
-            self._client.log_batch(
-                run_id,
-                metrics=list(_metrics(outcome)),
-                params=[Param(*item) for item in record["params"].items()],
-            )
-            if outcome.weights:
-                # Not by the client: it would ask for the run once more.
-                repository = get_artifact_repository(
-                    run.info.artifact_uri, self._client.tracking_uri
-                )
-                repository.log_artifact(str(file))  # type: ignore[no-untyped-call]
-        status = "FAILED" if outcome.end == "diverged" else "FINISHED"
-        self._client.set_terminated(run_id, status, end)
-        self._run_ids[outcome.number] = run_id
+        return runs[0] if runs else None
 
     def log_artifacts(self, record: Record, folder: Path) -> None:
-        """Log files of a trial."""
-        run_id = self._run_ids.get(record["number"]) or self._find(record["number"])
-        if run_id is None:  # somebody deleted it for good
+        """Log the files of a film with its trial."""
+        run = self._find(str(record["number"]))
+        if run is None:  # somebody deleted it for good
             return
-        self._client.log_artifacts(run_id, str(folder), record["to"])
-        self._client.set_tag(run_id, FILMED_TAG, "yes")
+        self._client.log_artifacts(run.info.run_id, str(folder), record["to"])
+        self._client.set_tag(run.info.run_id, FILMED_TAG, "yes")
 
 
 def _metrics(outcome: Outcome) -> Iterator[Metric]:
     """Make the curve's points and the metrics, the last first.
 
-    A database compares each with the latest that it knows of its key: so it is replaced never.
+    MLflow compares each with the latest that it knows of its key, and need not replace that.
     """
     start, end = outcome.times
     steps = curve_steps(outcome.epochs, outcome.log_every).tolist()

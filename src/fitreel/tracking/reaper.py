@@ -15,6 +15,7 @@ from fitreel.settings import (
     FilmSettings,
     TrainingSettings,
 )
+from fitreel.sweep.settings import SweepSettings
 from fitreel.tracking.process import HOST_TAG, PROCESS_TAG, is_alive, silence
 from fitreel.tracking.tracker import Tracker
 
@@ -25,6 +26,7 @@ SETTINGS = {
     "evaluate": EvaluationSettings,
     "animate": FilmSettings,
     "compare": ComparisonSettings,
+    "sweep": SweepSettings,
 }
 
 
