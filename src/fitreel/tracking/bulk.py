@@ -99,7 +99,7 @@ class Database:
 
 def run_id(parent_id: str, number: int) -> str:
     """Name a nested run: the same whenever its trial is delivered."""
-    return uuid.uuid5(uuid.UUID(parent_id), str(number)).hex
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{parent_id}/{number}").hex
 
 
 def _texts(run: FinishedRun, texts: Mapping[str, str]) -> Iterator[dict[str, object]]:

@@ -1,0 +1,99 @@
+"""The search space: what it reads, and what it says of what it cannot read."""
+
+import pytest
+
+from fitreel.settings import TrainingSettings
+from fitreel.sweep.settings import SweepSettings, with_values
+from fitreel.sweep.space import Dimension, count_points, parse_space
+
+
+def test_ranges_and_choices() -> None:
+    space = parse_space("lr=log:1e-3:0.5 hidden=int:2:64 activation=relu|tanh seed=0|1|2")
+    assert space == (
+        Dimension("lr", (), 1e-3, 0.5, is_log=True),
+        Dimension("hidden", (), 2, 64),
+        Dimension("activation", ("relu", "tanh")),
+        Dimension("seed", (0, 1, 2)),
+    )
+    assert [each.is_range for each in space] == [True, True, False, False]
+
+
+def test_a_count_chooses_values_evenly_on_the_scale() -> None:
+    (rates,) = parse_space("lr=log:0.001:0.1:5")
+    assert rates.values == (0.001, 0.00316228, 0.01, 0.0316228, 0.1)
+    (widths,) = parse_space("hidden=log:4:64:5")
+    assert widths.values == (4, 8, 16, 32, 64)
+    (few,) = parse_space("hidden=int:1:3:10")
+    assert few.values == (1, 2, 3)
+    (linear,) = parse_space("lr=float:0.1:0.5:3")
+    assert linear.values == (0.1, 0.3, 0.5)
+
+
+def test_whole_numbers_are_a_grid_without_a_count() -> None:
+    assert count_points(parse_space("hidden=int:2:64 seed=0|1|2")) == 63 * 3
+
+
+BAD = {
+    "": "it is empty",
+    "lr": "'lr' lacks a range or choices",
+    "rate=1|2": "'rate' is none of these",
+    "noise=float:0:1": "a sweep varies hidden, activation, optimizer, lr, epochs, seed;",
+    "frame_every=1|2": "'frame_every' is none of these",
+    "lr=log:0.5:0.1": "lr must rise from its first end to its second",
+    "lr=log:0.1:0.1": "lr must rise",
+    "lr=log:0:1": "lr: a log scale begins above 0; got 0",
+    "seed=log:0:9": "seed: a log scale begins above 0",
+    "lr=float:0:1": "lr: lr must be above 0",
+    "lr=float:fast:1": "lr: 'fast' is not a valid float",
+    "lr=float:nan:1": "lr: lr must be finite",
+    "lr=0.1|": "lr has an empty choice: '0.1|'",
+    "activation=": "activation has an empty choice",
+    "activation=relu|step": "activation: activation must be one of relu, tanh, sigmoid, gelu",
+    "activation=int:1:2": "activation takes choices, as in relu|tanh",
+    "hidden=float:1:2": "hidden takes one of int, log; got 'float'",
+    "lr=int:1:2": "lr takes one of float, log; got 'int'",
+    "hidden=int:2": "hidden=int: takes LOW:HIGH or LOW:HIGH:COUNT",
+    "hidden=int:2:9:1": "hidden can have from 2 to 10,000 values; got '1'",
+    "hidden=int:2:9:many": "hidden can have from 2 to 10,000 values; got 'many'",
+    "hidden=int:2:9999": "hidden: hidden must be from 1 to 4,096",
+    "hidden=2|2": "hidden has a choice twice",
+    "lr=0.1|0.2 lr=0.3|0.4": "lr is named twice",
+    "seed=" + "0|" * 2000: "it has 4,005 characters; 2,000 are the most",
+    "lr=\x1b[2J:1:2": r"got '\x1b[2J'",
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_what_cannot_be_read_is_told_in_a_line(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^space: ") as raised:
+        SweepSettings(space=text)
+    assert BAD[text] in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_grid_must_fit_its_trials() -> None:
+    grid = SweepSettings(sampler="grid", space="hidden=int:2:5 seed=0|1", trials=100)
+    assert grid.count == 8
+    with pytest.raises(ValueError, match="the grid has 12,096,000 points, more than"):
+        SweepSettings(sampler="grid", space="hidden=int:2:64 seed=int:1:192000")
+    with pytest.raises(ValueError, match=r"lr to try, as in lr=log:0\.001:0\.5:5"):
+        SweepSettings(sampler="grid")
+
+
+def test_cmaes_needs_ranges() -> None:
+    with pytest.raises(ValueError, match="cmaes needs two ranges or more"):
+        SweepSettings(sampler="cmaes", space="lr=log:1e-3:0.5 seed=0|1")
+
+
+def test_what_the_settings_choose_themselves() -> None:
+    assert [SweepSettings().step(epochs) for epochs in (1, 100, 1000, 12345)] == [1, 1, 10, 123]
+    assert SweepSettings(log_every=7).step(1000) == 7
+    assert SweepSettings().batch_size == 256
+    assert SweepSettings(sampler="tpe").batch_size == 32
+    assert SweepSettings(batch=9).batch_size == 9
+    assert SweepSettings(trials=7).label == "sweep-lr-hidden-random-7"
+
+
+def test_values_are_put_into_what_trials_share() -> None:
+    base = TrainingSettings(epochs=50, lr=0.3)
+    assert with_values(base, {"lr": 0.2}) == TrainingSettings(epochs=50, lr=0.2)

@@ -1,0 +1,78 @@
+"""Trials: trained and measured as one batch, each as if it were alone; kept exactly."""
+
+import json
+
+import numpy as np
+import pytest
+
+from fitreel.dataset import Dataset
+from fitreel.evaluation import evaluate
+from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
+from fitreel.sweep.trials import Batch, Outcome, Trial, curve_steps
+from fitreel.training import fit
+
+MEASURE = (DataSettings(), EvaluationSettings(200))
+
+
+def batch(dataset: Dataset, *settings: TrainingSettings, prune: bool = False) -> list[Outcome]:
+    trials = [Trial(number, each, 10) for number, each in enumerate(settings)]
+    return Batch(dataset, *MEASURE, trials, prune).train()
+
+
+def test_a_trial_is_what_it_would_be_alone(dataset: Dataset) -> None:
+    settings = [TrainingSettings(epochs=75, lr=0.05), TrainingSettings(epochs=30, hidden=5)]
+    for outcome, each in zip(batch(dataset, *settings), settings, strict=True):
+        network, history = fit(dataset, each)
+        assert (outcome.end, outcome.epochs) == ("finished", each.epochs)
+        steps = [*range(0, each.epochs, 10), each.epochs - 1]
+        assert outcome.curve == pytest.approx(history.losses[steps], rel=1e-4)
+        assert outcome.metrics == pytest.approx(
+            evaluate(network.weights(), dataset, *MEASURE), rel=1e-3
+        )
+
+
+def test_curves_have_their_first_and_last_point() -> None:
+    assert curve_steps(75, 10).tolist() == [0, 10, 20, 30, 40, 50, 60, 70, 74]
+    assert curve_steps(3, 1).tolist() == [0, 1, 2]
+    assert curve_steps(3, 100).tolist() == [0, 2]
+    assert curve_steps(1, 100).tolist() == [0]
+    assert curve_steps(0, 1).tolist() == []
+
+
+def test_one_that_diverges_harms_no_other(dataset: Dataset) -> None:
+    tame, wild = TrainingSettings(epochs=60), TrainingSettings(epochs=60, lr=1e5)
+    (alone,), (diverged, other) = batch(dataset, tame), batch(dataset, wild, tame)
+    assert diverged.end == "diverged"
+    assert 0 < diverged.epochs < 60
+    assert len(diverged.curve) == len(curve_steps(diverged.epochs, 10))
+    assert np.isfinite(diverged.curve).all()
+    assert (diverged.metrics, diverged.weights) == ({}, None)
+    assert other.metrics == alone.metrics
+
+
+def test_pruning_leaves_one_of_sixteen_to_the_end(dataset: Dataset) -> None:
+    settings = [TrainingSettings(epochs=160, lr=0.002 * 1.3**k) for k in range(16)]
+    outcomes = batch(dataset, *settings, prune=True)
+    ends = [outcome.epochs for outcome in outcomes]
+    assert sorted(ends) == [10] * 8 + [20] * 4 + [40] * 2 + [80] + [160]
+    (winner,) = (outcome for outcome in outcomes if outcome.end == "finished")
+    assert winner.curve[1] == min(outcome.curve[1] for outcome in outcomes)
+
+
+@pytest.mark.parametrize("hidden", [1, 20])
+def test_a_record_brings_an_outcome_back_exactly(dataset: Dataset, hidden: int) -> None:
+    settings = [TrainingSettings(epochs=20, hidden=hidden), TrainingSettings(epochs=20, lr=1e6)]
+    for outcome in batch(dataset, *settings):
+        again = Outcome.from_record(json.loads(json.dumps(outcome.to_record())))
+        assert (again.number, again.end, again.epochs) == (
+            outcome.number,
+            outcome.end,
+            outcome.epochs,
+        )
+        assert np.array_equal(again.curve, outcome.curve)
+        assert (again.metrics, again.times) == (outcome.metrics, outcome.times)
+        assert (again.weights is None) == (outcome.weights is None)
+        if again.weights and outcome.weights:
+            for name in ("input_weight", "bias", "output_weight", "output_bias"):
+                assert getattr(again.weights, name).equal(getattr(outcome.weights, name))
+            assert again.weights.activation == outcome.weights.activation
