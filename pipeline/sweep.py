@@ -42,7 +42,7 @@ def sweep(
         go_on(resume, session)
         return
     engine = fitreel.open_engine(settings)
-    study = fitreel.open_study(settings)
+    study, archive = fitreel.open_study(settings, session.directory)
     source = session.source_or_none()
     if session.is_new and source and source.has_dataset:
         raise ValueError(f"run {source.run_id} is an experiment already; leave --run out")
@@ -55,7 +55,7 @@ def sweep(
         run.set_name(settings.label)
         run.set_tags({"fitreel.kind": "sweep"})
         dataset = generate.stage(run, data)
-        study.keep_in(settings.storage, session.directory, f"fitreel-{run.run_id}")
+        study.archive_in(archive, f"fitreel-{run.run_id}")
         search = fitreel.Search(settings, dataset, data, training, evaluation)
         with run.stage("sweep"):
             found.append(stage(run, search, study, engine))

@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 
 from fitreel.dataset import Dataset
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
+from fitreel.sweep.archive import Archive
 from fitreel.sweep.search import Engine, LocalEngine, Search, check_device, open_engine
 from fitreel.sweep.settings import SamplerName, SweepSettings
 from fitreel.sweep.study import Study
@@ -122,7 +123,7 @@ def test_a_learning_sampler_asks_the_same_with_as_many_under_way(dataset: Datase
 def test_the_study_is_kept_in_a_database(dataset: Dataset, tmp_path: Path) -> None:
     of = settings("tpe", prune="on", space="lr=0.05|8e5|9e5|1e6 hidden=int:2:30")
     study = Study(of)
-    study.keep_in("sqlite:///study.db", tmp_path, "mine")
+    study.archive_in(Archive("sqlite:///study.db", tmp_path), "mine")
     pairs = [pair for batch in search(dataset, of).run(study, LocalEngine(), {}) for pair in batch]
     kept = optuna.load_study(study_name="mine", storage=f"sqlite:///{tmp_path}/study.db")
     states = {
@@ -142,7 +143,7 @@ def test_the_study_is_kept_in_a_database(dataset: Dataset, tmp_path: Path) -> No
             }
     # Begun again it goes on below the same name, and nothing is there twice.
     again = Study(of)
-    again.keep_in(f"sqlite:///{tmp_path}/study.db", tmp_path, "mine")
+    again.archive_in(Archive(f"sqlite:///{tmp_path}/study.db", Path("elsewhere")), "mine")
     known = dict(enumerate(outcome for _, outcome in pairs[:8]))
     list(search(dataset, of).run(again, LocalEngine(), known))
     assert len(optuna.load_study(study_name="mine", storage=kept._storage).trials) == 24
@@ -151,7 +152,7 @@ def test_the_study_is_kept_in_a_database(dataset: Dataset, tmp_path: Path) -> No
 @pytest.mark.parametrize("url", ["postgresql+nothing://there/db", "sqlite:////nowhere/at/all.db"])
 def test_a_database_that_cannot_be_opened(url: str, tmp_path: Path) -> None:
     with pytest.raises(ConnectionError, match=r"^the study cannot be kept: ") as raised:
-        Study(settings()).keep_in(url, tmp_path, "mine")
+        Archive(url, tmp_path)
     assert "\n" not in str(raised.value)
 
 

@@ -55,7 +55,10 @@ class SweepSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         dimensions = self.dimensions
-        check_uri(self.storage)
+        try:
+            check_uri(self.storage)
+        except ValueError as error:
+            raise ValueError(f"storage: {error}") from None
         if self.sampler == "grid" and (points := count_points(dimensions)) > self.trials:
             raise ValueError(
                 f"space: the grid has {points:,} points, more than {self.trials:,} trials"

@@ -1,15 +1,9 @@
-"""The study: Optuna chooses what to try, asked for a batch and told a batch.
-
-The only module that imports Optuna. It asks a study in memory, and copies what was told into the
-database: there every question would be six transactions.
-"""
+"""The study: Optuna chooses what to try, asked for a batch and told a batch."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from itertools import islice, product
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.distributions import (
@@ -18,7 +12,6 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.exceptions import StorageInternalError
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.samplers import (
     BaseSampler,
@@ -27,13 +20,10 @@ from optuna.samplers import (
     RandomSampler,
     TPESampler,
 )
-from optuna.storages import RDBStorage
-from optuna.trial import TrialState, create_trial
-from sqlalchemy import make_url
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import scoped_session, sessionmaker
+from optuna.trial import TrialState
 
 from fitreel.comparison.runs import higher_is_better
+from fitreel.sweep.archive import Archive
 from fitreel.sweep.settings import SweepSettings
 from fitreel.sweep.space import KINDS, Dimension
 from fitreel.sweep.trials import Outcome
@@ -53,40 +43,22 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._metric = settings.metric
         self._distributions = {each.name: _distribution(each) for each in settings.dimensions}
-        self._direction: Literal["maximize", "minimize"] = (
-            "maximize" if higher_is_better(settings.metric) else "minimize"
-        )
+        higher = higher_is_better(settings.metric)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Optuna calls experimental
-            self._study = optuna.create_study(sampler=_sampler(settings), direction=self._direction)
+            self._study = optuna.create_study(
+                sampler=_sampler(settings), direction="maximize" if higher else "minimize"
+            )
         # Optuna's own grid stops a study by an error where it is asked and told.
         self._points = _grid(settings) if settings.sampler == "grid" else None
         self._asked: list[optuna.Trial] = []
         self._told = 0
-        self._kept: optuna.Study | None = None
-        self._kept_count = 0
+        self._archive: Archive | None = None
 
-    def keep_in(self, url: str, directory: Path, name: str) -> None:
-        """Copy it into a database from now on, below a name that may be there already.
-
-        The path of an SQLite file counts from ``directory``. Raises ConnectionError where the
-        database cannot be opened.
-        """
-        try:
-            place = make_url(url)
-            if place.drivername.startswith("sqlite"):
-                place = place.set(database=str(directory / (place.database or "")))
-            self._storage = RDBStorage(place.render_as_string(hide_password=False))
-            self._kept = optuna.create_study(
-                storage=self._storage,
-                study_name=name,
-                direction=self._direction,
-                load_if_exists=True,
-            )
-            self._kept_count = len(self._kept.get_trials(deepcopy=False))
-        except (SQLAlchemyError, ImportError, StorageInternalError) as error:
-            what = str(error).partition("\n")[0]
-            raise ConnectionError(f"the study cannot be kept: {what}") from None
+    def archive_in(self, archive: Archive, name: str) -> None:
+        """Copy what is told into an archive from now on."""
+        archive.begin(name, self._study.direction)
+        self._archive = archive
 
     def ask(self, count: int) -> list[dict[str, Any]]:
         """Choose the values of so many trials, before anything is known of them."""
@@ -107,38 +79,8 @@ class Study:
                 trial.report(float(outcome.curve[-1]), outcome.epochs)
             self._study.tell(trial, value, state=STATES[outcome.end])
             self._told += 1
-        self._copy()
-
-    def _copy(self) -> None:
-        if self._kept is None:
-            return
-        known: Sequence[optuna.trial.FrozenTrial] = self._study.get_trials(deepcopy=False)
-        with self._one_transaction():
-            for trial in known[self._kept_count : self._told]:
-                # Without what its sampler remembers, which may be a pickle.
-                self._kept.add_trial(
-                    create_trial(
-                        state=trial.state,
-                        value=trial.value,
-                        params=trial.params,
-                        distributions=trial.distributions,
-                        intermediate_values=trial.intermediate_values,
-                    )
-                )
-        self._kept_count = max(self._kept_count, self._told)
-
-    @contextmanager
-    def _one_transaction(self) -> Iterator[None]:
-        """Commit once a batch what Optuna would commit once a trial."""
-        own = self._storage.scoped_session
-        with self._storage.engine.begin() as connection:
-            joined = sessionmaker(connection, join_transaction_mode="rollback_only")
-            self._storage.scoped_session = scoped_session(joined)
-            try:
-                yield
-            finally:
-                self._storage.scoped_session.remove()
-                self._storage.scoped_session = own
+        if self._archive:
+            self._archive.extend(self._study.get_trials(deepcopy=False)[: self._told])
 
     def importances(self) -> dict[str, float]:
         """Say how much each setting decides, most first; they add up to 1.

@@ -1,0 +1,376 @@
+"""A sweep from its command to its runs: whole, once, and gone on with wherever it died."""
+
+import csv
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import mlflow.pyfunc
+import numpy as np
+import optuna
+import pandas as pd
+import psutil
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+from PIL import Image
+
+from fitreel.history import load_weights
+from tests import processes
+from tests.conftest import Command, environment
+from tests.faults import client, runs, wait_until
+from tests.servers import Server
+
+SPACE = ("--space", "lr=log:1e-3:0.5", "--space", "hidden=int:2:20 activation=relu|tanh")
+SHORT = ("sweep", "--epochs", "60", "--trials", "24", "--batch", "8", *SPACE)
+
+
+def split(found: list[Run]) -> tuple[Run, dict[int, Run]]:
+    """Give the one sweep there is, and its trials by number, each there once."""
+    (parent,) = [run for run in found if run.data.tags.get("fitreel.kind") == "sweep"]
+    below = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    trials = {int(run.data.tags["fitreel.trial"]): run for run in below}
+    assert len(below) == len(trials)
+    return parent, trials
+
+
+def substance(store: MlflowClient, trials: dict[int, Run]) -> dict[int, Any]:
+    """Give what must be the same however often a sweep was interrupted."""
+    return {
+        number: (
+            run.info.run_name,
+            run.info.status,
+            run.data.params,
+            run.data.metrics,
+            [(p.step, p.value) for p in store.get_metric_history(run.info.run_id, "loss")],
+            sorted(each.path for each in store.list_artifacts(run.info.run_id)),
+        )
+        for number, run in sorted(trials.items())
+    }
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which a sweep was done."""
+    path = tmp_path_factory.mktemp("swept")
+    arguments = (*SHORT, "--sampler", "tpe", "--prune", "on", "--seed", "3")
+    code, output, errors = processes.run(*arguments, directory=path, FITREEL_SPOOL=f"{path}/spool")
+    assert code == 0, errors
+    assert not list(path.glob("spool/*/journal"))
+    assert split(runs(client(path)))[0].info.run_id == output.strip()
+    return path
+
+
+def test_every_trial_is_a_run_below_the_sweep(directory: Path) -> None:
+    store = client(directory)
+    parent, trials = split(runs(store))
+    assert sorted(trials) == list(range(24))
+    ends = {"finished": 0, "pruned": 0}
+    for number, run in trials.items():
+        assert run.info.status == "FINISHED"
+        assert run.data.params.items() >= {("epochs", "60"), ("seed", "3"), ("noise", "0.2")}
+        settings = run.data.params
+        assert run.info.run_name == (
+            f"{number}-{settings['activation']}{settings['hidden']}-sgd-"
+            f"lr{float(settings['lr']):g}-e60-seed3"
+        )
+        steps = sorted(p.step for p in store.get_metric_history(run.info.run_id, "loss"))
+        pruned = run.data.tags.get("fitreel.pruned_epoch")
+        assert steps == list(range(int(pruned or 60)))
+        ends["pruned" if pruned else "finished"] += 1
+        assert run.data.metrics.keys() >= {"loss", "train_mse", "test_mse", "test_r2"}
+        weights = Path(store.download_artifacts(run.info.run_id, "weights.safetensors"))
+        assert len(load_weights(weights).bias) == int(settings["hidden"])
+    assert ends == {"finished": 3, "pruned": 21}  # three batches, a winner each
+    assert {name: parent.data.metrics[name] for name in ends} == ends
+
+
+def test_the_sweep_has_what_it_came_to(directory: Path, tmp_path: Path) -> None:
+    store = client(directory)
+    parent, trials = split(runs(store))
+    assert parent.info.status == "FINISHED"
+    assert parent.info.run_name == "sweep-lr-hidden-activation-tpe-24"
+    finished = [run for run in trials.values() if "fitreel.pruned_epoch" not in run.data.tags]
+    best = min(finished, key=lambda run: run.data.metrics["test_mse"])
+    assert parent.data.tags["fitreel.best_trial"] == best.data.tags["fitreel.trial"]
+    for name in ("lr", "hidden", "activation"):
+        assert parent.data.params[f"best_{name}"] == best.data.params[name]
+        assert name not in parent.data.params
+    assert parent.data.metrics["best_test_mse"] == best.data.metrics["test_mse"]
+    assert parent.data.params.items() >= {("sampler", "tpe"), ("trials", "24"), ("epochs", "60")}
+    assert "storage" not in parent.data.params
+    files = {each.path for each in store.list_artifacts(parent.info.run_id)}
+    assert files >= {"trials.csv", "best.gif", "weights.safetensors", "data"}
+    note = parent.data.tags["mlflow.note.content"]
+    assert f"|{best.data.tags['fitreel.trial']}&emsp;|" in note
+    assert f"![best.gif](get-artifact?path=best.gif&run_uuid={parent.info.run_id})" in note
+
+    table = Path(store.download_artifacts(parent.info.run_id, "trials.csv", str(tmp_path)))
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["trial"]) for row in rows] == list(range(24))
+    for row in rows:
+        run = trials[int(row["trial"])]
+        assert row["run"] == run.info.run_name
+        assert row["lr"] == run.data.params["lr"]
+        assert float(row["test_mse"]) == run.data.metrics["test_mse"]
+
+    predict = mlflow.pyfunc.load_model(model(store, parent))
+    assert np.isfinite(predict.predict(pd.DataFrame({"x": [0.0, 0.5]}))).all()
+
+
+def model(store: MlflowClient, run: Run) -> str:
+    (found,) = store.search_logged_models(
+        [run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"
+    )
+    return str(found.artifact_location)
+
+
+def test_the_film_shows_the_best_in_step(directory: Path, tmp_path: Path) -> None:
+    store = client(directory)
+    parent, trials = split(runs(store))
+    film = store.download_artifacts(parent.info.run_id, "best.gif", str(tmp_path))
+    frames = iio.imread(film)
+    assert len(frames) == 12  # of 60 epochs each fifth
+    red = (frames[..., 0] > 200) & (frames[..., 1] < 60) & (frames[..., 2] < 60)
+    assert red.sum(axis=(1, 2)).min() > 500
+    filmed = [number for number, run in trials.items() if "fitreel.filmed" in run.data.tags]
+    finished = [
+        number for number, run in trials.items() if "fitreel.pruned_epoch" not in run.data.tags
+    ]
+    assert sorted(filmed) == sorted(finished)
+
+
+def test_its_study_is_optunas(directory: Path) -> None:
+    store = client(directory)
+    parent, trials = split(runs(store))
+    name = f"fitreel-{parent.info.run_id}"
+    study = optuna.load_study(study_name=name, storage=f"sqlite:///{directory}/optuna.db")
+    assert len(study.trials) == 24
+    assert study.best_trial.number == int(parent.data.tags["fitreel.best_trial"])
+    assert study.best_value == parent.data.metrics["best_test_mse"]
+    for trial in study.trials:
+        run = trials[trial.number]
+        assert {name: str(value) for name, value in trial.params.items()} == {
+            name: run.data.params[name] for name in trial.params
+        }
+
+
+def test_its_best_trials_are_compared_and_filmed_like_any_run(directory: Path) -> None:
+    code, output, errors = processes.run(
+        "compare", "--best", "3", directory=directory, FITREEL_SPOOL=f"{directory}/spool"
+    )
+    assert code == 0, errors
+    assert "left out" not in errors
+    store = client(directory)
+    best = int(split(runs(store))[0].data.tags["fitreel.best_trial"])
+    (trial,) = [run for run in runs(store) if run.data.tags.get("fitreel.trial") == str(best)]
+    assert trial.info.run_id in store.get_run(output.strip()).data.tags["fitreel.compared_runs"]
+    code, _, errors = processes.run(
+        "animate",
+        "--run",
+        trial.info.run_id,
+        directory=directory,
+        FITREEL_SPOOL=f"{directory}/spool",
+    )
+    assert code == 0, errors
+    assert "rst.gif" in [each.path for each in store.list_artifacts(trial.info.run_id)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+LONG = ("sweep", "--epochs", "300", "--trials", "120", "--batch", "12", *SPACE, "--prune", "on")
+
+
+@pytest.mark.parametrize("where", ["database", "server"])
+@pytest.mark.parametrize("sampler", ["random", "tpe", "cmaes"])
+def test_a_killed_sweep_goes_on_to_the_same_end(
+    tmp_path: Path, server: Server, where: str, sampler: str, torture: bool
+) -> None:
+    if where == "server" and sampler != "random" and not torture:
+        sampler = "random"
+    arguments = (*LONG, "--sampler", sampler, "--experiment")
+    uri = {"MLFLOW_TRACKING_URI": server.url} if where == "server" else {}
+    store = MlflowClient(server.url) if where == "server" else client(tmp_path)
+
+    def found(name: str) -> list[Run]:
+        experiment = store.get_experiment_by_name(name)
+        return list(store.search_runs([experiment.experiment_id])) if experiment else []
+
+    def run(*words: str) -> tuple[int, str, str]:
+        return processes.run(*words, directory=tmp_path, FITREEL_SPOOL=f"{tmp_path}/spool", **uri)
+
+    started = time.monotonic()
+    code, _, errors = run(*arguments, f"{tmp_path.name} whole")
+    assert code == 0, errors
+    takes = time.monotonic() - started
+    whole = substance(store, split(found(f"{tmp_path.name} whole"))[1])
+    assert list(whole) == list(range(120))
+
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+    name, kills = f"{tmp_path.name} killed", 0
+    while not found(name):  # killed before there is a run it has to be begun again
+        process = processes.start(
+            *arguments, name, directory=tmp_path, FITREEL_SPOOL=f"{tmp_path}/spool", **uri
+        )
+        time.sleep(chance.uniform(0.2, takes))
+        process.kill()
+        process.join()
+    parent = split(found(name))[0].info.run_id
+    for _ in range(12 if torture else 2):
+        process = processes.start(
+            "sweep",
+            "--resume",
+            parent,
+            directory=tmp_path,
+            FITREEL_SPOOL=f"{tmp_path}/spool",
+            **uri,
+        )
+        time.sleep(chance.uniform(0.05, takes))
+        process.kill()
+        process.join()
+        kills += process.exitcode == -signal.SIGKILL
+    code, output, errors = run("sweep", "--resume", parent)
+    assert code == 0, f"seed {seed}: {errors}"
+    assert output == f"{parent}\n"
+    again, trials = split(found(name))
+    assert again.info.status == "FINISHED"
+    assert substance(store, trials) == whole, f"seed {seed}"
+    study = optuna.load_study(
+        study_name=f"fitreel-{parent}", storage=f"sqlite:///{tmp_path}/optuna.db"
+    )
+    assert [trial.number for trial in study.trials] == list(range(120))
+    code, _, errors = run("sync")
+    assert code == 0, errors
+    assert not list(tmp_path.glob("spool/*/journal"))
+    print(f"{sampler} on a {where}: {kills} kills of resumed sweeps, seed {seed}")
+
+
+@pytest.mark.parametrize("resume", [("resume",), ("sweep", "--resume")])
+def test_ctrl_c_ends_a_sweep_that_is_gone_on_with(tmp_path: Path, resume: tuple[str, ...]) -> None:
+    spool = {"FITREEL_SPOOL": f"{tmp_path}/spool"}
+    process = processes.start(*LONG, directory=tmp_path, **spool)
+
+    def has_trials() -> bool:
+        database = tmp_path / "mlflow.db"
+        return database.exists() and any(
+            "fitreel.trial" in run.data.tags for run in runs(client(tmp_path))
+        )
+
+    wait_until(has_trials, "a trial is tracked")
+    assert process.pid
+    psutil.Process(process.pid).send_signal(signal.SIGINT)
+    process.join()
+    assert process.exitcode == 130
+    parent, _ = split(runs(client(tmp_path)))
+    assert parent.info.status == "KILLED"
+    code, output, errors = processes.run(*resume, parent.info.run_id, directory=tmp_path, **spool)
+    assert (code, output) == (0, f"{parent.info.run_id}\n"), errors
+    again, trials = split(runs(client(tmp_path)))
+    assert again.info.status == "FINISHED"
+    assert sorted(trials) == list(range(120))
+    code, output, errors = processes.run(*resume, parent.info.run_id, directory=tmp_path, **spool)
+    assert (code, output) == (0, f"{parent.info.run_id}\n")
+    assert errors == f"run {parent.info.run_id} is finished\n"
+
+
+def test_only_a_sweep_is_resumed_as_one(fitreel: Command) -> None:
+    run = fitreel("generate").stdout.strip()
+    done = fitreel("sweep", "--resume", run)
+    assert (done.returncode, done.stdout) == (0, f"{run}\n")
+    for bad, text in (("no/id", "'no/id' is no run id"), ("0" * 32, "there is no run")):
+        done = fitreel("sweep", "--resume", bad)
+        assert done.returncode == 2
+        assert text in done.stderr
+
+
+BAD = {
+    "space: a sweep varies": ("--space", "speed=1|2"),
+    "space: lr must rise": ("--space", "lr=log:1:0.1"),
+    "space: lr: a log scale begins above 0": ("--space", "lr=log:0:0.1"),
+    "space: lr has an empty choice": ("--space", "lr=0.1||0.2"),
+    "space: the grid has 1,000,000,000 points": (
+        "--sampler",
+        "grid",
+        "--space",
+        "lr=float:0.1:0.2:1000 seed=int:1:1000 hidden=int:1:1000",
+    ),
+    "Invalid value for '--trials': trials must be from 1 to 1,000,000": ("--trials", "0"),
+    "device 'cuda:9' cannot be used": ("--device", "cuda:9"),
+    "storage": ("--storage", "sqlite://"),
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_a_bad_option_is_told_in_a_line_before_anything_starts(
+    fitreel: Command, tmp_path: Path, text: str
+) -> None:
+    done = fitreel("sweep", *BAD[text], FITREEL_SPOOL=str(tmp_path / "spool"))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert text.partition("Invalid")[0] in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_optuna_the_extra_is_named(fitreel: Command, tmp_path: Path) -> None:
+    (tmp_path / "optuna.py").write_text("raise ModuleNotFoundError('none', name='optuna')")
+    done = fitreel("sweep", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr == "fitreel: a sweep needs optuna: pip install 'fitreel[sweep]'\n"
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_a_study_that_cannot_be_kept_is_told(fitreel: Command, tmp_path: Path) -> None:
+    done = fitreel("sweep", "--trials", "3", "--storage", "sqlite:////nowhere/at/all.db")
+    assert done.returncode == 2
+    assert done.stderr.startswith("fitreel: the study cannot be kept: ")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_where_all_diverge_the_sweep_has_failed(fitreel: Command, tmp_path: Path) -> None:
+    done = fitreel("sweep", "--trials", "4", "--epochs", "50", "--space", "lr=float:9e5:1e6")
+    assert done.returncode == 1
+    assert "fitreel: none of 4 trials finished; lower the learning rates" in done.stderr
+    parent, trials = split(runs(client(tmp_path)))
+    assert parent.info.status == "FAILED"
+    assert parent.data.metrics["diverged"] == 4
+    for run in trials.values():
+        assert run.info.status == "FAILED"
+        assert 0 < int(run.data.tags["fitreel.diverged_epoch"]) < 50
+
+
+def test_one_trial_has_a_film_of_its_own(fitreel: Command, tmp_path: Path) -> None:
+    done = fitreel("sweep", "--trials", "1", "--epochs", "20")
+    assert done.returncode == 0, done.stderr
+    store = client(tmp_path)
+    parent, _ = split(runs(store))
+    film = store.download_artifacts(parent.info.run_id, "best.gif")
+    with Image.open(film) as picture:
+        assert picture.size == (640, 480)
+
+
+def test_a_terminal_shows_trials_rate_and_the_best(tmp_path: Path) -> None:
+    command = "fitreel sweep --trials 40 --epochs 200 --batch 10"
+    done = subprocess.run(
+        ["script", "-qec", command, "/dev/null"],
+        cwd=tmp_path,
+        env=environment(TERM="xterm", COLUMNS="120"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "40/40" in done.stdout
+    assert "trials/s" in done.stdout
+    assert "best test_mse 0.0" in done.stdout
