@@ -111,6 +111,7 @@ def panels(results: Results, found: Scores) -> list[Panel]:
         name, scale = dimension.name, dimension_scale(dimension)
         places = _on(scale, results, name, finished)
         bins = _bins(places, scale)
+        scored = [each[each < len(found.numbers)] for each in bins]
         made.append(
             Panel(
                 name,
@@ -120,7 +121,13 @@ def panels(results: Results, found: Scores) -> list[Panel]:
                     kind: _jittered(_on(scale, results, name, numbers), numbers, scale, 0.6)
                     for kind, numbers in found.others.items()
                 },
-                _line([_best(places[each], heights[each], found.higher) for each in bins]),
+                _line(
+                    [
+                        _best(places[each], heights[each], found.higher)
+                        for each in scored
+                        if len(each)
+                    ]
+                ),
                 _line([(np.median(places[each]), np.median(heights[each])) for each in bins]),
             )
         )

@@ -220,7 +220,7 @@ def draw_bundle(drawn: Bundle, found: Scores) -> Figure:
     count = len(drawn.lines)
     what = f"{count:,} of {len(found.numbers):,}" if count < len(found.numbers) else f"{count:,}"
     best = f", the best {BEST} thick" if count > BEST else ""
-    _finish(figure, f"The settings of {what} finished trials{best}", [])
+    _finish(figure, f"The settings of {what} finished trial{'' if count == 1 else 's'}{best}", [])
     return figure
 
 

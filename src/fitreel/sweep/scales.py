@@ -72,7 +72,8 @@ class Scale:
             case "log":
                 found = _decades(self.low, self.high, most)
             case "unexplained":
-                found = [1 - each for each in _decades(1 - self.high, 1 - self.low, most)]
+                parts = _decades(1 - self.high, 1 - self.low, most)
+                found = [1 - each if each < 1000 else -each for each in parts]
             case _:
                 found = []
         if len(found) > 1:
@@ -86,7 +87,7 @@ def label(value: Any) -> str:
     if isinstance(value, str):
         return shown(value, 12)
     plain = f"{value:.10g}"
-    if len(plain) > LONGEST:
+    if len(plain) > LONGEST or "e" in plain:
         mantissa, exponent = f"{value:.9e}".split("e")
         plain = min(plain, f"{float(mantissa):.10g}e{int(exponent)}", key=len)
     return plain.replace("-", "−")
@@ -97,7 +98,7 @@ def dimension_scale(dimension: Dimension) -> Scale:
     values = dimension.values
     is_number, is_whole = KINDS[dimension.name] in (int, float), KINDS[dimension.name] is int
     if values and not (is_number and len(values) > FEW):
-        return Scale("choices", values=values)
+        return Scale("choices", values=tuple(sorted(values)) if is_number else values)
     low, high, is_log = dimension.low, dimension.high, dimension.is_log
     if values:  # so many that they are a range; spread evenly on which scale, nobody noted
         low, high = min(values), max(values)
