@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from fitreel import SweepSettings, TrainingSettings
 from fitreel.figures import LINE_COLOUR, POINT_COLOUR, POSITIVE
 from fitreel.sweep.charts import bundle, panels, scores
-from fitreel.sweep.figure import OTHERS, SHADES, draw_search
+from fitreel.sweep.figure import OTHERS, draw_search
+from fitreel.sweep.parallel import SHADES
 from fitreel.sweep.results import Results
 from fitreel.sweep.scales import Scale, dimension_scale, label
 from fitreel.sweep.settings import with_values
@@ -213,6 +214,13 @@ def test_the_history_shows_scores_the_best_and_the_rest_at_the_edge() -> None:
     assert has(figure, (4, 1.095), OTHERS["pruned"][1])
     assert texts(figure) == ["finished (5)", "best so far", "diverged (1)", "pruned (1)"]
     assert figure.texts[0].get_text() == "test_mse of 7 trials: the best is number 5, 0.1"
+
+
+def test_of_r2_the_worse_edge_is_below() -> None:
+    figure = draw_search(search([0.5, "diverged", 0.9], metric="test_r2"))["history"]
+    assert has(figure, (1, -0.045), OTHERS["diverged"][1])
+    assert has(figure, (2, 1), LINE_COLOUR)
+    assert not has(figure, (1, 1.045), OTHERS["diverged"][1])
 
 
 def test_the_bars_are_as_long_as_the_shares() -> None:

@@ -9,47 +9,39 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from fitreel.camera import DPI
 from fitreel.comparison.lettering import text_width
 from fitreel.figures import INK, LINE_COLOUR, NEGATIVE, POINT_COLOUR, POSITIVE, style
-from fitreel.sweep.charts import BEST, Bundle, Panel, Places, Scores, bundle, panels, scores
+from fitreel.sweep.charts import Panel, Places, Scores, bundle, panels, scores
+from fitreel.sweep.page import LETTERS, MARGIN, WIDTH, add_axes, legend_height, new_figure
+from fitreel.sweep.parallel import draw_bundle
 from fitreel.sweep.results import Results
 from fitreel.sweep.scales import Scale
 
-WIDTH, MARGIN = 800, 14  # pixels
-LETTERS = 9  # points, of numbers at axes
-TITLE = 11
 FAINT = "#7a808b"
 # What became of trials without a place on the scale: each a row at the worse edge.
 OTHERS = {"diverged": ("x", NEGATIVE), "pruned": ("|", FAINT), "finished, off scale": ("^", INK)}
 ROW, MARKER = 15, 5  # pixels, points
-LEGEND, LEGEND_COLUMNS = 23, 3  # pixels of a row
-SHADES = ListedColormap(colormaps["viridis"](np.linspace(0, 0.93, 256)))  # the best is the darkest
 PANEL_COLUMNS = {1: 1, 2: 2, 4: 2}  # else 3
 
 
 def draw_search(results: Results) -> dict[str, Figure]:
     """Draw what ``results.pictures`` names, by names without a suffix, 800 pixels wide.
 
-    The scores as they came, what decides them, all settings at once, each setting alone.
+    The scores as they came, what decides them, each setting alone, all settings at once.
     """
-    found = scores(results)
-    figures = {
+    found, importances = scores(results), results.importances
+    return {
         "history": draw_scores(found),
-        "importance": draw_importances(results.importances),
+        **({"importance": draw_importances(importances)} if importances else {}),
         "settings": draw_panels(panels(results, found), found),
         "parallel": draw_bundle(bundle(results, found), found),
     }
-    return {name: each for name, each in figures.items() if f"{name}.png" in results.pictures}
 
 
 def draw_scores(found: Scores) -> Figure:
@@ -86,17 +78,10 @@ def draw_scores(found: Scores) -> Figure:
 def draw_importances(importances: Mapping[str, float]) -> Figure:
     """Draw how much each setting decides, a bar a setting."""
     names = list(importances)
-    height = 44 + 34 * max(1, len(names)) + MARGIN
-    figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI)
-    left = 2 * MARGIN + max((text_width(name, 10) for name in names), default=0)
-    axes = figure.add_axes(
-        (
-            left / WIDTH,
-            MARGIN / height,
-            (WIDTH - left - 60) / WIDTH,
-            (height - 44 - MARGIN) / height,
-        )
-    )
+    top, height = 44, 44 + 34 * len(names) + MARGIN
+    left = 2 * MARGIN + max(text_width(name, 10) for name in names)
+    figure = new_figure(height, "How much each setting decides the score of those that finish")
+    axes = add_axes(figure, left, top, WIDTH - left - 60, height - top - MARGIN)
     style(axes)
     axes.grid(visible=False)
     axes.spines[["bottom"]].set_visible(False)
@@ -105,10 +90,9 @@ def draw_importances(importances: Mapping[str, float]) -> Figure:
     texts = ["<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %" for share in shares]
     axes.bar_label(bars, texts, padding=5, fontsize=10, color=INK)
     axes.set_yticks(range(len(names)), names, parse_math=False)
-    axes.set_ylim(max(1, len(names)) - 0.5, -0.5)
-    axes.set_xlim(0, max(shares, default=0) or 1)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(0, shares.max() or 1)
     axes.tick_params(bottom=False, labelbottom=False, left=False)
-    _finish(figure, "How much each setting decides the score of those that finish", [])
     return figure
 
 
@@ -151,88 +135,6 @@ def _draw_bins(axes: Axes, panel: Panel, line: Places, colour: str, dash: str) -
         axes.plot(across, up, linewidth=1.8, **look)
 
 
-def draw_bundle(drawn: Bundle, found: Scores) -> Figure:
-    """Draw a line a trial through its settings to its score, the best on top."""
-    height, top, bottom = 440, 84, 30
-    labels = [scale.ticks(9) for scale in drawn.scales]
-    left = MARGIN + 8 + max(text_width(text, LETTERS) for _, text in labels[0])
-    right = MARGIN + 24 + max(text_width(text, LETTERS) for _, text in labels[-1])
-    right = max(right, MARGIN + text_width(found.metric, 10, "bold") / 2)
-    left = max(left, MARGIN + text_width(drawn.names[0], 10, "bold") / 2)
-    figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI)
-    axes = figure.add_axes(
-        (
-            left / WIDTH,
-            bottom / height,
-            (WIDTH - left - right) / WIDTH,
-            (height - top - bottom) / height,
-        )
-    )
-    axes.set_axis_off()
-    last = len(drawn.scales) - 1
-    axes.set_xlim(0, last)
-    axes.set_ylim(-0.01, 1.01)
-    crowd = min(1.0, 60 / max(1, len(drawn.lines)))
-    across = np.broadcast_to(np.arange(last + 1.0), drawn.lines.shape)
-    paths = np.stack([across, drawn.lines], axis=2)
-    for thick in (False, True):
-        chosen = drawn.thick == thick
-        lines = LineCollection(
-            list(paths[chosen]),
-            colors=SHADES(drawn.shades[chosen]),
-            linewidths=2.4 if thick else 0.8 + 0.4 * crowd,
-            alpha=1.0 if thick else 0.22 + 0.5 * crowd,
-            zorder=3 if thick else 2,
-            capstyle="round",
-            clip_on=False,
-        )
-        axes.add_collection(lines, autolim=False)
-    for place, (name, ticks) in enumerate(zip(drawn.names, labels, strict=True)):
-        axes.plot([place, place], [0, 1], color=INK, linewidth=1.2, zorder=4, clip_on=False)
-        axes.annotate(
-            name,
-            (place, 1),
-            (0, 12),
-            textcoords="offset points",
-            ha="center",
-            color=INK,
-            fontsize=10,
-            fontweight="bold",
-            annotation_clip=False,
-            parse_math=False,
-        )
-        for y, text in ticks:
-            axes.plot([place], [y], marker="_", color=INK, markersize=6, zorder=4, clip_on=False)
-            axes.annotate(
-                text,
-                (place, y),
-                (17 if place == last else -5, 0),
-                textcoords="offset points",
-                ha="left" if place == last else "right",
-                va="center",
-                color=INK,
-                fontsize=LETTERS,
-                zorder=5,
-                annotation_clip=False,
-                bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.8},
-            )
-    _draw_key(figure, axes, found)
-    count = len(drawn.lines)
-    what = f"{count:,} of {len(found.numbers):,}" if count < len(found.numbers) else f"{count:,}"
-    best = f", the best {BEST} thick" if count > BEST else ""
-    _finish(figure, f"The settings of {what} finished trial{'' if count == 1 else 's'}{best}", [])
-    return figure
-
-
-def _draw_key(figure: Figure, axes: Axes, found: Scores) -> None:
-    """Draw the colours beside the last axis, which tells the score."""
-    box = axes.get_position()
-    key = figure.add_axes((box.x1 + 8 / WIDTH, box.y0, 10 / WIDTH, box.height))
-    key.set_axis_off()
-    gradient = np.linspace(1, 0, 256) if found.higher else np.linspace(0, 1, 256)
-    key.imshow(gradient[:, None], cmap=SHADES, vmin=0, vmax=1, origin="lower", aspect="auto")
-
-
 def _grid(
     columns: int, rows: int, up: int, found: Scores, title: str, handles: list[Line2D]
 ) -> tuple[Figure, list[Axes]]:
@@ -241,23 +143,20 @@ def _grid(
     ticks = found.scale.ticks()
     left = 2 * MARGIN + max(text_width(text, LETTERS) for _, text in ticks)
     top, below, gap = 40, 52, 16
-    height = top + rows * (up + edge + below) + LEGEND * -(-len(handles) // LEGEND_COLUMNS)
-    figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI)
+    height = top + rows * (up + edge + below) + legend_height(handles)
+    figure = new_figure(height, title, handles)
     across = (WIDTH - left - MARGIN - (columns - 1) * gap) / columns
     beyond = 0.03, 0.03 + edge / up
     places = []
-    for row in range(rows):
-        for column in range(columns):
-            x = left + column * (across + gap)
-            y = height - top - row * (up + edge + below) - up - edge
-            box = (x / WIDTH, y / height, across / WIDTH, (up + edge) / height)
-            axes = figure.add_axes(box)
-            style(axes)
-            axes.tick_params(labelsize=LETTERS)
-            axes.set_ylim(-beyond[found.higher], 1 + beyond[not found.higher])
-            axes.set_yticks([place for place, _ in ticks], [text for _, text in ticks])
-            places.append(axes)
-    _finish(figure, title, handles)
+    for place in range(rows * columns):
+        row, column = divmod(place, columns)
+        x, y = left + column * (across + gap), top + row * (up + edge + below)
+        axes = add_axes(figure, x, y, across, up + edge)
+        style(axes)
+        axes.tick_params(labelsize=LETTERS)
+        axes.set_ylim(-beyond[found.higher], 1 + beyond[not found.higher])
+        axes.set_yticks([y for y, _ in ticks], [text for _, text in ticks])
+        places.append(axes)
     return figure, places
 
 
@@ -314,32 +213,8 @@ def _other_handles(found: Scores) -> list[Line2D]:
             marker=OTHERS[kind][0],
             color=OTHERS[kind][1],
             markersize=MARKER + 2,
+            markeredgewidth=1.5,
             label=f"{kind} ({len(numbers):,})",
         )
         for kind, numbers in found.others.items()
     ]
-
-
-def _finish(figure: Figure, title: str, handles: list[Line2D]) -> None:
-    """Write the title above and the legend below."""
-    height = figure.get_size_inches()[1] * DPI
-    figure.text(
-        MARGIN / WIDTH,
-        1 - 12 / height,
-        title,
-        color=INK,
-        fontsize=TITLE,
-        fontweight="bold",
-        va="top",
-        parse_math=False,
-    )
-    if handles:
-        figure.legend(
-            handles=handles,
-            loc="lower center",
-            ncols=LEGEND_COLUMNS,
-            frameon=False,
-            labelcolor=INK,
-            fontsize=10,
-            borderaxespad=0.4,
-        )
