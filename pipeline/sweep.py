@@ -59,7 +59,7 @@ def sweep(
         search = fitreel.Search(settings, dataset, data, training, evaluation)
         with run.stage("sweep"):
             found.append(stage(run, search, study, engine))
-        conclude(run, search, found[0], study)
+        conclude(run, search, found[0])
         wait_for_store(run, found[0])
 
 
@@ -92,7 +92,7 @@ def stage(run: "Run", search: "Search", study: "Study", engine: "Engine") -> "Re
                 trials.append(trial)
                 outcomes.append(outcome)
             show(fitreel.Results(settings, trials, outcomes))
-    return fitreel.Results(settings, trials, outcomes)
+    return fitreel.Results(settings, trials, outcomes, study.importances())
 
 
 def record(run: "Run", trial: "Trial", outcome: "Outcome", shared: dict[str, Any]) -> None:
@@ -103,7 +103,7 @@ def record(run: "Run", trial: "Trial", outcome: "Outcome", shared: dict[str, Any
     run.log_trial(outcome, trial.name, params, tags)
 
 
-def conclude(run: "Run", search: "Search", results: "Results", study: "Study") -> None:
+def conclude(run: "Run", search: "Search", results: "Results") -> None:
     """Log what the sweep as a whole came to: the best trial, its model, films and pictures."""
     best = results.best(FILMED)
     run.log_metrics({end: float(results.count(end)) for end in ENDS})
@@ -128,7 +128,7 @@ def conclude(run: "Run", search: "Search", results: "Results", study: "Study") -
                 run.log_model(folder / "weights.safetensors")
             if films:
                 fitreel.render_films(films, search.settings.metric, folder / "best.gif")
-            for name, figure in fitreel.draw_search(results, study.importances()).items():
+            for name, figure in fitreel.draw_search(results).items():
                 figure.savefig(folder / f"{name}.png")
 
 

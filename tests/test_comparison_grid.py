@@ -122,7 +122,7 @@ def test_many_points_are_thinned_but_the_limits_are_theirs() -> None:
 def test_all_cells_fit_a_picture_of_1600_pixels(cells: int) -> None:
     grid = layout(cells)
     assert cells <= grid.columns * grid.rows < cells + grid.columns
-    assert grid.size[0] <= (800 if cells <= 6 else 1600)
+    assert grid.size[0] <= (800 if cells <= 9 else 1600)
     assert grid.size[1] <= 1100
     assert 160 <= grid.width <= 400
     corners = {grid.corner(place) for place in range(cells)}
@@ -132,6 +132,7 @@ def test_all_cells_fit_a_picture_of_1600_pixels(cells: int) -> None:
 
 def test_two_cells_are_large_and_sixty_are_ten_in_a_row() -> None:
     assert (layout(2).columns, layout(2).width) == (2, 400)
+    assert {(layout(cells).columns, layout(cells).width) for cells in range(5, 10)} == {(3, 266)}
     assert (layout(60).columns, layout(60).width) == (10, 160)
     assert most_steps(2) == 200
     assert most_steps(60) == 100

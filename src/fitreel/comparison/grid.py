@@ -20,7 +20,8 @@ from fitreel.scenes import Scenes, chosen_scenes
 MOST_WIDE = 1600  # pixels, the whole picture
 NARROW = 800  # pixels; what a column of text has room for
 WIDEST_CELL = 400
-FEW = 6  # runs whose picture is narrow
+FEW = 9  # runs whose picture is narrow
+FEW_COLUMNS = 3  # of a narrow picture: its cells are large
 MOST_POINTS = 3000  # drawn in a cell; more are one cloud at its size
 LEAST_STEPS, MOST_STEPS = 100, 200  # of a film: fewer for many runs, which bounds its bytes
 MOST_CELLS_DRAWN = 4500  # in all steps together, where that leaves steps enough
@@ -48,8 +49,9 @@ class Layout:
 
 
 def layout(cells: int) -> Layout:
-    """Put cells in a grid that is wider than high, with few places left empty."""
-    rows = math.ceil(cells / math.ceil(math.sqrt(1.6 * cells)))
+    """Put cells in a grid, of many wider than high, with few places left empty."""
+    most = FEW_COLUMNS if cells <= FEW else cells
+    rows = math.ceil(cells / min(most, math.ceil(math.sqrt(1.6 * cells))))
     columns = math.ceil(cells / rows)
     width = min(WIDEST_CELL, (NARROW if cells <= FEW else MOST_WIDE) // columns)
     shape = 0.6 if cells > FEW or width == WIDEST_CELL else 0.7  # height of its width

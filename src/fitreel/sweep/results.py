@@ -3,8 +3,8 @@
 import csv
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ class Results:
     settings: SweepSettings
     trials: Sequence[Trial]
     outcomes: Sequence[Outcome]
+    importances: Mapping[str, float] = field(default_factory=dict)  # of settings, of 1 in all
 
     @property
     def pictures(self) -> tuple[str, ...]:
         """Name the files of the pictures that are drawn of it."""
-        return ("search.png",)
+        importance = ("importance.png",) if self.importances else ()
+        return ("history.png", *importance, "settings.png", "parallel.png")
 
     @property
     def names(self) -> list[str]:
