@@ -191,13 +191,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 LONG = ("sweep", "--epochs", "300", "--trials", "120", "--batch", "12", *SPACE, "--prune", "on")
 
 
-@pytest.mark.parametrize("where", ["database", "server"])
-@pytest.mark.parametrize("sampler", ["random", "tpe", "cmaes"])
+@pytest.mark.parametrize(
+    ("where", "sampler"), [("database", "random"), ("database", "tpe"), ("server", "cmaes")]
+)
 def test_a_killed_sweep_goes_on_to_the_same_end(
     tmp_path: Path, server: Server, where: str, sampler: str, torture: bool
 ) -> None:
-    if where == "server" and sampler != "random" and not torture:
-        sampler = "random"
     arguments = (*LONG, "--sampler", sampler, "--experiment")
     uri = {"MLFLOW_TRACKING_URI": server.url} if where == "server" else {}
     store = MlflowClient(server.url) if where == "server" else client(tmp_path)

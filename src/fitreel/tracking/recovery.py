@@ -43,7 +43,8 @@ def interrupted(run_id: str, tracking_uri: str | None = None) -> Iterator[Interr
         mine = [entry for entry in found if entry.directory.name == run.tags.get(JOURNAL_TAG)]
         if run.status == "FINISHED":
             return
-        if KIND_TAG in run.tags or any(not entry.plan for entry in mine):
+        made_again = not mine and run.tags.get(KIND_TAG) == "comparison"
+        if made_again or any(not entry.plan for entry in mine):
             what = f", a {shown(run.tags[KIND_TAG])}," if KIND_TAG in run.tags else ""
             rest = "; fitreel sync delivers what it left" if mine else ""
             raise ValueError(f"run {run_id}{what} is not gone on with, but made again{rest}")
