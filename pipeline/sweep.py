@@ -105,15 +105,15 @@ def record(run: "Run", trial: "Trial", outcome: "Outcome", shared: dict[str, Any
 
 def conclude(run: "Run", search: "Search", results: "Results") -> None:
     """Log what the sweep as a whole came to: the best trial, its model, films and pictures."""
-    best = results.best(FILMED)
-    run.log_metrics({end: float(results.count(end)) for end in ENDS})
-    if not best:
-        raise ArithmeticError(
-            f"none of {len(results.trials)} trials finished; lower the learning rates of --space"
-        )
     if run.has_done("conclude"):
         return
     with run.stage("conclude"):
+        run.log_metrics({end: float(results.count(end)) for end in ENDS})
+        best = results.best(FILMED)
+        if not best:
+            raise ArithmeticError(
+                f"none of {len(results.trials)} trials finished; lower the rates of --space"
+            )
         outcome = results.outcomes[best[0]]
         run.log_params(
             {f"best_{name}": str(each) for name, each in results.values(best[0]).items()}

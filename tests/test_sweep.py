@@ -341,7 +341,7 @@ def test_a_study_that_cannot_be_kept_is_told(fitreel: Command, tmp_path: Path) -
 def test_where_all_diverge_the_sweep_has_failed(fitreel: Command, tmp_path: Path) -> None:
     done = fitreel("sweep", "--trials", "4", "--epochs", "50", "--space", "lr=float:9e5:1e6")
     assert done.returncode == 1
-    assert "fitreel: none of 4 trials finished; lower the learning rates" in done.stderr
+    assert "fitreel: none of 4 trials finished; lower the rates of --space" in done.stderr
     parent, trials = split(runs(client(tmp_path)))
     assert parent.info.status == "FAILED"
     assert parent.data.metrics["diverged"] == 4
