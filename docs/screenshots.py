@@ -50,6 +50,7 @@ def main() -> None:
         fitreel(folder, "compare", "--experiment", EXPERIMENT, "--out", str(folder))
         for picture in ("compare.gif", "compare.png"):
             shutil.copy(folder / picture, IMAGES)
+        sweep(folder)
         with served(folder) as server, sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=shutil.which("chromium"), args=BROWSER_OPTIONS
@@ -66,6 +67,18 @@ def main() -> None:
 def experiment(folder: Path, rate: str) -> str:
     """Run fitreel in a folder with a learning rate; give the run's id."""
     return fitreel(folder, "run", "--lr", rate, "--experiment", EXPERIMENT)
+
+
+def sweep(folder: Path) -> None:
+    """Ask what docs/sweeping.md asks, and keep the answer's pictures."""
+    asked = ("lr=log:0.003:1", "hidden=log:2:64", "seed=0|1|2")
+    space = [word for each in asked for word in ("--space", each)]
+    where = ("--experiment", "rate and width")
+    run = fitreel(folder, "sweep", "--trials", "300", *space, *where)
+    for picture in folder.glob(f"mlruns/*/{run}/artifacts/settings.png"):
+        shutil.copy(picture, IMAGES)
+    fitreel(folder, "compare", "--best", "6", *where, "--out", str(folder / "best"))
+    shutil.copy(folder / "best" / "compare.gif", IMAGES / "best.gif")
 
 
 def fitreel(folder: Path, *arguments: str) -> str:
