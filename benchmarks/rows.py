@@ -271,10 +271,10 @@ ROWS = {
         "a trial of 100",
         goal=1.1,
         faster=False,
-        compared="In one process, from the first question until the last trial is in the store; "
-        "imports, tables, films and pictures are not counted, as there are no more of them for "
-        "more trials. Trials as above; the seconds are of 2000, of the other side as five sweeps "
-        "of 100, times four.",
+        compared="In one process, from the first question until the last trial is in a new store; "
+        "imports, tables, films and pictures, of which more trials bring no more, are not counted. "
+        "A trial costs the seconds of a sweep, less those of a sweep of one trial, by the others' "
+        "number. The seconds told are of 2000 trials; for the other side five sweeps are averaged.",
         prepare=sweeps.growth,
         pairs=3,
         aside=sweeps.aside,
