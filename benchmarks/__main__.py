@@ -13,11 +13,12 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.limit import NoCompilerError
 from benchmarks.rows import FILM, ROWS, Row
 from benchmarks.timing import Times, alternate
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-PACKAGES = ("torch", "mlflow", "matplotlib", "imageio", "pillow")
+PACKAGES = ("torch", "mlflow", "matplotlib", "imageio", "pillow", "optuna", "ray")
 HEADER = """\
 | | what | against | goal | ratio of medians (min–max of the pairs) | \
 median seconds, ours and theirs | file, ours and theirs | |
@@ -31,6 +32,7 @@ class Result:
     row: Row
     times: Times
     sizes: tuple[int, int] | None  # bytes of the films
+    aside: str = ""
 
     def ratio(self, ours: float, theirs: float) -> float:
         return theirs / ours if self.row.faster else ours / theirs
@@ -43,7 +45,7 @@ class Result:
 
 
 def measure(row: Row, pairs: int) -> Result:
-    """Measure a row in a temporary directory."""
+    """Measure a row in a temporary directory; NoCompilerError where that cannot be done."""
     with tempfile.TemporaryDirectory() as directory, contextlib.chdir(directory):
         here, there = Path(directory, "ours"), Path(directory, "theirs")
         here.mkdir()
@@ -51,7 +53,7 @@ def measure(row: Row, pairs: int) -> Result:
         times = alternate(*row.prepare(here, there), pairs)
         films = (here / FILM, there / FILM)
         sizes = (films[0].stat().st_size, films[1].stat().st_size) if row.writes_film else None
-    return Result(row, times, sizes)
+        return Result(row, times, sizes, row.aside() if row.aside else "")
 
 
 def line(name: str, result: Result) -> str:
@@ -72,10 +74,13 @@ def line(name: str, result: Result) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def page(results: Mapping[str, Result], pairs: int) -> str:
-    """Write docs/benchmarks.md."""
+def page(results: Mapping[str, Result], left_out: Mapping[str, str]) -> str:
+    """Write docs/benchmarks.md; ``left_out`` says why of rows that could not be measured."""
     lines = "\n".join(line(*item) for item in results.items())
-    compared = "\n".join(f"- **{name}**: {each.row.compared}" for name, each in results.items())
+    compared = "\n".join(
+        f"- **{name}**: {each.row.compared} {each.aside}".rstrip() for name, each in results.items()
+    )
+    missing = "".join(f"\n- **{name}**: left out here; {why}." for name, why in left_out.items())
     packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     return f"""\
 # Benchmarks
@@ -86,15 +91,15 @@ Measured on {date.today()} by `make bench`, which writes this page.
 {lines}
 
 The ratio of a goal "at least" is their time by ours, of a goal "at most" ours by theirs. Both
-sides take turns, {pairs} times each after one time that does not count; the ratio is that of their
-medians. "met" and "missed" are what this measurement says.
+sides take turns, {turns(results)}, after one time that does not count;
+the ratio is that of their medians. "met" and "missed" are what this measurement says.
 
 ## What is compared
 
-{compared}
+{compared}{missing}
 
 Every process starts in a temporary directory of its side, with MLflow's default store there:
-`mlflow.db`, which the uncounted first time makes.
+`mlflow.db`, which the uncounted first time makes; each sweep starts in a new one.
 
 ## The machine
 
@@ -107,6 +112,14 @@ Every process starts in a temporary directory of its side, with MLflow's default
     .venv/bin/python -m benchmarks gif training          # only these rows, only printed
     .venv/bin/python -m benchmarks training --pairs 20   # more pairs
 """
+
+
+def turns(results: Mapping[str, Result]) -> str:
+    """Say how often the rows were measured, as in 5 times each (sweep-growth 3)."""
+    counts = {name: len(each.times.ours) for name, each in results.items()}
+    usual = max(counts.values())
+    fewer = ", ".join(f"{name} {count}" for name, count in counts.items() if count < usual)
+    return f"{usual} times each" + (f" ({fewer})" if fewer else "")
 
 
 def processor() -> str:
@@ -132,16 +145,25 @@ def select(names: list[str]) -> dict[str, Row]:
 
 def main(
     names: Annotated[list[str] | None, typer.Argument(help="Rows; all if none is named.")] = None,
-    pairs: Annotated[int, typer.Option(help="Measurements of each side.", min=1)] = 5,
+    pairs: Annotated[
+        int, typer.Option(help="Measurements of each side; 0 is what suits the row.", min=0)
+    ] = 0,
 ) -> None:
     """Measure fitreel beside what most people would write."""
-    rows, results = select(names or []), {}
+    rows, results, left_out = select(names or []), dict[str, Result](), dict[str, str]()
     print(HEADER)
     for name, row in rows.items():
-        results[name] = measure(row, pairs)
+        try:
+            results[name] = measure(row, pairs or row.pairs)
+        except NoCompilerError as error:
+            left_out[name] = str(error)
+            print(f"\n{name} is left out: {error}\n", flush=True)
+            continue
         print(line(name, results[name]), flush=True)
-    if results.keys() == ROWS.keys():
-        PAGE.write_text(page(results, pairs), encoding="utf-8")
+        if results[name].aside:
+            print(f"\n{results[name].aside}\n", flush=True)
+    if rows.keys() == ROWS.keys():
+        PAGE.write_text(page(results, left_out), encoding="utf-8")
         print(f"\nwritten to docs/{PAGE.name}")
 
 

@@ -1,10 +1,7 @@
 """The rows: what is measured against what, and the goal that was set for it."""
 
 import functools
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -12,21 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import fitreel
-from benchmarks import alternatives
+from benchmarks import alternatives, limit, sweeps
+from benchmarks.processes import FITREEL, MLFLOW, PYTHON, process
 from benchmarks.timing import Side, seconds
 from fitreel.checkpoints import Checkpoints
 from fitreel.journal import Journal
 
 HERE = Path(__file__).parent
-BIN = Path(sys.executable).parent
-FITREEL, MLFLOW, PYTHON = str(BIN / "fitreel"), str(BIN / "mlflow"), sys.executable
-# The same for both sides: Python's and MLflow's defaults, no window, no message to MLflow's makers.
-ENVIRONMENT = {
-    **{key: os.environ[key] for key in os.environ if not key.startswith(("MLFLOW_", "PYTHON"))},
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MPLBACKEND": "Agg",
-    "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]]),
-}
 FILM = "rst.gif"
 Prepare = Callable[[Path, Path], tuple[Side, Side]]  # gets a directory of its own for each side
 
@@ -42,17 +31,8 @@ class Row:
     compared: str
     prepare: Prepare
     writes_film: bool = False  # then its file is to be the smaller one, too
-
-
-def process(command: Sequence[str], directory: Path) -> None:
-    """Run a command to its end; what it said becomes part of the error if it fails."""
-    # MLflow leaves temporary directories behind.
-    environment = ENVIRONMENT | {"TMPDIR": str(directory)}
-    try:
-        subprocess.run(command, cwd=directory, env=environment, check=True, capture_output=True)
-    except subprocess.CalledProcessError as error:
-        error.add_note(error.stderr.decode())
-        raise
+    pairs: int = 5
+    aside: Callable[[], str] | None = None  # measures once what is told beside the table
 
 
 def processes(ours: Sequence[str], theirs: Sequence[str]) -> Prepare:
@@ -132,16 +112,26 @@ def checkpoints(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
 
 def batches(theirs: Callable[[fitreel.Dataset, list[fitreel.TrainingSettings]], object]) -> Prepare:
     def prepare(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
-        dataset = fitreel.generate()
-        settings = [
-            fitreel.TrainingSettings(lr=0.01 * 1.005**place, seed=place % 8) for place in range(512)
-        ]
+        dataset, settings = fitreel.generate(), batch()
         return (
             lambda: seconds(lambda: fitreel.fit_many(dataset, settings)),
             lambda: seconds(lambda: theirs(dataset, settings)),
         )
 
     return prepare
+
+
+def batch() -> list[fitreel.TrainingSettings]:
+    return [
+        fitreel.TrainingSettings(lr=0.01 * 1.005**place, seed=place % 8) for place in range(512)
+    ]
+
+
+def limits(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
+    dataset, settings = fitreel.generate(), batch()
+    theirs = limit.Limit(dataset, settings, there)
+    theirs.check(range(0, len(settings), 64))
+    return lambda: seconds(lambda: fitreel.fit_many(dataset, settings)), theirs.seconds
 
 
 ROWS = {
@@ -227,6 +217,67 @@ ROWS = {
         compared="The same trainings. The other [side](../benchmarks/alternatives.py) is the way "
         "of PyTorch's tutorial on ensembles, with an update by hand.",
         prepare=batches(alternatives.vmapped),
+    ),
+    "batch-limit": Row(
+        "`fit_many`, 512 trainings",
+        "plain loops of C, a thread a core",
+        goal=15,
+        faster=False,
+        compared="The same trainings, compute alone on both sides: how far it is to what the "
+        "machine can do. The [loops](../benchmarks/limit.c), compiled with "
+        f"`{' '.join(limit.FLAGS)}`, know their network: relu, sgd and its number of neurons are "
+        "constants. Their losses agree with those of `fit` within 0.0001, which is checked.",
+        prepare=limits,
+    ),
+    "sweep-log-metric": Row(
+        f"`fitreel sweep`, {sweeps.TRIALS} trials",
+        "Optuna, bare loop, `log_metric` each epoch",
+        goal=60,
+        faster=True,
+        compared=f"{sweeps.TRIALS} trials of 100 epochs, each loss logged. Ours is the whole "
+        "process, with its imports, the tables of a new store, films and pictures. Of the "
+        "[other side](../benchmarks/sweep_script.py) the search alone counts, and the time of "
+        f"20 trials stands for {sweeps.TRIALS}. Both choose rate, size and seed at random, keep "
+        "Optuna's study in an SQLite file, and keep each trial in a new SQLite store as a nested "
+        "run: params, 100 losses, ten metrics on the points and on 1000 fresh ones, the weights "
+        "as a file, status.",
+        prepare=sweeps.against("log-metric", 20),
+        pairs=3,
+    ),
+    "sweep-log-batch": Row(
+        f"`fitreel sweep`, {sweeps.TRIALS} trials",
+        "Optuna, bare loop, `log_batch` each trial",
+        goal=6,
+        faster=True,
+        compared="The same, but the other side logs all losses of a trial in one call; it runs "
+        "100 trials.",
+        prepare=sweeps.against("log-batch", 100),
+        pairs=3,
+    ),
+    "sweep-ray-tune": Row(
+        f"`fitreel sweep`, {sweeps.TRIALS} trials",
+        "Ray Tune, two workers, its callback for MLflow",
+        goal=10,
+        faster=True,
+        compared="The same search by Ray Tune, two trials at once of a processor each; it runs 4 "
+        "trials, and the start of Ray does not count. Its callback logs the numbers of a trial's "
+        "configuration with every loss, so what all trials share is logged once, at the parent; "
+        "Tune keeps the weights as a checkpoint, and no study.",
+        prepare=sweeps.against("ray-tune", 4),
+        pairs=3,
+    ),
+    "sweep-growth": Row(
+        "a trial of 2000",
+        "a trial of 100",
+        goal=1.1,
+        faster=False,
+        compared="In one process, from the first question until the last trial is in a new store; "
+        "imports, tables, films and pictures, of which more trials bring no more, are not counted. "
+        "A trial costs the seconds of a sweep, less those of a sweep of one trial, by the others' "
+        "number. The seconds told are of 2000 trials; for the other side five sweeps are averaged.",
+        prepare=sweeps.growth,
+        pairs=3,
+        aside=sweeps.aside,
     ),
     "help": Row(
         "`fitreel --help`",

@@ -1,0 +1,59 @@
+"""The limit: limit.c, compiled, with the trainings of a batch."""
+
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.processes import process
+from fitreel import Dataset, TrainingSettings, fit
+from fitreel.network import Network
+
+SOURCE = Path(__file__).with_suffix(".c")
+COMPILERS = ("cc", "gcc", "clang")
+FLAGS = ("-O3", "-march=native", "-ffast-math", "-pthread")
+TOLERANCE = 1e-4  # between losses of single precision, at rates that are not too high
+
+
+class NoCompilerError(Exception):
+    """Say that a row cannot be measured here."""
+
+
+class Limit:
+    """The program and what it is given: networks of 20 relu neurons, moved by sgd."""
+
+    def __init__(
+        self, dataset: Dataset, settings: Sequence[TrainingSettings], directory: Path
+    ) -> None:
+        """Compile it; NoCompilerError where there is nothing to do that with."""
+        compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
+        if not compiler:
+            raise NoCompilerError(f"none of {', '.join(COMPILERS)} is installed")
+        self._dataset, self._settings, self._directory = dataset, settings, directory
+        process([compiler, *FLAGS, "-o", "limit", str(SOURCE)], directory)
+        sizes = np.array([len(settings), settings[0].epochs, len(dataset.x)], dtype=np.int32)
+        numbers = [dataset.x.numpy(), dataset.y.numpy(), *map(_numbers, settings)]
+        path = directory / "settings"
+        path.write_bytes(sizes.tobytes() + np.concatenate(numbers, dtype=np.float32).tobytes())
+
+    def seconds(self) -> float:
+        """Train, and give the seconds that alone took."""
+        return float(process(["./limit", "settings", "losses"], self._directory))
+
+    def check(self, places: Iterable[int]) -> None:
+        """Raise ArithmeticError unless it trains these as ``fit`` does."""
+        self.seconds()
+        losses = np.fromfile(self._directory / "losses", dtype=np.float32)
+        losses = losses.reshape(len(self._settings), -1)
+        for place in places:
+            expected = fit(self._dataset, self._settings[place]).history.losses
+            difference = np.abs(losses[place] - expected).max()
+            if not difference <= TOLERANCE:
+                raise ArithmeticError(f"the losses of training {place} differ by {difference:.2g}")
+
+
+def _numbers(settings: TrainingSettings) -> np.ndarray:
+    weights = Network(settings).weights()
+    parts = (weights.input_weight, weights.bias, weights.output_weight, weights.output_bias)
+    return np.concatenate([[settings.lr], *(part.reshape(-1).numpy() for part in parts)])

@@ -1,0 +1,100 @@
+"""The sweeps: many trials, tracked, beside the ways of most people and beside themselves."""
+
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import fitreel
+from benchmarks.processes import ENVIRONMENT, FITREEL, PYTHON, process
+from benchmarks.timing import Side, seconds
+from fitreel.sweep.settings import SamplerName
+from fitreel.tracking.source import SHA256_TAG
+from pipeline import sweep
+
+SCRIPT = str(Path(__file__).with_name("sweep_script.py"))
+TRIALS = 500
+MANY, FEW = 2000, 100  # trials, whose costs are compared
+SPACE = "lr=log:1e-3:0.5 hidden=int:2:64 seed=0|1|2"
+EVERY_LOSS = ("--epochs", "100", "--log-every", "1")
+
+
+def command(trials: int, *options: str) -> list[str]:
+    return [FITREEL, "sweep", "--trials", str(trials), "--space", SPACE, *options]
+
+
+def fresh(directory: Path) -> Path:
+    """Make a directory for one process, so that it finds no store."""
+    return Path(tempfile.mkdtemp(dir=directory))
+
+
+def against(how: str, trials: int) -> Callable[[Path, Path], tuple[Side, Side]]:
+    """Set the script's loop of ``trials``, taken as often as fits, against our whole process."""
+
+    def prepare(here: Path, there: Path) -> tuple[Side, Side]:
+        script = [PYTHON, SCRIPT, how, str(trials)]
+        return (
+            lambda: seconds(lambda: process(command(TRIALS, *EVERY_LOSS), fresh(here))),
+            lambda: TRIALS / trials * float(process(script, fresh(there)).split()[-1]),
+        )
+
+    return prepare
+
+
+def growth(here: Path, there: Path) -> tuple[Side, Side]:
+    return (
+        lambda: MANY * cost(MANY, here),
+        lambda: MANY * statistics.mean(cost(FEW, there) for _ in range(5)),
+    )
+
+
+def cost(trials: int, directory: Path, sampler: SamplerName = "random") -> float:
+    """Give the seconds of a trial, less what a sweep of a single one takes anyway."""
+    alone = tracked(1, directory, sampler)
+    return (tracked(trials, directory, sampler) - alone) / (trials - 1)
+
+
+def tracked(trials: int, directory: Path, sampler: SamplerName) -> float:
+    """Search in this process; give the seconds until the last trial is in a new store."""
+    settings = fitreel.SweepSettings(trials=trials, space=SPACE, sampler=sampler, log_every=1)
+    data, training = fitreel.DataSettings(), fitreel.TrainingSettings(epochs=100)
+    search = fitreel.Search(
+        settings, fitreel.generate(data), data, training, fitreel.EvaluationSettings()
+    )
+    study, engine = fitreel.open_study(settings), fitreel.open_engine(settings)
+    home = fresh(directory)
+    study.keep_in(settings.storage, home, "study")
+    with fitreel.Tracker(f"sqlite:///{home / 'mlflow.db'}").run() as run:
+        run.set_tags({SHA256_TAG: ""})  # of points that nobody looks for here
+        started = time.perf_counter()
+        sweep.stage(run, search, study, engine)
+    return time.perf_counter() - started
+
+
+def aside() -> str:
+    """Measure once what else is told of many trials."""
+    directory = Path.cwd()
+    costs = {trials: 1000 * cost(trials, directory, "tpe") for trials in (FEW, MANY)}
+    memory = peak_memory(command(MANY), fresh(directory))
+    return (
+        "Both choose at random; with `--sampler tpe`, measured once, which looks at all earlier "
+        f"trials for every question, a trial takes {costs[FEW]:.3g} ms of {FEW} and "
+        f"{costs[MANY]:.3g} ms of {MANY}. The whole command with {MANY} trials of 1000 epochs "
+        f"takes at most {memory / 1e6:.0f} MB of memory."
+    )
+
+
+def peak_memory(command: list[str], directory: Path) -> int:
+    """Run a command and give the most bytes of memory that it held at once."""
+    with tempfile.TemporaryFile() as output:
+        started = subprocess.Popen(
+            command, cwd=directory, env=ENVIRONMENT, stdout=output, stderr=output
+        )
+        _, status, usage = os.wait4(started.pid, 0)
+        started.returncode = os.waitstatus_to_exitcode(status)
+    if started.returncode:
+        raise subprocess.CalledProcessError(started.returncode, command)
+    return usage.ru_maxrss * 1024

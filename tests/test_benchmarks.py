@@ -1,0 +1,116 @@
+"""The benchmarks: both sides do the same work, and the page tells all of it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from benchmarks.__main__ import Result, page, select
+from benchmarks.limit import COMPILERS, Limit, NoCompilerError
+from benchmarks.rows import ROWS
+from benchmarks.sweeps import EVERY_LOSS, SCRIPT, SPACE
+from benchmarks.timing import Times
+from fitreel.dataset import Dataset
+from fitreel.settings import TrainingSettings
+from tests.conftest import ROOT, Command, environment
+
+
+def trials(directory: Path) -> tuple[MlflowClient, list[Run]]:
+    """Give the nested runs of a directory's store, after a look at how they hang together."""
+    client = MlflowClient(f"sqlite:///{directory}/mlflow.db")
+    runs = client.search_runs(["0"])
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    nested = [run for run in runs if run is not parent]
+    assert {run.data.tags["mlflow.parentRunId"] for run in nested} == {parent.info.run_id}
+    return client, nested
+
+
+def of_trial(client: MlflowClient, run: Run) -> dict[str, object]:
+    """Give what is tracked of a trial, as far as it depends neither on its values nor on luck."""
+    files = {Path(file.path).stem for file in client.list_artifacts(run.info.run_id)}
+    curve = client.get_metric_history(run.info.run_id, "loss")
+    assert sorted(point.step for point in curve) == list(range(100))
+    assert "weights" in files
+    searched = {"lr", "hidden", "seed"}
+    assert searched < run.data.params.keys()
+    without = searched | {"frame_every"}  # of films, which the script knows nothing of
+    return {
+        "status": run.info.status,
+        "metrics": set(run.data.metrics),
+        "params": {name: run.data.params[name] for name in run.data.params.keys() - without},
+    }
+
+
+@pytest.fixture
+def ours(fitreel: Command, tmp_path: Path) -> tuple[MlflowClient, list[Run]]:
+    done = fitreel("sweep", "--trials", "2", "--space", SPACE, *EVERY_LOSS)
+    assert done.returncode == 0, done.stderr
+    return trials(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["log-metric", "log-batch"])
+def test_the_script_tracks_what_a_sweep_tracks(
+    how: str, ours: tuple[MlflowClient, list[Run]], tmp_path: Path
+) -> None:
+    there = tmp_path / "theirs"
+    there.mkdir()
+    script = [sys.executable, SCRIPT, how, "2"]
+    said = subprocess.run(
+        script, cwd=there, env=environment(), check=True, capture_output=True, text=True
+    ).stdout
+    assert float(said) > 0  # the seconds of the search
+    seen = [of_trial(client, run) for client, runs in (ours, trials(there)) for run in runs]
+    assert len(seen) == 4
+    assert seen == [seen[0]] * 4
+    for directory in (tmp_path, there):
+        (study,) = optuna.get_all_study_summaries(f"sqlite:///{directory}/optuna.db")
+        assert study.n_trials == 2
+
+
+@pytest.mark.skipif(not any(map(shutil.which, COMPILERS)), reason="needs a C compiler")
+def test_the_loops_of_c_train_as_fit_does(dataset: Dataset, tmp_path: Path) -> None:
+    settings = [
+        TrainingSettings(lr=lr, seed=seed, epochs=200) for seed, lr in enumerate((0.01, 0.1))
+    ]
+    limit = Limit(dataset, settings, tmp_path)
+    limit.check(range(2))
+    assert limit.seconds() > 0
+    settings[1] = TrainingSettings(lr=0.1, seed=2, epochs=200)
+    with pytest.raises(ArithmeticError, match="the losses of training 1 differ by"):
+        limit.check(range(2))
+
+
+def test_without_a_compiler_the_row_is_left_out(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NoCompilerError, match="none of cc, gcc, clang is installed"):
+        Limit(dataset, [TrainingSettings()], tmp_path)
+
+
+def test_a_prefix_stands_for_its_rows() -> None:
+    assert list(select(["sweep"])) == [name for name in ROWS if name.startswith("sweep-")]
+    assert list(select(["help", "sweep-growth"])) == ["help", "sweep-growth"]
+    assert list(select([])) == list(ROWS)
+
+
+def test_the_page_tells_of_every_row() -> None:
+    results = {
+        name: Result(row, Times([1.0] * row.pairs, [2.0] * row.pairs), None, "Measured once.")
+        for name, row in ROWS.items()
+        if name != "batch-limit"
+    }
+    text = page(results, {"batch-limit": "no compiler"})
+    table = re.findall(r"^\| ([a-z-]+) \|.* \| (?:met|missed) \|$", text, re.MULTILINE)
+    assert table == list(results)
+    assert re.findall(r"^- \*\*([a-z-]+)\*\*: .* Measured once\.$", text, re.MULTILINE) == table
+    assert "- **batch-limit**: left out here; no compiler." in text
+    assert "sweep-growth 3" in text
+    for link in re.findall(r"\]\(\.\./([^)]+)\)", text):
+        assert (ROOT / link).exists()
