@@ -32,13 +32,20 @@ def fresh(directory: Path) -> Path:
 
 
 def against(how: str, trials: int) -> Callable[[Path, Path], tuple[Side, Side]]:
-    """Set the script's loop of ``trials``, taken as often as fits, against our whole process."""
+    """Set the script against our command, both whole processes of as many trials.
+
+    The script does ``trials`` only, and its loop is taken as often as fits.
+    """
+
+    def script(there: Path) -> float:
+        started = time.perf_counter()
+        loop = float(process([PYTHON, SCRIPT, how, str(trials)], fresh(there)).split()[-1])
+        return time.perf_counter() - started + loop * (TRIALS / trials - 1)
 
     def prepare(here: Path, there: Path) -> tuple[Side, Side]:
-        script = [PYTHON, SCRIPT, how, str(trials)]
         return (
             lambda: seconds(lambda: process(command(TRIALS, *EVERY_LOSS), fresh(here))),
-            lambda: TRIALS / trials * float(process(script, fresh(there)).split()[-1]),
+            lambda: script(there),
         )
 
     return prepare
@@ -66,7 +73,7 @@ def tracked(trials: int, directory: Path, sampler: SamplerName) -> float:
     )
     study, engine = fitreel.open_study(settings), fitreel.open_engine(settings)
     home = fresh(directory)
-    study.keep_in(settings.storage, home, "study")
+    study.archive_in(fitreel.Archive(settings.storage, home), "study")
     with fitreel.Tracker(f"sqlite:///{home / 'mlflow.db'}").run() as run:
         run.set_tags({SHA256_TAG: ""})  # of points that nobody looks for here
         started = time.perf_counter()

@@ -41,11 +41,12 @@ def sweep(
     if resume:
         go_on(resume, session)
         return
-    engine = fitreel.open_engine(settings)
-    study, archive = fitreel.open_study(settings, session.directory)
+    study = fitreel.open_study(settings)
     source = session.source_or_none()
     if session.is_new and source and source.has_dataset:
         raise ValueError(f"run {source.run_id} is an experiment already; leave --run out")
+    engine = fitreel.open_engine(settings)
+    archive = fitreel.Archive(settings.storage, session.directory)
     found: list[Results] = []
     with session.run(
         source,

@@ -31,6 +31,7 @@ from fitreel.settings import (
     TrainingSettings,
     range_text,
 )
+from fitreel.sweep.settings import SweepSettings
 from fitreel.text import shown
 from tests.conftest import ROOT
 from tests.forked import ALL, Done, Forks, forks, run_alone
@@ -51,13 +52,14 @@ SETTINGS: dict[str, list[type[Settings]]] = {
     "train": [TrainingSettings, CheckpointSettings, LiveSettings],
     "evaluate": [EvaluationSettings],
     "animate": [FilmSettings, PlayerSettings],
+    "sweep": [SweepSettings],  # what its trials share is read as by the stages
     "compare": [ComparisonSettings],
 }
 TARGETED = {
-    "run": ["run", "generate", "train", "evaluate", "animate"],
-    "name": ["run", "generate", "train", "evaluate", "animate", "compare"],
-    "experiment": ["run", "generate", "train", "evaluate", "animate", "compare"],
-    "tracking_uri": ["run", "generate", "train", "evaluate", "animate", "compare"],
+    "run": ["run", "generate", "train", "evaluate", "animate", "sweep"],
+    "name": ["run", "generate", "train", "evaluate", "animate", "sweep", "compare"],
+    "experiment": ["run", "generate", "train", "evaluate", "animate", "sweep", "compare"],
+    "tracking_uri": ["run", "generate", "train", "evaluate", "animate", "sweep", "compare"],
     "runs": ["compare"],
     "filter": ["compare"],
     "out": ["compare"],
@@ -82,6 +84,7 @@ SHORT = {
     "run": ["--epochs", "4", "--samples", "9"],
     "generate": ["--samples", "9"],
     "train": ["--epochs", "4"],
+    "sweep": ["--epochs", "4", "--samples", "9", "--trials", "2"],
 }
 
 MOST_SECONDS = 5

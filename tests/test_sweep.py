@@ -305,7 +305,7 @@ BAD = {
         "lr=float:0.1:0.2:1000 seed=int:1:1000 hidden=int:1:1000",
     ),
     "Invalid value for '--trials': trials must be from 1 to 1,000,000": ("--trials", "0"),
-    "device 'cuda:9' cannot be used": ("--device", "cuda:9"),
+    "device must be as torch names it": ("--device", "my gpu"),
     "storage": ("--storage", "sqlite://"),
 }
 
@@ -330,12 +330,20 @@ def test_without_optuna_the_extra_is_named(fitreel: Command, tmp_path: Path) -> 
     assert not (tmp_path / "mlflow.db").exists()
 
 
+def test_a_device_that_is_not_there_is_told(fitreel: Command, tmp_path: Path) -> None:
+    done = fitreel("sweep", "--device", "cuda:9")
+    assert done.returncode == 2
+    assert done.stderr.startswith("fitreel: device 'cuda:9' cannot be used: ")
+    assert done.stderr.count("\n") == 1
+    assert not runs(client(tmp_path))
+
+
 def test_a_study_that_cannot_be_kept_is_told(fitreel: Command, tmp_path: Path) -> None:
     done = fitreel("sweep", "--trials", "3", "--storage", "sqlite:////nowhere/at/all.db")
     assert done.returncode == 2
     assert done.stderr.startswith("fitreel: the study cannot be kept: ")
     assert done.stderr.count("\n") == 1
-    assert not (tmp_path / "mlflow.db").exists()
+    assert not runs(client(tmp_path))
 
 
 def test_where_all_diverge_the_sweep_has_failed(fitreel: Command, tmp_path: Path) -> None:

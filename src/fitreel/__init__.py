@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from fitreel.provenance import read_provenance as read_provenance
     from fitreel.rehearsal import check_film as check_film
     from fitreel.spool import Undelivered as Undelivered
+    from fitreel.sweep.archive import Archive as Archive
     from fitreel.sweep.figure import draw_search as draw_search
     from fitreel.sweep.films import film_trial as film_trial, render_films as render_films
     from fitreel.sweep.results import Results as Results, save_trials as save_trials
@@ -147,6 +148,7 @@ _HOMES = {
     "provenance": ("read_provenance",),
     "rehearsal": ("check_film",),
     "spool": ("Undelivered",),
+    "sweep.archive": ("Archive",),
     "sweep.figure": ("draw_search",),
     "sweep.films": ("film_trial", "render_films"),
     "sweep.results": ("Results", "save_trials"),

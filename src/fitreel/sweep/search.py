@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -15,24 +14,18 @@ from fitreel.sweep.trials import Batch, Outcome, Trial
 from fitreel.text import shown
 
 if TYPE_CHECKING:
-    from fitreel.sweep.archive import Archive
     from fitreel.sweep.study import Study
 
 
-def open_study(settings: SweepSettings, directory: Path) -> "tuple[Study, Archive]":
-    """Begin a study, and open its archive; the path of an SQLite file counts from ``directory``.
-
-    Raises ConnectionError where that cannot be opened; ModuleNotFoundError names the extra where
-    Optuna is not installed.
-    """
+def open_study(settings: SweepSettings) -> "Study":
+    """Begin a study; ModuleNotFoundError names the extra where Optuna is not installed."""
     try:
-        from fitreel.sweep.archive import Archive
         from fitreel.sweep.study import Study
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"a sweep needs {error.name}: pip install 'fitreel[sweep]'"
         ) from None
-    return Study(settings), Archive(settings.storage, directory)
+    return Study(settings)
 
 
 class Engine(Protocol):

@@ -1,16 +1,21 @@
 """The settings of a sweep: every default, and every range, written once."""
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from fitreel.settings import Settings, Switch, TrainingSettings, setting
 from fitreel.sweep.space import Dimension, count_points, parse_space
-from fitreel.text import check_uri
+from fitreel.text import check_uri, shown
 
 SamplerName = Literal["random", "grid", "qmc", "tpe", "cmaes"]
 EngineName = Literal["local", "ray"]
 MetricName = Literal["test_mse", "test_mae", "test_r2", "train_mse", "train_mae", "train_r2"]
 LEARNS = ("tpe", "cmaes")  # from what came of earlier trials
+PATTERNS = {
+    "address": (r"auto|(ray://)?[\w.-]{1,255}:\d{1,5}", "auto, HOST:PORT or ray://HOST:PORT"),
+    "device": (r"[a-z]{1,20}(:\d{1,3})?", "as torch names it: cpu, cuda, cuda:1"),
+}
 POINTS = 100  # of a curve, where nobody says otherwise
 
 
@@ -59,6 +64,9 @@ class SweepSettings(Settings):
             check_uri(self.storage)
         except ValueError as error:
             raise ValueError(f"storage: {error}") from None
+        for name, (pattern, what) in PATTERNS.items():
+            if not re.fullmatch(pattern, value := getattr(self, name), re.ASCII):
+                raise ValueError(f"{name} must be {what}; got '{shown(value)}'")
         if self.sampler == "grid" and (points := count_points(dimensions)) > self.trials:
             raise ValueError(
                 f"space: the grid has {points:,} points, more than {self.trials:,} trials"
