@@ -234,10 +234,10 @@ ROWS = {
         "Optuna, bare loop, `log_metric` each epoch",
         goal=60,
         faster=True,
-        compared=f"{sweeps.TRIALS} trials of 100 epochs, each loss logged. Ours is the whole "
-        "process, with its imports, the tables of a new store, films and pictures. Of the "
-        "[other side](../benchmarks/sweep_script.py) the search alone counts, and the time of "
-        f"20 trials stands for {sweeps.TRIALS}. Both choose rate, size and seed at random, keep "
+        compared=f"{sweeps.TRIALS} trials of 100 epochs, each loss logged. Whole processes, with "
+        "their imports and the tables of a new store; ours with films and pictures, too. The "
+        "[other side](../benchmarks/sweep_script.py) runs 20 trials, and the time of its search is "
+        f"taken as often as makes {sweeps.TRIALS}. Both choose rate, size and seed at random, keep "
         "Optuna's study in an SQLite file, and keep each trial in a new SQLite store as a nested "
         "run: params, 100 losses, ten metrics on the points and on 1000 fresh ones, the weights "
         "as a file, status.",
@@ -260,7 +260,7 @@ ROWS = {
         goal=10,
         faster=True,
         compared="The same search by Ray Tune, two trials at once of a processor each; it runs 4 "
-        "trials, and the start of Ray does not count. Its callback logs the numbers of a trial's "
+        "trials. Its callback logs the numbers of a trial's "
         "configuration with every loss, so what all trials share is logged once, at the parent; "
         "Tune keeps the weights as a checkpoint, and no study.",
         prepare=sweeps.against("ray-tune", 4),

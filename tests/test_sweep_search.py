@@ -149,13 +149,6 @@ def test_the_study_is_kept_in_a_database(dataset: Dataset, tmp_path: Path) -> No
     assert len(optuna.load_study(study_name="mine", storage=kept._storage).trials) == 24
 
 
-@pytest.mark.parametrize("url", ["postgresql+nothing://there/db", "sqlite:////nowhere/at/all.db"])
-def test_a_database_that_cannot_be_opened(url: str, tmp_path: Path) -> None:
-    with pytest.raises(ConnectionError, match=r"^the study cannot be kept: ") as raised:
-        Archive(url, tmp_path)
-    assert "\n" not in str(raised.value)
-
-
 def test_importances_add_up(dataset: Dataset) -> None:
     study = Study(settings(trials=64))
     list(search(dataset, settings(trials=64)).run(study, LocalEngine(), {}))

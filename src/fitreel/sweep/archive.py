@@ -7,15 +7,18 @@ would be six transactions.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import optuna
+from optuna.distributions import distribution_to_json
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
+from optuna.storages._rdb import models
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import FrozenTrial
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import scoped_session, sessionmaker
+from sqlalchemy.orm import Session
 
 
 class Archive:
@@ -41,33 +44,50 @@ class Archive:
             self._count = len(self._study.get_trials(deepcopy=False))
 
     def extend(self, trials: Sequence[FrozenTrial]) -> None:
-        """Add those trials of all that were told which are not there yet."""
-        with _plain_errors(), self._one_transaction():
+        """Add those trials of all that were told which are not there yet.
+
+        In one transaction, as rows: ``add_trial`` asks a dozen questions a trial, which took half
+        of all the time of a sweep. A test holds what is written equal to what it writes.
+        """
+        with _plain_errors(), Session(self._storage.engine) as session, session.begin():
+            rows = {trial.number: self._row(trial) for trial in trials[self._count :]}
+            session.add_all(rows.values())
+            session.flush()  # now they have ids
             for trial in trials[self._count :]:
-                # Without what its sampler remembers, which may be a pickle.
-                self._study.add_trial(
-                    create_trial(
-                        state=trial.state,
-                        value=trial.value,
-                        params=trial.params,
-                        distributions=trial.distributions,
-                        intermediate_values=trial.intermediate_values,
-                    )
-                )
+                session.add_all(_details(trial, rows[trial.number].trial_id))
         self._count = max(self._count, len(trials))
 
-    @contextmanager
-    def _one_transaction(self) -> Iterator[None]:
-        """Commit once a batch what Optuna would commit once a trial."""
-        own = self._storage.scoped_session
-        with self._storage.engine.begin() as connection:
-            joined = sessionmaker(connection, join_transaction_mode="rollback_only")
-            self._storage.scoped_session = scoped_session(joined)
-            try:
-                yield
-            finally:
-                self._storage.scoped_session.remove()
-                self._storage.scoped_session = own
+    def _row(self, trial: FrozenTrial) -> models.TrialModel:
+        return models.TrialModel(
+            study_id=self._study._study_id,
+            number=trial.number,
+            state=trial.state,
+            datetime_start=trial.datetime_start,
+            datetime_complete=trial.datetime_complete,
+        )
+
+
+def _details(trial: FrozenTrial, trial_id: Any) -> Iterator[models.BaseModel]:
+    """Make the rows of a trial, but for what its sampler remembers, which may be a pickle."""
+    if trial.value is not None:
+        stored, kind = models.TrialValueModel.value_to_stored_repr(trial.value)
+        yield models.TrialValueModel(trial_id=trial_id, objective=0, value=stored, value_type=kind)
+    for name, value in trial.params.items():
+        distribution = trial.distributions[name]
+        yield models.TrialParamModel(
+            trial_id=trial_id,
+            param_name=name,
+            param_value=distribution.to_internal_repr(value),
+            distribution_json=distribution_to_json(distribution),
+        )
+    for step, value in trial.intermediate_values.items():
+        kept, sort = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
+        yield models.TrialIntermediateValueModel(
+            trial_id=trial_id,
+            step=step,
+            intermediate_value=kept,
+            intermediate_value_type=sort,
+        )
 
 
 @contextmanager

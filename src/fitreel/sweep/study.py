@@ -12,7 +12,6 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.samplers import (
     BaseSampler,
     CmaEsSampler,
@@ -85,15 +84,18 @@ class Study:
     def importances(self) -> dict[str, float]:
         """Say how much each setting decides, most first; they add up to 1.
 
-        Nothing where too few trials finished to tell.
+        Nothing where too few trials finished to tell, or there is but one.
         """
+        if len(self._distributions) < 2:
+            return {}
+        # Imported here: it brings scikit-learn, which takes a second.
+        from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", UserWarning)  # of shares that it makes up
                 # 8 ms where fANOVA's forest takes a second for some hundred trials.
-                found = optuna.importance.get_param_importances(
-                    self._study, evaluator=PedAnovaImportanceEvaluator()
-                )
+                found = get_param_importances(self._study, evaluator=PedAnovaImportanceEvaluator())
         except (ValueError, RuntimeError, UserWarning):
             return {}
         return {name: float(share) for name, share in found.items()}
