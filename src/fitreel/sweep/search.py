@@ -111,11 +111,18 @@ class Search:
 
 
 def open_engine(settings: SweepSettings) -> Engine:
-    """Begin what the settings name; ValueError or ConnectionError where it is not to be had."""
-    if settings.engine == "ray":
-        from fitreel.sweep.cluster import RayEngine
+    """Begin what the settings name; ValueError or ConnectionError where it is not to be had.
 
-        return RayEngine(settings.address, settings.parallel)
+    ModuleNotFoundError names the extra where Ray is not installed.
+    """
+    if settings.engine == "ray":
+        try:
+            from fitreel.sweep.cluster import RayEngine
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                f"--engine ray needs {error.name}: pip install 'fitreel[ray]'"
+            ) from None
+        return RayEngine(settings)
     check_device(settings.device)
     return LocalEngine()
 

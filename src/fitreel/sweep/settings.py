@@ -81,9 +81,14 @@ class SweepSettings(Settings):
         return min(points, self.trials)
 
     @property
+    def learns(self) -> bool:
+        """Tell whether what is tried depends on what came of earlier trials."""
+        return self.sampler in LEARNS
+
+    @property
     def batch_size(self) -> int:
         """Say how many trials share a batch."""
-        return self.batch or (32 if self.sampler in LEARNS else 256)
+        return self.batch or (32 if self.learns else 256)
 
     def step(self, epochs: int) -> int:
         """Say how many epochs lie between two points of the curve of a training so long."""
