@@ -1,14 +1,16 @@
 """The Ray engine: batches as tasks of a cluster. The only module that imports Ray."""
 
+import atexit
 import logging
 import os
 import socket
 import time
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import ray
 from ray._private.services import canonicalize_bootstrap_address_or_die
@@ -21,6 +23,7 @@ from fitreel.sweep.settings import SweepSettings
 from fitreel.sweep.trials import Batch, Outcome
 from fitreel.text import shown
 
+Result = TypeVar("Result")
 RETRIES = 20  # of a batch whose worker or node died; a batch that kills them all must end
 LOOK = 2.0  # seconds from one look at the cluster's head to the next
 GIVEN_UP = 30.0  # seconds of its silence; Ray itself ends this process after 60
@@ -40,6 +43,7 @@ class RayEngine:
         device.
         """
         self._head = _find(settings.address)
+        atexit.register(_leave)
         self._join(settings.address)
         needed = "GPU" if settings.device.startswith("cuda") else "CPU"
         count = int(ray.cluster_resources().get(needed, 0))  # type: ignore[no-untyped-call]
@@ -55,7 +59,7 @@ class RayEngine:
         self._train = self._remote(Batch.train)
         self._seen = time.monotonic()  # the head, for the last time
         if settings.device != "cpu":
-            self._get(self._remote(check_device).remote(settings.device))
+            self._get(self._remote(check_device).remote(settings.device).future())
 
     def _join(self, address: str) -> None:
         os.environ.update(QUIET)
@@ -75,23 +79,23 @@ class RayEngine:
         except (RuntimeError, OSError, ValueError) as error:
             raise ConnectionError(_no_cluster(address, error.__cause__ or error)) from None
 
-    def submit(self, batch: Batch) -> Any:
+    def submit(self, batch: Batch) -> "Future[list[Outcome]]":
         """Send a batch to the cluster."""
-        return self._train.remote(batch)
+        return self._train.remote(batch).future()
 
-    def outcomes(self, submitted: Any) -> list[Outcome]:
+    def outcomes(self, submitted: "Future[list[Outcome]]") -> list[Outcome]:
         """Wait for it; if a worker or a node dies meanwhile, Ray begins it again elsewhere.
 
         Raises what the training raised, and ConnectionError where the cluster is lost.
         """
-        found: list[Outcome] = self._get(submitted)
-        return found
+        return self._get(submitted)
 
-    def _get(self, submitted: Any) -> Any:
+    def _get(self, submitted: "Future[Result]") -> Result:
         try:
-            while not ray.wait([submitted], timeout=LOOK)[0]:
+            # Not by ray.get, in which every signal becomes exit code 1.
+            while wait([submitted], LOOK).not_done:
                 self._look()
-            return ray.get(submitted)
+            return submitted.result()
         except RayTaskError as error:
             raise error.cause from None
         except RayError as error:
@@ -103,6 +107,11 @@ class RayEngine:
             self._seen = time.monotonic()
         elif time.monotonic() - self._seen > GIVEN_UP:
             raise ConnectionError(f"the Ray cluster at {self._head} is gone")
+
+
+def _leave() -> None:
+    with _silent_stderr():
+        ray.shutdown()
 
 
 @contextmanager
