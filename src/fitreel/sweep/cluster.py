@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import ray
+from ray._private import worker as ray_worker
 from ray._private.services import canonicalize_bootstrap_address_or_die
 from ray.exceptions import RayError, RayTaskError
 
@@ -29,6 +30,7 @@ LOOK = 2.0  # seconds from one look at the cluster's head to the next
 GIVEN_UP = 30.0  # seconds of its silence; Ray itself ends this process after 60
 QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 
@@ -63,6 +65,7 @@ class RayEngine:
 
     def _join(self, address: str) -> None:
         os.environ.update(QUIET)
+        ray_worker._worker_logs_enabled = False  # or it tells of dead nodes on standard output
         try:
             # Ray would take SIGTERM for itself, and its C++ writes to standard error.
             with held(), _silent_stderr(), warnings.catch_warnings():
