@@ -27,7 +27,7 @@ from fitreel.text import shown
 Result = TypeVar("Result")
 RETRIES = 20  # of a batch whose worker or node died; a batch that kills them all must end
 LOOK = 2.0  # seconds from one look at the cluster's head to the next
-GIVEN_UP = 30.0  # seconds of its silence; Ray itself ends this process after 60
+GIVEN_UP = 20.0  # seconds of its silence; Ray itself ends this process after 60
 QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
