@@ -23,8 +23,8 @@ from tests.faults import client, runs, wait_until
 from tests.servers import Server
 
 SPACE = "lr=log:0.01:30 hidden=int:2:32"  # some of these diverge
-TRIALS, BATCH, EPOCHS = 36, 3, 1000
-SWEEP = f"sweep --trials {TRIALS} --batch {BATCH} --epochs {EPOCHS} --engine ray".split()
+TRIALS, BATCH, EPOCHS = 24, 2, 1000
+SWEEP = f"sweep --trials {TRIALS} --batch {BATCH} --epochs {EPOCHS} --frame-every 200 --engine ray".split()
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +93,7 @@ def test_a_node_that_is_killed_costs_no_trial_and_doubles_none(
             wait_until(
                 lambda: bool(trials(store)) and second.trains(),
                 "a trial to be tracked while the second node trains",
+                pause=0.2,
             )
             second.kill()
             assert len(trials(store)) < TRIALS
@@ -112,7 +113,7 @@ def test_a_cluster_that_dies_leaves_a_sweep_to_go_on_with_on_another(tmp_path: P
         with sweeping(tmp_path, *options, **first.environment, **where) as process:
             wait_until((tmp_path / "mlflow.db").exists, "a store")
             store = client(tmp_path)
-            wait_until(lambda: len(trials(store)) > BATCH, "trials to be tracked")
+            wait_until(lambda: len(trials(store)) > BATCH, "trials to be tracked", pause=0.2)
             first.stop()
             said, told = process.communicate(timeout=120)
     assert (process.returncode, said) == (2, "")
@@ -136,7 +137,7 @@ def test_a_signal_ends_it_as_any_other_command(cluster: Cluster, tmp_path: Path)
     """Ray alone would catch this one, and make exit code 1 of it."""
     options = ["--address", cluster.address, "--epochs", "200000"]
     with sweeping(tmp_path, *options, **cluster.environment) as process:
-        wait_until(cluster.nodes[0].trains, "a batch to begin")
+        wait_until(cluster.nodes[0].trains, "a batch to begin", pause=0.2)
         process.send_signal(signal.SIGTERM)
         said, told = process.communicate(timeout=60)
     assert (process.returncode, said, told) == (143, "", "")
