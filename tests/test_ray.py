@@ -24,7 +24,8 @@ from tests.servers import Server
 
 SPACE = "lr=log:0.01:30 hidden=int:2:32"  # some of these diverge
 TRIALS, BATCH, EPOCHS = 24, 2, 1000
-SWEEP = f"sweep --trials {TRIALS} --batch {BATCH} --epochs {EPOCHS} --frame-every 200 --engine ray".split()
+TRAININGS = f"--trials {TRIALS} --batch {BATCH} --epochs {EPOCHS} --frame-every 200".split()
+SWEEP = ["sweep", "--engine", "ray", *TRAININGS]
 
 
 @pytest.fixture(scope="module")
