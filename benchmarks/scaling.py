@@ -1,9 +1,10 @@
-"""Measure what docs/scaling.md tells: python -m benchmarks.scaling.
+"""Measure what docs/scaling.md tells: python -m benchmarks.scaling [database] [server] [compute].
 
 A trial's computing here and on Ray clusters of 1, 2 and 4 worker processes; its tracking in a
 database and on a server: time, calls, rows, bytes.
 """
 
+import json
 import sqlite3
 import statistics
 import subprocess
@@ -110,8 +111,13 @@ def tracking(kind: str, times: int) -> None:
         print(f"\n{kind}: {each:.1f} ms a trial")
         for what, number in after.items():
             print(f"    {what}: {(number - before[what]) / trials:,.1f} a trial")
-        journal = sum(len(str(outcome.to_record())) for _, _, outcome in outcomes)
-        print(f"    bytes of the journal: about {journal / len(outcomes):,.0f} a trial")
+        records = [
+            {"kind": "trial", "name": name, "params": params, "tags": {SHA256_TAG: "0" * 64}}
+            | outcome.to_record()
+            for name, params, outcome in outcomes
+        ]
+        journal = sum(len(json.dumps(record)) for record in records)
+        print(f"    bytes of the journal: {journal / len(records):,.0f} a trial", flush=True)
 
 
 def footprint(directory: Path) -> dict[str, int]:
@@ -131,6 +137,7 @@ def footprint(directory: Path) -> dict[str, int]:
 
 
 def main(
+    parts: Annotated[list[str] | None, typer.Argument(help="Some of the three parts.")] = None,
     count: Annotated[int, typer.Option("--batches", help="Batches that count.")] = 40,
     times: Annotated[int, typer.Option(help="Measurements of each way.", min=1)] = 3,
     address: Annotated[str, typer.Option(help="Only the cost on this cluster.")] = "",
@@ -139,9 +146,11 @@ def main(
     if address:
         print(cost(open_engine(SweepSettings(engine="ray", address=address)), count))
         return
-    for kind in ("database", "server"):
-        tracking(kind, times)
-    compute(count, times)
+    for kind in parts or ("database", "server", "compute"):
+        if kind == "compute":
+            compute(count, times)
+        else:
+            tracking(kind, times)
 
 
 if __name__ == "__main__":
