@@ -105,6 +105,7 @@ def test_a_node_that_is_killed_costs_no_trial_and_doubles_none(
         assert_complete(store, expected())
 
 
+@pytest.mark.torture
 def test_a_cluster_that_dies_leaves_a_sweep_to_go_on_with_on_another(tmp_path: Path) -> None:
     """What a sampler that learns tries does not depend on how many processors the other has."""
     spool = str(tmp_path / "spool")
