@@ -19,9 +19,8 @@ from ray.exceptions import RayError, RayTaskError
 
 import fitreel
 from fitreel.interruption import held
-from fitreel.sweep.search import check_device
 from fitreel.sweep.settings import SweepSettings
-from fitreel.sweep.trials import Batch, Outcome
+from fitreel.sweep.trials import Batch, Outcome, check_device
 from fitreel.text import shown
 
 Result = TypeVar("Result")

@@ -5,13 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
-
 from fitreel.dataset import Dataset
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.settings import SweepSettings, with_values
-from fitreel.sweep.trials import Batch, Outcome, Trial
-from fitreel.text import shown
+from fitreel.sweep.trials import Batch, Outcome, Trial, check_device
 
 if TYPE_CHECKING:
     from fitreel.sweep.study import Study
@@ -125,12 +122,3 @@ def open_engine(settings: SweepSettings) -> Engine:
         return RayEngine(settings)
     check_device(settings.device)
     return LocalEngine()
-
-
-def check_device(name: str) -> None:
-    """Put a number there; ValueError if torch knows no such device, or cannot reach it."""
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"device '{shown(name)}' cannot be used: {reason}") from None
