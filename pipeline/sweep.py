@@ -82,6 +82,10 @@ def stage(run: "Run", search: "Search", study: "Study", engine: "Engine") -> "Re
     run.log_settings(search.base, leave_out=names)
     run.log_settings(search.evaluation)
     run.log_settings(settings, leave_out=("storage",))  # which may hold a password
+    # A sampler that learns goes on as it began, however many processors there are by now.
+    if settings.learns:
+        engine.parallel = int(run.tags.get("fitreel.parallel", engine.parallel))
+    run.set_tags({"fitreel.parallel": str(engine.parallel)})
     shared = asdict(search.data) | asdict(search.evaluation)
     known = run.trials()
     trials, outcomes = list["Trial"](), list["Outcome"]()

@@ -11,10 +11,10 @@ from optuna.trial import TrialState
 from fitreel.dataset import Dataset
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.archive import Archive
-from fitreel.sweep.search import Engine, LocalEngine, Search, check_device, open_engine
+from fitreel.sweep.search import Engine, LocalEngine, Search, open_engine
 from fitreel.sweep.settings import SamplerName, SweepSettings
 from fitreel.sweep.study import Study
-from fitreel.sweep.trials import Batch, Outcome, Trial
+from fitreel.sweep.trials import Batch, Outcome, Trial, check_device
 
 RANGES = "lr=log:1e-3:0.5 hidden=int:2:30"
 GRID = "lr=log:1e-3:0.5:5 hidden=2|4|8"

@@ -5,13 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
-
 from fitreel.dataset import Dataset
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.settings import SweepSettings, with_values
-from fitreel.sweep.trials import Batch, Outcome, Trial
-from fitreel.text import shown
+from fitreel.sweep.trials import Batch, Outcome, Trial, check_device
 
 if TYPE_CHECKING:
     from fitreel.sweep.study import Study
@@ -111,19 +108,17 @@ class Search:
 
 
 def open_engine(settings: SweepSettings) -> Engine:
-    """Begin what the settings name; ValueError or ConnectionError where it is not to be had."""
-    if settings.engine == "ray":
-        from fitreel.sweep.cluster import RayEngine
+    """Begin what the settings name; ValueError or ConnectionError where it is not to be had.
 
-        return RayEngine(settings.address, settings.parallel)
+    ModuleNotFoundError names the extra where Ray is not installed.
+    """
+    if settings.engine == "ray":
+        try:
+            from fitreel.sweep.cluster import RayEngine
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                f"--engine ray needs {error.name}: pip install 'fitreel[ray]'"
+            ) from None
+        return RayEngine(settings)
     check_device(settings.device)
     return LocalEngine()
-
-
-def check_device(name: str) -> None:
-    """Put a number there; ValueError if torch knows no such device, or cannot reach it."""
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"device '{shown(name)}' cannot be used: {reason}") from None

@@ -13,7 +13,7 @@ EngineName = Literal["local", "ray"]
 MetricName = Literal["test_mse", "test_mae", "test_r2", "train_mse", "train_mae", "train_r2"]
 LEARNS = ("tpe", "cmaes")  # from what came of earlier trials
 PATTERNS = {
-    "address": (r"auto|(ray://)?[\w.-]{1,255}:\d{1,5}", "auto, HOST:PORT or ray://HOST:PORT"),
+    "address": (r"auto|[\w.-]{1,255}:\d{1,5}", "auto or HOST:PORT"),
     "device": (r"[a-z]{1,20}(:\d{1,3})?", "as torch names it: cpu, cuda, cuda:1"),
 }
 POINTS = 100  # of a curve, where nobody says otherwise
@@ -92,9 +92,14 @@ class SweepSettings(Settings):
         return min(points, self.trials)
 
     @property
+    def learns(self) -> bool:
+        """Tell whether what is tried depends on what came of earlier trials."""
+        return self.sampler in LEARNS
+
+    @property
     def batch_size(self) -> int:
         """Say how many trials share a batch."""
-        return self.batch or (32 if self.sampler in LEARNS else 256)
+        return self.batch or (32 if self.learns else 256)
 
     def step(self, epochs: int) -> int:
         """Say how many epochs lie between two points of the curve of a training so long."""

@@ -19,7 +19,7 @@ from optuna.samplers import (
     RandomSampler,
     TPESampler,
 )
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from fitreel.comparison.runs import higher_is_better
 from fitreel.sweep.archive import Archive
@@ -27,6 +27,7 @@ from fitreel.sweep.settings import SweepSettings
 from fitreel.sweep.space import KINDS, Dimension
 from fitreel.sweep.trials import Outcome
 
+FEWEST = 20  # trials of which can be told what decides
 STATES = {
     "finished": TrialState.COMPLETE,
     "diverged": TrialState.FAIL,
@@ -63,9 +64,7 @@ class Study:
         """Choose the values of so many trials, before anything is known of them."""
         for point in islice(self._points or (), count):
             self._study.enqueue_trial(point)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            asked = [self._study.ask(self._distributions) for _ in range(count)]
+        asked = [self._study.ask(self._distributions) for _ in range(count)]
         self._asked += asked
         return [dict(trial.params) for trial in asked]
 
@@ -79,24 +78,26 @@ class Study:
             self._study.tell(trial, value, state=STATES[outcome.end])
             self._told += 1
         if self._archive:
-            self._archive.extend(self._study.get_trials(deepcopy=False)[: self._told])
+            self._archive.extend(self._told_trials())
+
+    def _told_trials(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)[: self._told]
 
     def importances(self) -> dict[str, float]:
         """Say how much each setting decides, most first; they add up to 1.
 
-        Nothing where too few trials finished to tell, or there is but one.
+        Nothing where too few trials finished to tell, or there is but one setting.
         """
-        if len(self._distributions) < 2:
+        finished = sum(trial.state == TrialState.COMPLETE for trial in self._told_trials())
+        if len(self._distributions) < 2 or finished < FEWEST:
             return {}
         # Imported here: it brings scikit-learn, which takes a second.
         from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", UserWarning)  # of shares that it makes up
-                # 8 ms where fANOVA's forest takes a second for some hundred trials.
-                found = get_param_importances(self._study, evaluator=PedAnovaImportanceEvaluator())
-        except (ValueError, RuntimeError, UserWarning):
+            # 8 ms where fANOVA's forest takes a second for some hundred trials.
+            found = get_param_importances(self._study, evaluator=PedAnovaImportanceEvaluator())
+        except (ValueError, RuntimeError):  # all scores are equal
             return {}
         return {name: float(share) for name, share in found.items()}
 

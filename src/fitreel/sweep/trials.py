@@ -17,6 +17,7 @@ from fitreel.evaluation import evaluate_many
 from fitreel.network import Weights
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.halving import rungs, worse_half
+from fitreel.text import shown
 
 End = Literal["finished", "diverged", "pruned"]
 
@@ -149,6 +150,15 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def check_device(name: str) -> None:
+    """Put a number there; ValueError if torch knows no such device, or cannot reach it."""
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"device '{shown(name)}' cannot be used: {reason}") from None
 
 
 def _now() -> int:

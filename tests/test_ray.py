@@ -1,0 +1,168 @@
+"""Sweeps on a real Ray cluster: its nodes are killed, and the outcomes are the same."""
+
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from fitreel.dataset import generate
+from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
+from fitreel.sweep.search import LocalEngine, Search, open_study
+from fitreel.sweep.settings import SamplerName, SweepSettings
+from fitreel.sweep.trials import Outcome
+from fitreel.tracking.source import TRIAL_TAG
+from tests.clusters import Cluster
+from tests.conftest import Command, environment, free_port
+from tests.faults import client, runs, wait_until
+from tests.servers import Server
+
+SPACE = "lr=log:0.01:30 hidden=int:2:32"  # some of these diverge
+TRIALS, BATCH, EPOCHS = 24, 2, 1000
+TRAININGS = f"--trials {TRIALS} --batch {BATCH} --epochs {EPOCHS} --frame-every 200".split()
+SWEEP = ["sweep", "--engine", "ray", *TRAININGS]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with Cluster() as cluster:
+        yield cluster
+
+
+def expected(sampler: SamplerName = "random", parallel: int = 1) -> dict[int, Outcome]:
+    """Search in this very process, and ask as early as an engine of so many batches does."""
+    settings = SweepSettings(trials=TRIALS, space=SPACE, batch=BATCH, sampler=sampler)
+    engine = LocalEngine()
+    engine.parallel = parallel
+    training = TrainingSettings(epochs=EPOCHS)
+    search = Search(settings, generate(), DataSettings(), training, EvaluationSettings())
+    found = search.run(open_study(settings), engine, {})
+    return {trial.number: outcome for batch in found for trial, outcome in batch}
+
+
+@contextmanager
+def sweeping(directory: Path, *arguments: str, **changes: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a sweep; it is dead at the end whatever happens."""
+    process = subprocess.Popen(
+        ["fitreel", *SWEEP, "--space", SPACE, *arguments],
+        cwd=directory,
+        env=environment(**changes),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def trials(store: MlflowClient) -> list[Run]:
+    """Give the runs of the trials."""
+    return [run for run in runs(store) if TRIAL_TAG in run.data.tags]
+
+
+def assert_complete(store: MlflowClient, outcomes: dict[int, Outcome]) -> None:
+    """Every trial is tracked once, ended as it did, and has the numbers of the local search."""
+    found = trials(store)
+    assert sorted(int(run.data.tags[TRIAL_TAG]) for run in found) == sorted(outcomes)
+    for run in found:
+        outcome = outcomes[int(run.data.tags[TRIAL_TAG])]
+        assert run.info.status == ("FAILED" if outcome.end == "diverged" else "FINISHED")
+        assert outcome.metrics.items() <= run.data.metrics.items()
+    assert {outcome.end for outcome in outcomes.values()} == {"finished", "diverged"}
+
+
+@pytest.mark.parametrize("kind", ["database", "server"])
+def test_a_node_that_is_killed_costs_no_trial_and_doubles_none(
+    cluster: Cluster, tmp_path: Path, kind: str
+) -> None:
+    second = cluster.add()
+    with Server(tmp_path) if kind == "server" else nullcontext() as server:
+        uri = server.url if server else f"sqlite:///{tmp_path}/mlflow.db"
+        options = ["--address", cluster.address, "--tracking-uri", uri]
+        with sweeping(tmp_path, *options, **cluster.environment) as process:
+            wait_until((tmp_path / "mlflow.db").exists, "a store")
+            store = MlflowClient(uri)
+            wait_until(
+                lambda: bool(trials(store)) and second.trains(),
+                "a trial to be tracked while the second node trains",
+                pause=0.2,
+            )
+            second.kill()
+            assert len(trials(store)) < TRIALS
+            said, told = process.communicate(timeout=120)
+        assert process.returncode == 0, told
+        assert re.fullmatch(r"[0-9a-f]{32}\n", said)
+        assert "ray" not in told.lower()
+        assert_complete(store, expected())
+
+
+@pytest.mark.torture
+def test_a_cluster_that_dies_leaves_a_sweep_to_go_on_with_on_another(tmp_path: Path) -> None:
+    """What a sampler that learns tries does not depend on how many processors the other has."""
+    spool = str(tmp_path / "spool")
+    options = ["--sampler", "tpe"]
+    with Cluster(cpus=2) as first:
+        where = {"RAY_ADDRESS": first.address, "FITREEL_SPOOL": spool}
+        with sweeping(tmp_path, *options, **first.environment, **where) as process:
+            wait_until((tmp_path / "mlflow.db").exists, "a store")
+            store = client(tmp_path)
+            wait_until(lambda: len(trials(store)) > BATCH, "trials to be tracked", pause=0.2)
+            first.stop()
+            said, told = process.communicate(timeout=120)
+    assert (process.returncode, said) == (2, "")
+    assert re.fullmatch(r"fitreel: the Ray cluster .*\n", told)
+    (run_id,) = [run.info.run_id for run in runs(store) if TRIAL_TAG not in run.data.tags]
+    with Cluster(cpus=1) as second:
+        where["RAY_ADDRESS"] = second.address
+        again = subprocess.run(
+            ["fitreel", "sweep", "--resume", run_id],
+            cwd=tmp_path,
+            env=environment(**second.environment, **where),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert again.returncode == 0, again.stderr
+    assert_complete(store, expected("tpe", parallel=2))
+
+
+def test_a_signal_ends_it_as_any_other_command(cluster: Cluster, tmp_path: Path) -> None:
+    """Ray alone would catch this one, and make exit code 1 of it."""
+    options = ["--address", cluster.address, "--epochs", "200000"]
+    with sweeping(tmp_path, *options, **cluster.environment) as process:
+        wait_until(cluster.nodes[0].trains, "a batch to begin", pause=0.2)
+        process.send_signal(signal.SIGTERM)
+        said, told = process.communicate(timeout=60)
+    assert (process.returncode, said, told) == (143, "", "")
+    assert [run.info.status for run in runs(client(tmp_path))] == ["KILLED"]
+
+
+@pytest.mark.parametrize(
+    ("device", "reason"), [("cuda", "the cluster has no GPU"), ("abacus", "Expected one of")]
+)
+def test_a_device_that_the_cluster_lacks_is_a_bad_input(
+    cluster: Cluster, fitreel: Command, device: str, reason: str
+) -> None:
+    options = ["--address", cluster.address, "--device", device]
+    done = fitreel(*SWEEP, *options, **cluster.environment)
+    assert done.returncode == 2
+    assert re.fullmatch(f"fitreel: device '{device}' cannot be used: {reason}.*\n", done.stderr)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", "auto"])
+def test_no_cluster_is_told_in_one_line(fitreel: Command, address: str) -> None:
+    there = f"127.0.0.1:{free_port()}"
+    address = address.format(free_port())
+    done = fitreel(*SWEEP, "--address", address, RAY_ADDRESS=there)
+    assert done.returncode == 2
+    start = re.escape(f"fitreel: no Ray cluster at {address}; start one with: ray start --head")
+    assert re.fullmatch(f"{start}.*\n", done.stderr)
