@@ -35,7 +35,8 @@ def mlflow_run(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    newest = runs(directory, experiment)[0]
+    whole = [run for run in runs(directory, experiment) if "fitreel.trial" not in run.data.tags]
+    newest = whole[0]
     if "--run-id" not in arguments:
         assert f"=== Run (ID '{newest.info.run_id}') succeeded ===" in done.stderr
     return newest
@@ -132,6 +133,22 @@ def test_runs_are_compared_in_a_run_of_their_own(clone: Path, tmp_path: Path) ->
     found = mlflow_run(clone, *compare, *chosen, *elsewhere, experiment="comparisons")
     assert set(json.loads(found.data.tags["fitreel.compared_runs"])) == set(ids)
     assert found.data.params.items() >= {("best", "2"), ("metric", "test_r2")}
+
+
+def test_a_sweep_is_an_entry_point(clone: Path) -> None:
+    """Its space, with spaces and bars, comes through the shell, too."""
+    space = "lr=log:0.01:0.1 activation=relu|tanh"
+    few = ("-P", "trials=6", "-P", "epochs=20", "-P", f"space={space}", "-P", "prune=on")
+    parent = mlflow_run(
+        clone, "--env-manager", "local", "-e", "sweep", *few, "--experiment-name", "swept",
+        experiment="swept",
+    )  # fmt: skip
+    found = [run for run in runs(clone, "swept") if "fitreel.trial" in run.data.tags]
+    assert parent.data.params.items() >= {("space", space), ("trials", "6"), ("prune", "on")}
+    assert parent.info.status == "FINISHED"
+    assert len(found) == 6
+    assert {run.data.params["activation"] for run in found} == {"relu", "tanh"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in found} == {parent.info.run_id}
 
 
 def test_a_bad_parameter_leaves_the_run_failed(clone: Path) -> None:
