@@ -282,3 +282,21 @@ def test_a_living_process_is_heard_of(
             before = heard()
             wait_until(partial(heard_after, before), "no heartbeat")
             assert abs(heard() - time.time()) < 5
+
+
+def test_a_trial_is_as_alive_as_its_sweep(directory: Path) -> None:
+    """A server's nested run whose sweep died between its calls."""
+    store = client(directory)
+    living = process_tags()
+    dead = living | {PROCESS_TAG: "999999999 started 1.00"}
+    trials = {}
+    for name, tags in (("living", living), ("dead", dead)):
+        sweep = store.create_run("0", tags=tags | {"fitreel.kind": "sweep"}).info.run_id
+        below = {"mlflow.parentRunId": sweep, "fitreel.trial": "3"}
+        trials[name] = store.create_run("0", tags=below).info.run_id
+    lost = store.create_run("0", tags={"mlflow.parentRunId": "0" * 32, "fitreel.trial": "4"})
+    said = told(directory)
+    after = statuses(directory)
+    assert (after[trials["living"]], after[trials["dead"]]) == ("RUNNING", "KILLED")
+    assert after[lost.info.run_id] == "RUNNING"  # its sweep is deleted; too young to give up
+    assert "is dead" in said[trials["dead"]]

@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cached_property
 from pathlib import Path
 
@@ -71,7 +71,12 @@ class NestedRuns:
             if self._database:
                 self._write(self._database, nested, Path(folder), was_sure)
             else:
-                list(self._pool.map(lambda run: self._ask(run, Path(folder), was_sure), nested))
+                asked = [
+                    self._pool.submit(self._ask, run, Path(folder), was_sure) for run in nested
+                ]
+                wait(asked)  # all: one that goes on in the dark would be made again meanwhile
+                for each in asked:
+                    each.result()
         self._is_sure = True
 
     def _run(self, record: Record, folder: Path) -> FinishedRun:

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields
 
 from mlflow.entities import Run as MlflowRun
-from mlflow.utils.mlflow_tags import MLFLOW_PROJECT_ENTRY_POINT
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_PROJECT_ENTRY_POINT
 
 from fitreel import spool
 from fitreel.settings import (
@@ -17,6 +19,7 @@ from fitreel.settings import (
 )
 from fitreel.sweep.settings import SweepSettings
 from fitreel.tracking.process import HOST_TAG, PROCESS_TAG, is_alive, silence
+from fitreel.tracking.source import TRIAL_TAG
 from fitreel.tracking.tracker import Tracker
 
 SETTINGS = {
@@ -28,6 +31,9 @@ SETTINGS = {
     "compare": ComparisonSettings,
     "sweep": SweepSettings,
 }
+
+
+MARKS = {PROCESS_TAG, TRIAL_TAG}  # tags of a run that fitreel writes
 
 
 @dataclass(frozen=True)
@@ -53,15 +59,25 @@ def examine(tracker: Tracker, older_than: float) -> Iterator[Verdict]:
         page = tracker.client.search_runs(
             experiments, "attributes.status = 'RUNNING'", page_token=token
         )
-        found.extend(run for run in page if PROCESS_TAG in run.data.tags or _is_ours(run))
+        found.extend(run for run in page if MARKS & run.data.tags.keys() or _is_ours(run))
         token = page.token
         if not token:
             break
     waiting = {entry.run_id: entry for entry in spool.entries()}
     for run in found:
-        status, reason = _judge(run, older_than, waiting.get(run.info.run_id))
+        writer = _writer(tracker, run)
+        status, reason = _judge(writer, older_than, waiting.get(writer.info.run_id))
         name = run.info.run_name or run.info.run_id
         yield Verdict(run.info.run_id, name, status, reason, run.data.tags.get(PROCESS_TAG))
+
+
+def _writer(tracker: Tracker, run: MlflowRun) -> MlflowRun:
+    """Give the run whose process writes this one: a trial's sweep, else the run itself."""
+    if TRIAL_TAG not in run.data.tags:
+        return run
+    with suppress(MlflowException):  # deleted for good
+        return tracker.client.get_run(run.data.tags.get(MLFLOW_PARENT_RUN_ID, ""))
+    return run
 
 
 def _is_ours(run: MlflowRun) -> bool:
