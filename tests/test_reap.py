@@ -295,7 +295,7 @@ def test_a_trial_is_as_alive_as_its_sweep(directory: Path) -> None:
         below = {"mlflow.parentRunId": sweep, "fitreel.trial": "3"}
         trials[name] = store.create_run("0", tags=below).info.run_id
     lost = store.create_run("0", tags={"mlflow.parentRunId": "0" * 32, "fitreel.trial": "4"})
-    said = told(directory)
+    said = told(directory, "--close")
     after = statuses(directory)
     assert (after[trials["living"]], after[trials["dead"]]) == ("RUNNING", "KILLED")
     assert after[lost.info.run_id] == "RUNNING"  # its sweep is deleted; too young to give up
