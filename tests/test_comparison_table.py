@@ -67,3 +67,13 @@ def test_strange_text_stays_in_its_code_span(asked: str) -> None:
     outside = re.sub(r"`[^`\n]+`", "", text.partition("<details>")[0])
     assert re.fullmatch(r"[\w\s|:.±–+*'()%-]*", outside)
     assert max(map(len, text.splitlines())) < 5000
+
+
+def test_what_a_sampler_drew_is_rounded() -> None:
+    rates = ("0.5046798646478564", "0.1", "0x5046798646478564")
+    runs = [replace(compared(), params={"lr": rate}) for rate in rates]
+    assert [row[1] for row in rows(comparison_table(compare(runs)))[2:]] == [
+        "`0.50468`",
+        "`0.1`",
+        "`0x5046798646478564`",
+    ]

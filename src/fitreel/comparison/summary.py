@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fitreel.comparison.runs import Comparison
+from fitreel.settings import parse
 
 RUN, ALIKE, SEEDS = "run", "equal but for the seed", "seeds"  # headers
+LONG = 12  # characters; the whole number is in the run
 MAIN_METRICS = ("test_mse", "test_r2", "train_mse", "loss")
 
 
@@ -32,7 +34,7 @@ def runs_table(comparison: Comparison, most_params: int) -> Table:
     rows = [
         (
             label,
-            *(run.params.get(name, "–") for name in params),
+            *(_brief(run.params.get(name, "–")) for name in params),
             *(number(run.metrics[name]) if name in run.metrics else "–" for name in metrics),
         )
         for label, run in zip(comparison.labels, comparison.runs, strict=True)
@@ -70,6 +72,14 @@ def more_params(comparison: Comparison, most_params: int) -> str:
 def number(value: float) -> str:
     """Write a number with four significant digits."""
     return f"{value:.4g}"
+
+
+def _brief(param: str) -> str:
+    """Round a number that a sampler drew, 0.5046798646478564, as far as run names do."""
+    try:
+        return param if len(param) < LONG else f"{parse(param, float):g}"
+    except ValueError:
+        return param
 
 
 def _listed(texts: Sequence[str], most: int = 5) -> str:
