@@ -188,7 +188,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-LONG = ("sweep", "--epochs", "300", "--trials", "120", "--batch", "12", *SPACE, "--prune", "on")
+LONG = ("sweep", "--epochs", "300", "--trials", "72", "--batch", "12", *SPACE, "--prune", "on")
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_killed_sweep_goes_on_to_the_same_end(
     assert code == 0, errors
     takes = time.monotonic() - started
     whole = substance(store, split(found(f"{tmp_path.name} whole"))[1])
-    assert list(whole) == list(range(120))
+    assert list(whole) == list(range(72))
 
     seed = random.randrange(2**32)
     chance = random.Random(seed)
@@ -248,7 +248,7 @@ def test_a_killed_sweep_goes_on_to_the_same_end(
     study = optuna.load_study(
         study_name=f"fitreel-{parent}", storage=f"sqlite:///{tmp_path}/optuna.db"
     )
-    assert [trial.number for trial in study.trials] == list(range(120))
+    assert [trial.number for trial in study.trials] == list(range(72))
     code, _, errors = run("sync")
     assert code == 0, errors
     assert not list(tmp_path.glob("spool/*/journal"))
@@ -277,7 +277,7 @@ def test_ctrl_c_ends_a_sweep_that_is_gone_on_with(tmp_path: Path, resume: tuple[
     assert (code, output) == (0, f"{parent.info.run_id}\n"), errors
     again, trials = split(runs(client(tmp_path)))
     assert again.info.status == "FINISHED"
-    assert sorted(trials) == list(range(120))
+    assert sorted(trials) == list(range(72))
     code, output, errors = processes.run(*resume, parent.info.run_id, directory=tmp_path, **spool)
     assert (code, output) == (0, f"{parent.info.run_id}\n")
     assert errors == f"run {parent.info.run_id} is finished\n"
