@@ -42,7 +42,7 @@ def batches(count: int) -> Iterator[Batch]:
     search = Search(settings, generate(), DataSettings(), TrainingSettings(), EvaluationSettings())
     study = open_study(settings)
     for number in range(count):
-        yield search._batch(search._ask(study, number * TRIALS))
+        yield search._batch(search._ask(study, number * TRIALS, {}))
 
 
 def cost(engine: Engine, count: int) -> float:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from fitreel.text import shown
+from fitreel.text import brief, shown
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import Comparison
@@ -35,6 +35,16 @@ def say(text: str) -> None:
 def warn(text: str) -> None:
     """Tell in a line what goes on that should not."""
     say(f"fitreel: {' '.join(text.split())}")
+
+
+@contextmanager
+def going_on_with(command: str) -> Iterator[None]:
+    """Tell what goes on with a command that is interrupted."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        say(f"go on with: {command}")
+        raise
 
 
 @contextmanager
@@ -149,16 +159,12 @@ def summarise_sweep(results: "Results | None", run: "Run", uri: str) -> None:
         for name in ("trial", *results.names, results.settings.metric):
             table.add_column(Text(name), justify="right")
         for number in best:
-            values = [_short(value) for value in results.values(number).values()]
+            values = [brief(value) for value in results.values(number).values()]
             table.add_row(str(number), *values, f"{results.score(number):.6g}")
         console.print(table)
         ends = [f"{results.count(end)} {end}" for end in ("finished", "diverged", "pruned")]
         say(f"{len(results.trials)} trials: {', '.join(ends)}")
     console.print(Text(f"look at it: {shown(_way_to_ui(run, uri), 1000)}"), soft_wrap=True)
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def show_differences(rows: Iterable[tuple[str, str, str]]) -> None:

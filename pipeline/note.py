@@ -2,18 +2,20 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import TYPE_CHECKING
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fitreel import (
     DataSettings,
     EvaluationSettings,
     FilmSettings,
+    SweepSettings,
     TrainingSettings,
 )
 from fitreel.settings import in_force
-from fitreel.text import code_span, shown
+from fitreel.sweep.space import LONGEST
+from fitreel.text import brief, code_span, shown
 
 if TYPE_CHECKING:
     from fitreel.sweep.results import Results
@@ -25,6 +27,13 @@ GROUPS = {
     "Evaluation": EvaluationSettings,
     "Film": FilmSettings,
 }
+SWEEP = {
+    "Points": DataSettings,
+    "Training": TrainingSettings,
+    "Evaluation": EvaluationSettings,
+    "Sweep": SweepSettings,
+}
+PLACE = {"storage", "engine", "address", "parallel"}  # where a sweep was done, not what
 NOTED = 9  # trials in the note of a sweep
 RESULTS = ("mse", "rmse", "mae", "r2")
 
@@ -42,7 +51,7 @@ def sweep_note(run: "Run", results: "Results") -> str:
     head = ["trial", *results.names, metric]
     rows = [_row(*head), "|" + "---|" * len(head)]
     for number in results.best(NOTED):
-        values = [code_span(shown(str(value))) for value in results.values(number).values()]
+        values = [brief(value) for value in results.values(number).values()]
         rows.append(_row(str(number), *values, f"{results.score(number):.4g}"))
     counts = ", ".join(f"{results.count(end)} {end}" for end in ("finished", "diverged", "pruned"))
     ways = ", ".join(way(run, file) for file in ("trials.csv", *results.pictures))
@@ -53,8 +62,18 @@ def sweep_note(run: "Run", results: "Results") -> str:
             f"{len(results.trials)} trials: {counts}",
             *(picture(run, file) for file in ("best.gif", *results.pictures)),
             f"Look at {ways}",
+            _commands(_told(run, results), SWEEP, "sweep", LONGEST),
         ]
     )
+
+
+def _told(run: "Run", results: "Results") -> dict[str, str]:
+    """Give what a sweep was told: by its own settings, as MLflow quotes their texts."""
+    own = {
+        name: str(value) for name, value in asdict(results.settings).items() if name not in PLACE
+    }
+    shared = {name: text for name, text in run.params.items() if name not in results.names}
+    return {name: text for name, text in shared.items() if name not in PLACE} | own
 
 
 def picture(run: "Run", file: str) -> str:
@@ -101,16 +120,23 @@ def _row(*cells: str) -> str:
     return "|" + "|".join(f"{cell}&emsp;" for cell in cells) + "|"
 
 
-def _commands(params: Mapping[str, str]) -> str:
+def _commands(
+    params: Mapping[str, str],
+    groups: Mapping[str, Any] = GROUPS,
+    entry: str | None = None,
+    most: int = 80,
+) -> str:
     changed = [
-        (each.name, shlex.quote(_line(params[each.name])))
-        for group in GROUPS.values()
+        (each.name, shlex.quote(_line(params[each.name], most)))
+        for group in groups.values()
         for each in fields(group)
         if each.name in params and params[each.name] != str(each.default)
     ]
     options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in changed)
     parameters = "".join(f" -P {name}={value}" for name, value in changed)
-    return f"**Reproduce**\n\n    fitreel run{options}\n    mlflow run .{parameters}"
+    project = f". -e {entry}" if entry else "."
+    ours, theirs = f"fitreel {entry or 'run'}{options}", f"mlflow run {project}{parameters}"
+    return f"**Reproduce**\n\n    {ours}\n    {theirs}"
 
 
 def _settings(params: Mapping[str, str]) -> str:
@@ -130,5 +156,5 @@ def _number(metrics: Mapping[str, float], name: str) -> str:
     return f"{metrics[name]:.4g}" if name in metrics else ""
 
 
-def _line(text: str) -> str:
-    return shown(" ".join(text.split()))
+def _line(text: str, most: int = 80) -> str:
+    return shown(" ".join(text.split()), most)

@@ -42,6 +42,11 @@ def reproduce(
     Example: fitreel reproduce RUN
     """
     source = fitreel.Tracker(tracking_uri or None).source(run)
+    if source.is_trial:
+        raise ValueError(
+            f"run {source.run_id} is a trial of a sweep: trained in a batch, its losses are those "
+            "of a training alone within 0.0001, not to the last bit; there is nothing to reproduce"
+        )
     then = source.tags.get("fitreel.diverged_epoch", NEVER)
     if not source.has_training and then == NEVER:
         raise ValueError(f"run {source.run_id} has no training to reproduce")

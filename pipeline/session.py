@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import fitreel
 from fitreel.settings import PATIENCE, parse
-from fitreel.text import check_name, check_run_id, check_uri
+from fitreel.text import check_name, check_run_id, check_uri, shown
 from pipeline import console
 from pipeline.note import note
 
@@ -80,7 +80,10 @@ class Session:
     def source(self) -> "Source":
         """Open the run to read from; ValueError if there is none."""
         named = self._plan["source"] if self._plan and not self.is_new else self.target.run
-        return self.tracker.source(named)
+        source = self.tracker.source(named)
+        if source.kind and self.is_new:
+            raise ValueError(f"run {source.run_id} is a {shown(source.kind)} and no experiment")
+        return source
 
     def source_or_none(self) -> "Source | None":
         """Open the run to read from if one is named or active."""

@@ -48,11 +48,12 @@ def sweep(
     engine = fitreel.open_engine(settings)
     archive = fitreel.Archive(settings.storage, session.directory)
     found: list[Results] = []
-    with session.run(
+    described = session.run(
         source,
         describe=lambda run: sweep_note(run, found[0]),
         summarise=lambda run, uri: console.summarise_sweep(found[0] if found else None, run, uri),
-    ) as run:
+    )
+    with described as run, console.going_on_with(f"fitreel sweep --resume {run.run_id}"):
         run.set_name(settings.label)
         run.set_tags({"fitreel.kind": "sweep"})
         dataset = generate.stage(run, data)
@@ -114,11 +115,11 @@ def conclude(run: "Run", search: "Search", results: "Results") -> None:
         return
     with run.stage("conclude"):
         run.log_metrics({end: float(results.count(end)) for end in ENDS})
+        with run.artifacts() as folder:
+            fitreel.save_trials(results, folder / "trials.csv")
         best = results.best(FILMED)
         if not best:
-            raise ArithmeticError(
-                f"none of {len(results.trials)} trials finished; lower the rates of --space"
-            )
+            raise ArithmeticError(why_none(results))
         outcome = results.outcomes[best[0]]
         run.log_params(
             {f"best_{name}": str(each) for name, each in results.values(best[0]).items()}
@@ -127,7 +128,6 @@ def conclude(run: "Run", search: "Search", results: "Results") -> None:
         run.set_tags({"fitreel.best_trial": str(best[0])})
         films = list(film_best(run, search, results, best))
         with run.artifacts() as folder:
-            fitreel.save_trials(results, folder / "trials.csv")
             if outcome.weights:
                 fitreel.save_weights(outcome.weights, folder / "weights.safetensors")
                 run.log_model(folder / "weights.safetensors")
@@ -135,6 +135,15 @@ def conclude(run: "Run", search: "Search", results: "Results") -> None:
                 fitreel.render_films(films, search.settings.metric, folder / "best.gif")
             for name, figure in fitreel.draw_search(results).items():
                 figure.savefig(folder / f"{name}.png")
+
+
+def why_none(results: "Results") -> str:
+    """Say why no trial can be the best."""
+    count, metric = len(results.trials), results.settings.metric
+    if finished := results.count("finished"):
+        return f"{metric} is no number in {finished} finished trials; choose another --metric"
+    rates = "the rates of --space" if "lr" in results.names else "--lr"
+    return f"none of {count} trials finished, {results.count('diverged')} diverged; lower {rates}"
 
 
 def film_best(

@@ -225,7 +225,8 @@ def test_a_killed_sweep_goes_on_to_the_same_end(
         time.sleep(chance.uniform(0.2, takes))
         process.kill()
         process.join()
-    parent = split(found(name))[0].info.run_id
+    # Killed so early it may not say yet that it is a sweep.
+    (parent,) = [run.info.run_id for run in found(name) if "fitreel.trial" not in run.data.tags]
     for _ in range(12 if torture else 2):
         process = processes.start(
             "sweep",
@@ -271,8 +272,10 @@ def test_ctrl_c_ends_a_sweep_that_is_gone_on_with(tmp_path: Path, resume: tuple[
     psutil.Process(process.pid).send_signal(signal.SIGINT)
     process.join()
     assert process.exitcode == 130
+    said = (tmp_path / "err").read_text()
     parent, _ = split(runs(client(tmp_path)))
     assert parent.info.status == "KILLED"
+    assert f"go on with: fitreel sweep --resume {parent.info.run_id}\n" in said
     code, output, errors = processes.run(*resume, parent.info.run_id, directory=tmp_path, **spool)
     assert (code, output) == (0, f"{parent.info.run_id}\n"), errors
     again, trials = split(runs(client(tmp_path)))
@@ -281,6 +284,45 @@ def test_ctrl_c_ends_a_sweep_that_is_gone_on_with(tmp_path: Path, resume: tuple[
     code, output, errors = processes.run(*resume, parent.info.run_id, directory=tmp_path, **spool)
     assert (code, output) == (0, f"{parent.info.run_id}\n")
     assert errors == f"run {parent.info.run_id} is finished\n"
+
+
+def test_what_a_trial_or_a_sweep_cannot_do_is_told(directory: Path) -> None:
+    parent, trials = split(runs(client(directory)))
+    pruned = next(run for run in trials.values() if "fitreel.pruned_epoch" in run.data.tags)
+    sweep, trial = parent.info.run_id, pruned.info.run_id
+    said = {
+        ("evaluate", "--run", sweep): f"run {sweep} is a sweep and no experiment",
+        ("train", "--run", sweep): f"run {sweep} is a sweep and no experiment",
+        ("animate", "--run", trial): "of its trials a sweep films the best nine; train it alone",
+        ("reproduce", trial): f"run {trial} is a trial of a sweep: trained in a batch",
+    }
+    for command, text in said.items():
+        code, output, errors = processes.run(
+            *command, directory=directory, FITREEL_SPOOL=f"{directory}/spool"
+        )
+        assert (code, output, errors.count("\n")) == (2, "", 1), errors
+        assert text in errors
+    assert client(directory).get_run(sweep).data.tags == parent.data.tags
+
+
+def test_the_note_tells_how_to_do_it_again(directory: Path, tmp_path: Path) -> None:
+    parent, trials = split(runs(client(directory)))
+    note = parent.data.tags["mlflow.note.content"]
+    (line,) = [line.strip() for line in note.splitlines() if line.startswith("    fitreel sweep")]
+    done = subprocess.run(
+        line,
+        shell=True,
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout
+    again = split(runs(client(tmp_path)))[1]
+    first = range(8)  # later tpe may choose otherwise by the last bit of a sum
+    assert len(again) == len(trials)
+    assert [again[n].data.params for n in first] == [trials[n].data.params for n in first]
 
 
 def test_only_a_sweep_is_resumed_as_one(fitreel: Command) -> None:
@@ -349,13 +391,28 @@ def test_a_study_that_cannot_be_kept_is_told(fitreel: Command, tmp_path: Path) -
 def test_where_all_diverge_the_sweep_has_failed(fitreel: Command, tmp_path: Path) -> None:
     done = fitreel("sweep", "--trials", "4", "--epochs", "50", "--space", "lr=float:9e5:1e6")
     assert done.returncode == 1
-    assert "fitreel: none of 4 trials finished; lower the rates of --space" in done.stderr
+    why = "fitreel: none of 4 trials finished, 4 diverged; lower the rates of --space"
+    assert done.stderr.splitlines()[-1] == why
     parent, trials = split(runs(client(tmp_path)))
     assert parent.info.status == "FAILED"
     assert parent.data.metrics["diverged"] == 4
+    assert "trials.csv" in [
+        each.path for each in client(tmp_path).list_artifacts(parent.info.run_id)
+    ]
     for run in trials.values():
         assert run.info.status == "FAILED"
         assert 0 < int(run.data.tags["fitreel.diverged_epoch"]) < 50
+
+
+def test_a_metric_that_is_no_number_is_told(fitreel: Command, tmp_path: Path) -> None:
+    """Where all y are equal, r2 is 0 / 0."""
+    equal = ("--samples", "2", "--noise", "0", "--epochs", "20", "--metric", "train_r2")
+    done = fitreel("sweep", *equal, "--space", "seed=0|1|2", "--trials", "4")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "fitreel: train_r2 is no number in 4 finished trials; choose another --metric\n"
+    )
+    assert split(runs(client(tmp_path)))[0].info.status == "FAILED"
 
 
 def test_one_trial_has_a_film_of_its_own(fitreel: Command, tmp_path: Path) -> None:

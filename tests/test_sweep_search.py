@@ -34,7 +34,7 @@ def search(dataset: Dataset, of: SweepSettings) -> Search:
 def found(
     dataset: Dataset, of: SweepSettings, engine: Engine | None = None, known: Found | None = None
 ) -> Found:
-    before = {outcome.number: outcome for _, outcome in known or ()}
+    before = {trial.number: (trial.settings, outcome) for trial, outcome in known or ()}
     batches = search(dataset, of).run(Study(of), engine or LocalEngine(), before)
     return [pair for batch in batches for pair in batch]
 
@@ -144,7 +144,7 @@ def test_the_study_is_kept_in_a_database(dataset: Dataset, tmp_path: Path) -> No
     # Begun again it goes on below the same name, and nothing is there twice.
     again = Study(of)
     again.archive_in(Archive(f"sqlite:///{tmp_path}/study.db", Path("elsewhere")), "mine")
-    known = dict(enumerate(outcome for _, outcome in pairs[:8]))
+    known = {trial.number: (trial.settings, outcome) for trial, outcome in pairs[:8]}
     list(search(dataset, of).run(again, LocalEngine(), known))
     assert len(optuna.load_study(study_name="mine", storage=kept._storage).trials) == 24
 
@@ -165,3 +165,43 @@ def test_a_device_must_be_there() -> None:
         with pytest.raises(ValueError, match=f"device '{device}' cannot be used: ") as raised:
             open_engine(settings(device=device))
         assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("test_mse", 1), ("test_r2", -1)])
+def test_a_low_loss_of_a_pruned_trial_is_good_whatever_the_metric(
+    dataset: Dataset, tmp_path: Path, metric: Any, sign: int
+) -> None:
+    of = settings(metric=metric, prune="on")
+    study = Study(of)
+    study.archive_in(Archive("sqlite:///study.db", tmp_path), "mine")
+    pairs = [pair for batch in search(dataset, of).run(study, LocalEngine(), {}) for pair in batch]
+    kept = optuna.load_study(study_name="mine", storage=f"sqlite:///{tmp_path}/study.db")
+    for trial, (_, outcome) in zip(kept.trials, pairs, strict=True):
+        if outcome.end == "pruned":
+            loss = sign * float(outcome.curve[-1])
+            assert trial.intermediate_values == {outcome.epochs: pytest.approx(loss)}
+
+
+def test_long_trainings_share_smaller_batches(dataset: Dataset) -> None:
+    def size(space: str, epochs: int) -> int:
+        base = TrainingSettings(epochs=epochs)
+        of = SweepSettings(space=space)
+        return Search(of, dataset, DataSettings(), base, EvaluationSettings()).batch_size
+
+    assert size("seed=0|1", 1000) == 256
+    assert size("seed=0|1", 1_000_000) == 50
+    assert size("epochs=10|5000000", 10) == 10
+    assert size("epochs=log:10:10000000", 10) == 5
+
+
+@pytest.mark.parametrize("sampler", get_args(SamplerName))
+def test_what_is_known_stays_whatever_a_sampler_would_choose_now(
+    dataset: Dataset, sampler: SamplerName
+) -> None:
+    """As another version of Optuna may: here it is another seed, or another grid."""
+    first = found(dataset, settings(sampler))[:11]
+    other = settings(sampler, sweep_seed=5)
+    whole = found(dataset, other, known=first)
+    assert asked(whole)[:11] == asked(first)
+    assert [outcome for _, outcome in whole[:11]] == [outcome for _, outcome in first]
+    assert len(whole) == other.count

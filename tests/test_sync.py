@@ -164,7 +164,7 @@ def test_a_damaged_journal_is_told_and_delivered_up_to_there(
     )
     assert store.get_run(run_id).info.status == "RUNNING"
 
-    path.write_bytes(b"0" + whole[1:])
+    path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
     code, _, errors = sync()
     assert (code, errors.count("\n")) == (2, 1), errors
     assert f"{path} is damaged at byte 0" in errors

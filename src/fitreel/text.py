@@ -21,6 +21,11 @@ def shown(text: str, most: int = 80) -> str:
     return "".join(letter if _is_plain(letter) else ascii(letter)[1:-1] for letter in text)
 
 
+def brief(value: object) -> str:
+    """Write a setting as a table shows it: of a real number four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def code_span(text: str) -> str:
     """Put text into a Markdown code span in which nothing of it has a meaning, in tables too."""
     line = shown(" ".join(text.replace("`", "'").split())) or " "

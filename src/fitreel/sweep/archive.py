@@ -97,4 +97,6 @@ def _plain_errors() -> Iterator[None]:
     except (SQLAlchemyError, ImportError, StorageInternalError) as error:
         cause = error.__cause__ or error
         what = str(cause).partition("\n")[0]
-        raise ConnectionError(f"the study cannot be kept: {what}") from error
+        raise ConnectionError(
+            f"the study cannot be kept: {what}; name another place with --storage"
+        ) from error

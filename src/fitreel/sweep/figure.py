@@ -47,7 +47,7 @@ def draw_search(results: Results) -> dict[str, Figure]:
 def draw_scores(found: Scores) -> Figure:
     """Draw the score of every trial in order, and the best until then."""
     numbers, best = found.best_so_far
-    title = f"{found.metric} of {found.count:,} trials"
+    title = f"{found.metric} of {found.count:,} trial{'s' * (found.count > 1)}"
     handles = [_dot_handle(f"finished ({len(found.numbers):,})")]
     if len(best):
         title += f": the best is number {numbers[-1]}, {best[-1]:.4g}".replace("-", "−")
@@ -80,7 +80,7 @@ def draw_importances(importances: Mapping[str, float]) -> Figure:
     names = list(importances)
     top, height = 44, 44 + 34 * len(names) + MARGIN
     left = 2 * MARGIN + max(text_width(name, 10) for name in names)
-    figure = new_figure(height, "How much each setting decides the score of those that finish")
+    figure = new_figure(height, "How much each setting decides who is among the best tenth")
     axes = add_axes(figure, left, top, WIDTH - left - 60, height - top - MARGIN)
     style(axes)
     axes.grid(visible=False)

@@ -25,6 +25,11 @@ def open_study(settings: SweepSettings) -> "Study":
     return Study(settings)
 
 
+# What an interrupted search had of its trials, by their numbers.
+Known = Mapping[int, tuple[TrainingSettings, Outcome]]
+MOST_LOSSES = 50_000_000  # of a batch: at twelve bytes each 0.6 GB
+
+
 class Engine(Protocol):
     """What trains batches."""
 
@@ -61,8 +66,17 @@ class Search:
     base: TrainingSettings  # what trials share
     evaluation: EvaluationSettings
 
+    @property
+    def batch_size(self) -> int:
+        """Say how many trials share a batch: fewer of long ones, whose losses fill the memory."""
+        lengths = [self.base.epochs]
+        for each in self.settings.dimensions:
+            if each.name == "epochs":
+                lengths = [int(end) for end in each.values or (each.high,)]
+        return max(1, min(self.settings.batch_size, MOST_LOSSES // max(lengths)))
+
     def run(
-        self, study: "Study", engine: Engine, known: Mapping[int, Outcome]
+        self, study: "Study", engine: Engine, known: Known
     ) -> Iterator[list[tuple[Trial, Outcome]]]:
         """Give every batch's trials and outcomes, in order; ``known`` ones are not trained again.
 
@@ -71,19 +85,25 @@ class Search:
         begun again asks the same.
         """
         waiting = deque[tuple[list[Trial], Any]]()
-        for first in range(0, self.settings.count, self.settings.batch_size):
+        for first in range(0, self.settings.count, self.batch_size):
             if len(waiting) == engine.parallel:
                 yield from self._finish(study, engine, known, waiting.popleft())
-            trials = self._ask(study, first)
+            trials = self._ask(study, first, known)
             is_new = any(trial.number not in known for trial in trials)
             waiting.append((trials, engine.submit(self._batch(trials)) if is_new else None))
         for each in waiting:
             yield from self._finish(study, engine, known, each)
 
-    def _ask(self, study: "Study", first: int) -> list[Trial]:
-        count = min(self.settings.batch_size, self.settings.count - first)
+    def _ask(self, study: "Study", first: int, known: Known) -> list[Trial]:
+        count = min(self.batch_size, self.settings.count - first)
+        names = [each.name for each in self.settings.dimensions]
+        values_of = {
+            number: {name: getattr(known[number][0], name) for name in names}
+            for number in range(first, first + count)
+            if number in known
+        }
         trials = []
-        for number, values in enumerate(study.ask(count), start=first):
+        for number, values in enumerate(study.ask(count, values_of), start=first):
             settings = with_values(self.base, values)
             trials.append(Trial(number, settings, self.settings.step(settings.epochs)))
         return trials
@@ -96,13 +116,16 @@ class Search:
         self,
         study: "Study",
         engine: Engine,
-        known: Mapping[int, Outcome],
+        known: Known,
         under_way: tuple[list[Trial], Any],
     ) -> Iterator[list[tuple[Trial, Outcome]]]:
         trials, submitted = under_way
         found = [] if submitted is None else engine.outcomes(submitted)
-        fresh = {outcome.number: outcome for outcome in found} | dict(known)
-        outcomes = [fresh[trial.number] for trial in trials]
+        fresh = {outcome.number: outcome for outcome in found}
+        outcomes = [
+            known[trial.number][1] if trial.number in known else fresh[trial.number]
+            for trial in trials
+        ]
         yield list(zip(trials, outcomes, strict=True))
         study.tell(outcomes)  # after whoever got them has kept them
 

@@ -69,7 +69,8 @@ class SweepSettings(Settings):
                 raise ValueError(f"{name} must be {what}; got '{shown(value)}'")
         if self.sampler == "grid" and (points := count_points(dimensions)) > self.trials:
             raise ValueError(
-                f"space: the grid has {points:,} points, more than {self.trials:,} trials"
+                f"space: the grid has {points:,} points, more than {self.trials:,} trials; "
+                "raise --trials"
             )
         if self.sampler == "cmaes" and sum(each.is_range for each in dimensions) < 2:
             raise ValueError("space: cmaes needs two ranges or more; choices it draws at random")

@@ -92,7 +92,8 @@ def _value(name: str, text: str, whole: str) -> Any:
         value = parse(text, KINDS[name])
         return getattr(TrainingSettings(**{name: value}), name)
     except ValueError as error:
-        raise ValueError(f"space: {name}: {error}") from None
+        what = str(error).removeprefix(f"{name} ")
+        raise ValueError(f"space: {name}{':' if what == str(error) else ''} {what}") from None
 
 
 def _range(name: str, text: str) -> Dimension:
@@ -104,7 +105,7 @@ def _range(name: str, text: str) -> Dimension:
         raise ValueError(f"space: {name} takes {what}; got '{shown(scale)}'")
     if len(ends) not in (2, 3):
         raise ValueError(
-            f"space: {name}={scale}: takes LOW:HIGH or LOW:HIGH:COUNT; got '{shown(text)}'"
+            f"space: {name} takes {scale}:LOW:HIGH or {scale}:LOW:HIGH:COUNT; got '{shown(text)}'"
         )
     if scale == "log" and not _is_above_zero(ends[0]):
         raise ValueError(f"space: {name}: a log scale begins above 0; got {shown(ends[0])}")

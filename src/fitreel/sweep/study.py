@@ -1,8 +1,10 @@
 """The study: Optuna chooses what to try, asked for a batch and told a batch."""
 
+import math
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice, product
+from types import MappingProxyType
 from typing import Any
 
 import optuna
@@ -44,6 +46,7 @@ class Study:
         self._metric = settings.metric
         self._distributions = {each.name: _distribution(each) for each in settings.dimensions}
         higher = higher_is_better(settings.metric)
+        self._sign = -1 if higher else 1
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Optuna calls experimental
             self._study = optuna.create_study(
@@ -60,22 +63,38 @@ class Study:
         archive.begin(name, self._study.direction)
         self._archive = archive
 
-    def ask(self, count: int) -> list[dict[str, Any]]:
-        """Choose the values of so many trials, before anything is known of them."""
+    def ask(
+        self, count: int, known: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
+    ) -> list[dict[str, Any]]:
+        """Choose the values of so many trials, before anything is known of them.
+
+        Of those that are ``known``, by number, the values are what they were: a sampler may choose
+        otherwise in the last bit, and another version of it in the first.
+        """
         for point in islice(self._points or (), count):
             self._study.enqueue_trial(point)
         asked = [self._study.ask(self._distributions) for _ in range(count)]
         self._asked += asked
-        return [dict(trial.params) for trial in asked]
+        return [self._values(trial, known.get(trial.number)) for trial in asked]
+
+    def _values(self, trial: optuna.Trial, known: Mapping[str, Any] | None) -> dict[str, Any]:
+        if known is None or known == trial.params:
+            return dict(trial.params)
+        for name, distribution in self._distributions.items():
+            number = distribution.to_internal_repr(known[name])
+            self._study._storage.set_trial_param(trial._trial_id, name, number, distribution)
+        return dict(known)
 
     def tell(self, outcomes: Iterable[Outcome]) -> None:
         """Say what came of the next ones, in the order in which they were asked."""
         for outcome in outcomes:
             trial = self._asked[outcome.number]
-            value = outcome.metrics.get(self._metric) if outcome.end == "finished" else None
-            if outcome.end == "pruned":
-                trial.report(float(outcome.curve[-1]), outcome.epochs)
-            self._study.tell(trial, value, state=STATES[outcome.end])
+            value, state = outcome.metrics.get(self._metric, math.nan), STATES[outcome.end]
+            if outcome.end == "pruned":  # a low loss is good whatever the metric
+                trial.report(self._sign * float(outcome.curve[-1]), outcome.epochs)
+            elif outcome.end == "finished" and math.isnan(value):
+                state = TrialState.FAIL
+            self._study.tell(trial, value if state == TrialState.COMPLETE else None, state=state)
             self._told += 1
         if self._archive:
             self._archive.extend(self._told_trials())

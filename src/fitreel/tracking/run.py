@@ -142,10 +142,13 @@ class Run:
             "trial", name=name, params=params, tags=shared | dict(tags), **outcome.to_record()
         )
 
-    def trials(self) -> dict[int, Outcome]:
-        """Read the trials that it logged, by their numbers."""
+    def trials(self) -> dict[int, tuple[TrainingSettings, Outcome]]:
+        """Read the trials that it logged, and what came of them, by their numbers."""
         return {
-            record["number"]: Outcome.from_record(record)
+            record["number"]: (
+                TrainingSettings.from_params(record["params"]),
+                Outcome.from_record(record),
+            )
             for _, record in self._journal.records()
             if record["kind"] == "trial"
         }

@@ -98,6 +98,11 @@ class Source:
         with plain_errors(without_password(self._client.tracking_uri)), self._packages():
             listing = self._artifacts.list_artifacts(None if folder == "." else folder)
             sizes = {entry.path: entry.file_size or 0 for entry in listing}
+            if path not in sizes and self.is_trial:
+                raise FileNotFoundError(
+                    f"run {self.run_id} is a trial of a sweep and has no {path}: of its trials a "
+                    "sweep films the best nine; train it alone with fitreel run"
+                )
             if path not in sizes:
                 raise FileNotFoundError(
                     f"run {self.run_id} has no {path}; "
@@ -124,7 +129,7 @@ class Source:
 
     def points(self) -> AbstractContextManager[Path]:
         """Lend the file of the points; those of a trial are its parent's."""
-        if TRIAL_TAG in self.tags and (parent := self.tags.get(MLFLOW_PARENT_RUN_ID)):
+        if self.is_trial and (parent := self.tags.get(MLFLOW_PARENT_RUN_ID)):
             with plain_errors(without_password(self._client.tracking_uri)):
                 return Source(self._client, parent).artifact(DATASET, "generate", LARGEST_DATASET)
         return self.artifact(DATASET, "generate", LARGEST_DATASET)
@@ -212,7 +217,7 @@ class Source:
                 f"history.csv has {count:,} losses, "
                 f"but run {self.run_id} trained {settings.epochs:,} epochs"
             )
-        if TRIAL_TAG in self.tags:  # its film is of a training alone, whose last bits differ
+        if self.is_trial:  # its film is of a training alone, whose last bits differ
             return
         last = self.metrics.get("loss", losses[-1])
         if last != losses[-1]:
@@ -220,6 +225,16 @@ class Source:
                 f"history.csv ends with loss {losses[-1]:.9g}, "
                 f"but run {self.run_id} with {last:.9g}"
             )
+
+    @property
+    def kind(self) -> str | None:
+        """Say what it is if it is no experiment: a sweep, a comparison."""
+        return self.tags.get(KIND_TAG)
+
+    @property
+    def is_trial(self) -> bool:
+        """Tell whether it is a trial of a sweep."""
+        return TRIAL_TAG in self.tags
 
     @property
     def has_dataset(self) -> bool:
