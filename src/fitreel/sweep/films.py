@@ -26,7 +26,7 @@ def film_trial(search: Search, results: Results, number: int) -> ComparedRun | N
     metrics = results.outcomes[number].metrics
     trial = results.trials[number]
     texts = {name: str(value) for name, value in params.items()}
-    return ComparedRun(trial.name, trial.name, texts, metrics, search.dataset, history)
+    return ComparedRun(trial.name, results.title(number), texts, metrics, search.dataset, history)
 
 
 def render_films(films: list[ComparedRun], metric: str, path: Path) -> None:

@@ -11,6 +11,9 @@ from typing import Any
 from fitreel.comparison.runs import higher_is_better
 from fitreel.sweep.settings import SweepSettings
 from fitreel.sweep.trials import End, Outcome, Trial
+from fitreel.text import brief
+
+NAMED = 2  # settings; of more there is room for the values alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,14 @@ class Results:
         """Give what a trial varied."""
         settings = self.trials[number].settings
         return {name: getattr(settings, name) for name in self.names}
+
+    def title(self, number: int) -> str:
+        """Name a trial by what it varied, as short as a film's cell: 12: lr 0.05, hidden 20."""
+        values = self.values(number)
+        named = len(values) <= NAMED
+        return f"{number}: " + ", ".join(
+            f"{name} {brief(value)}" if named else brief(value) for name, value in values.items()
+        )
 
     def score(self, number: int) -> float:
         """Give the metric that decides; NaN for a trial that did not finish."""

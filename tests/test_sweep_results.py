@@ -1,0 +1,75 @@
+"""The results: who is best, what a trial is called, and the table of all."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fitreel.settings import TrainingSettings
+from fitreel.sweep.results import Results, save_trials
+from fitreel.sweep.settings import SweepSettings
+from fitreel.sweep.trials import End, Outcome, Trial
+
+
+def results(*ended: tuple[End, float], metric: str = "test_mse", space: str = "") -> Results:
+    """Give trials that ended so, with these scores."""
+    rates = [0.1, 0.123456789, 0.01, 0.5]
+    trials = [
+        Trial(number, TrainingSettings(lr=rates[number], epochs=20), 10)
+        for number in range(len(ended))
+    ]
+    outcomes = [
+        Outcome(
+            number,
+            end,
+            20 if end == "finished" else 5,
+            10,
+            np.array([0.5, 0.25], dtype=np.float32),
+            {} if end == "diverged" else {metric: score},
+            None,
+            (0, 1),
+        )
+        for number, (end, score) in enumerate(ended)
+    ]
+    settings = SweepSettings(metric=metric, space=space or "lr=log:1e-3:1 hidden=int:2:64")  # type: ignore[arg-type]
+    return Results(settings, trials, outcomes)
+
+
+def test_the_best_of_those_that_finished_come_first() -> None:
+    ended: list[tuple[End, float]] = [
+        ("finished", 0.3),
+        ("pruned", 0.1),
+        ("finished", 0.2),
+        ("diverged", 0),
+    ]
+    assert results(*ended).best(9) == [2, 0]
+    assert results(*ended).best(1) == [2]
+    assert results(*ended, metric="test_r2").best(9) == [0, 2]
+    assert [results(*ended).count(end) for end in ("finished", "pruned", "diverged")] == [2, 1, 1]
+
+
+def test_a_score_that_is_no_number_is_never_best() -> None:
+    assert results(("finished", float("nan")), ("finished", 0.2)).best(9) == [1]
+    assert results(("finished", float("nan"))).best(9) == []
+
+
+@pytest.mark.parametrize(
+    ("space", "title"),
+    [
+        ("lr=log:1e-3:1 hidden=int:2:64", "1: lr 0.1235, hidden 20"),
+        ("lr=log:1e-3:1 hidden=int:2:64 seed=0|1", "1: 0.1235, 20, 0"),
+    ],
+)
+def test_a_trial_is_called_by_what_it_varied(space: str, title: str) -> None:
+    assert results(("finished", 1), ("finished", 2), space=space).title(1) == title
+
+
+def test_the_table_has_a_row_a_trial(tmp_path: Path) -> None:
+    save_trials(results(("finished", 0.3), ("diverged", 0)), tmp_path / "trials.csv")
+    with (tmp_path / "trials.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["trial", "run", "end", "epochs", "lr", "hidden", "loss", "test_mse"],
+            ["0", "0-relu20-sgd-lr0.1-e20", "finished", "20", "0.1", "20", "0.25", "0.3"],
+            ["1", "1-relu20-sgd-lr0.123457-e20", "diverged", "5", "0.123456789", "20", "0.25", ""],
+        ]
