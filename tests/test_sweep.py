@@ -1,20 +1,14 @@
 """A sweep from its command to its runs: whole, once, and gone on with wherever it died."""
 
 import csv
-import random
-import signal
 import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import imageio.v3 as iio
 import mlflow.pyfunc
 import numpy as np
 import optuna
 import pandas as pd
-import psutil
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
@@ -23,8 +17,7 @@ from PIL import Image
 from fitreel.history import load_weights
 from tests import processes
 from tests.conftest import Command, environment
-from tests.faults import client, runs, wait_until
-from tests.servers import Server
+from tests.faults import client, runs
 
 SPACE = ("--space", "lr=log:1e-3:0.5", "--space", "hidden=int:2:20 activation=relu|tanh")
 SHORT = ("sweep", "--epochs", "60", "--trials", "24", "--batch", "8", *SPACE)
@@ -37,21 +30,6 @@ def split(found: list[Run]) -> tuple[Run, dict[int, Run]]:
     trials = {int(run.data.tags["fitreel.trial"]): run for run in below}
     assert len(below) == len(trials)
     return parent, trials
-
-
-def substance(store: MlflowClient, trials: dict[int, Run]) -> dict[int, Any]:
-    """Give what must be the same however often a sweep was interrupted."""
-    return {
-        number: (
-            run.info.run_name,
-            run.info.status,
-            run.data.params,
-            run.data.metrics,
-            [(p.step, p.value) for p in store.get_metric_history(run.info.run_id, "loss")],
-            sorted(each.path for each in store.list_artifacts(run.info.run_id)),
-        )
-        for number, run in sorted(trials.items())
-    }
 
 
 @pytest.fixture(scope="module")
@@ -180,110 +158,6 @@ def test_its_best_trials_are_compared_and_filmed_like_any_run(directory: Path) -
     )
     assert code == 0, errors
     assert "rst.gif" in [each.path for each in store.list_artifacts(trial.info.run_id)]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-LONG = ("sweep", "--epochs", "300", "--trials", "72", "--batch", "12", *SPACE, "--prune", "on")
-
-
-@pytest.mark.parametrize(
-    ("where", "sampler"), [("database", "random"), ("database", "tpe"), ("server", "cmaes")]
-)
-def test_a_killed_sweep_goes_on_to_the_same_end(
-    tmp_path: Path, server: Server, where: str, sampler: str, torture: bool
-) -> None:
-    arguments = (*LONG, "--sampler", sampler, "--experiment")
-    uri = {"MLFLOW_TRACKING_URI": server.url} if where == "server" else {}
-    store = MlflowClient(server.url) if where == "server" else client(tmp_path)
-
-    def found(name: str) -> list[Run]:
-        experiment = store.get_experiment_by_name(name)
-        return list(store.search_runs([experiment.experiment_id])) if experiment else []
-
-    def run(*words: str) -> tuple[int, str, str]:
-        return processes.run(*words, directory=tmp_path, FITREEL_SPOOL=f"{tmp_path}/spool", **uri)
-
-    started = time.monotonic()
-    code, _, errors = run(*arguments, f"{tmp_path.name} whole")
-    assert code == 0, errors
-    takes = time.monotonic() - started
-    whole = substance(store, split(found(f"{tmp_path.name} whole"))[1])
-    assert list(whole) == list(range(72))
-
-    seed = random.randrange(2**32)
-    chance = random.Random(seed)
-    name, kills = f"{tmp_path.name} killed", 0
-    while not found(name):  # killed before there is a run it has to be begun again
-        process = processes.start(
-            *arguments, name, directory=tmp_path, FITREEL_SPOOL=f"{tmp_path}/spool", **uri
-        )
-        time.sleep(chance.uniform(0.2, takes))
-        process.kill()
-        process.join()
-    # Killed so early it may not say yet that it is a sweep.
-    (parent,) = [run.info.run_id for run in found(name) if "fitreel.trial" not in run.data.tags]
-    for _ in range(12 if torture else 2):
-        process = processes.start(
-            "sweep",
-            "--resume",
-            parent,
-            directory=tmp_path,
-            FITREEL_SPOOL=f"{tmp_path}/spool",
-            **uri,
-        )
-        time.sleep(chance.uniform(0.05, takes))
-        process.kill()
-        process.join()
-        kills += process.exitcode == -signal.SIGKILL
-    code, output, errors = run("sweep", "--resume", parent)
-    assert code == 0, f"seed {seed}: {errors}"
-    assert output == f"{parent}\n"
-    again, trials = split(found(name))
-    assert again.info.status == "FINISHED"
-    assert substance(store, trials) == whole, f"seed {seed}"
-    study = optuna.load_study(
-        study_name=f"fitreel-{parent}", storage=f"sqlite:///{tmp_path}/optuna.db"
-    )
-    assert [trial.number for trial in study.trials] == list(range(72))
-    code, _, errors = run("sync")
-    assert code == 0, errors
-    assert not list(tmp_path.glob("spool/*/journal"))
-    print(f"{sampler} on a {where}: {kills} kills of resumed sweeps, seed {seed}")
-
-
-@pytest.mark.parametrize("resume", [("resume",), ("sweep", "--resume")])
-def test_ctrl_c_ends_a_sweep_that_is_gone_on_with(tmp_path: Path, resume: tuple[str, ...]) -> None:
-    spool = {"FITREEL_SPOOL": f"{tmp_path}/spool"}
-    process = processes.start(*LONG, directory=tmp_path, **spool)
-
-    def has_trials() -> bool:
-        database = tmp_path / "mlflow.db"
-        return database.exists() and any(
-            "fitreel.trial" in run.data.tags for run in runs(client(tmp_path))
-        )
-
-    wait_until(has_trials, "a trial is tracked")
-    assert process.pid
-    psutil.Process(process.pid).send_signal(signal.SIGINT)
-    process.join()
-    assert process.exitcode == 130
-    said = (tmp_path / "err").read_text()
-    parent, _ = split(runs(client(tmp_path)))
-    assert parent.info.status == "KILLED"
-    assert f"go on with: fitreel sweep --resume {parent.info.run_id}\n" in said
-    code, output, errors = processes.run(*resume, parent.info.run_id, directory=tmp_path, **spool)
-    assert (code, output) == (0, f"{parent.info.run_id}\n"), errors
-    again, trials = split(runs(client(tmp_path)))
-    assert again.info.status == "FINISHED"
-    assert sorted(trials) == list(range(72))
-    code, output, errors = processes.run(*resume, parent.info.run_id, directory=tmp_path, **spool)
-    assert (code, output) == (0, f"{parent.info.run_id}\n")
-    assert errors == f"run {parent.info.run_id} is finished\n"
 
 
 def test_what_a_trial_or_a_sweep_cannot_do_is_told(directory: Path) -> None:
