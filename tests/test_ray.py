@@ -142,8 +142,10 @@ def test_a_signal_ends_it_as_any_other_command(cluster: Cluster, tmp_path: Path)
         wait_until(cluster.nodes[0].trains, "a batch to begin", pause=0.2)
         process.send_signal(signal.SIGTERM)
         said, told = process.communicate(timeout=60)
-    assert (process.returncode, said, told) == (143, "", "")
-    assert [run.info.status for run in runs(client(tmp_path))] == ["KILLED"]
+    (run,) = runs(client(tmp_path))
+    assert (process.returncode, said) == (143, "")
+    assert told == f"go on with: fitreel sweep --resume {run.info.run_id}\n"
+    assert run.info.status == "KILLED"
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,9 @@ class Tracker:
         Raises ConnectionError within 10 seconds where the store cannot be reached,
         PermissionError where it cannot be written, ValueError where it is none.
         """
-        # What goes wrong is told in one line, by whoever catches it; MLflow logs a page.
-        logging.getLogger("mlflow").setLevel(logging.CRITICAL)
+        # What goes wrong is told in one line, by whoever catches it; these log a page.
+        for noisy in ("mlflow", "sqlalchemy"):
+            logging.getLogger(noisy).setLevel(logging.CRITICAL)
         # Standard output is for the run id alone.
         os.environ[MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.name] = "true"
         os.environ.setdefault(MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.name, "false")
