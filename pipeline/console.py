@@ -162,8 +162,7 @@ def summarise_sweep(results: "Results | None", run: "Run", uri: str) -> None:
             values = [brief(value) for value in results.values(number).values()]
             table.add_row(str(number), *values, f"{results.score(number):.6g}")
         console.print(table)
-        ends = [f"{results.count(end)} {end}" for end in ("finished", "diverged", "pruned")]
-        say(f"{len(results.trials)} trials: {', '.join(ends)}")
+        say(results.summary)
     console.print(Text(f"look at it: {shown(_way_to_ui(run, uri), 1000)}"), soft_wrap=True)
 
 

@@ -53,13 +53,12 @@ def sweep_note(run: "Run", results: "Results") -> str:
     for number in results.best(NOTED):
         values = [brief(value) for value in results.values(number).values()]
         rows.append(_row(str(number), *values, f"{results.score(number):.4g}"))
-    counts = ", ".join(f"{results.count(end)} {end}" for end in ("finished", "diverged", "pruned"))
     ways = ", ".join(way(run, file) for file in ("trials.csv", *results.pictures))
     return "\n\n".join(
         [
             "\n".join(rows),
             "&nbsp;",
-            f"{len(results.trials)} trials: {counts}",
+            results.summary,
             *(picture(run, file) for file in ("best.gif", *results.pictures)),
             f"Look at {ways}",
             _commands(_told(run, results), SWEEP, "sweep", LONGEST),
@@ -69,11 +68,9 @@ def sweep_note(run: "Run", results: "Results") -> str:
 
 def _told(run: "Run", results: "Results") -> dict[str, str]:
     """Give what a sweep was told: by its own settings, as MLflow quotes their texts."""
-    own = {
-        name: str(value) for name, value in asdict(results.settings).items() if name not in PLACE
-    }
-    shared = {name: text for name, text in run.params.items() if name not in results.names}
-    return {name: text for name, text in shared.items() if name not in PLACE} | own
+    own = {name: str(value) for name, value in asdict(results.settings).items()}
+    left_out = {*PLACE, *results.names}
+    return {name: text for name, text in (run.params | own).items() if name not in left_out}
 
 
 def picture(run: "Run", file: str) -> str:

@@ -42,17 +42,8 @@ def reproduce(
     Example: fitreel reproduce RUN
     """
     source = fitreel.Tracker(tracking_uri or None).source(run)
-    if source.is_trial:
-        raise ValueError(
-            f"run {source.run_id} is a trial of a sweep: trained in a batch, its losses are those "
-            "of a training alone within 0.0001, not to the last bit; there is nothing to reproduce"
-        )
+    settings = trained_with(source)
     then = source.tags.get("fitreel.diverged_epoch", NEVER)
-    if not source.has_training and then == NEVER:
-        raise ValueError(f"run {source.run_id} has no training to reproduce")
-    settings = source.training_settings()
-    if settings is None:
-        raise ValueError(f"run {source.run_id} does not tell how it was trained")
     records = recorded_losses(source)
     with source.points() as points:
         results = differences_in_points(source, points)
@@ -87,6 +78,20 @@ def reproduce(
     else:
         console.say(f"{len(losses)} losses are identical, bit for bit, but {_names(results)}")
     raise typer.Exit(1)
+
+
+def trained_with(source: "Source") -> TrainingSettings:
+    """Say how a run was trained; ValueError where that cannot be reproduced."""
+    if source.is_trial:
+        raise ValueError(
+            f"run {source.run_id} is a trial of a sweep: trained in a batch, its losses are those "
+            "of a training alone within 0.0001, not to the last bit; there is nothing to reproduce"
+        )
+    if not source.has_training and "fitreel.diverged_epoch" not in source.tags:
+        raise ValueError(f"run {source.run_id} has no training to reproduce")
+    if (settings := source.training_settings()) is None:
+        raise ValueError(f"run {source.run_id} does not tell how it was trained")
+    return settings
 
 
 def recorded_losses(source: "Source") -> dict[str, list[float]]:

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 
-from pipeline import console
 from pipeline.animate import animate
 from pipeline.evaluate import evaluate
 from pipeline.generate import generate
 from pipeline.options import PATIENCE, RUN, TRACKING_URI
 from pipeline.run import run as run_all
-from pipeline.session import Target, going_on
+from pipeline.session import Target, go_on
 from pipeline.sweep import sweep
 from pipeline.train import train
 
@@ -32,11 +31,4 @@ def resume(
     Stages that were done are not done again; a training goes on from its last checkpoint.
     Example: fitreel resume RUN
     """
-    found = False
-    target = Target(tracking_uri=tracking_uri, patience=patience)
-    for command, settings, session in going_on(run, target, COMMANDS):
-        found = True
-        command(**settings, session=session)
-    if not found:
-        console.say(f"run {run} is finished")
-        print(run)
+    go_on(run, Target(tracking_uri=tracking_uri, patience=patience), COMMANDS)

@@ -145,14 +145,14 @@ class Session:
             print(run.run_id)
 
 
-def going_on(
-    run_id: str, target: Target, commands: Mapping[str, Callable[..., None]]
-) -> Iterator[tuple[Callable[..., None], dict[str, Any], Session]]:
-    """Give a run's interrupted commands, their settings and sessions, one after the other.
+def go_on(run_id: str, target: Target, commands: Mapping[str, Callable[..., None]]) -> None:
+    """Go on with a run's interrupted commands, one after the other, or say that it is finished.
 
     Raises ValueError where its plan is no command of these, or not of this version.
     """
+    found = False
     for interrupted in fitreel.interrupted(run_id, target.tracking_uri):
+        found = True
         plan = interrupted.plan
         name = plan["command"]
         if name not in commands:
@@ -165,4 +165,7 @@ def going_on(
             raise ValueError(f"run {run_id} was begun by another version of fitreel") from None
         console.say(f"going on with fitreel {name}")
         again = replace(target, tracking_uri=interrupted.uri)
-        yield commands[name], settings, Session(again, plan, interrupted)
+        commands[name](**settings, session=Session(again, plan, interrupted))
+    if not found:
+        console.say(f"run {run_id} is finished")
+        print(run_id)

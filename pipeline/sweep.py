@@ -7,22 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import fitreel
 from fitreel import DataSettings, EvaluationSettings, SweepSettings, TrainingSettings
+from fitreel.sweep.settings import FILMED
 from pipeline import console, generate
 from pipeline.note import sweep_note
 from pipeline.options import RESUMED
-from pipeline.session import Session, going_on
+from pipeline.session import Session, go_on
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import ComparedRun
     from fitreel.sweep.results import Results
     from fitreel.sweep.search import Engine, Search
     from fitreel.sweep.study import Study
-    from fitreel.sweep.trials import End, Outcome, Trial
+    from fitreel.sweep.trials import Outcome, Trial
     from fitreel.tracking import Run
 
-FILMED = 9  # the best trials that best.gif shows
 SILENCE = 5.0  # seconds without a trial taken, until the end tells what it waits for
-ENDS: "tuple[End, ...]" = ("finished", "diverged", "pruned")
 
 
 def sweep(
@@ -39,7 +38,7 @@ def sweep(
     Example: fitreel sweep --trials 200 --space lr=log:1e-3:0.5 --space "activation=relu|tanh"
     """
     if resume:
-        go_on(resume, session)
+        go_on(resume, session.target, {"sweep": sweep})
         return
     study = fitreel.open_study(settings)
     source = session.source_or_none()
@@ -63,17 +62,6 @@ def sweep(
             found.append(stage(run, search, study, engine))
         conclude(run, search, found[0])
         wait_for_store(run, found[0])
-
-
-def go_on(run_id: str, session: Session) -> None:
-    """Go on with an interrupted sweep."""
-    found = False
-    for _, settings, again in going_on(run_id, session.target, {"sweep": sweep}):
-        found = True
-        sweep(**settings, session=again)
-    if not found:
-        console.say(f"run {run_id} is finished")
-        print(run_id)
 
 
 def stage(run: "Run", search: "Search", study: "Study", engine: "Engine") -> "Results":
@@ -114,7 +102,7 @@ def conclude(run: "Run", search: "Search", results: "Results") -> None:
     if run.has_done("conclude"):
         return
     with run.stage("conclude"):
-        run.log_metrics({end: float(results.count(end)) for end in ENDS})
+        run.log_metrics({end: float(count) for end, count in results.ends.items()})
         with run.artifacts() as folder:
             fitreel.save_trials(results, folder / "trials.csv")
         best = results.best(FILMED)
@@ -140,10 +128,10 @@ def conclude(run: "Run", search: "Search", results: "Results") -> None:
 def why_none(results: "Results") -> str:
     """Say why no trial can be the best."""
     count, metric = len(results.trials), results.settings.metric
-    if finished := results.count("finished"):
+    if finished := results.ends["finished"]:
         return f"{metric} is no number in {finished} finished trials; choose another --metric"
     rates = "the rates of --space" if "lr" in results.names else "--lr"
-    return f"none of {count} trials finished, {results.count('diverged')} diverged; lower {rates}"
+    return f"none of {count} trials finished, {results.ends['diverged']} diverged; lower {rates}"
 
 
 def film_best(

@@ -41,6 +41,18 @@ def copy_project(directory: Path) -> Path:
     return directory
 
 
+def on_terminal(typed: str, directory: Path, **changes: str) -> str:
+    """Run a command on a terminal of its own; give what that shows."""
+    return subprocess.run(
+        ["script", "--quiet", "--return", "--command", typed, "/dev/null"],
+        cwd=directory,
+        env=environment(TERM="xterm", **changes),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
 def git(directory: Path, *arguments: str) -> str:
     """Run git as somebody; give what it says."""
     who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")

@@ -12,7 +12,7 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from tests.conftest import ROOT, Command, environment, free_port
+from tests.conftest import ROOT, Command, environment, free_port, on_terminal
 from tests.faults import ARTIFACTS
 
 SHORT = ("--epochs", "40", "--samples", "30")
@@ -282,17 +282,10 @@ def test_a_stage_that_fails_leaves_the_run_failed(fitreel: Command, tmp_path: Pa
 
 def test_a_progress_bar_shows_on_a_terminal(tmp_path: Path) -> None:
     typed = "fitreel run --epochs 40"
-    done = subprocess.run(
-        ["script", "--quiet", "--return", "--command", typed, "/dev/null"],
-        cwd=tmp_path,
-        env=environment(TERM="xterm"),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "40/40" in done.stdout
-    assert "animate" in done.stdout
-    assert "8/8" in done.stdout
+    shows = on_terminal(typed, tmp_path)
+    assert "40/40" in shows
+    assert "animate" in shows
+    assert "8/8" in shows
 
 
 def test_the_version_is_told(fitreel: Command) -> None:

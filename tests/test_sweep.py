@@ -16,7 +16,7 @@ from PIL import Image
 
 from fitreel.history import load_weights
 from tests import processes
-from tests.conftest import Command, environment
+from tests.conftest import Command, environment, on_terminal
 from tests.faults import client, runs
 
 SPACE = ("--space", "lr=log:1e-3:0.5", "--space", "hidden=int:2:20 activation=relu|tanh")
@@ -301,14 +301,7 @@ def test_one_trial_has_a_film_of_its_own(fitreel: Command, tmp_path: Path) -> No
 
 def test_a_terminal_shows_trials_rate_and_the_best(tmp_path: Path) -> None:
     command = "fitreel sweep --trials 40 --epochs 200 --batch 10"
-    done = subprocess.run(
-        ["script", "-qec", command, "/dev/null"],
-        cwd=tmp_path,
-        env=environment(TERM="xterm", COLUMNS="120"),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "40/40" in done.stdout
-    assert "trials/s" in done.stdout
-    assert "best test_mse 0.0" in done.stdout
+    shows = on_terminal(command, tmp_path, COLUMNS="120")
+    assert "40/40" in shows
+    assert "trials/s" in shows
+    assert "best test_mse 0.0" in shows

@@ -46,7 +46,8 @@ def test_the_best_of_those_that_finished_come_first() -> None:
     assert results(*ended).best(9) == [2, 0]
     assert results(*ended).best(1) == [2]
     assert results(*ended, metric="test_r2").best(9) == [0, 2]
-    assert [results(*ended).count(end) for end in ("finished", "pruned", "diverged")] == [2, 1, 1]
+    assert results(*ended).ends == {"finished": 2, "diverged": 1, "pruned": 1}
+    assert results(*ended).summary == "4 trials: 2 finished, 1 diverged, 1 pruned"
 
 
 def test_a_score_that_is_no_number_is_never_best() -> None:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from fitreel.comparison.runs import higher_is_better
 from fitreel.sweep.results import Results
 from fitreel.sweep.scales import Scale, dimension_scale, score_scale
+from fitreel.sweep.settings import FILMED
 
-BEST = 9  # trials that stand out; as many are filmed
 MOST_LINES = 3000  # of the trials beside the best
 MOST_BINS, BIN = 12, 5  # of a range, and the trials that one has at least on average
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -156,7 +156,7 @@ def bundle(results: Results, found: Scores) -> Bundle:
     """Lay a line a trial through all settings to its score; of very many trials not all."""
     shades = 1 - found.places if found.higher else found.places
     order = np.argsort(-shades, kind="stable")
-    rest, best = order[:-BEST], order[-BEST:]
+    rest, best = order[:-FILMED], order[-FILMED:]
     order = np.concatenate([rest[:: max(1, -(-len(rest) // MOST_LINES))], best])
     numbers = found.numbers[order]
     dimensions = results.settings.dimensions
@@ -170,7 +170,7 @@ def bundle(results: Results, found: Scores) -> Bundle:
         [*scales, found.scale],
         np.stack([*columns, found.places[order]], axis=1),
         shades[order],
-        np.arange(len(order)) >= len(order) - BEST,
+        np.arange(len(order)) >= len(order) - FILMED,
     )
 
 

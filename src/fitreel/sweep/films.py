@@ -11,13 +11,11 @@ from fitreel.sweep.results import Results
 from fitreel.sweep.search import Search
 from fitreel.training import TrainingDiverged, fit
 
-MOST_FRAMES = 400  # kept of a film
-
 
 def film_trial(search: Search, results: Results, number: int) -> ComparedRun | None:
     """Train a trial again as ``fit`` does; None if that diverges, which chaos alone can do."""
     settings = results.trials[number].settings
-    every = max(settings.frame_every, -(-settings.epochs // MOST_FRAMES))
+    every = max(settings.frame_every, -(-settings.epochs // FilmSettings.max_frames))
     try:
         _, history = fit(search.dataset, replace(settings, frame_every=every))
     except TrainingDiverged:

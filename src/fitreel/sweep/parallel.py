@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from fitreel.comparison.lettering import text_width
 from fitreel.figures import INK
-from fitreel.sweep.charts import BEST, Bundle, Scores
+from fitreel.sweep.charts import Bundle, Scores
 from fitreel.sweep.page import LETTERS, MARGIN, WIDTH, add_axes, new_figure
+from fitreel.sweep.settings import FILMED
 
 SHADES = ListedColormap(colormaps["viridis"](np.linspace(0, 0.93, 256)))  # the best is the darkest
 
@@ -29,7 +30,7 @@ def draw_bundle(drawn: Bundle, found: Scores) -> Figure:
     count = len(drawn.lines)
     what = f"{count:,} of {len(found.numbers):,}" if count < len(found.numbers) else f"{count:,}"
     title = f"The settings of {what} finished trial{'' if count == 1 else 's'}"
-    figure = new_figure(height, f"{title}, the best {BEST} thick" if count > BEST else title)
+    figure = new_figure(height, f"{title}, the best {FILMED} thick" if count > FILMED else title)
     box = left, top, WIDTH - left - right, height - top - bottom
     axes = add_axes(figure, *box)
     axes.set_axis_off()

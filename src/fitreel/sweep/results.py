@@ -1,12 +1,13 @@
 """The results: all trials of a sweep as plain data, the best first; trials.csv."""
 
 import csv
+import heapq
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from fitreel.comparison.runs import higher_is_better
 from fitreel.sweep.settings import SweepSettings
@@ -58,14 +59,24 @@ class Results:
     def best(self, count: int) -> list[int]:
         """Give the numbers of the best trials that finished, the best first."""
         sign = -1 if higher_is_better(self.settings.metric) else 1
-        scored = [(sign * self.score(number), number) for number in range(len(self.outcomes))]
-        return [number for _, number in sorted(each for each in scored if each[0] == each[0])][
-            :count
+        scored = [
+            (sign * score, number)
+            for number in range(len(self.outcomes))
+            if not math.isnan(score := self.score(number))
         ]
+        return [number for _, number in heapq.nsmallest(count, scored)]
 
-    def count(self, end: End) -> int:
-        """Count the trials that ended so: finished, diverged or pruned."""
-        return Counter(outcome.end for outcome in self.outcomes)[end]
+    @property
+    def ends(self) -> dict[End, int]:
+        """Count the trials by how they ended."""
+        counts = Counter(outcome.end for outcome in self.outcomes)
+        return {end: counts[end] for end in get_args(End)}
+
+    @property
+    def summary(self) -> str:
+        """Say in a line how many there are, and how they ended."""
+        ends = ", ".join(f"{count} {end}" for end, count in self.ends.items())
+        return f"{len(self.trials)} trials: {ends}"
 
 
 def save_trials(results: Results, path: Path) -> None:

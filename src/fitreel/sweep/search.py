@@ -13,18 +13,6 @@ from fitreel.sweep.trials import Batch, Outcome, Trial, check_device
 if TYPE_CHECKING:
     from fitreel.sweep.study import Study
 
-
-def open_study(settings: SweepSettings) -> "Study":
-    """Begin a study; ModuleNotFoundError names the extra where Optuna is not installed."""
-    try:
-        from fitreel.sweep.study import Study
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"a sweep needs {error.name}: pip install 'fitreel[sweep]'"
-        ) from None
-    return Study(settings)
-
-
 # What an interrupted search had of its trials, by their numbers.
 Known = Mapping[int, tuple[TrainingSettings, Outcome]]
 MOST_LOSSES = 50_000_000  # of a batch: at twelve bytes each 0.6 GB
@@ -128,6 +116,17 @@ class Search:
         ]
         yield list(zip(trials, outcomes, strict=True))
         study.tell(outcomes)  # after whoever got them has kept them
+
+
+def open_study(settings: SweepSettings) -> "Study":
+    """Begin a study; ModuleNotFoundError names the extra where Optuna is not installed."""
+    try:
+        from fitreel.sweep.study import Study
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"a sweep needs {error.name}: pip install 'fitreel[sweep]'"
+        ) from None
+    return Study(settings)
 
 
 def open_engine(settings: SweepSettings) -> Engine:

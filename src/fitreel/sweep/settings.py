@@ -16,6 +16,7 @@ PATTERNS = {
     "address": (r"auto|[\w.-]{1,255}:\d{1,5}", "auto or HOST:PORT"),
     "device": (r"[a-z]{1,20}(:\d{1,3})?", "as torch names it: cpu, cuda, cuda:1"),
 }
+FILMED = 9  # the best trials, which best.gif shows and whose frames are kept
 POINTS = 100  # of a curve, where nobody says otherwise
 
 
