@@ -10,7 +10,7 @@ run: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . --env-manager local
 
 test: $(VENV)/ready-to-develop
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTING)
 
 torture: $(VENV)/ready-to-develop
 	FUZZ=torture $(BIN)/python -m pytest --torture -rP --numprocesses 2 --dist loadfile \

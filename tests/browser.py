@@ -10,7 +10,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Frame, Page, expect, sync_playwright
 
-CHROMIUM = shutil.which("chromium")
+from tests.needs import require
+
 OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -27,9 +28,10 @@ ERRORS_OF_MLFLOW = ("/mlflow/users/current", "/static-files/static/js/main.")
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Start a headless browser."""
+    require("browser")
     expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=OPTIONS)
         yield browser
         browser.close()
 

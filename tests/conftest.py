@@ -5,17 +5,20 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from fitreel.dataset import Dataset, generate
 from fitreel.settings import TrainingSettings
 from fitreel.training import Fit, fit
+from tests.needs import require
 
 if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
     from playwright.sync_api import Browser, Page
 
     from fitreel.tracking import Tracker
@@ -43,6 +46,7 @@ def copy_project(directory: Path) -> Path:
 
 def on_terminal(typed: str, directory: Path, **changes: str) -> str:
     """Run a command on a terminal of its own; give what that shows."""
+    require("terminal")
     return subprocess.run(
         ["script", "--quiet", "--return", "--command", typed, "/dev/null"],
         cwd=directory,
@@ -55,6 +59,7 @@ def on_terminal(typed: str, directory: Path, **changes: str) -> str:
 
 def git(directory: Path, *arguments: str) -> str:
     """Run git as somebody; give what it says."""
+    require("git")
     who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
     return subprocess.run(
         ["git", *who, *arguments], cwd=directory, capture_output=True, text=True, check=True
@@ -70,6 +75,7 @@ def free_port() -> int:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--torture", action="store_true", help="the long versions: hours of faults")
+    parser.addoption("--no-skips", action="store_true", help="what cannot be tried is a failure")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -77,6 +83,35 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         long = [item for item in items if item.get_closest_marker("torture")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        for name in marker.args:
+            require(name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--no-skips"):
+        report.outcome, report.longrepr = "failed", f"--no-skips: {_reason(report)}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
+    skipped = Counter(map(_reason, terminalreporter.getreports("skipped")))
+    if skipped:
+        terminalreporter.section("not tried")
+    for reason, count in skipped.items():
+        terminalreporter.write_line(f"{count} skipped: {reason}")
+
+
+def _reason(report: pytest.TestReport) -> str:
+    _, _, reason = cast("tuple[str, int, str]", report.longrepr)
+    return reason.removeprefix("Skipped: ")
 
 
 @pytest.fixture

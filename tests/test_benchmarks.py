@@ -1,7 +1,6 @@
 """The benchmarks: both sides do the same work, and the page tells all of it."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from benchmarks.__main__ import Result, page, select
-from benchmarks.limit import COMPILERS, Limit, NoCompilerError
+from benchmarks.limit import Limit, NoCompilerError
 from benchmarks.rows import ROWS
 from benchmarks.sweeps import EVERY_LOSS, SCRIPT, SPACE
 from benchmarks.timing import Times
@@ -73,7 +72,7 @@ def test_the_script_tracks_what_a_sweep_tracks(
         assert study.n_trials == 2
 
 
-@pytest.mark.skipif(not any(map(shutil.which, COMPILERS)), reason="needs a C compiler")
+@pytest.mark.needs("compiler")
 def test_the_loops_of_c_train_as_fit_does(dataset: Dataset, tmp_path: Path) -> None:
     settings = [
         TrainingSettings(lr=lr, seed=seed, epochs=200) for seed, lr in enumerate((0.01, 0.1))

@@ -257,7 +257,7 @@ def test_a_toolkit_that_aborts_is_a_note(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.skipif(not shutil.which("xvfb-run"), reason="needs a virtual display: xvfb-run")
+@pytest.mark.needs("display")
 def test_with_a_display_a_window_opens(tmp_path: Path) -> None:
     done = subprocess.run(
         ["xvfb-run", "-a", "fitreel", "doctor"],

@@ -1,7 +1,6 @@
 """The live window on a real display: a virtual one, looked at from outside."""
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,9 +15,7 @@ from matplotlib.colors import to_rgb
 from fitreel.figures import LINE_COLOUR, POINT_COLOUR
 from tests.conftest import environment
 
-TOOLS = ("Xvfb", "import", "xdotool")
-missing = [tool for tool in TOOLS if not shutil.which(tool)]
-pytestmark = pytest.mark.skipif(bool(missing), reason=f"needs a virtual display: {missing}")
+pytestmark = pytest.mark.needs("display")
 
 
 @pytest.fixture(scope="module")

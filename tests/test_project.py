@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -173,11 +172,9 @@ def find_links() -> str:
     return done.stdout.strip() or os.environ.get("PIP_FIND_LINKS", "")
 
 
-def managers() -> list[str]:
-    return ["uv"] + (["virtualenv"] if shutil.which("pyenv") else [])
-
-
-@pytest.mark.parametrize("manager", managers())
+@pytest.mark.parametrize(
+    "manager", ["uv", pytest.param("virtualenv", marks=pytest.mark.needs("pyenv"))]
+)
 def test_an_environment_made_from_the_pins_runs_the_project(
     clone: Path, tmp_path: Path, manager: str
 ) -> None:

@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 from playwright.sync_api import Frame, Page, expect
 
 from fitreel.history import load_history
-from tests.browser import CHROMIUM, is_red, numbers, pixel, scrub
+from tests.browser import is_red, numbers, pixel, scrub
 from tests.conftest import environment
 from tests.servers import Server
 
@@ -19,7 +19,7 @@ RATES = ("0.05", "0.2")
 NAMES = [f"relu20-sgd-lr{rate}-e30" for rate in RATES]
 HOSTILE = "<img src=x onerror=alert(1)>"
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
+pytestmark = pytest.mark.needs("browser")
 
 
 @pytest.fixture(scope="module")
