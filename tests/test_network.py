@@ -1,10 +1,13 @@
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 
+from fitreel.batch import fit_many
+from fitreel.dataset import Dataset, generate, generate_unseen
 from fitreel.network import ACTIVATIONS, Network, Weights
-from fitreel.settings import ActivationName, TrainingSettings
+from fitreel.settings import LARGEST_SEED, ActivationName, DataSettings, TrainingSettings
 
 
 def test_a_network_starts_as_pytorch_starts_its_layers() -> None:
@@ -21,6 +24,29 @@ def test_the_seed_decides_the_weights_and_nothing_global_does() -> None:
     assert torch.equal(before, torch.random.get_rng_state())
     assert torch.equal(first.hidden.weight, again.hidden.weight)
     assert not torch.equal(first.hidden.weight, other.hidden.weight)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 72, LARGEST_SEED])
+def test_the_weights_are_no_numbers_of_the_points(seed: int) -> None:
+    """Whatever the pair of seeds: weights and points come from generators of different kinds."""
+    network = Network(TrainingSettings(hidden=1000, seed=seed))
+    drawn = torch.cat([network.hidden.weight[:, 0], network.hidden.bias])  # uniform in ±1
+    noise = DataSettings(1000, noise=1, data_seed=seed)
+    for points in (generate(noise), generate_unseen(noise, 1000)):
+        uniform = 2 * (points.y - points.x**2) - 1
+        for place in (0, 1000):  # at the same place a number never comes again
+            assert not torch.isclose(drawn[place : place + 1000], uniform, atol=1e-6).any()
+        assert abs(torch.corrcoef(torch.stack([drawn[:1000], uniform]))[0, 1]) < 0.15
+
+
+def test_the_default_seed_is_the_median_of_a_hundred(dataset: Dataset) -> None:
+    seeds = range(100)
+    trained = list(fit_many(dataset, [TrainingSettings(seed=seed) for seed in seeds]))
+    losses = np.array([each.losses[-1] for each in trained])
+    dead = [int(each.weights.dead(dataset.x).sum()) for each in trained if each.weights]
+    default = TrainingSettings().seed
+    assert 45 <= np.count_nonzero(losses <= losses[default]) <= 55
+    assert dead[default] == np.median(dead) == 6
 
 
 @pytest.mark.parametrize("activation", get_args(ActivationName))

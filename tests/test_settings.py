@@ -13,7 +13,7 @@ from fitreel.settings import (
 
 def test_defaults_are_those_of_the_original() -> None:
     assert DataSettings() == DataSettings(100, "quadratic", 0.2, -1.0, 1.0, 0)
-    assert TrainingSettings() == TrainingSettings(20, "relu", "sgd", 0.1, 1000, 0, 5)
+    assert TrainingSettings() == TrainingSettings(20, "relu", "sgd", 0.1, 1000, 72, 5)
     assert (LiveSettings().live, EvaluationSettings().test_samples) == ("off", 1000)
     assert FilmSettings() == FilmSettings(20, "gif", 400)
 
@@ -57,5 +57,6 @@ def test_missing_and_unreadable_params_are_named() -> None:
 def test_labels_tell_experiments_apart() -> None:
     assert TrainingSettings().label == "relu20-sgd-lr0.1-e1000"
     assert TrainingSettings(lr=0.05, seed=3).label == "relu20-sgd-lr0.05-e1000-seed3"
+    assert TrainingSettings(seed=0).label == "relu20-sgd-lr0.1-e1000-seed0"
     assert DataSettings().prefix == ""
     assert DataSettings(function="sine", data_seed=2).prefix == "sine100-noise0.2-data2-"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,9 +24,10 @@ class Network(nn.Module):
     """Map (points, 1) to (points, 1) through one hidden layer."""
 
     def __init__(self, settings: TrainingSettings) -> None:
-        """Draw the initial weights as PyTorch does, from a generator of the network's own."""
+        """Draw the initial weights as PyTorch distributes them, from a stream of their own."""
         super().__init__()
-        generator = torch.Generator().manual_seed(settings.seed)
+        # Not torch's generator, which draws the points: equal seeds would give equal numbers.
+        generator = np.random.Generator(np.random.Philox(key=settings.seed))
         self.hidden = _linear(1, settings.hidden, generator)
         self.activation = ACTIVATIONS[settings.activation][0]()  # for the printed structure
         self.output = _linear(settings.hidden, 1, generator)
@@ -55,13 +57,14 @@ def forward(
     return F.linear(active, output_weight, output_bias)
 
 
-def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+def _linear(inputs: int, outputs: int, generator: np.random.Generator) -> nn.Linear:
+    """Make a layer whose numbers are uniform between ±1/√inputs, as nn.Linear has them."""
     # On the meta device nothing is drawn; the layer's own initialisation is global.
     layer = nn.Linear(inputs, outputs, device="meta")
     bound = 1 / math.sqrt(inputs)
     for name, shape in (("weight", (outputs, inputs)), ("bias", (outputs,))):
-        numbers = torch.empty(shape).uniform_(-bound, bound, generator=generator)
-        setattr(layer, name, nn.Parameter(numbers))
+        uniform = torch.tensor(generator.random(shape, dtype=np.float32))  # in [0, 1)
+        setattr(layer, name, nn.Parameter((2 * uniform - 1) * bound))
     return layer
 
 

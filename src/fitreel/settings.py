@@ -124,7 +124,7 @@ class DataSettings(Settings):
     @property
     def label(self) -> str:
         """Name the points for a list of runs, as in sine100-noise0.2."""
-        seed = f"-data{self.data_seed}" if self.data_seed else ""
+        seed = "" if self.data_seed == DataSettings.data_seed else f"-data{self.data_seed}"
         return f"{self.function}{self.samples}-noise{self.noise:g}{seed}"
 
     @property
@@ -142,7 +142,8 @@ class TrainingSettings(Settings):
     optimizer: OptimizerName = setting("sgd", "Update rule; momentum is sgd with 0.9.")
     lr: float = setting(0.1, "Learning rate.", above=0, most=1e6)
     epochs: int = setting(1000, "Updates, each on all points.", least=1, most=MOST_EPOCHS)
-    seed: int = setting(0, "Seed of the initial weights.", least=0, most=LARGEST_SEED)
+    # Of the seeds 0 to 99 it ends in the middle, with the median of losses and dead neurons.
+    seed: int = setting(72, "Seed of the initial weights.", least=0, most=LARGEST_SEED)
     frame_every: int = setting(
         5, "Epochs from one frame of the film to the next.", least=1, most=MOST_EPOCHS
     )
@@ -150,7 +151,7 @@ class TrainingSettings(Settings):
     @property
     def label(self) -> str:
         """Name the training for a list of runs, as in relu20-sgd-lr0.1-e1000."""
-        seed = f"-seed{self.seed}" if self.seed else ""
+        seed = "" if self.seed == TrainingSettings.seed else f"-seed{self.seed}"
         return f"{self.activation}{self.hidden}-{self.optimizer}-lr{self.lr:g}-e{self.epochs}{seed}"
 
 
