@@ -19,6 +19,7 @@ from fitreel.settings import (
     TrainingSettings,
 )
 from fitreel.sweep.settings import SweepSettings
+from fitreel.tracking.ending import end
 from fitreel.tracking.process import (
     HOST_TAG,
     MACHINE_TAG,
@@ -134,7 +135,7 @@ def reap(tracker: Tracker, verdict: Verdict) -> bool:
     if (run.info.status, _process(run)) != ("RUNNING", verdict.process):
         return False
     tracker.client.set_tag(verdict.run_id, "fitreel.reaped", verdict.reason)
-    tracker.client.set_terminated(verdict.run_id, verdict.status)
+    end(tracker.client, run, verdict.status)
     return True
 
 
