@@ -131,7 +131,7 @@ def test_times_never_go_back_even_if_the_clock_does(
     settings = TrainingSettings(epochs=30)
     with pytest.raises(Stop):
         train(journal, dataset, settings, stop_at=15)
-    monkeypatch.setattr(checkpoints, "_now", lambda: 1_000)
+    monkeypatch.setattr(checkpoints, "now", lambda: 1_000)
     train(journal, dataset, settings)
     spans = [
         (record["start"], record["end"])

@@ -17,8 +17,17 @@ from fitreel import Tracker
 from fitreel.tracking import examine, reap
 from fitreel.tracking.process import (
     HEARTBEAT_TAG,
+    INSTALLATION_TAG,
+    MACHINE_TAG,
+    MISSED,
     PROCESS_TAG,
+    TICKS,
+    installation,
+    is_alive,
+    machine,
     process_tags,
+    silence,
+    started,
 )
 from tests import processes
 from tests.conftest import ROOT, environment
@@ -26,6 +35,7 @@ from tests.faults import SPOOL, client, journals, losses, runs, wait_until
 
 HOUR = 3600
 LONG = ("run", "--epochs", "10000000", "--frame-every", "1000")
+DEAD = f"999999999 started 1 {TICKS}"  # a number that no process can have
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +150,7 @@ def made(store: MlflowClient, **tags: str) -> str:
 
 def test_a_run_is_judged_by_its_machine_process_and_heartbeat(directory: Path) -> None:
     store = client(directory)
-    mine, now = psutil.Process(), time.time()
+    now = time.time()
     other = {"host": "far", "machine": "another boot_id 4026531836"}
     living = {
         made(store): "of this process",
@@ -150,11 +160,15 @@ def test_a_run_is_judged_by_its_machine_process_and_heartbeat(directory: Path) -
         made(store, **other, heartbeat=f"{now - HOUR + 60:.0f}"): "nearly an hour ago",
         made(store, **other, process="1 started 1.00"): "no process id of ours",
         made(store, **other, heartbeat=f"{now + HOUR:.0f}"): "whose clock is wrong",
+        made(store, process="nonsense"): "whose process cannot be read, heard of just now",
+        made(store, process=f"{os.getpid()} started 1795621221.87"): "as an older version wrote it",
+        made(store, machine="another boot_id 1"): "rebooted, or another container: just now",
     }
-    recycled = f"{mine.pid} started {mine.create_time() - 60:.2f}"
+    recycled = f"{os.getpid()} started 1 {TICKS}"
     dead = {
         made(store, process=recycled): "its process id is another process by now",
-        made(store, process="nonsense"): "whose process cannot be read",
+        made(store, process=DEAD): "whose process is no more",
+        made(store, process="999999999 started 1795621221.87"): "the same of an older version",
         made(store, **other, heartbeat=f"{now - HOUR - 60:.0f}"): "silent for an hour",
         made(store, **other, heartbeat="nonsense"): "never heard of",
         # After a restart, or in another container, process ids begin anew.
@@ -190,23 +204,179 @@ def test_a_run_is_judged_by_its_machine_process_and_heartbeat(directory: Path) -
     }
 
 
+def test_a_clock_that_is_set_makes_no_process_dead(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read of the wall clock moves; processes are told apart by another one."""
+    process = processes.start(*LONG, directory=directory, **spool(directory))
+    (run_id,) = begun(directory, 1)
+    tracker = Tracker(f"sqlite:///{directory}/mlflow.db")
+    tags = tracker.client.get_run(run_id).data.tags
+    now, boot, create = time.time, psutil.boot_time, psutil.Process.create_time
+
+    def judged_after(step: int) -> tuple[bool | None, str | None]:
+        with monkeypatch.context() as patch:
+            patch.setattr("time.time", lambda: now() + step)
+            patch.setattr("psutil.boot_time", lambda: boot() + step)
+            patch.setattr("psutil.Process.create_time", lambda process: create(process) + step)
+            (verdict,) = examine(tracker, HOUR)
+            return is_alive(tags), verdict.status
+
+    steps = (0, 5, -5, 2 * HOUR, -2 * HOUR)
+    assert [judged_after(step) for step in steps] == [(True, None)] * 5
+    process.kill()
+    process.join()
+    assert [judged_after(step) for step in steps] == [(False, "KILLED")] * 5
+
+
+def test_a_process_that_waits_to_be_reaped_is_dead() -> None:
+    """A zombie; a name in /proc that looks like fields does not confuse."""
+    code = "import ctypes, sys; ctypes.CDLL(None).prctl(15, b') Z 1 (', 0, 0, 0); input()"
+    child = subprocess.Popen(["python", "-c", code], stdin=subprocess.PIPE)
+    tags = process_tags() | {PROCESS_TAG: f"{child.pid} started {started(child.pid)}"}
+    assert is_alive(tags) is True
+    child.kill()
+    wait_until(lambda: is_alive(tags) is False, "no zombie")
+    child.communicate()
+    assert is_alive(tags) is False
+
+
+def test_where_no_other_clock_is_found_only_the_same_start_is_life(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a system without /proc."""
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: "/proc" not in str(path) and exists(path))
+    tags = process_tags()
+    assert not tags[PROCESS_TAG].endswith(TICKS)
+    assert is_alive(tags) is True
+    moved = psutil.Process().create_time() + 5
+    assert is_alive(tags | {PROCESS_TAG: f"{os.getpid()} started {moved:.2f}"}) is None
+    assert is_alive(tags | {PROCESS_TAG: "999999999 started 1795621221.87"}) is False
+
+
+HIDDEN = """
+import os, subprocess
+from fitreel.tracking.process import PROCESS_TAG, is_alive, process_tags, started
+
+def judged_by_another_user():
+    if not os.fork():
+        os.setgroups([]), os.setgid(65534), os.setuid(65534)
+        print(is_alive(tags), flush=True)
+        os._exit(0)
+    os.wait()
+
+child = subprocess.Popen(["sleep", "60"])
+tags = process_tags() | {PROCESS_TAG: f"{child.pid} started {started(child.pid)}"}
+for hidden in ("1", "2"):
+    subprocess.run(["mount", "-t", "proc", "-o", f"hidepid={hidden}", "proc", "/proc"], check=True)
+    print(is_alive(tags), flush=True)
+    judged_by_another_user()
+child.kill()
+child.wait()
+judged_by_another_user()
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="to hide processes needs root")
+def test_a_process_that_cannot_be_seen_is_not_dead() -> None:
+    """Under hidepid others' processes are forbidden, or not there; signals find them."""
+    shell = f"mount -t proc proc /proc && exec python -c '{HIDDEN}'"
+    done = subprocess.run(
+        ["unshare", "--mount", "--pid", "--fork", "sh", "-c", shell],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = ["True", "None"] * 2 + ["False"]
+    assert (done.returncode, done.stdout.split()) == (0, said), done.stderr
+
+
+def test_a_process_under_another_clock_is_not_dead() -> None:
+    """In a container whose boot is set back all ticks are others; the name of its clock says so."""
+    tags = process_tags()
+    boot, container, *_ = tags[MACHINE_TAG].split()
+    ticks = int(tags[PROCESS_TAG].split()[2]) + 100
+    elsewhere = {
+        MACHINE_TAG: f"{boot} {container} 1",
+        PROCESS_TAG: f"{os.getpid()} started {ticks} {TICKS}",
+    }
+    assert is_alive(tags | elsewhere) is None
+    assert is_alive(tags | elsewhere | {MACHINE_TAG: machine()}) is False
+    assert is_alive(tags | elsewhere | {PROCESS_TAG: DEAD}) is False
+
+
+def test_no_process_outlives_a_restart_of_its_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other containers, and other machines made of the same image, are not this one."""
+    since = time.clock_gettime(time.CLOCK_BOOTTIME)
+    silent = f"{time.time() - max(since, MISSED * 30) - 60:.0f}"
+    mine, (boot, container, *_) = process_tags(), machine().split()
+    before = mine | {MACHINE_TAG: f"another {container}", HEARTBEAT_TAG: silent}
+    assert mine[INSTALLATION_TAG] == installation()
+    assert is_alive(before) is False
+    assert is_alive(before | {MACHINE_TAG: "another 1 2"}) is False  # a container on it, before
+    assert is_alive(before | {MACHINE_TAG: f"{boot} 1"}) is None  # a container on it, now
+    assert is_alive(before | {"fitreel.host": "far"}) is None
+    assert is_alive(before | {INSTALLATION_TAG: "0" * 32}) is None
+    assert is_alive({tag: before[tag] for tag in before.keys() - {INSTALLATION_TAG}}) is None
+    # A living copy of the machine is heard of.
+    for heard in (time.time(), time.time() + HOUR, time.time() - since + 60):
+        assert is_alive(before | {HEARTBEAT_TAG: f"{heard:.0f}"}) is None
+    # Right after the restart its last heartbeat could be that of a living copy.
+    monkeypatch.setattr("time.clock_gettime", lambda _: 10.0)
+    assert is_alive(before | {HEARTBEAT_TAG: f"{time.time() - 20:.0f}"}) is None
+    monkeypatch.setattr("fitreel.tracking.process.installation", lambda: None)
+    assert is_alive(before) is None
+
+
+def test_the_id_of_the_machine_is_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Path.read_text
+    texts = {"/etc/machine-id": "0123456789abcdef" * 2 + "\n"}
+    monkeypatch.setattr(
+        Path, "read_text", lambda path, **how: texts.get(str(path)) or read(path, **how)
+    )
+    known = installation()
+    assert known is not None
+    assert known not in texts["/etc/machine-id"]
+    assert installation() == known
+    texts["/etc/machine-id"] = "fedcba9876543210" * 2
+    assert installation() != known
+    for nothing in ("\n", "uninitialized\n"):
+        texts["/etc/machine-id"] = texts["/var/lib/dbus/machine-id"] = nothing
+        assert installation() is None
+
+
+def test_a_heartbeat_says_how_long_nothing_was_heard() -> None:
+    assert 9 < silence({HEARTBEAT_TAG: f"{time.time() - 10:.0f}"}) < 13
+    assert silence({HEARTBEAT_TAG: f"{time.time() + HOUR:.0f}"}) == 0  # a clock is wrong
+    for nothing in (
+        {},
+        *({HEARTBEAT_TAG: text} for text in ("", "nonsense", "nan", "-inf", "inf")),
+    ):
+        assert silence(nothing) == float("inf")
+
+
 def test_what_changed_since_it_was_judged_stays(directory: Path) -> None:
     store = client(directory)
-    ended, taken = made(store, process="nonsense"), made(store, process="nonsense")
+    ended, taken = made(store, process=DEAD), made(store, process=DEAD)
+    moved = made(store, process=DEAD)
     tracker = Tracker(f"sqlite:///{directory}/mlflow.db")
     verdicts = list(examine(tracker, HOUR))
-    assert [verdict.status for verdict in verdicts] == ["KILLED", "KILLED"]
+    assert [verdict.status for verdict in verdicts] == ["KILLED"] * 3
     store.set_terminated(ended, "FINISHED")
     store.set_tag(taken, PROCESS_TAG, process_tags()[PROCESS_TAG])  # as fitreel resume does
+    store.set_tag(moved, MACHINE_TAG, "another boot_id 1")  # where the number is the same
     for verdict in verdicts:
         reap(tracker, verdict)
-    assert statuses(directory) == {ended: "FINISHED", taken: "RUNNING"}
+    assert statuses(directory) == {ended: "FINISHED", taken: "RUNNING", moved: "RUNNING"}
 
 
 def test_all_dead_runs_are_found_however_many(directory: Path, torture: bool) -> None:
     store, many = client(directory), 2500 if torture else 30
     for _ in range(many):
-        made(store, process="nonsense")
+        made(store, process=DEAD)
     tracker = Tracker(f"sqlite:///{directory}/mlflow.db")
     for verdict in examine(tracker, HOUR):
         reap(tracker, verdict)
@@ -288,7 +458,7 @@ def test_a_trial_is_as_alive_as_its_sweep(directory: Path) -> None:
     """A server's nested run whose sweep died between its calls."""
     store = client(directory)
     living = process_tags()
-    dead = living | {PROCESS_TAG: "999999999 started 1.00"}
+    dead = living | {PROCESS_TAG: DEAD}
     trials = {}
     for name, tags in (("living", living), ("dead", dead)):
         sweep = store.create_run("0", tags=tags | {"fitreel.kind": "sweep"}).info.run_id

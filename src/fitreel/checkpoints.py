@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from fitreel.clock import now
 from fitreel.journal import Journal
 from fitreel.settings import TrainingSettings
 from fitreel.training import Checkpoint, Training
@@ -31,7 +32,7 @@ class Checkpoints:
     def _count(self) -> None:
         """Count what the journal has of the training."""
         self._losses = self._frames = 0
-        self._last = _now()
+        self._last = now()
         for _, record in self._journal.records():
             if record["kind"] == "losses":
                 self._losses, self._last = record["first"] + record["count"], record["end"]
@@ -89,8 +90,8 @@ class Checkpoints:
             self._journal.append("frames", count=len(frames), numbers=pack(frames.numpy()))
             self._frames += len(frames)
         losses = training.losses[self._losses : training.epoch]
-        # The clock may have been set back; the store sorts by time.
-        start, self._last = self._last, max(self._last, _now())
+        # Whoever was interrupted may have had a clock that was ahead; the store sorts by time.
+        start, self._last = self._last, max(self._last, now())
         self._journal.append(
             "losses",
             first=self._losses,
@@ -100,10 +101,6 @@ class Checkpoints:
             numbers=pack(losses.astype(np.float32)),  # exact: torch's losses are such
         )
         self._losses += len(losses)
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def pack(numbers: NDArray[np.float32]) -> str:

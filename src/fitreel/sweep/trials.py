@@ -1,6 +1,5 @@
 """The trials: what a batch of them is given, and what comes of each, as plain data."""
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from fitreel.batch import fit_many
 from fitreel.checkpoints import pack, unpack
+from fitreel.clock import now
 from fitreel.dataset import Dataset
 from fitreel.evaluation import evaluate_many
 from fitreel.network import Weights
@@ -111,7 +111,7 @@ class Batch:
 
     def train(self) -> list[Outcome]:
         """Train and measure; the same outcomes whenever it is done again."""
-        start = _now()
+        start = now()
         settings = [trial.settings for trial in self.trials]
         looks = rungs(max(each.epochs for each in settings)) if self.prune else []
         with _one_thread():
@@ -120,7 +120,7 @@ class Batch:
             )
         networks = [each.weights for each in trained if each.weights is not None]
         measured = evaluate_many(networks, self.dataset, self.data, self.evaluation)
-        times = (start, _now())
+        times = (start, now())
         outcomes = []
         for trial, each in zip(self.trials, trained, strict=True):
             steps = curve_steps(len(each.losses), trial.log_every)
@@ -159,7 +159,3 @@ def check_device(name: str) -> None:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"device '{shown(name)}' cannot be used: {reason}") from None
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

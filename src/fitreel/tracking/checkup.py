@@ -1,7 +1,6 @@
 """The checkup of a tracking store: a run that is made, read again and removed."""
 
 import os
-import time
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +11,9 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.tracking.fluent import _get_experiment_id
 
 from fitreel.checkup import Finding
+from fitreel.clock import now
 from fitreel.tracking.connection import plain_errors
+from fitreel.tracking.ending import end
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.reaper import examine
 from fitreel.tracking.tracker import Tracker
@@ -44,11 +45,12 @@ class StoreCheckup:
             # With a process in its tags fitreel reap finds it, should we be killed.
             run = client.create_run(
                 _get_experiment_id() or "0",
+                now(),
                 tags=process_tags() | {DOCTOR_TAG: "made by fitreel doctor; may be deleted"},
                 run_name="doctor",
             )
             self._run_id = run.info.run_id
-            metric = Metric("loss", 0.25, time.time_ns() // 1_000_000, 0)
+            metric = Metric("loss", 0.25, now(), 0)
             client.log_batch(self._run_id, metrics=[metric], params=[Param("epochs", "1")])
             found = client.get_run(self._run_id).data
         fine = found.metrics.get("loss") == 0.25 and found.params.get("epochs") == "1"
@@ -80,10 +82,10 @@ class StoreCheckup:
             return Finding(True, "there is no run to remove")
         client, run_id = self._tracker.client, self._run_id
         with plain_errors(self._tracker.uri):
-            uri = client.get_run(run_id).info.artifact_uri
-            client.set_terminated(run_id)
+            run = client.get_run(run_id)
+            end(client, run, "FINISHED")
             client.delete_run(run_id)
-            files = get_artifact_repository(uri)
+            files = get_artifact_repository(run.info.artifact_uri)
             files.delete_artifacts()  # type: ignore[no-untyped-call]
             if isinstance(files, LocalArtifactRepository):
                 with suppress(OSError):  # somebody else's is in it

@@ -34,6 +34,7 @@ from fitreel.checkpoints import unpack
 from fitreel.dataset import load_dataset, sha256
 from fitreel.journal import Journal, Record
 from fitreel.tracking.connection import without_password
+from fitreel.tracking.ending import end
 from fitreel.tracking.nested import NestedRuns
 
 BATCH = 1000  # metrics in one call: MLflow's limit
@@ -183,7 +184,7 @@ class Delivery:
         if status == "RUNNING":
             self._client.update_run(self._run_id, status)
         else:
-            self._client.set_terminated(self._run_id, status, record["time"])
+            end(self._client, self._client.get_run(self._run_id), status, record["time"])
 
 
 DELIVERED = (

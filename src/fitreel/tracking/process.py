@@ -1,5 +1,7 @@
 """Which process writes a run, and whether it still lives."""
 
+import hmac
+import math
 import os
 import signal
 import socket
@@ -14,19 +16,25 @@ from mlflow.environment_variables import MLFLOW_RUN_ID
 
 HOST_TAG = "fitreel.host"
 MACHINE_TAG = "fitreel.machine"
+INSTALLATION_TAG = "fitreel.installation"
 PROCESS_TAG = "fitreel.process"
 HEARTBEAT_TAG = "fitreel.heartbeat"
 BEAT = 30  # seconds from one heartbeat to the next
+MISSED = 5  # heartbeats in a row, until one that was delayed is out of the question
+TICKS = "ticks after boot"
+APPLICATION = b"fitreel: the installation on which a run was made"
 
 
 def process_tags() -> dict[str, str]:
     """Name this process, so that any other can tell later whether it lives."""
-    me = psutil.Process()
-    return {
+    tags = {
         HOST_TAG: socket.gethostname(),
         MACHINE_TAG: machine(),
-        PROCESS_TAG: f"{me.pid} started {me.create_time():.2f}",
-    } | heartbeat()
+        PROCESS_TAG: f"{os.getpid()} started {started(os.getpid())}",
+    }
+    if known := installation():
+        tags[INSTALLATION_TAG] = known
+    return tags | heartbeat()
 
 
 def heartbeat() -> dict[str, str]:
@@ -35,34 +43,111 @@ def heartbeat() -> dict[str, str]:
 
 
 def machine() -> str:
-    """Name what a process id is unique in: a machine since its start, or a container on it."""
+    """Name what a process id is unique in, and what its start is counted in.
+
+    That is the boot of a machine, the container on it, and that container's clock.
+    """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {Path('/proc/self/ns/pid').stat().st_ino}"
+        container = Path("/proc/self/ns/pid").stat().st_ino
     except OSError:  # no Linux
         return f"{socket.gethostname()} {psutil.boot_time():.0f}"
+    with suppress(OSError):  # before Linux 5.6
+        return f"{boot} {container} {Path('/proc/self/ns/time').stat().st_ino}"
+    return f"{boot} {container}"
+
+
+def installation() -> str | None:
+    """Name the installed system, which stays the same when the machine starts again.
+
+    systemd's id of the machine is to be kept secret: this is a hash that it is the key of.
+    """
+    for path in (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id")):
+        with suppress(OSError, ValueError):  # a container mostly has none, or an empty one
+            if secret := bytes.fromhex(path.read_text(encoding="ascii").strip()):
+                return hmac.digest(secret, APPLICATION, "sha256").hex()[:32]
+    return None
+
+
+def started(pid: int) -> str:
+    """Say when a process started, by a clock that nobody sets where the system has one.
+
+    Raises ProcessLookupError if it is dead, PermissionError where that cannot be seen.
+    """
+    if not Path("/proc/self/stat").exists():
+        return _started_by_the_wall_clock(pid)
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        os.kill(pid, 0)  # raises what is the case; hidden from us is not dead
+        raise PermissionError(f"process {pid} cannot be seen") from None
+    state, *fields = text.rpartition(")")[2].split()  # its name, before that, may hold anything
+    if state in "ZX":
+        raise ProcessLookupError(f"process {pid} has ended")
+    return f"{fields[18]} {TICKS}"
+
+
+def _started_by_the_wall_clock(pid: int) -> str:
+    """Say when a process started as psutil has it, which a setting of the clock may move."""
+    try:
+        found = psutil.Process(pid)
+        if found.status() != psutil.STATUS_ZOMBIE:
+            return f"{found.create_time():.2f}"
+    except psutil.AccessDenied:
+        raise PermissionError(f"process {pid} cannot be seen") from None
+    except psutil.NoSuchProcess:
+        pass
+    raise ProcessLookupError(f"process {pid} has ended")
 
 
 def is_alive(tags: Mapping[str, str]) -> bool | None:
-    """Tell whether the process of these tags lives; None where only its own machine knows."""
-    if tags.get(MACHINE_TAG) != machine():
-        return None
-    pid, _, started = tags.get(PROCESS_TAG, "").partition(" started ")
+    """Tell whether the process of these tags lives; None where that cannot be known here."""
+    its, mine = tags.get(MACHINE_TAG, "").split(), machine().split()
+    if its[:2] != mine[:2]:
+        return False if _is_of_an_earlier_boot(tags) else None
+    pid, _, then = tags.get(PROCESS_TAG, "").partition(" started ")
     try:
-        found = psutil.Process(int(pid))
-        # The same number may be another process by now.
-        same = abs(found.create_time() - float(started)) < 2
-        return bool(same and found.status() != psutil.STATUS_ZOMBIE)
-    except (ValueError, psutil.NoSuchProcess):
+        now = started(int(pid)) if int(pid) > 0 else ""
+    except ProcessLookupError:
         return False
+    except (PermissionError, ValueError, OverflowError):
+        return None
+    if now == then:
+        return True
+    # The number is another process by now, if both were counted by the one clock.
+    return False if its == mine and now.endswith(TICKS) and then.endswith(TICKS) else None
+
+
+def _is_of_an_earlier_boot(tags: Mapping[str, str]) -> bool:
+    """Tell whether this machine started again since: no process outlives that.
+
+    Copies of one image may share installation and name. But a process on another copy that
+    lives is heard of, so it was not silent since before this one started.
+    """
+    same = tags.get(HOST_TAG) == socket.gethostname() and installation() is not None
+    if not same or tags.get(INSTALLATION_TAG) != installation():
+        return False
+    if tags.get(MACHINE_TAG, "").split()[:1] == machine().split()[:1]:
+        return False  # another container
+    return silence(tags) > max(time.clock_gettime(time.CLOCK_BOOTTIME), MISSED * BEAT)
+
+
+def ahead(tags: Mapping[str, str]) -> float:
+    """Give the seconds by which the last heartbeat is ahead of this machine's clock, or 0."""
+    return max(0.0, -_since(tags))
 
 
 def silence(tags: Mapping[str, str]) -> float:
-    """Give the seconds since the last heartbeat; infinity if there never was one."""
-    try:
-        return time.time() - float(tags[HEARTBEAT_TAG])
-    except (KeyError, ValueError):
-        return float("inf")
+    """Give the seconds since the last heartbeat, 0 if a clock is wrong; infinity without one."""
+    return max(0.0, _since(tags))
+
+
+def _since(tags: Mapping[str, str]) -> float:
+    with suppress(KeyError, ValueError):
+        beat = float(tags[HEARTBEAT_TAG])
+        if math.isfinite(beat):
+            return time.time() - beat
+    return math.inf
 
 
 @contextmanager

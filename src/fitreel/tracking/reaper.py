@@ -1,5 +1,6 @@
 """The reaper: runs that say RUNNING though nobody is left to end them."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,7 +19,15 @@ from fitreel.settings import (
     TrainingSettings,
 )
 from fitreel.sweep.settings import SweepSettings
-from fitreel.tracking.process import HOST_TAG, PROCESS_TAG, is_alive, silence
+from fitreel.tracking.ending import end
+from fitreel.tracking.process import (
+    HOST_TAG,
+    MACHINE_TAG,
+    PROCESS_TAG,
+    ahead,
+    is_alive,
+    silence,
+)
 from fitreel.tracking.source import TRIAL_TAG
 from fitreel.tracking.tracker import Tracker
 
@@ -44,7 +53,7 @@ class Verdict:
     name: str
     status: str | None  # how it is to be closed; None if it is not to be
     reason: str
-    process: str | None  # which it was judged by, as its tag names it
+    process: tuple[str | None, ...]  # which it was judged by, as its tags name it
 
 
 def examine(tracker: Tracker, older_than: float) -> Iterator[Verdict]:
@@ -68,7 +77,7 @@ def examine(tracker: Tracker, older_than: float) -> Iterator[Verdict]:
         writer = _writer(tracker, run)
         status, reason = _judge(writer, older_than, waiting.get(writer.info.run_id))
         name = run.info.run_name or run.info.run_id
-        yield Verdict(run.info.run_id, name, status, reason, run.data.tags.get(PROCESS_TAG))
+        yield Verdict(run.info.run_id, name, status, reason, _process(run))
 
 
 def _writer(tracker: Tracker, run: MlflowRun) -> MlflowRun:
@@ -78,6 +87,11 @@ def _writer(tracker: Tracker, run: MlflowRun) -> MlflowRun:
     with suppress(MlflowException):  # deleted for good
         return tracker.client.get_run(run.data.tags.get(MLFLOW_PARENT_RUN_ID, ""))
     return run
+
+
+def _process(run: MlflowRun) -> tuple[str | None, ...]:
+    """Name the process that writes a run: on two machines one number may start at one tick."""
+    return run.data.tags.get(MACHINE_TAG), run.data.tags.get(PROCESS_TAG)
 
 
 def _is_ours(run: MlflowRun) -> bool:
@@ -100,10 +114,11 @@ def _judge(run: MlflowRun, older_than: float, entry: spool.Entry | None) -> tupl
     if alive:
         return None, f"{where} lives"
     if alive is None and silence(tags) < older_than:
-        return None, f"{where} was heard of {_span(silence(tags))} ago"
+        wrong = f", by a clock that is {_span(early)} ahead" if (early := ahead(tags)) > 1 else ""
+        return None, f"{where} was heard of {_span(silence(tags))} ago{wrong}"
     if entry and entry.status:
         return None, f"{where} is over, but not delivered: fitreel sync"
-    reason = f"{where} is dead" if alive is False else f"{where}: silent for {_span(silence(tags))}"
+    reason = f"{where} is dead" if alive is False else f"{where}: {_silent(silence(tags))}"
     if entry and entry.plan:
         reason += f"; fitreel resume {run.info.run_id} goes on with it"
     return "KILLED", reason
@@ -117,11 +132,15 @@ def reap(tracker: Tracker, verdict: Verdict) -> bool:
     if not verdict.status:
         return False
     run = tracker.client.get_run(verdict.run_id)
-    if (run.info.status, run.data.tags.get(PROCESS_TAG)) != ("RUNNING", verdict.process):
+    if (run.info.status, _process(run)) != ("RUNNING", verdict.process):
         return False
     tracker.client.set_tag(verdict.run_id, "fitreel.reaped", verdict.reason)
-    tracker.client.set_terminated(verdict.run_id, verdict.status)
+    end(tracker.client, run, verdict.status)
     return True
+
+
+def _silent(seconds: float) -> str:
+    return f"silent for {_span(seconds)}" if seconds < math.inf else "never heard of"
 
 
 def _span(seconds: float) -> str:

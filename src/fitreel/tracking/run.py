@@ -12,6 +12,7 @@ from mlflow.utils import name_utils
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from fitreel.checkpoints import Checkpoints, unpack
+from fitreel.clock import now
 from fitreel.dataset import Dataset, load_dataset, sha256
 from fitreel.history import History, load_history, load_weights
 from fitreel.journal import Journal, writing
@@ -101,7 +102,7 @@ class Run:
         self.set_tags({MLFLOW_RUN_NOTE: markdown})
 
     def _log(self, **fields: object) -> None:
-        self._journal.append("values", time=_now(), **fields)
+        self._journal.append("values", time=now(), **fields)
         self._know(**fields)
 
     def _know(self, **fields: object) -> None:
@@ -209,11 +210,7 @@ class Run:
 
     def end(self, status: str) -> None:
         """Log how it ended."""
-        self._journal.append("status", status=status, time=_now())
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+        self._journal.append("status", status=status, time=now())
 
 
 def _is_from_mlflow(name: str) -> bool:

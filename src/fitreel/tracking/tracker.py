@@ -19,6 +19,7 @@ from mlflow.tracking.context.registry import resolve_tags
 from mlflow.tracking.fluent import _get_experiment_id
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
+from fitreel.clock import now
 from fitreel.interruption import held
 from fitreel.journal import Journal, Record
 from fitreel.settings import PATIENCE
@@ -34,6 +35,7 @@ from fitreel.tracking.connection import (
     without_password,
 )
 from fitreel.tracking.courier import Courier
+from fitreel.tracking.ending import end
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.run import Run
 from fitreel.tracking.source import Source
@@ -176,6 +178,7 @@ class Tracker:
     ) -> Run:
         made = self.client.create_run(
             self.experiment_id or experiment_id or self.default_experiment_id(),
+            now(),
             # MLflow's own provider of git's commit takes 40 ms to be imported.
             tags=resolve_tags(tags, ignore=[GitRunContext]),  # type: ignore[list-item]
             run_name=name,
@@ -184,7 +187,7 @@ class Tracker:
             journal.append("run", run_id=made.info.run_id)
             return Run(journal, Source(self.client, made.info.run_id, made))
         except BaseException:
-            self.client.set_terminated(made.info.run_id, "FAILED")
+            end(self.client, made, "FAILED")
             raise
 
     def _enter(self, journal: Journal, tags: dict[str, str], found: Source) -> Run:
@@ -263,7 +266,7 @@ class Tracker:
             if not finished and not courier.waits:  # no time for all of it, or the disk is full
                 journal.make_room()
                 with suppress(Exception):
-                    self.client.set_terminated(run.run_id, status)
+                    end(self.client, self.client.get_run(run.run_id), status)
             if not isinstance(error, OSError):  # which says the same
                 on_wait(str(untold))
             return False

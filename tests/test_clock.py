@@ -1,0 +1,120 @@
+"""The clock may be set while a run goes on: nothing ends before it began."""
+
+import time
+from typing import Any
+
+import pytest
+
+from fitreel import clock
+from fitreel.batch import Trained, fit_many
+from fitreel.clock import now
+from fitreel.dataset import Dataset
+from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
+from fitreel.sweep.trials import Batch, Trial
+from fitreel.tracking import Run, Tracker, examine, reap
+from fitreel.tracking.process import PROCESS_TAG, TICKS, process_tags
+from fitreel.training import Training, fit
+
+HOUR = 3600
+
+
+@pytest.fixture
+def put(monkeypatch: pytest.MonkeyPatch) -> "Clock":
+    monkeypatch.setattr("fitreel.clock._ahead", clock._ahead)  # and restore it
+    return Clock(monkeypatch)
+
+
+class Clock:
+    """The wall clock of this process, as somebody sets it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.seconds = 0
+        wall, nanoseconds = time.time, time.time_ns
+        patch.setattr("time.time", lambda: wall() + self.seconds)
+        patch.setattr("time.time_ns", lambda: nanoseconds() + self.seconds * 10**9)
+
+    def by(self, seconds: int) -> None:
+        """Put it forward, or back if negative."""
+        self.seconds += seconds
+
+
+def test_it_is_the_wall_clock_and_never_goes_back(put: Clock) -> None:
+    assert abs(now() - time.time() * 1000) < 1000
+    put.by(HOUR)
+    assert abs(now() - time.time() * 1000) < 1000
+    before = now()
+    put.by(-2 * HOUR)
+    assert before <= now() < before + 1000
+    time.sleep(0.05)
+    assert now() >= before + 50
+
+
+def lasted(tracker: Tracker, run_id: str) -> int:
+    """Give the milliseconds from a run's start to its end."""
+    info = tracker.client.get_run(run_id).info
+    assert info.end_time is not None
+    return int(info.end_time - info.start_time)
+
+
+@pytest.mark.parametrize("error", [None, ZeroDivisionError, KeyboardInterrupt])
+def test_a_run_ends_after_it_began(
+    tracker: Tracker, dataset: Dataset, put: Clock, error: type[BaseException] | None
+) -> None:
+    settings = TrainingSettings(epochs=40)
+
+    def train(run: Run) -> None:
+        checkpoints = run.checkpoints(settings, every=10)
+
+        def on_epoch(epoch: int, _: float, training: Training) -> None:
+            checkpoints.on_epoch(epoch, training)
+            if epoch == 25:
+                put.by(-HOUR)
+
+        with checkpoints.keeping():
+            fit(dataset, settings, on_epoch)
+        if error:
+            raise error
+
+    run_id = ""
+    try:
+        with tracker.run() as run:
+            run_id = run.run_id
+            train(run)
+    except (ZeroDivisionError, KeyboardInterrupt):
+        pass
+    assert 0 <= lasted(tracker, run_id) < 60_000
+    points = tracker.client.get_metric_history(run_id, "loss")
+    times = [point.timestamp for point in points]
+    assert len(times) == 40
+    assert times == sorted(times)
+    assert times[-1] - times[0] < 60_000
+
+
+def test_a_run_that_another_process_began_ends_after_that(tracker: Tracker) -> None:
+    """Its clock was ahead: of this machine before it was put right, or of another."""
+    with tracker.run() as run:
+        pass
+    begun = tracker.client.create_run("0", int(time.time() * 1000) + HOUR * 1000).info.run_id
+    with tracker.run(tracker.source(begun)) as run:
+        assert run.run_id == begun
+    assert lasted(tracker, begun) == 0
+    tags = process_tags() | {PROCESS_TAG: f"999999999 started 1 {TICKS}"}
+    dead = tracker.client.create_run("0", int(time.time() * 1000) + HOUR * 1000, tags).info.run_id
+    (verdict,) = examine(tracker, HOUR)
+    assert reap(tracker, verdict)
+    assert lasted(tracker, dead) == 0
+
+
+def test_a_trial_ends_after_it_began(
+    dataset: Dataset, put: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def while_the_clock_is_set(*arguments: Any, **options: Any) -> list[Trained]:
+        put.by(-HOUR)
+        return fit_many(*arguments, **options)
+
+    monkeypatch.setattr("fitreel.sweep.trials.fit_many", while_the_clock_is_set)
+    trial = Trial(0, TrainingSettings(epochs=3), log_every=1)
+    batch = Batch(dataset, DataSettings(), EvaluationSettings(), [trial], prune=False)
+    (outcome,) = batch.train()
+    start, end = outcome.times
+    assert 0 <= end - start < 60_000
