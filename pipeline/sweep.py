@@ -84,7 +84,7 @@ def stage(run: "Run", search: "Search", study: "Study", engine: "Engine") -> "Re
                 if trial.number not in known:
                     record(run, trial, outcome, shared)
                 trials.append(trial)
-                outcomes.append(outcome)
+                outcomes.append(outcome.without_curve())
             show(fitreel.Results(settings, trials, outcomes))
     return fitreel.Results(settings, trials, outcomes, study.importances())
 

@@ -1,6 +1,7 @@
 """Nested runs: whole, equal whichever way they were written, and once."""
 
 import sqlite3
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from fitreel.dataset import Dataset
 from fitreel.history import load_weights
-from fitreel.journal import Record
+from fitreel.journal import Journal, Record
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
-from fitreel.sweep.trials import Batch, Trial
+from fitreel.sweep.trials import Batch, Outcome, Trial
+from fitreel.tracking.bulk import ROWS, Database, FinishedRun
+from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.nested import NestedRuns
 from fitreel.tracking.source import DIGESTS_TAG, Source
 from fitreel.tracking.tracker import Tracker
@@ -137,6 +141,60 @@ def test_trials_are_whole_runs_and_there_once(client: MlflowClient, records: lis
         assert run.data.metrics == pytest.approx(record["metrics"] | {"loss": curve[-1]})
         source = Source(client, run.info.run_id)
         assert torch.isfinite(source.weights().bias).all()
+
+
+def long_trial(number: int, points: int) -> Record:
+    """Give the record of a trial with a point for every epoch."""
+    curve = np.linspace(1, 0, points, dtype=np.float32)
+    outcome = Outcome(number, "finished", points, 1, curve, {"test_mse": 0.5}, None, (0, 1000))
+    return {"kind": "trial", "name": "long", "params": {}, "tags": {}} | outcome.to_record()
+
+
+def test_a_long_curve_is_whole_and_never_in_memory_as_a_whole(client: MlflowClient) -> None:
+    parent_id = parent(client)
+    record = long_trial(0, 2500)
+    NestedRuns(client, parent_id).deliver([record])
+    (run,) = client.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{parent_id}'")
+    found = client.get_metric_history(run.info.run_id, "loss")
+    assert sorted(point.step for point in found) == list(range(2500))
+    assert run.data.metrics == {"loss": 0, "test_mse": 0.5}
+
+
+def test_the_memory_of_a_delivery_does_not_grow_with_the_curve(tracker: Tracker) -> None:
+    nested = NestedRuns(tracker.client, parent(tracker.client))
+    nested.deliver([long_trial(0, 10)])
+    record = long_trial(1, 60_000)
+    tracemalloc.start()
+    nested.deliver([record])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 400 * 60_000  # bytes: an object for every point has more
+
+
+@pytest.mark.parametrize(("points", "steps"), [(20, 1), (5000, 3)])
+def test_a_transaction_counts_points_not_trials(
+    tracker: Tracker, tmp_path: Path, points: int, steps: int
+) -> None:
+    journal = Journal(tmp_path)
+    for number in range(6):
+        journal.append(**long_trial(number, points))
+    delivery = Delivery(tracker.client, journal, parent(tracker.client))
+    assert [delivery.step() for _ in range(steps + 1)] == [True] * steps + [False]
+    journal.close()
+
+
+def test_a_curve_that_breaks_off_leaves_nothing(tracker: Tracker) -> None:
+    experiment = tracker.client.get_experiment("0")
+    database = Database(tracker.client.tracking_uri, "0", experiment.artifact_location)
+
+    def broken() -> Iterator[Metric]:
+        yield from (Metric("loss", 0.5, epoch, epoch) for epoch in range(2 * ROWS))
+        raise KeyboardInterrupt
+
+    run = FinishedRun("f" * 32, "broken", "FINISHED", 0, 1, {}, broken(), {})
+    with pytest.raises(KeyboardInterrupt):
+        database.write([run])
+    assert database.known(["f" * 32]) == set()
 
 
 def test_a_run_that_was_begun_on_a_server_is_finished(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -87,6 +87,10 @@ class Outcome:
             (record["times"][0], record["times"][1]),
         )
 
+    def without_curve(self) -> "Outcome":
+        """Keep the last point of the curve alone: thousands of long ones fill the memory."""
+        return replace(self, curve=self.curve[-1:].copy())
+
 
 def parts(weights: Weights) -> tuple[torch.Tensor, ...]:
     """Give the four tensors of a network in the order of its record."""
@@ -95,7 +99,7 @@ def parts(weights: Weights) -> tuple[torch.Tensor, ...]:
 
 def curve_steps(epochs: int, step: int) -> NDArray[np.int64]:
     """Give the epochs that the points of a curve stand at: every ``step``, first and last too."""
-    return np.unique([*range(0, epochs, step), *([epochs - 1] if epochs else [])]).astype(np.int64)
+    return np.unique(np.append(np.arange(0, epochs, step), range(epochs)[-1:])).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)

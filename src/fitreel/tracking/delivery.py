@@ -4,6 +4,7 @@ Everything here may be done twice: a record is taken as delivered only when MLfl
 MLflow keeps one of what it is told again with the same time stamp.
 """
 
+import math
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -35,9 +36,8 @@ from fitreel.dataset import load_dataset, sha256
 from fitreel.journal import Journal, Record
 from fitreel.tracking.connection import without_password
 from fitreel.tracking.ending import end
-from fitreel.tracking.nested import NestedRuns
+from fitreel.tracking.nested import BATCH, NestedRuns
 
-BATCH = 1000  # metrics in one call: MLflow's limit
 MODEL = "model"
 
 
@@ -95,7 +95,8 @@ class Delivery:
         """Say how much of a call a record takes."""
         if record["kind"] in ("values", "losses"):
             return int(record.get("count", 0)) + 10
-        return -(-BATCH // self._nested.at_once) if record["kind"] == "trial" else BATCH
+        share = self._nested.share(record) if record["kind"] == "trial" else 1
+        return math.ceil(BATCH * share)
 
     def _log(self, records: list[Record]) -> None:
         params, tags, metrics = dict[str, str](), dict[str, str](), list[Metric]()

@@ -4,7 +4,9 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from mlflow.entities import Metric, Param, Run as MlflowRun, ViewType
@@ -18,13 +20,13 @@ from fitreel.dataset import sha256
 from fitreel.history import save_weights
 from fitreel.journal import Record
 from fitreel.sweep.trials import Outcome, curve_steps
-from fitreel.tracking.bulk import ARTIFACTS, Database, FinishedRun, is_database, run_id
+from fitreel.tracking.bulk import ARTIFACTS, ROWS, Database, FinishedRun, is_database, run_id
 from fitreel.tracking.source import DIGESTS_TAG, FILMED_TAG, TRIAL_TAG
 from fitreel.version import __version__
 
 WEIGHTS = "weights.safetensors"
 REQUESTS = 4  # to a server, side by side
-ROWS = 64  # runs that a database takes in one transaction: 7,000 points
+BATCH = 1000  # metrics in one call: MLflow's limit
 
 
 class NestedRuns:
@@ -54,10 +56,13 @@ class NestedRuns:
         experiment = self._client.get_experiment(self._parent.info.experiment_id)
         return Database(uri, experiment.experiment_id, experiment.artifact_location)
 
-    @cached_property
-    def at_once(self) -> int:
-        """Say how many trials are delivered together."""
-        return ROWS if is_database(self._client.tracking_uri) else REQUESTS
+    def share(self, record: Record) -> float:
+        """Say how much of what is delivered together a trial is: 1 if it goes alone."""
+        if not is_database(self._client.tracking_uri):
+            return 1 / REQUESTS
+        points = record["epochs"] // record["log_every"]
+        others = sum(len(record[kind]) for kind in ("metrics", "params", "tags"))
+        return (points + others) / ROWS  # type: ignore[no-any-return]
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -95,7 +100,7 @@ class NestedRuns:
             "FAILED" if outcome.end == "diverged" else "FINISHED",
             *outcome.times,
             params=record["params"],
-            metrics=list(_metrics(outcome)),
+            metrics=Points(outcome),
             tags=tags | {TRIAL_TAG: str(number)},
         )
 
@@ -115,7 +120,10 @@ class NestedRuns:
         )
         made_id = made.info.run_id
         params = [Param(*item) for item in run.params.items()]
-        self._client.log_batch(made_id, metrics=run.metrics, params=params)
+        points = iter(run.metrics)
+        self._client.log_batch(made_id, metrics=list(islice(points, BATCH)), params=params)
+        while some := list(islice(points, BATCH)):
+            self._client.log_batch(made_id, metrics=some)
         if (file := folder / run.run_id / ARTIFACTS / WEIGHTS).exists():
             # Not by the client: it would ask for the run once more.
             repository = get_artifact_repository(made.info.artifact_uri, self._client.tracking_uri)
@@ -142,15 +150,23 @@ class NestedRuns:
         self._client.set_tag(run.info.run_id, FILMED_TAG, "yes")
 
 
-def _metrics(outcome: Outcome) -> Iterator[Metric]:
-    """Make the curve's points and the metrics, the last first.
+@dataclass(frozen=True)
+class Points:
+    """Make the curve's points and the metrics of a trial, the last first, whenever asked.
 
     MLflow compares each with the latest that it knows of its key, and need not replace that.
     """
-    start, end = outcome.times
-    steps = curve_steps(outcome.epochs, outcome.log_every).tolist()
-    span = (end - start) / max(1, outcome.epochs)
-    for epoch, loss in zip(reversed(steps), reversed(outcome.curve.tolist()), strict=True):
-        yield Metric("loss", loss, start + round(span * epoch), epoch)
-    for key, value in outcome.metrics.items():
-        yield Metric(key, value, end, 0)
+
+    outcome: Outcome
+
+    def __iter__(self) -> Iterator[Metric]:
+        start, end = self.outcome.times
+        steps = curve_steps(self.outcome.epochs, self.outcome.log_every)[::-1]
+        span = (end - start) / max(1, self.outcome.epochs)
+        losses = self.outcome.curve[::-1]
+        for first in range(0, len(steps), ROWS):
+            part = slice(first, first + ROWS)  # lists of numbers take ten times the memory
+            for epoch, loss in zip(steps[part].tolist(), losses[part].tolist(), strict=True):
+                yield Metric("loss", loss, start + round(span * epoch), epoch)
+        for key, value in self.outcome.metrics.items():
+            yield Metric(key, value, end, 0)

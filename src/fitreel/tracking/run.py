@@ -144,11 +144,11 @@ class Run:
         )
 
     def trials(self) -> dict[int, tuple[TrainingSettings, Outcome]]:
-        """Read the trials that it logged, and what came of them, by their numbers."""
+        """Read the trials that it logged, and what came of them but their curves, by numbers."""
         return {
             record["number"]: (
                 TrainingSettings.from_params(record["params"]),
-                Outcome.from_record(record),
+                Outcome.from_record(record).without_curve(),
             )
             for _, record in self._journal.records()
             if record["kind"] == "trial"
