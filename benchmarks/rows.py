@@ -96,7 +96,7 @@ def checkpoints(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
     every = fitreel.CheckpointSettings().checkpoint_every
 
     def ours() -> float:
-        journal = Journal(Path(tempfile.mkdtemp(dir=here)))
+        journal = Journal(Path(tempfile.mkdtemp(dir=here)), create=True)
         kept = Checkpoints(journal, settings, every)
 
         def kept_fit() -> None:

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -24,12 +25,23 @@ CONTEXT.set_forkserver_preload(
 )
 
 
+def nothing() -> None:
+    """Do nothing before a command."""
+
+
 def start(
-    *arguments: str, directory: Path, said: Path | str = "", **environment: str
+    *arguments: str,
+    directory: Path,
+    said: Path | str = "",
+    before: Callable[[], None] = nothing,
+    **environment: str,
 ) -> ForkServerProcess:
-    """Start `fitreel` in a directory; what it says is in out and err there, or in ``said``."""
+    """Start `fitreel` in a directory; what it says is in out and err there, or in ``said``.
+
+    ``before`` is called in its process: the moment that a test waits for can be set up there.
+    """
     where = (directory, Path(said or directory))
-    process = CONTEXT.Process(target=_command, args=(arguments, *where, environment))
+    process = CONTEXT.Process(target=_command, args=(arguments, *where, before, environment))
     process.start()
     atexit.register(process.kill)  # whatever fails meanwhile
     return process
@@ -47,7 +59,11 @@ def run(
 
 
 def _command(
-    arguments: tuple[str, ...], directory: Path, said: Path, environment: dict[str, str]
+    arguments: tuple[str, ...],
+    directory: Path,
+    said: Path,
+    before: Callable[[], None],
+    environment: dict[str, str],
 ) -> None:
     os.chdir(directory)
     os.setsid()
@@ -55,6 +71,7 @@ def _command(
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(said / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), number)
     sys.argv = ["fitreel", *arguments]
+    before()
     from pipeline.app import main
 
     try:

@@ -64,7 +64,7 @@ def test_a_training_stopped_anywhere_ends_the_same(
 ) -> None:
     settings = TrainingSettings(optimizer=optimizer, lr=0.05, epochs=60, frame_every=frame_every)
     whole = fit(dataset, settings)
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, create=True)
     for stop_at in (0, 3, 10, 11, 35, 59):
         with pytest.raises(Stop):
             train(journal, dataset, settings, stop_at)
@@ -86,19 +86,19 @@ def test_without_a_good_checkpoint_it_begins_anew_and_logs_nothing_twice(
     tmp_path: Path, dataset: Dataset, lose: Callable[[Path], None]
 ) -> None:
     settings = TrainingSettings(epochs=60)
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, create=True)
     with pytest.raises(Stop):
         train(journal, dataset, settings, stop_at=45)
     journal.close()
     lose(tmp_path)
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, create=True)
     assert Checkpoints(journal, settings, 10).start() is None
     assert same(train(journal, dataset, settings), fit(dataset, settings))
     assert losses(journal) == fit(dataset, settings).history.losses.tolist()
 
 
 def test_a_checkpoint_of_another_training_is_told(tmp_path: Path, dataset: Dataset) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, create=True)
     with pytest.raises(Stop):
         train(journal, dataset, TrainingSettings(epochs=60), stop_at=45)
     with pytest.raises(ValueError, match="the checkpoint of epoch 40 is of another training"):
@@ -109,7 +109,7 @@ def test_slow_epochs_are_kept_by_the_clock(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoints, "LONGEST", 0.05)
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, create=True)
     settings = TrainingSettings(epochs=4)
     kept = Checkpoints(journal, settings, every=1000)
 
@@ -127,7 +127,7 @@ def test_slow_epochs_are_kept_by_the_clock(
 def test_times_never_go_back_even_if_the_clock_does(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, create=True)
     settings = TrainingSettings(epochs=30)
     with pytest.raises(Stop):
         train(journal, dataset, settings, stop_at=15)

@@ -1,11 +1,14 @@
 """The journal: whole records or none, in order, whatever the last write came to."""
 
+import os
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fitreel.journal import Journal, decode, encode, read, writing
+from fitreel import lock as lock_module
+from fitreel.journal import Journal, Record, decode, encode, read, writing
 
 RECORDS: list[dict[str, Any]] = [
     {"kind": "values", "tags": {"a": "ü"}},
@@ -15,9 +18,18 @@ RECORDS: list[dict[str, Any]] = [
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
-    made = Journal(tmp_path)
+    made = Journal(tmp_path, create=True)
     for record in RECORDS:
         made.append(**record)
+    return made
+
+
+@pytest.fixture
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that is no journal's, and what somebody keeps there."""
+    made = tmp_path_factory.mktemp("elsewhere")
+    (made / "tmp12345678").mkdir()
+    (made / "secret").touch(0o600)
     return made
 
 
@@ -113,6 +125,141 @@ def test_room_is_set_aside_for_the_last_words(journal: Journal, tmp_path: Path) 
 
 
 def test_it_is_gone_when_it_is_removed(journal: Journal, tmp_path: Path) -> None:
-    journal.folder()
+    (journal.folder() / "rst.png").touch()
+    journal.keep("checkpoint", {"epoch": 1})
     journal.remove()
     assert not tmp_path.exists()
+
+
+def test_what_is_not_its_own_stays_when_it_is_removed(
+    journal: Journal, tmp_path: Path, elsewhere: Path
+) -> None:
+    folder = journal.folder()
+    for path in (tmp_path / "thesis", tmp_path / "artifacts/thesis"):
+        path.write_text("years of work")
+    (folder / "link").symlink_to(elsewhere)
+    journal.remove()
+    assert sorted(tmp_path.rglob("*")) == [
+        tmp_path / "artifacts",
+        tmp_path / "artifacts/thesis",
+        tmp_path / "thesis",
+    ]
+    assert len(list(elsewhere.iterdir())) == 2
+
+    (tmp_path / "artifacts/thesis").unlink()
+    (tmp_path / "artifacts").rmdir()
+    (tmp_path / "artifacts").symlink_to(elsewhere)
+    Journal(tmp_path, create=True).remove()
+    assert len(list(elsewhere.iterdir())) == 2
+
+
+# ---- opened again -----------------------------------------------------------------------------
+
+
+def test_none_is_made_where_one_is_opened(journal: Journal, tmp_path: Path) -> None:
+    journal.remove()
+    for directory in (tmp_path, tmp_path / "of none"):
+        with pytest.raises(FileNotFoundError):
+            Journal(directory)
+    assert not tmp_path.exists()
+    tmp_path.mkdir()
+    with pytest.raises(FileNotFoundError):
+        Journal(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_whose_lock_was_deleted_can_be_opened(journal: Journal, tmp_path: Path) -> None:
+    journal.close()
+    (tmp_path / "lock").unlink()
+    reopened(Journal(tmp_path))
+    assert records(tmp_path) == RECORDS
+
+
+@pytest.mark.parametrize(
+    ("is_taken", "error"), [(False, FileNotFoundError), (True, BlockingIOError)]
+)
+def test_one_that_is_removed_while_it_is_opened_is_never_opened_again(
+    journal: Journal,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_taken: bool,
+    error: type[OSError],
+) -> None:
+    really_lock = lock_module.lock_descriptor
+    others = list[Journal]()
+
+    def too_late(file: int, *, blocking: bool) -> bool:
+        monkeypatch.undo()
+        journal.remove()
+        if is_taken:
+            tmp_path.mkdir()
+            others.append(Journal(tmp_path, create=True))
+        return really_lock(file, blocking=blocking)
+
+    monkeypatch.setattr(lock_module, "lock_descriptor", too_late)
+    with pytest.raises(error):
+        Journal(tmp_path)
+    assert tmp_path.exists() == is_taken
+
+
+# ---- the files that its records name ----------------------------------------------------------
+
+
+def test_a_record_names_a_file_of_its_own(journal: Journal) -> None:
+    file = journal.folder() / "dataset.csv"
+    file.touch()
+    name = f"{file.parent.name}/{file.name}"
+    assert journal.file({"kind": "dataset", "file": name, "path": "data/x.csv"}, "file") == file
+    folder = {"kind": "artifacts", "folder": file.parent.name, "to": None}
+    assert journal.file(folder, "folder") == file.parent
+
+
+LEADS_OUT: dict[str, Record] = {
+    "up": {"folder": "../../elsewhere"},
+    "up and back": {"folder": "tmp/../tmp"},
+    "absolute": {"folder": "/etc"},
+    "of Windows": {"folder": "..\\elsewhere"},
+    "nothing": {"folder": ""},
+    "the whole": {"folder": "."},
+    "no text": {"folder": 1},
+    "not there": {},
+    "missing": {"folder": "tmp00000000"},
+    "a link": {"folder": "link"},
+    "below a link": {"folder": "link/tmp12345678"},
+    "a link inside": {"folder": "with link"},
+    "a pipe inside": {"folder": "with pipe"},
+    "up in the run": {"folder": "plain", "to": "../../other"},
+    "away from the run": {"folder": "plain", "to": "/tmp"},
+    "a list": {"folder": "plain", "to": ["data"]},
+    "an address that goes up": {"folder": "plain", "path": "data/../../x.csv"},
+}
+
+
+@pytest.mark.parametrize("record", LEADS_OUT.values(), ids=LEADS_OUT)
+def test_one_that_leads_elsewhere_is_damage(
+    journal: Journal, tmp_path: Path, elsewhere: Path, record: Record
+) -> None:
+    artifacts = tmp_path / "artifacts"
+    for name in ("plain", "with link/deep", "with pipe"):
+        (artifacts / name).mkdir(parents=True)
+    (artifacts / "link").symlink_to(elsewhere)
+    (artifacts / "with link/deep/data.csv").symlink_to(elsewhere / "secret")
+    os.mkfifo(artifacts / "with pipe/data.csv")
+    with pytest.raises(ValueError, match="journal is damaged: folder in a record of artifacts"):
+        journal.file({"kind": "artifacts"} | record, "folder")
+
+
+def test_artifacts_that_are_a_link_are_damage(
+    journal: Journal, tmp_path: Path, elsewhere: Path
+) -> None:
+    (tmp_path / "artifacts").symlink_to(elsewhere)
+    with pytest.raises(ValueError, match="is damaged"):
+        journal.file({"kind": "artifacts", "folder": "tmp12345678"}, "folder")
+
+
+@pytest.mark.parametrize("text", [b"[]", b"1", b'{"of": "no kind"}'])
+def test_a_line_that_is_no_record_is_damage(journal: Journal, tmp_path: Path, text: bytes) -> None:
+    with (tmp_path / "journal").open("ab") as file:
+        file.write(b"%08x %s\n" % (zlib.crc32(text), text))
+    with pytest.raises(ValueError, match="is damaged"):
+        list(journal.records())

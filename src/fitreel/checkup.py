@@ -17,7 +17,6 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from fitreel import spool
-from fitreel.journal import Journal
 from fitreel.version import __version__
 
 SOURCES = Path(__file__).resolve().parents[1]
@@ -141,20 +140,28 @@ def check_spool() -> Finding:
 
 def check_waiting() -> Finding:
     """Count the journals that wait to be delivered or gone on with."""
-    found: dict[str, list[str]] = {"lives": [], "over": [], "interrupted": []}
-    for entry in spool.entries():
-        state = "over" if entry.is_over else "interrupted"
+    found: dict[str, list[str]] = {"lives": [], "over": [], "interrupted": [], "unreadable": []}
+    for listed in spool.entries():
+        name = listed.run_id or listed.directory.name
         try:
-            Journal(entry.directory).close()
+            journal, entry = spool.opened(listed.directory)
+        except FileNotFoundError:  # delivered meanwhile
+            continue
         except BlockingIOError:
-            state = "lives"
-        found[state].append(entry.run_id or entry.directory.name)
+            found["lives"].append(name)
+        except OSError:
+            found["unreadable"].append(name)
+        else:
+            journal.close()
+            found["over" if entry.is_over else "interrupted"].append(name)
     parts = []
     if runs := found["over"]:
         parts.append(f"{len(runs)} not delivered: fitreel sync")
     if runs := found["interrupted"]:
         named = ", ".join(runs[:SHOWN]) + (", …" if len(runs) > SHOWN else "")
         parts.append(f"{len(runs)} interrupted, to go on with by fitreel resume: {named}")
+    if runs := found["unreadable"]:
+        parts.append(f"{len(runs)} that cannot be read: fitreel sync says why")
     fine = not parts
     if runs := found["lives"]:
         parts.append(f"{len(runs)} of commands under way")

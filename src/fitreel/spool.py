@@ -1,19 +1,22 @@
 """The spool: the directory of all journals, and what is known of each from its first lines."""
 
 import os
+import re
 import secrets
-import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
-from fitreel.journal import Journal, Record, read
+from fitreel.journal import Journal, Record, is_only_ours, read
+from fitreel.ownership import check_own, check_parents
 
 VARIABLE = "FITREEL_SPOOL"
-HOUR = 3600
+MARKER = "fitreel-spool"  # the file that says that a directory is a spool
+NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")  # of a journal's directory
 
 
 class Undelivered(Exception):
@@ -45,28 +48,127 @@ def directory() -> Path:
 
 
 def new_journal() -> Journal:
-    """Begin a journal in the spool; PermissionError where that cannot be written."""
-    path = directory() / f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(4)}"
+    """Begin a journal in the spool, which is made and tidied; PermissionError where it cannot be.
+
+    ValueError where its place is a directory of something else.
+    """
+    discard_remains()
+    return _begin()
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Lend a new directory; whatever ends the process, the spool is rid of it later.
+
+    It is a journal's that never gets a record.
+    """
+    journal = _begin()
     try:
-        directory().mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.mkdir(mode=0o700)
-        return Journal(path)
+        yield journal.folder()
+    finally:
+        journal.remove()
+
+
+def _begin() -> Journal:
+    place = directory()
+    if not is_there(place):
+        with _writing():
+            for each in (*reversed(place.parents), place):
+                if not each.exists():
+                    each.mkdir(mode=0o700, exist_ok=True)
+        is_there(place)
+    with _writing():
+        if not (place / MARKER).exists():
+            (place / MARKER).write_text(
+                "This directory is fitreel's own: it keeps journals here.\n"
+            )
+        while True:
+            path = place / f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(4)}"
+            path.mkdir(mode=0o700)
+            # Another process may just have taken it for what a dead one left.
+            with suppress(BlockingIOError, FileNotFoundError):
+                return Journal(path, create=True)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise PermissionError(
-            f"cannot write the journal of the run: {error}; name another place with ${VARIABLE}"
+            f"cannot write into the spool: {error}; name another place with ${VARIABLE}"
         ) from None
 
 
+def is_there(place: Path) -> bool:
+    """Tell whether there is a spool in a place.
+
+    Raises PermissionError if others could put something into it, ValueError if it is a directory
+    of something else.
+    """
+    try:
+        check_parents(place)
+        check_own(place)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise type(error)(f"{error}; mend that, or name another place with ${VARIABLE}") from None
+    # In this order: who makes a spool marks it before anything else is in it.
+    if any(place.iterdir()) and not (place / MARKER).is_file():
+        raise ValueError(
+            f"{place} is no spool of fitreel: it holds something, but no file {MARKER}; "
+            f"name another place with ${VARIABLE}"
+        )
+    return True
+
+
+def _paths() -> list[Path]:
+    """List the directories of journals, the oldest first; nothing else in the spool is ours."""
+    place = directory()
+    if not is_there(place):
+        return []
+    return sorted(path for path in place.iterdir() if NAME.fullmatch(path.name))
+
+
 def entries() -> list[Entry]:
-    """List what is in the spool, the oldest first."""
-    return [
-        entry
-        for path in sorted(directory().glob("*/journal"))
-        if (entry := _entry(path.parent)) is not None
-    ]
+    """List what is in the spool, the oldest first.
+
+    A living process may change or remove any of it the next moment: before something is done
+    about an entry, it is opened, and read once more. One that cannot be read has no URI.
+    """
+    found = []
+    for path in _paths():
+        try:
+            entry = _entry(path)
+        except FileNotFoundError:  # removed just now
+            continue
+        except OSError:  # who opens it learns why
+            entry = Entry(path, "", {}, None, None, False)
+        if entry is not None:
+            found.append(entry)
+    return found
+
+
+def opened(path: Path) -> tuple[Journal, Entry]:
+    """Open a journal, and say what it is about now that nobody else changes it.
+
+    Raises FileNotFoundError if it was removed since it was listed, BlockingIOError while a living
+    process has it, another OSError if it cannot be read.
+    """
+    check_own(path)
+    journal = Journal(path)
+    try:
+        entry = _entry(path)
+        if entry is None:
+            raise FileNotFoundError(f"{path} holds no record")
+    except BaseException:
+        journal.close()
+        raise
+    return journal, entry
 
 
 def _entry(path: Path) -> Entry | None:
+    check_own(path)
     uri, plan, run_id, status, diverged = "", None, None, None, False
     for record in _readable(path):
         if record["kind"] == "plan":
@@ -83,10 +185,8 @@ def _entry(path: Path) -> Entry | None:
 
 
 def _readable(path: Path) -> Iterator[Record]:
-    try:
+    with suppress(ValueError):  # damaged further on
         yield from (record for _, record in read(path))
-    except (ValueError, FileNotFoundError):  # damaged further on; removed just now
-        return
 
 
 def _is_empty(path: Path) -> bool:
@@ -99,8 +199,15 @@ def _is_empty(path: Path) -> bool:
         return False
 
 
-def sweep() -> None:
-    """Remove what a process left that died while it made or removed a journal."""
-    for path in directory().glob("*/"):
-        if _is_empty(path) and time.time() - path.stat().st_mtime > HOUR:
-            shutil.rmtree(path, ignore_errors=True)
+def discard_remains() -> None:
+    """Remove what dead processes left without a record: journals half made or removed, scratch."""
+    for path in _paths():
+        with suppress(OSError):  # vanished, in use, or not ours to touch
+            if _is_remains(path):
+                journal = Journal(path, create=True)
+                journal.remove() if _is_remains(path) else journal.close()
+
+
+def _is_remains(path: Path) -> bool:
+    check_own(path)
+    return _is_empty(path) and is_only_ours(path)

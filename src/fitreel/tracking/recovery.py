@@ -1,8 +1,9 @@
 """Recovery: what dead or cut off commands left in the spool, delivered or gone on with."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
@@ -36,13 +37,33 @@ def interrupted(run_id: str, tracking_uri: str | None = None) -> Iterator[Interr
     again instead, BlockingIOError if its process lives, ConnectionError if its store does not
     answer.
     """
+    found = False
+    listed = _to_go_on_with(run_id, tracking_uri)
+    for each in listed:
+        try:
+            journal, entry = spool.opened(each.directory)
+        except BlockingIOError:
+            raise BlockingIOError(f"run {run_id} is not interrupted: its process lives") from None
+        except FileNotFoundError:
+            continue
+        if entry.is_over and not each.is_over:
+            journal.close()
+            continue
+        found = True
+        yield Interrupted(journal, run_id, tracking_uri or entry.uri, entry.plan)
+    if listed and not found:  # another process was first, and is done: say what is true now
+        yield from interrupted(run_id, tracking_uri)
+
+
+def _to_go_on_with(run_id: str, tracking_uri: str | None) -> list[spool.Entry]:
+    """List the journals of a run's interrupted commands; none where the run is finished."""
     found = [entry for entry in spool.entries() if entry.uri and entry.run_id in (run_id, None)]
     mine = [entry for entry in found if entry.run_id == run_id and not entry.is_over]
     if not mine:
         run = Tracker(tracking_uri or (found[0].uri if found else None)).source(run_id)
         mine = [entry for entry in found if entry.directory.name == run.tags.get(JOURNAL_TAG)]
         if run.status == "FINISHED":
-            return
+            return []
         made_again = not mine and run.tags.get(KIND_TAG) == "comparison"
         if made_again or any(not entry.plan for entry in mine):
             what = f", a {shown(run.tags[KIND_TAG])}," if KIND_TAG in run.tags else ""
@@ -53,12 +74,7 @@ def interrupted(run_id: str, tracking_uri: str | None = None) -> Iterator[Interr
             f"run {run_id} left nothing to go on with on this machine; "
             f"what is interrupted leaves its journal in {spool.directory()}"
         )
-    for entry in mine:
-        try:
-            journal = Journal(entry.directory)
-        except BlockingIOError:
-            raise BlockingIOError(f"run {run_id} is not interrupted: its process lives") from None
-        yield Interrupted(journal, run_id, tracking_uri or entry.uri, entry.plan)
+    return mine
 
 
 @dataclass(frozen=True)
@@ -93,18 +109,21 @@ class Delivered:
 
 def sync(run_id: str | None = None, tracking_uri: str | None = None) -> Iterator[Delivered]:
     """Deliver every journal of the spool, or those of one run, and remove what is over."""
-    spool.sweep()
-    trackers: dict[str, Tracker | Exception] = {}
-    for entry in spool.entries():
-        if run_id in (None, entry.run_id):
-            uri = tracking_uri or entry.uri
-            if not entry.uri:
-                damage = ValueError(f"{entry.directory / 'journal'} is damaged at byte 0")
-                yield Delivered(entry, None, damage)
-                continue
-            if uri not in trackers:
-                trackers[uri] = _tracker(uri)
-            yield _deliver(entry, trackers[uri])
+    spool.discard_remains()
+    reach = cache(_tracker)
+    for listed in spool.entries():
+        if run_id not in (None, listed.run_id):
+            continue
+        try:
+            journal, entry = spool.opened(listed.directory)
+        except FileNotFoundError:  # its own process was first
+            continue
+        except OSError as error:
+            lives = isinstance(error, BlockingIOError)
+            trouble = error if lives else ValueError(f"it cannot be read: {error}")
+            yield Delivered(listed, listed.run_id, trouble)
+        else:
+            yield _deliver(journal, entry, tracking_uri or entry.uri, reach)
 
 
 def _tracker(uri: str) -> Tracker | Exception:
@@ -114,15 +133,17 @@ def _tracker(uri: str) -> Tracker | Exception:
         return error
 
 
-def _deliver(entry: spool.Entry, tracker: Tracker | Exception) -> Delivered:
+def _deliver(
+    journal: Journal, entry: spool.Entry, uri: str, reach: Callable[[str], Tracker | Exception]
+) -> Delivered:
+    is_done = False
     try:
-        journal = Journal(entry.directory)
-    except (BlockingIOError, FileNotFoundError) as error:
-        return Delivered(entry, entry.run_id, BlockingIOError(str(error)))
-    if isinstance(tracker, Exception):
-        journal.close()
-        return Delivered(entry, entry.run_id, tracker)
-    try:
+        if not entry.uri:
+            damage = ValueError(f"{entry.directory / 'journal'} is damaged at byte 0")
+            return Delivered(entry, None, damage)
+        tracker = reach(uri)
+        if isinstance(tracker, Exception):
+            return Delivered(entry, entry.run_id, tracker)
         run_id = entry.run_id or adopted(entry, tracker)
         if not entry.plan and not entry.status:
             # Nobody will go on with it: its process died before it could say so.
@@ -131,17 +152,12 @@ def _deliver(entry: spool.Entry, tracker: Tracker | Exception) -> Delivered:
             delivery = Delivery(tracker.client, journal, run_id)
             while delivery.step():
                 pass
+        is_done = entry.is_over or not run_id
+        return Delivered(entry, run_id)
     except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
-        journal.close()
-        return Delivered(entry, entry.run_id, plain(error, without_password(tracker.uri)))
-    except BaseException:
-        journal.close()
-        raise
-    if entry.is_over or not run_id:
-        journal.remove()
-    else:
-        journal.close()
-    return Delivered(entry, run_id)
+        return Delivered(entry, entry.run_id, plain(error, without_password(uri)))
+    finally:
+        journal.remove() if is_done else journal.close()
 
 
 def adopted(entry: spool.Entry, tracker: Tracker) -> str | None:
