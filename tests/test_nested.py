@@ -16,6 +16,7 @@ from fitreel.history import load_weights
 from fitreel.journal import Record
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.trials import Batch, Trial
+from fitreel.tracking.client import Client
 from fitreel.tracking.nested import NestedRuns
 from fitreel.tracking.source import DIGESTS_TAG, Source
 from fitreel.tracking.tracker import Tracker
@@ -95,19 +96,19 @@ def test_a_database_gets_row_for_row_what_a_client_would_write(
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowClient]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     with Server(tmp_path_factory.mktemp("server")) as server:
-        yield MlflowClient(server.url)
+        yield Client(server.url)
 
 
 @pytest.fixture(params=["tracker", "server"])
-def client(request: pytest.FixtureRequest) -> MlflowClient:
+def client(request: pytest.FixtureRequest) -> Client:
     """A database, and a server."""
-    found: Tracker | MlflowClient = request.getfixturevalue(request.param)
+    found: Tracker | Client = request.getfixturevalue(request.param)
     return found.client if isinstance(found, Tracker) else found
 
 
-def test_trials_are_whole_runs_and_there_once(client: MlflowClient, records: list[Record]) -> None:
+def test_trials_are_whole_runs_and_there_once(client: Client, records: list[Record]) -> None:
     parent_id = parent(client)
     NestedRuns(client, parent_id).deliver(records[:2])
     for _ in range(2):  # another process, which does not know what is there
@@ -140,7 +141,7 @@ def test_trials_are_whole_runs_and_there_once(client: MlflowClient, records: lis
 
 
 def test_a_run_that_was_begun_on_a_server_is_finished(
-    server: MlflowClient, records: list[Record]
+    server: Client, records: list[Record]
 ) -> None:
     """Its process died after the first of its calls."""
     parent_id = parent(server)
@@ -151,9 +152,7 @@ def test_a_run_that_was_begun_on_a_server_is_finished(
     assert (found.info.run_id, found.info.status) == (begun, "FINISHED")
 
 
-def test_films_go_to_their_trials(
-    client: MlflowClient, records: list[Record], tmp_path: Path
-) -> None:
+def test_films_go_to_their_trials(client: Client, records: list[Record], tmp_path: Path) -> None:
     parent_id = parent(client)
     nested = NestedRuns(client, parent_id)
     nested.deliver(records)
@@ -171,6 +170,6 @@ def test_films_go_to_their_trials(
     assert load_weights(Path(weights)).activation == "relu"
 
 
-def test_a_deleted_parent_is_told(client: MlflowClient, records: list[Record]) -> None:
+def test_a_deleted_parent_is_told(client: Client, records: list[Record]) -> None:
     with pytest.raises(MlflowException):
         NestedRuns(client, "0" * 32).deliver(records)
