@@ -79,7 +79,7 @@ def main() -> Never:
     except ArithmeticError as error:
         _fail(str(error), 1)
     except (ValueError, OSError, ModuleNotFoundError) as error:
-        _fail(str(error), 2)
+        _fail(str(error), UNDELIVERED if isinstance(error, fitreel.Unavailable) else 2)
     except fitreel.Undelivered as error:
         _fail(str(error), UNDELIVERED)
     else:

@@ -75,7 +75,12 @@ class Session:
     @cached_property
     def tracker(self) -> "Tracker":
         """Reach the tracking store that the options name."""
-        return fitreel.Tracker(self.target.tracking_uri or None, self.target.experiment or None)
+        return fitreel.Tracker(
+            self.target.tracking_uri or None,
+            self.target.experiment or None,
+            patience=self.target.patience,
+            on_wait=console.warn,
+        )
 
     def source(self) -> "Source":
         """Open the run to read from; ValueError if there is none."""

@@ -19,6 +19,7 @@ from fitreel.journal import Journal, Record
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.trials import Batch, Outcome, Trial
 from fitreel.tracking.bulk import ROWS, Database, FinishedRun
+from fitreel.tracking.client import Client
 from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.nested import NestedRuns
 from fitreel.tracking.source import DIGESTS_TAG, Source
@@ -99,19 +100,19 @@ def test_a_database_gets_row_for_row_what_a_client_would_write(
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowClient]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     with Server(tmp_path_factory.mktemp("server")) as server:
-        yield MlflowClient(server.url)
+        yield Client(server.url)
 
 
 @pytest.fixture(params=["tracker", "server"])
-def client(request: pytest.FixtureRequest) -> MlflowClient:
+def client(request: pytest.FixtureRequest) -> Client:
     """A database, and a server."""
-    found: Tracker | MlflowClient = request.getfixturevalue(request.param)
+    found: Tracker | Client = request.getfixturevalue(request.param)
     return found.client if isinstance(found, Tracker) else found
 
 
-def test_trials_are_whole_runs_and_there_once(client: MlflowClient, records: list[Record]) -> None:
+def test_trials_are_whole_runs_and_there_once(client: Client, records: list[Record]) -> None:
     parent_id = parent(client)
     NestedRuns(client, parent_id).deliver(records[:2])
     for _ in range(2):  # another process, which does not know what is there
@@ -150,7 +151,7 @@ def long_trial(number: int, points: int) -> Record:
     return {"kind": "trial", "name": "long", "params": {}, "tags": {}} | outcome.to_record()
 
 
-def test_a_long_curve_is_whole_and_never_in_memory_as_a_whole(client: MlflowClient) -> None:
+def test_a_long_curve_is_whole_and_never_in_memory_as_a_whole(client: Client) -> None:
     parent_id = parent(client)
     record = long_trial(0, 2500)
     NestedRuns(client, parent_id).deliver([record])
@@ -198,7 +199,7 @@ def test_a_curve_that_breaks_off_leaves_nothing(tracker: Tracker) -> None:
 
 
 def test_a_run_that_was_begun_on_a_server_is_finished(
-    server: MlflowClient, records: list[Record]
+    server: Client, records: list[Record]
 ) -> None:
     """Its process died after the first of its calls."""
     parent_id = parent(server)
@@ -209,9 +210,7 @@ def test_a_run_that_was_begun_on_a_server_is_finished(
     assert (found.info.run_id, found.info.status) == (begun, "FINISHED")
 
 
-def test_films_go_to_their_trials(
-    client: MlflowClient, records: list[Record], tmp_path: Path
-) -> None:
+def test_films_go_to_their_trials(client: Client, records: list[Record], tmp_path: Path) -> None:
     parent_id = parent(client)
     nested = NestedRuns(client, parent_id)
     nested.deliver(records)
@@ -229,6 +228,6 @@ def test_films_go_to_their_trials(
     assert load_weights(Path(weights)).activation == "relu"
 
 
-def test_a_deleted_parent_is_told(client: MlflowClient, records: list[Record]) -> None:
+def test_a_deleted_parent_is_told(client: Client, records: list[Record]) -> None:
     with pytest.raises(MlflowException):
         NestedRuns(client, "0" * 32).deliver(records)

@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from fitreel.pages.player import write_player as write_player
     from fitreel.provenance import read_provenance as read_provenance
     from fitreel.rehearsal import check_film as check_film
-    from fitreel.spool import Undelivered as Undelivered
+    from fitreel.spool import Unavailable as Unavailable, Undelivered as Undelivered
     from fitreel.sweep.archive import Archive as Archive
     from fitreel.sweep.figure import draw_search as draw_search
     from fitreel.sweep.films import film_trial as film_trial, render_films as render_films
@@ -147,7 +147,7 @@ _HOMES = {
     "pages.player": ("write_player",),
     "provenance": ("read_provenance",),
     "rehearsal": ("check_film",),
-    "spool": ("Undelivered",),
+    "spool": ("Unavailable", "Undelivered"),
     "sweep.archive": ("Archive",),
     "sweep.figure": ("draw_search",),
     "sweep.films": ("film_trial", "render_films"),

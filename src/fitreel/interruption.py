@@ -1,5 +1,6 @@
 """Signals held back where an interruption would leave a run that nobody closes."""
 
+import math
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -10,17 +11,31 @@ SIGNALS = {signal.SIGINT, signal.SIGTERM, HANGUP}
 
 
 @contextmanager
-def held() -> Iterator[Callable[[], None]]:
-    """Hold Ctrl-C, SIGTERM and SIGHUP back until the block ends, or what it gives is called."""
+def held(longest: float = math.inf) -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C, SIGTERM and SIGHUP back until the block ends, or what it gives is called.
+
+    After ``longest`` seconds they interrupt the block: what it waits for may never come.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None  # signals interrupt the main thread only
         return
     came = list[int]()
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    has_timer = math.isfinite(longest) and hasattr(signal, "setitimer")
+    if has_timer:
+        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, lambda *_: release())
+
+    def hold(number: int, _: object) -> None:
+        came.append(number)
+        if has_timer and len(came) == 1:
+            signal.setitimer(signal.ITIMER_REAL, longest)
+
     for number in SIGNALS:
-        signal.signal(number, lambda number, _: came.append(number))
+        signal.signal(number, hold)
 
     def release() -> None:
+        if before and has_timer:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         while before:
             signal.signal(*before.popitem())
         while came:

@@ -23,6 +23,10 @@ class Undelivered(Exception):
     """Results wait in the spool, because the tracking store did not take them."""
 
 
+class Unavailable(ConnectionError):
+    """The tracking store is there, but too busy to begin: it is worth to try again later."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """Hold what a journal is about."""

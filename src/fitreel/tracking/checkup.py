@@ -1,18 +1,18 @@
 """The checkup of a tracking store: a run that is made, read again and removed."""
 
 import os
+import secrets
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mlflow.entities import Metric, Param
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
-from mlflow.tracking.fluent import _get_experiment_id
 
 from fitreel.checkup import Finding
 from fitreel.clock import now
 from fitreel.tracking.connection import plain_errors
+from fitreel.tracking.creation import Creation
 from fitreel.tracking.ending import end
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.reaper import examine
@@ -20,6 +20,7 @@ from fitreel.tracking.tracker import Tracker
 
 DOCTOR_TAG = "fitreel.doctor"
 NOT_TRIED = Finding(False, "not tried, for want of the one before")
+PATIENCE = 10.0  # seconds for a server that is busy
 SILENCE = 3600  # seconds after which fitreel reap gives up a run of another machine
 
 
@@ -33,7 +34,7 @@ class StoreCheckup:
 
     def reach(self) -> Finding:
         """Connect as every command does; a database that is missing is made."""
-        self._tracker = Tracker(self._uri)
+        self._tracker = Tracker(self._uri, patience=PATIENCE)
         return Finding(True, f"{self._tracker.uri} answers")
 
     def write(self) -> Finding:
@@ -42,19 +43,23 @@ class StoreCheckup:
             return NOT_TRIED
         client = self._tracker.client
         with plain_errors(self._tracker.uri):
-            # With a process in its tags fitreel reap finds it, should we be killed.
-            run = client.create_run(
-                _get_experiment_id() or "0",
-                now(),
-                tags=process_tags() | {DOCTOR_TAG: "made by fitreel doctor; may be deleted"},
-                run_name="doctor",
-            )
-            self._run_id = run.info.run_id
+            self._run_id = self._make(self._tracker)
             metric = Metric("loss", 0.25, now(), 0)
             client.log_batch(self._run_id, metrics=[metric], params=[Param("epochs", "1")])
             found = client.get_run(self._run_id).data
         fine = found.metrics.get("loss") == 0.25 and found.params.get("epochs") == "1"
         return Finding(fine, f"a run was written and read again{'' if fine else ', but differs'}")
+
+    def _make(self, tracker: Tracker) -> str:
+        client, experiment_id = tracker.client, tracker.default_experiment_id()
+        text = f"made by fitreel doctor; may be deleted; {secrets.token_hex(8)}"
+        # With a process in its tags fitreel reap finds it, should we be killed.
+        tags = process_tags() | {DOCTOR_TAG: text}
+        creation = Creation(
+            lambda: client.create_run(experiment_id, now(), tags=tags, run_name="doctor"),
+            lambda: next(client.all_runs([experiment_id], f"tags.`{DOCTOR_TAG}` = '{text}'"), None),
+        )
+        return str(client.patiently(creation).info.run_id)
 
     def artifact(self) -> Finding:
         """Log a file and compare what comes back."""
@@ -67,9 +72,9 @@ class StoreCheckup:
             self._tracker.client.log_artifact(self._run_id, str(file), "doctor")
             back = Path(folder, "back")
             back.mkdir()
-            path = self._tracker.client.download_artifacts(
-                self._run_id, "doctor/doctor.bin", str(back)
-            )
+            address = self._tracker.client.get_run(self._run_id).info.artifact_uri
+            files = self._tracker.client.repository(address)
+            path = files.download_artifacts("doctor/doctor.bin", str(back))  # type: ignore[no-untyped-call]
             fine = Path(path).read_bytes() == content
         return Finding(
             fine,
@@ -85,7 +90,7 @@ class StoreCheckup:
             run = client.get_run(run_id)
             end(client, run, "FINISHED")
             client.delete_run(run_id)
-            files = get_artifact_repository(run.info.artifact_uri)
+            files = client.repository(run.info.artifact_uri)
             files.delete_artifacts()  # type: ignore[no-untyped-call]
             if isinstance(files, LocalArtifactRepository):
                 with suppress(OSError):  # somebody else's is in it

@@ -10,22 +10,32 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import sqlalchemy
-from mlflow.environment_variables import (
-    MLFLOW_ALLOW_FILE_STORE,
-    MLFLOW_HTTP_REQUEST_MAX_RETRIES,
-    MLFLOW_HTTP_REQUEST_TIMEOUT,
-)
+from mlflow.environment_variables import MLFLOW_ALLOW_FILE_STORE
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    ResponseError,
+)
 
+from fitreel.spool import Unavailable
 from fitreel.text import check_uri
 
 BAD_REQUESTS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 FORBIDDEN = (*BAD_REQUESTS, "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
 LASTING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-PATIENCE = 4  # seconds for the first answer of a tracking server
+PATIENCE = 4  # seconds for the first answer of a database
+NOT_THERE = (NewConnectionError, ConnectTimeoutError)
+BUSY = (ReadTimeoutError, ProtocolError, ResponseError)  # silence, a reset, a status as 429 or 503
+
+
+class WrongAnswer(ConnectionError):
+    """An answer that cannot be true: its text names the store."""
 
 
 def without_password(uri: str) -> str:
@@ -85,31 +95,6 @@ def absolute(uri: str) -> str:
     return uri if parts.scheme else str(Path(uri).absolute())
 
 
-def be_brief() -> None:
-    """Have MLflow's client try a request once, for 10 seconds: the courier tries again."""
-    os.environ.setdefault(MLFLOW_HTTP_REQUEST_MAX_RETRIES.name, "0")
-    os.environ.setdefault(MLFLOW_HTTP_REQUEST_TIMEOUT.name, "10")
-
-
-@contextmanager
-def impatient() -> Iterator[None]:
-    """Let MLflow try once, for PATIENCE seconds, instead of its four minutes."""
-    wanted = {
-        MLFLOW_HTTP_REQUEST_MAX_RETRIES.name: "0",
-        MLFLOW_HTTP_REQUEST_TIMEOUT.name: str(PATIENCE),
-    }
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 @contextmanager
 def plain_errors(uri: str) -> Iterator[None]:
     """Turn MLflow's and the database's exceptions into built-in ones that fit on a line."""
@@ -121,6 +106,8 @@ def plain_errors(uri: str) -> Iterator[None]:
 
 def plain(error: Exception, uri: str) -> Exception:
     """Give the built-in exception that says on a line what went wrong with a store."""
+    if isinstance(error, (WrongAnswer, Unavailable)):
+        return error
     cause = _innermost(error)
     if isinstance(error, UnsupportedModelRegistryStoreURIException):
         known = ", ".join(filter(None, error.supported_uri_schemes))
@@ -161,7 +148,29 @@ def is_passing(error: BaseException) -> bool:
     return isinstance(cause, (OSError, MlflowException, sqlalchemy.exc.SQLAlchemyError, HTTPError))
 
 
+def is_absent(error: BaseException) -> bool:
+    """Tell whether no server took the request: none is there, or its name is unknown."""
+    return any(isinstance(cause, NOT_THERE) for cause in _causes(error))
+
+
+def answers_badly(error: BaseException) -> bool:
+    """Tell whether a server is there that is busy, or whose answers are no good."""
+    return any(isinstance(cause, (*BUSY, WrongAnswer)) for cause in _causes(error))
+
+
+def is_time_out(error: BaseException) -> bool:
+    """Tell whether a server took a request and needed longer than it may."""
+    return isinstance(_innermost(error), TimeoutError) and not is_absent(error)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Give an error, what it came from, what that came from."""
+    found: BaseException | None = error
+    while found:
+        yield found
+        found = found.__cause__ or found.__context__
+
+
 def _innermost(error: BaseException) -> BaseException:
-    while inner := error.__cause__ or error.__context__:
-        error = inner
-    return error
+    *_, last = _causes(error)
+    return last

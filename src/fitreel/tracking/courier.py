@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from mlflow.entities import RunTag
-from mlflow.tracking import MlflowClient
+from mlflow.exceptions import MlflowException
 from tenacity import (
     Retrying,
     retry_if_exception,
@@ -18,19 +18,33 @@ from tenacity import (
 
 from fitreel.journal import Journal
 from fitreel.spool import Undelivered
-from fitreel.tracking.connection import is_passing, is_refusal, plain, without_password
+from fitreel.tracking.client import Client
+from fitreel.tracking.connection import (
+    is_passing,
+    is_refusal,
+    is_time_out,
+    plain,
+    without_password,
+)
 from fitreel.tracking.delivery import Delivery
+from fitreel.tracking.limits import CALL, request_limit
 from fitreel.tracking.process import BEAT, heartbeat
 
 PAUSE = 0.2  # seconds between two looks into the journal
-REQUEST = 10.0  # seconds, as connection.be_brief has it
 LONGEST = 600.0  # seconds that a single delivery may take
 
 
 class Courier(threading.Thread):
     """Deliver a journal while the run goes on, and tell that the run lives."""
 
-    def __init__(self, client: MlflowClient, journal: Journal, run_id: str) -> None:
+    def __init__(
+        self,
+        client: Client,
+        journal: Journal,
+        run_id: str,
+        on_refusal: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Get ready; ``on_refusal`` gets a line, once, if the store refuses the run meanwhile."""
         super().__init__(name="courier", daemon=True)
         self._client = client
         self._uri = without_password(client.tracking_uri)
@@ -42,12 +56,38 @@ class Courier(threading.Thread):
         # Not is_alive(): a join() that a signal breaks off takes the thread for stopped.
         self._over = threading.Event()
         self._heard = time.monotonic()  # when the store took something last
-        self._beaten = time.monotonic()
+        self._on_refusal = on_refusal
+        self._heart = threading.Thread(target=self._beat, name="heart", daemon=True)
         self.trouble: Exception | None = None
         self._done = False
 
     def run(self) -> None:
         """Deliver what comes, until told to finish and nothing is left."""
+        self._heart.start()
+        told = False
+        try:
+            while not (self._done or self._given_up.is_set()):
+                closing = self._closing.is_set()
+                try:
+                    self._deliver()
+                    self._done = closing and not self._given_up.is_set()
+                except MlflowException as error:
+                    self.trouble = error
+                    if closing or not is_refusal(error):
+                        return
+                    if not told:
+                        told = True
+                        self._on_refusal(self._refusal(error))
+                    self._closing.wait(BEAT)
+                    self.trouble = None  # a deleted run may have been restored
+                self._closing.wait(PAUSE)
+        except Exception as error:
+            self.trouble = error
+        finally:
+            self._over.set()
+
+    def _deliver(self) -> None:
+        """Deliver all there is; MlflowException if the store refuses it."""
         retrying = Retrying(
             retry=retry_if_exception(self._note),
             wait=wait_random_exponential(multiplier=0.25, max=4),
@@ -55,21 +95,14 @@ class Courier(threading.Thread):
             sleep=sleep_using_event(self._given_up),
             reraise=True,
         )
-        try:
-            while True:
-                closing = self._closing.is_set()
-                while not self._given_up.is_set() and retrying(self._delivery.step):
-                    self._heard, self.trouble = time.monotonic(), None
-                    self._beat()
-                if closing:
-                    self._done = not self._given_up.is_set()
-                    return
-                self._beat()
-                self._closing.wait(PAUSE)
-        except Exception as error:
-            self.trouble = error
-        finally:
-            self._over.set()
+        while not self._given_up.is_set() and retrying(self._delivery.step):
+            self._heard, self.trouble = time.monotonic(), None
+
+    def _refusal(self, error: MlflowException) -> str:
+        return (
+            f"{plain(error, self._uri)}; run {self._run_id} goes on, "
+            f"its results wait in {self._journal.directory}"
+        )
 
     @property
     def waits(self) -> bool:
@@ -79,11 +112,13 @@ class Courier(threading.Thread):
     def _note(self, error: BaseException) -> bool:
         """Remember what goes wrong; tell whether to try again."""
         self.trouble = error if isinstance(error, Exception) else None
+        if is_time_out(error):
+            request_limit.stretch()
         return isinstance(error, Exception) and not is_refusal(error)
 
     def _beat(self) -> None:
-        if time.monotonic() - self._beaten > BEAT:
-            self._beaten = time.monotonic()
+        """Tell that the run lives, whatever becomes of its deliveries."""
+        while not self._over.wait(BEAT):
             tags = [RunTag(*item) for item in heartbeat().items()]
             with suppress(Exception):  # there will be another
                 self._client.log_batch(self._run_id, tags=tags)
@@ -92,7 +127,7 @@ class Courier(threading.Thread):
         """Deliver no more; what is under way gets as long as a request."""
         self._given_up.set()
         self._closing.set()
-        self._over.wait(REQUEST)
+        self._over.wait(CALL)
 
     def finish(
         self, patience: float, on_wait: Callable[[str], None], limit: float = math.inf

@@ -7,7 +7,7 @@ MLflow keeps one of what it is told again with the same time stamp.
 import math
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from unittest.mock import patch
@@ -19,14 +19,15 @@ from mlflow.data.numpy_dataset import from_numpy
 from mlflow.entities import (
     DatasetInput,
     InputTag,
+    LoggedModel,
     LoggedModelOutput,
     LoggedModelStatus,
     Metric,
     Param,
+    Run,
     RunTag,
 )
 from mlflow.models import Model, ModelSignature
-from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, Schema
 from mlflow.utils import requirements_utils
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
@@ -34,7 +35,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from fitreel.checkpoints import unpack
 from fitreel.dataset import load_dataset, sha256
 from fitreel.journal import Journal, Record
+from fitreel.tracking.client import Client, upload
 from fitreel.tracking.connection import without_password
+from fitreel.tracking.creation import DOUBT, remove_extras, runs_of
 from fitreel.tracking.ending import end
 from fitreel.tracking.nested import BATCH, NestedRuns
 
@@ -44,7 +47,7 @@ MODEL = "model"
 class Delivery:
     """Bring one journal into the run that it is about."""
 
-    def __init__(self, client: MlflowClient, journal: Journal, run_id: str) -> None:
+    def __init__(self, client: Client, journal: Journal, run_id: str) -> None:
         self._client = client
         self._journal = journal
         self._run_id = run_id
@@ -153,19 +156,16 @@ class Delivery:
     def _model(self, record: Record) -> None:
         """Log a model that mlflow.pyfunc loads: column x in, y out, both of doubles."""
         run = self._client.get_run(self._run_id)
+        home, outputs = run.info.experiment_id, run.outputs.model_outputs if run.outputs else []
+        chosen = {output.model_id for output in outputs}
         # mlflow.pyfunc.log_model would make a new one each time it is tried.
-        made = self._client.search_logged_models(
-            [run.info.experiment_id], f"source_run_id = '{self._run_id}' AND name = '{MODEL}'"
-        )
+        made = self._models(home, chosen)
         model = (
             made[0]
             if made
-            else self._client.create_logged_model(
-                run.info.experiment_id, MODEL, self._run_id, params=run.data.params
-            )
+            else self._client.create_logged_model(home, MODEL, self._run_id, params=run.data.params)
         )
-        outputs = run.outputs.model_outputs if run.outputs else []
-        if model.model_id not in [output.model_id for output in outputs]:
+        if model.model_id not in chosen:
             self._client.log_outputs(self._run_id, [LoggedModelOutput(model.model_id, step=0)])
         with tempfile.TemporaryDirectory(prefix="fitreel-") as folder:
             path = Path(folder) / "model"
@@ -177,15 +177,39 @@ class Delivery:
                 model_id=model.model_id,
             )
             save_model(weights, path, described)
-            self._client.log_model_artifacts(model.model_id, str(path))
+            upload(self._client.repository(model.artifact_location), path)
         self._client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+
+    def _models(self, experiment_id: str, first: Collection[str]) -> list[LoggedModel]:
+        """Find the models of this run, those of these ids before the others."""
+        wanted = f"source_run_id = '{self._run_id}' AND name = '{MODEL}'"
+        found = self._client.search_logged_models([experiment_id], wanted)
+        return sorted(found, key=lambda each: (each.model_id not in first, each.model_id))
 
     def _status(self, record: Record) -> None:
         status = record["status"]
         if status == "RUNNING":
             self._client.update_run(self._run_id, status)
-        else:
-            end(self._client, self._client.get_run(self._run_id), status, record["time"])
+            return
+        run = self._client.get_run(self._run_id)
+        end(self._client, run, status, record["time"])
+        kinds = {record["kind"] for _, record in self._journal.records()}
+        if kinds & {DOUBT, "model"}:
+            self._remove_extras(run, kinds)
+        if self._trials:
+            self._nested.remove_extras()
+
+    def _remove_extras(self, run: Run, kinds: Collection[str]) -> None:
+        """Remove what a server made late that was asked for the same twice."""
+        home, outputs = run.info.experiment_id, run.outputs.model_outputs if run.outputs else []
+        if "model" in kinds:
+            for extra in self._models(home, {output.model_id for output in outputs})[1:]:
+                self._client.delete_logged_model(extra.model_id)
+        if DOUBT in kinds:
+            found = runs_of(self._client, self._journal, [home])
+            remove_extras(
+                self._client, [each for each in found if each.info.run_id != run.info.run_id]
+            )
 
 
 DELIVERED = (

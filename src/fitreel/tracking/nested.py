@@ -2,16 +2,14 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 
 from mlflow.entities import Metric, Param, Run as MlflowRun, ViewType
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.tracking import MlflowClient
 from mlflow.tracking.context.git_context import GitRunContext
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
@@ -21,6 +19,8 @@ from fitreel.history import save_weights
 from fitreel.journal import Record
 from fitreel.sweep.trials import Outcome, curve_steps
 from fitreel.tracking.bulk import ARTIFACTS, ROWS, Database, FinishedRun, is_database, run_id
+from fitreel.tracking.client import Client, upload
+from fitreel.tracking.creation import remove_extras
 from fitreel.tracking.source import DIGESTS_TAG, FILMED_TAG, TRIAL_TAG
 from fitreel.version import __version__
 
@@ -32,7 +32,7 @@ BATCH = 1000  # metrics in one call: MLflow's limit
 class NestedRuns:
     """The runs below one parent."""
 
-    def __init__(self, client: MlflowClient, parent_id: str) -> None:
+    def __init__(self, client: Client, parent_id: str) -> None:
         self._client = client
         self._parent_id = parent_id
         self._is_sure = False  # that nothing is there that this object does not know of
@@ -64,10 +64,6 @@ class NestedRuns:
         others = sum(len(record[kind]) for kind in ("metrics", "params", "tags"))
         return (points + others) / ROWS  # type: ignore[no-any-return]
 
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(REQUESTS, "trial")
-
     def deliver(self, records: Sequence[Record]) -> None:
         """Log trials, each as a run of its own that is over; none of them twice."""
         was_sure, self._is_sure = self._is_sure, False
@@ -76,12 +72,7 @@ class NestedRuns:
             if self._database:
                 self._write(self._database, nested, Path(folder), was_sure)
             else:
-                asked = [
-                    self._pool.submit(self._ask, run, Path(folder), was_sure) for run in nested
-                ]
-                wait(asked)  # all: one that goes on in the dark would be made again meanwhile
-                for each in asked:
-                    each.result()
+                side_by_side([partial(self._ask, run, Path(folder), was_sure) for run in nested])
         self._is_sure = True
 
     def _run(self, record: Record, folder: Path) -> FinishedRun:
@@ -125,9 +116,8 @@ class NestedRuns:
         while some := list(islice(points, BATCH)):
             self._client.log_batch(made_id, metrics=some)
         if (file := folder / run.run_id / ARTIFACTS / WEIGHTS).exists():
-            # Not by the client: it would ask for the run once more.
-            repository = get_artifact_repository(made.info.artifact_uri, self._client.tracking_uri)
-            repository.log_artifact(str(file))  # type: ignore[no-untyped-call]
+            # Not by its id: the client would ask for the run once more.
+            upload(self._client.repository(made.info.artifact_uri), file.parent)
         self._client.set_terminated(made_id, run.status, run.end)
 
     def _find(self, number: str) -> MlflowRun | None:
@@ -137,9 +127,21 @@ class NestedRuns:
             [self._parent.info.experiment_id],
             f"{below} AND tags.`{TRIAL_TAG}` = '{number}'",
             run_view_type=ViewType.ALL,
-            max_results=1,
         )
-        return runs[0] if runs else None
+        return min(runs, key=_rank, default=None)
+
+    def remove_extras(self) -> None:
+        """Remove what a server made late of a trial that it was asked for twice.
+
+        All trials are over by now: one that still runs is such a one.
+        """
+        if is_database(self._client.tracking_uri):  # which gets ids from us
+            return
+        below = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self._parent_id}'"
+        found = self._client.all_runs(
+            [self._parent.info.experiment_id], f"{below} AND attributes.status = 'RUNNING'"
+        )
+        remove_extras(self._client, [run for run in found if TRIAL_TAG in run.data.tags])
 
     def log_artifacts(self, record: Record, folder: Path) -> None:
         """Log the files of a film with its trial."""
@@ -148,6 +150,34 @@ class NestedRuns:
             return
         self._client.log_artifacts(run.info.run_id, str(folder), record["to"])
         self._client.set_tag(run.info.run_id, FILMED_TAG, "yes")
+
+
+def side_by_side(calls: Sequence[Callable[[], None]]) -> None:
+    """Make calls in a thread each and wait for all; raise what the first that failed raises.
+
+    A pool's threads would hold up the end of the process until their server answers.
+    """
+    errors = list[Exception]()
+
+    def make(call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=make, args=[call], daemon=True) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:  # all: one left behind would make its run while we look for it
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def _rank(run: MlflowRun) -> tuple[bool, bool, str]:
+    """Order runs of the same trial: one that is there and over before others."""
+    info = run.info
+    return info.lifecycle_stage != "active", info.status == "RUNNING", info.run_id
 
 
 @dataclass(frozen=True)

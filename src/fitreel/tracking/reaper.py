@@ -62,16 +62,10 @@ def examine(tracker: Tracker, older_than: float) -> Iterator[Verdict]:
     A run of this machine is dead when its process is. One of another machine is given up when
     nothing was heard of it for ``older_than`` seconds, one that never began when it is as old.
     """
-    experiments = [each.experiment_id for each in tracker.client.search_experiments()]
-    found, token = list[MlflowRun](), None
-    while True:  # all pages first: to close a run moves those behind it
-        page = tracker.client.search_runs(
-            experiments, "attributes.status = 'RUNNING'", page_token=token
-        )
-        found.extend(run for run in page if MARKS & run.data.tags.keys() or _is_ours(run))
-        token = page.token
-        if not token:
-            break
+    client = tracker.client
+    running = client.all_runs(client.experiment_ids(), "attributes.status = 'RUNNING'")
+    # All pages first: to close a run moves those behind it.
+    found = [run for run in running if MARKS & run.data.tags.keys() or _is_ours(run)]
     waiting = {entry.run_id: entry for entry in spool.entries()}
     for run in found:
         writer = _writer(tracker, run)

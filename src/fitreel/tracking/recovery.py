@@ -1,23 +1,25 @@
 """Recovery: what dead or cut off commands left in the spool, delivered or gone on with."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from fitreel import spool
+from fitreel.clock import now
 from fitreel.journal import Journal, Record
 from fitreel.text import shown
+from fitreel.tracking.client import Client
 from fitreel.tracking.connection import plain, without_password
+from fitreel.tracking.creation import JOURNAL_TAG, remove_extras, runs_of
 from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.source import KIND_TAG
-from fitreel.tracking.tracker import JOURNAL_TAG, Tracker
+from fitreel.tracking.tracker import Tracker
 
 KILLED = "KILLED"
+PATIENCE = 30.0  # seconds: a store that is away now will be asked by the next sync
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def sync(run_id: str | None = None, tracking_uri: str | None = None) -> Iterator
 
 def _tracker(uri: str) -> Tracker | Exception:
     try:
-        return Tracker(uri)
+        return Tracker(uri, patience=PATIENCE)
     except (OSError, ValueError) as error:
         return error
 
@@ -144,13 +146,13 @@ def _deliver(
         tracker = reach(uri)
         if isinstance(tracker, Exception):
             return Delivered(entry, entry.run_id, tracker)
-        run_id = entry.run_id or adopted(entry, tracker)
+        run_id = entry.run_id or adopted(journal, tracker.client)
         if not entry.plan and not entry.status:
             # Nobody will go on with it: its process died before it could say so.
-            journal.append("status", status=KILLED, time=time.time_ns() // 1_000_000)
+            journal.append("status", status=KILLED, time=now())
         if run_id:
-            delivery = Delivery(tracker.client, journal, run_id)
-            while delivery.step():
+            delivery = Delivery(tracker.client.without_patience(), journal, run_id)
+            while tracker.client.patiently(delivery.step):
                 pass
         is_done = entry.is_over or not run_id
         return Delivered(entry, run_id)
@@ -160,13 +162,9 @@ def _deliver(
         journal.remove() if is_done else journal.close()
 
 
-def adopted(entry: spool.Entry, tracker: Tracker) -> str | None:
+def adopted(journal: Journal, client: Client) -> str | None:
     """Find the run of a process that died before it wrote down which one it had made."""
-    experiments = [each.experiment_id for each in tracker.client.search_experiments()]
-    runs = tracker.client.search_runs(
-        experiments,
-        f"tags.`{JOURNAL_TAG}` = '{entry.directory.name}'",
-        run_view_type=ViewType.ACTIVE_ONLY,
-        max_results=1,
-    )
-    return str(runs[0].info.run_id) if runs else None
+    if not (found := runs_of(client, journal, client.experiment_ids())):
+        return None
+    remove_extras(client, found[1:])
+    return str(found[0].info.run_id)

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,8 +13,6 @@ import numpy as np
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from numpy.typing import NDArray
 
@@ -32,7 +30,9 @@ from fitreel.history import (
 )
 from fitreel.network import Weights
 from fitreel.settings import DataSettings, Settings, TrainingSettings, in_force, normalised
-from fitreel.tracking.connection import plain_errors, without_password
+from fitreel.tracking.client import Client
+from fitreel.tracking.connection import WrongAnswer, plain_errors, without_password
+from fitreel.tracking.limits import request_limit, transfer
 
 DATASET = "data/dataset.csv"
 SHA256_TAG = "fitreel.dataset_sha256"
@@ -49,7 +49,7 @@ Kind = TypeVar("Kind", bound=Settings)
 class Source:
     """A run, as later stages read it."""
 
-    def __init__(self, client: MlflowClient, run_id: str, run: MlflowRun | None = None) -> None:
+    def __init__(self, client: Client, run_id: str, run: MlflowRun | None = None) -> None:
         """Read what the store has of it, unless ``run`` was read just now."""
         self._client = client
         run = run or client.get_run(run_id)
@@ -68,7 +68,7 @@ class Source:
     def _artifacts(self) -> ArtifactRepository:
         # The client asks a server eight times a file: a model might be meant.
         try:
-            return get_artifact_repository(self._artifact_uri, self._client.tracking_uri)
+            return self._client.repository(self._artifact_uri)
         except MlflowException as error:
             raise ValueError(f"artifacts of run {self.run_id}: {error.message}") from error
 
@@ -96,7 +96,9 @@ class Source:
     def _fetch(self, path: str, stage: str, most: int, directory: str) -> Path:
         folder = str(Path(path).parent)
         with plain_errors(without_password(self._client.tracking_uri)), self._packages():
-            listing = self._artifacts.list_artifacts(None if folder == "." else folder)
+            listing = self._client.patiently(
+                lambda: self._artifacts.list_artifacts(None if folder == "." else folder)
+            )
             sizes = {entry.path: entry.file_size or 0 for entry in listing}
             if path not in sizes and self.is_trial:
                 raise FileNotFoundError(
@@ -110,7 +112,11 @@ class Source:
                 )
             # Before it is copied: a device has no end.
             check_size(Path(path).name, sizes[path], most)
-            return Path(self._artifacts.download_artifacts(path, directory))  # type: ignore[no-untyped-call]
+            with request_limit.allowing(transfer(sizes[path])):
+                return Path(self._client.patiently(partial(self._download, path, directory)))
+
+    def _download(self, path: str, directory: str) -> str:
+        return str(self._artifacts.download_artifacts(path, directory))  # type: ignore[no-untyped-call]
 
     @contextmanager
     def _packages(self) -> Iterator[None]:
@@ -170,6 +176,8 @@ class Source:
         """Read the values of the metric ``loss``, a step each."""
         with plain_errors(without_password(self._client.tracking_uri)):
             points = self._client.get_metric_history(self.run_id, "loss")
+        if not points and self.has_training:
+            raise WrongAnswer(f"the store has a loss of run {self.run_id}, but gave no losses")
         return list(dict(sorted((point.step, point.value) for point in points)).values())
 
     def weights(self) -> Weights:

@@ -13,46 +13,57 @@ from mlflow.environment_variables import (
     MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT,
 )
 from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
-from mlflow.tracking.context.git_context import GitRunContext
-from mlflow.tracking.context.registry import resolve_tags
-from mlflow.tracking.fluent import _get_experiment_id
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
-from fitreel.clock import now
 from fitreel.interruption import held
 from fitreel.journal import Journal, Record
 from fitreel.settings import PATIENCE
 from fitreel.spool import Undelivered, new_journal
 from fitreel.text import check_run_id, shown
+from fitreel.tracking.client import Client
 from fitreel.tracking.connection import (
     absolute,
-    be_brief,
     check_database,
-    impatient,
     is_refusal,
     plain_errors,
     without_password,
 )
 from fitreel.tracking.courier import Courier
+from fitreel.tracking.creation import (
+    JOURNAL_TAG,
+    default_experiment_id,
+    find_or_make_experiment,
+    is_in_doubt,
+    make_run,
+)
 from fitreel.tracking.ending import end
+from fitreel.tracking.limits import FIRST, request_limit
+from fitreel.tracking.patience import Patience
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.run import Run
 from fitreel.tracking.source import Source
 from fitreel.version import __version__
 
-JOURNAL_TAG = "fitreel.journal"
 HASTE = 5.0  # seconds: all that an interrupted run may take to be closed
 
 
 class Tracker:
     """A tracking store that answered, and what to log to it by default."""
 
-    def __init__(self, tracking_uri: str | None = None, experiment: str | None = None) -> None:
+    def __init__(
+        self,
+        tracking_uri: str | None = None,
+        experiment: str | None = None,
+        *,
+        patience: float = PATIENCE,
+        on_wait: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Connect; None means MLflow's own environment variables and defaults.
 
-        Raises ConnectionError within 10 seconds where the store cannot be reached,
-        PermissionError where it cannot be written, ValueError where it is none.
+        A server that is busy is asked again for ``patience`` seconds, here and whenever something
+        is read; ``on_wait`` gets a line when that happens first. Raises Unavailable after that,
+        ConnectionError within 10 seconds where no server is there, PermissionError where the
+        store cannot be written, ValueError where it is none.
         """
         # What goes wrong is told in one line, by whoever catches it; these log a page.
         for noisy in ("mlflow", "sqlalchemy"):
@@ -65,22 +76,14 @@ class Tracker:
         self.uri = without_password(mlflow.get_tracking_uri())
         with plain_errors(self.uri):
             check_database(mlflow.get_tracking_uri())
-            with impatient():
-                self.client = MlflowClient()
-                self.client.search_experiments(max_results=1)
-            self.experiment_id = self._experiment_id(experiment) if experiment else None
-        be_brief()
+            request_limit.start(FIRST)
+            self.client = Client(patience=Patience(self.uri, patience, on_wait))
+            self.client.search_experiments(max_results=1)
+            request_limit.settle()
+            self.experiment_id = (
+                find_or_make_experiment(self.client, experiment) if experiment else None
+            )
         self.active_run_id = os.environ.get(MLFLOW_RUN_ID.name)
-
-    def _experiment_id(self, name: str) -> str:
-        if found := self.client.get_experiment_by_name(name):
-            return str(found.experiment_id)
-        try:
-            return self.client.create_experiment(name)
-        except MlflowException:  # another process was first
-            if found := self.client.get_experiment_by_name(name):
-                return str(found.experiment_id)
-            raise
 
     def find_experiment(self, name: str | None) -> str:
         """Give the id of an experiment, of the one where new runs go for None; none is made.
@@ -137,14 +140,14 @@ class Tracker:
         going on with it; without one nobody does. Raises Undelivered if the store took nothing
         for ``patience`` seconds at the end; ``on_wait`` is told in a line what it waits for.
         """
-        with held() as release:
+        with held(HASTE) as release:
             journal = new_journal()
             try:
                 with plain_errors(self.uri):
                     journal.append("plan", uri=absolute(mlflow.get_tracking_uri()), plan=plan)
                     run = self._open(journal, source, name, experiment_id)
             except BaseException:
-                journal.remove()
+                journal.close() if is_in_doubt(journal) else journal.remove()
                 raise
             with self._delivering(journal, run, release, patience, on_wait):
                 yield run
@@ -165,7 +168,7 @@ class Tracker:
 
     def default_experiment_id(self) -> str:
         """Say where MLflow lets a new run go if nobody names an experiment."""
-        return _get_experiment_id() or "0"
+        return default_experiment_id(self.client)
 
     def _tags(self, journal: Journal) -> dict[str, str]:
         return process_tags() | {
@@ -176,13 +179,8 @@ class Tracker:
     def _make(
         self, journal: Journal, tags: dict[str, str], name: str | None, experiment_id: str | None
     ) -> Run:
-        made = self.client.create_run(
-            self.experiment_id or experiment_id or self.default_experiment_id(),
-            now(),
-            # MLflow's own provider of git's commit takes 40 ms to be imported.
-            tags=resolve_tags(tags, ignore=[GitRunContext]),  # type: ignore[list-item]
-            run_name=name,
-        )
+        home = self.experiment_id or experiment_id or self.default_experiment_id()
+        made = make_run(self.client, journal, home, tags, name)
         try:
             journal.append("run", run_id=made.info.run_id)
             return Run(journal, Source(self.client, made.info.run_id, made))
@@ -207,7 +205,7 @@ class Tracker:
         on_wait: Callable[[str], None] = lambda _: None,
     ) -> Iterator[Run]:
         """Open a run again that its journal is about, as ``run`` does."""
-        with held() as release:
+        with held(HASTE) as release:
             try:
                 with plain_errors(self.uri):
                     run = self._enter(journal, self._tags(journal), self.source(run_id))
@@ -226,7 +224,7 @@ class Tracker:
         patience: float,
         on_wait: Callable[[str], None],
     ) -> Iterator[None]:
-        courier = Courier(self.client, journal, run.run_id)
+        courier = Courier(self.client.without_patience(), journal, run.run_id, on_wait)
         courier.start()
         try:
             release()

@@ -1,0 +1,155 @@
+"""A proxy before a real server, which misbehaves by rules: late, busy, broken off, empty."""
+
+import re
+import socket
+import struct
+import threading
+import time
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+from urllib.parse import urlsplit
+
+
+@dataclass
+class Rule:
+    """What happens to requests of a method and a path, the first ``times`` of them."""
+
+    method: str
+    path: str  # a pattern that is found in it
+    before: float = 0.0  # seconds until it is forwarded
+    after: float = 0.0  # seconds from the server's answer to ours
+    status: int = 0  # given instead of the server's answer
+    is_forwarded: bool = True
+    is_empty: bool = False  # the answer: a status of 200 and no word
+    is_reset: bool = False  # the connection, instead of an answer
+    times: float = float("inf")
+    met: int = field(default=0, init=False)
+
+    def meets(self, method: str, path: str) -> bool:
+        """Count a request that it is about; tell whether it happens."""
+        if self.method not in ("", method) or not re.search(self.path, path):
+            return False
+        self.met += 1
+        return self.met <= self.times
+
+
+def late(method: str, path: str, seconds: float, times: float = float("inf")) -> Rule:
+    """Acknowledge late what the server has done."""
+    return Rule(method, path, after=seconds, times=times)
+
+
+def slow(method: str, path: str, seconds: float, times: float = float("inf")) -> Rule:
+    """Do late what is asked for."""
+    return Rule(method, path, before=seconds, times=times)
+
+
+def busy(method: str, path: str, status: int, times: float = float("inf")) -> Rule:
+    """Answer with a status; the server hears nothing."""
+    return Rule(method, path, status=status, is_forwarded=False, times=times)
+
+
+def reset(method: str, path: str, times: float = float("inf")) -> Rule:
+    """Break the connection off; the server hears nothing."""
+    return Rule(method, path, is_reset=True, is_forwarded=False, times=times)
+
+
+def lost(method: str, path: str, times: float = float("inf")) -> Rule:
+    """Break the connection off after the server has done what it was asked."""
+    return Rule(method, path, is_reset=True, times=times)
+
+
+def empty(method: str, path: str, times: float = float("inf")) -> Rule:
+    """Answer with a status of 200 and nothing; the server hears nothing."""
+    return Rule(method, path, is_forwarded=False, is_empty=True, times=times)
+
+
+class Proxy:
+    """A proxy before a server; a context manager that starts and stops it."""
+
+    def __init__(self, target: str, *rules: Rule) -> None:
+        self.target = target
+        self.rules = list(rules)
+        self.seen: list[tuple[str, str]] = []  # methods and paths
+        handler = type("Handler", (_Handler,), {"proxy": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def count(self, method: str, path: str) -> int:
+        """Count the requests that came so far."""
+        return sum(m == method and bool(re.search(path, p)) for m, p in list(self.seen))
+
+    def rule(self, method: str, path: str) -> Rule | None:
+        """Give the first rule about a request."""
+        return next((rule for rule in list(self.rules) if rule.meets(method, path)), None)
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    proxy: Proxy
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Be quiet."""
+
+    def _handle(self) -> None:
+        body = self._body()
+        method, path = self.command, self.path
+        self.proxy.seen.append((method, path))
+        rule = self.proxy.rule(method, path) or Rule("", "")
+        time.sleep(rule.before)
+        status, headers, content = 200, [("Content-Type", "application/json")], b""
+        if rule.is_forwarded:
+            status, headers, content = self._forward(method, path, body)
+        time.sleep(rule.after)
+        if rule.is_reset:
+            # With a linger of zero seconds a close is a reset.
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.close_connection = True
+            self.connection.close()
+            return
+        try:
+            self._answer(rule.status or status, headers, b"" if rule.is_empty else content)
+        except OSError:  # who asked is gone
+            self.close_connection = True
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815
+
+    def _body(self) -> bytes:
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        found = b""
+        while size := int(self.rfile.readline(), 16):
+            found += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return found
+
+    def _forward(
+        self, method: str, path: str, body: bytes
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        connection = HTTPConnection(urlsplit(self.proxy.target).netloc)
+        kept = ("content-type", "authorization", "accept")
+        headers = {name: value for name, value in self.headers.items() if name.lower() in kept}
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer.status, [("Content-Type", answer.getheader("Content-Type", ""))], content
+
+    def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+        self.send_response(status)
+        for name, value in [*headers, ("Content-Length", str(len(content)))]:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
