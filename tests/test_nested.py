@@ -176,7 +176,7 @@ def test_the_memory_of_a_delivery_does_not_grow_with_the_curve(tracker: Tracker)
 def test_a_transaction_counts_points_not_trials(
     tracker: Tracker, tmp_path: Path, points: int, steps: int
 ) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, create=True)
     for number in range(6):
         journal.append(**long_trial(number, points))
     delivery = Delivery(tracker.client, journal, parent(tracker.client))
