@@ -4,7 +4,6 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mlflow.entities import Metric, Param
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -12,6 +11,7 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.tracking.fluent import _get_experiment_id
 
 from fitreel.checkup import Finding
+from fitreel.spool import scratch
 from fitreel.tracking.connection import plain_errors
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.reaper import examine
@@ -59,11 +59,11 @@ class StoreCheckup:
         if self._tracker is None or self._run_id is None:
             return NOT_TRIED
         content = os.urandom(1000)
-        with TemporaryDirectory(prefix="fitreel-") as folder, plain_errors(self._tracker.uri):
-            file = Path(folder, "doctor.bin")
+        with scratch() as folder, plain_errors(self._tracker.uri):
+            file = folder / "doctor.bin"
             file.write_bytes(content)
             self._tracker.client.log_artifact(self._run_id, str(file), "doctor")
-            back = Path(folder, "back")
+            back = folder / "back"
             back.mkdir()
             path = self._tracker.client.download_artifacts(
                 self._run_id, "doctor/doctor.bin", str(back)

@@ -1,7 +1,6 @@
 """The nested runs: one a trial, delivered with as few questions to the store as it allows."""
 
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cached_property
@@ -17,6 +16,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 from fitreel.dataset import sha256
 from fitreel.history import save_weights
 from fitreel.journal import Record
+from fitreel.spool import scratch
 from fitreel.sweep.trials import Outcome, curve_steps
 from fitreel.tracking.bulk import ARTIFACTS, Database, FinishedRun, is_database, run_id
 from fitreel.tracking.source import DIGESTS_TAG, FILMED_TAG, TRIAL_TAG
@@ -66,14 +66,12 @@ class NestedRuns:
     def deliver(self, records: Sequence[Record]) -> None:
         """Log trials, each as a run of its own that is over; none of them twice."""
         was_sure, self._is_sure = self._is_sure, False
-        with tempfile.TemporaryDirectory(prefix="fitreel-") as folder:
-            nested = [self._run(record, Path(folder)) for record in records]
+        with scratch() as folder:
+            nested = [self._run(record, folder) for record in records]
             if self._database:
-                self._write(self._database, nested, Path(folder), was_sure)
+                self._write(self._database, nested, folder, was_sure)
             else:
-                asked = [
-                    self._pool.submit(self._ask, run, Path(folder), was_sure) for run in nested
-                ]
+                asked = [self._pool.submit(self._ask, run, folder, was_sure) for run in nested]
                 wait(asked)  # all: one that goes on in the dark would be made again meanwhile
                 for each in asked:
                     each.result()
