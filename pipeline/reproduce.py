@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 import fitreel
 from fitreel import TrainingSettings
+from fitreel.spool import scratch
 from pipeline import console
 from pipeline.options import RUN, TRACKING_URI
 
@@ -122,8 +122,8 @@ def differences_in_points(source: "Source", points: Path) -> list[Difference]:
     recorded = source.tags.get("fitreel.dataset_sha256", "")
     found = {"data hash, as stored": fitreel.sha256(points)}
     if data := source.data_settings():
-        with TemporaryDirectory(prefix="fitreel-") as folder:
-            file = Path(folder, "dataset.csv")
+        with scratch() as folder:
+            file = folder / "dataset.csv"
             fitreel.save_dataset(fitreel.generate(data), file)
             found["data hash, as drawn anew"] = fitreel.sha256(file)
     return [

@@ -1,18 +1,23 @@
 """Commands killed at random moments: they go on to the same end, to the last bit, nothing twice."""
 
 import hashlib
+import os
+import pkgutil
 import random
 import signal
+import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import pytest
 from mlflow.entities import Run
 
+from fitreel import spool as spool_module
 from fitreel.settings import OptimizerName
 from tests import processes
-from tests.faults import ARTIFACTS, client
+from tests.faults import ARTIFACTS, SPOOL, client, journals, runs
 
 EPOCHS = 2000
 Outcome = tuple[str, str, list[tuple[int, float]], dict[str, str], int, int]
@@ -20,9 +25,10 @@ Outcome = tuple[str, str, list[tuple[int, float]], dict[str, str], int, int]
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a database in it."""
+    """A directory with a database and a run in it."""
     path = tmp_path_factory.mktemp("killed")
-    code, _, errors = processes.run("generate", directory=path, FITREEL_SPOOL=str(path / "spool"))
+    short = ("run", "--epochs", "10")
+    code, _, errors = processes.run(*short, directory=path, FITREEL_SPOOL=str(path / "spool"))
     assert code == 0, errors
     return path
 
@@ -128,3 +134,54 @@ def test_a_killed_run_goes_on_to_the_same_end(
     assert code == 0, errors
     assert not list((directory / "spool").glob("*/journal"))
     print(f"{optimizer}: {kills} kills, {resumed} runs resumed, seed {seed}")
+
+
+# ---- what a killed process leaves -------------------------------------------------------------
+
+
+SWEEP = "sweep --trials 2 --epochs 10 --experiment other"
+IN_THE_MIDDLE = {  # where a command has scratch files: which one, and a function it calls there
+    "a copied artifact": ("evaluate --run {run}", "fitreel.tracking.source", "load_dataset"),
+    "points drawn again": ("reproduce {run}", "fitreel", "save_dataset"),
+    "the doctor's artifact": ("doctor", "mlflow.tracking.client.MlflowClient", "log_artifact"),
+    "the doctor's film": ("doctor", "fitreel.rehearsal", "render"),
+    "the model": ("run --epochs 10", "mlflow.models", "set_model"),
+    "the model in MLflow": ("run --epochs 10", "mlflow.pyfunc.model", "write_to"),
+    "the weights of trials": (SWEEP, "fitreel.tracking.bulk.Database", "write"),
+}
+
+
+def die_at(owner: str, name: str) -> None:
+    """Have this process killed when it calls a function of a module or a class."""
+    tempfile.tempdir = None  # that of this process, not of the one it was forked off
+    setattr(pkgutil.resolve_name(owner), name, lambda *_, **__: os.kill(os.getpid(), 9))
+
+
+@pytest.mark.parametrize("what", IN_THE_MIDDLE)
+def test_what_a_kill_leaves_is_gone_after_the_next_sync(
+    directory: Path, tmp_path: Path, what: str
+) -> None:
+    command, owner, name = IN_THE_MIDDLE[what]
+    run = runs(client(directory))[-1]
+    spool, temporary = tmp_path / "spool", tmp_path / "temporary"
+    temporary.mkdir()
+    where = {SPOOL: str(spool), "TMPDIR": str(temporary)}
+    process = processes.start(
+        *command.format(run=run.info.run_id).split(),
+        directory=directory,
+        said=tmp_path,
+        before=partial(die_at, owner, name),
+        **where,
+    )
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, (tmp_path / "err").read_text()
+    files = [*spool.rglob("*"), *temporary.rglob("*")]
+    left = [path for path in files if path.is_file() and path.name != spool_module.MARKER]
+    assert left, "there was nothing to be left"
+    code, _, errors = processes.run("sync", directory=directory, said=tmp_path, **where)
+    assert code == 0, errors
+    assert list(temporary.iterdir()) == []
+    # The journal of a command that can be gone on with is no remains.
+    kept = [path for path in spool.iterdir() if path.name != spool_module.MARKER]
+    assert kept == journals(spool)
+    assert len(kept) == (command.split()[0] in ("run", "sweep"))

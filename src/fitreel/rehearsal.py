@@ -1,8 +1,5 @@
 """The rehearsal: a film of two frames, to see whether films can be made here."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 import imageio.v3 as imageio
 
 from fitreel.camera import SIZE
@@ -10,6 +7,7 @@ from fitreel.checkup import Finding
 from fitreel.dataset import generate
 from fitreel.film import render
 from fitreel.settings import FilmFormat, FilmSettings, TrainingSettings
+from fitreel.spool import scratch
 from fitreel.training import fit
 
 
@@ -17,8 +15,8 @@ def check_film(form: FilmFormat) -> Finding:
     """Train for two epochs, film them, and open the film again."""
     dataset = generate()
     history = fit(dataset, TrainingSettings(epochs=2, frame_every=1)).history
-    with TemporaryDirectory(prefix="fitreel-") as folder:
-        path = Path(folder, f"rst.{form}")
+    with scratch() as folder:
+        path = folder / f"rst.{form}"
         render(dataset, history, path, FilmSettings(format=form))
         shape = imageio.imread(path, index=1).shape
     fine = shape[:2] == SIZE[::-1]

@@ -4,13 +4,13 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mlflow.entities import Metric, Param
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from fitreel.checkup import Finding
 from fitreel.clock import now
+from fitreel.spool import scratch
 from fitreel.tracking.connection import plain_errors
 from fitreel.tracking.creation import Creation
 from fitreel.tracking.ending import end
@@ -66,11 +66,11 @@ class StoreCheckup:
         if self._tracker is None or self._run_id is None:
             return NOT_TRIED
         content = os.urandom(1000)
-        with TemporaryDirectory(prefix="fitreel-") as folder, plain_errors(self._tracker.uri):
-            file = Path(folder, "doctor.bin")
+        with scratch() as folder, plain_errors(self._tracker.uri):
+            file = folder / "doctor.bin"
             file.write_bytes(content)
             self._tracker.client.log_artifact(self._run_id, str(file), "doctor")
-            back = Path(folder, "back")
+            back = folder / "back"
             back.mkdir()
             address = self._tracker.client.get_run(self._run_id).info.artifact_uri
             files = self._tracker.client.repository(address)

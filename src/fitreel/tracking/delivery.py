@@ -35,6 +35,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from fitreel.checkpoints import unpack
 from fitreel.dataset import load_dataset, sha256
 from fitreel.journal import Journal, Record
+from fitreel.spool import scratch
 from fitreel.tracking.client import Client, upload
 from fitreel.tracking.connection import without_password
 from fitreel.tracking.creation import DOUBT, remove_extras, runs_of
@@ -123,14 +124,14 @@ class Delivery:
             )
 
     def _artifacts(self, record: Record) -> None:
-        folder = self._journal.directory / "artifacts" / record["folder"]
+        folder = self._journal.file(record, "folder")
         self._client.log_artifacts(self._run_id, str(folder), record["to"])
 
     def _trial_artifacts(self, record: Record) -> None:
-        self._nested.log_artifacts(record, self._journal.directory / "artifacts" / record["folder"])
+        self._nested.log_artifacts(record, self._journal.file(record, "folder"))
 
     def _dataset(self, record: Record) -> None:
-        file = self._journal.directory / "artifacts" / record["file"]
+        file = self._journal.file(record, "file")
         dataset = load_dataset(file)
         with warnings.catch_warnings():
             # MLflow registers the class of local sources twice, and then cannot decide.
@@ -167,9 +168,9 @@ class Delivery:
         )
         if model.model_id not in chosen:
             self._client.log_outputs(self._run_id, [LoggedModelOutput(model.model_id, step=0)])
-        with tempfile.TemporaryDirectory(prefix="fitreel-") as folder:
-            path = Path(folder) / "model"
-            weights = self._journal.directory / "artifacts" / record["weights"]
+        weights = self._journal.file(record, "weights")
+        with scratch() as folder:
+            path = folder / "model"
             described = Model(
                 model.artifact_location,
                 self._run_id,
@@ -245,7 +246,9 @@ def save_model(weights: Path, path: Path, described: Model) -> None:
     no_names = patch.multiple(
         requirements_utils, _MODULES_TO_PACKAGES=dict[str, list[str]](), create=True
     )
-    with no_names, warnings.catch_warnings():
+    # Its own temporary directories go beside the model: a kill -9 leaves none elsewhere.
+    beside = patch.object(tempfile, "tempdir", str(path.parent))
+    with no_names, beside, warnings.catch_warnings():
         # It asks for an input example; the signature says it all.
         warnings.filterwarnings("ignore", ".*An input example was not provided")
         mlflow.pyfunc.save_model(

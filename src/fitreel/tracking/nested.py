@@ -1,7 +1,6 @@
 """The nested runs: one a trial, delivered with as few questions to the store as it allows."""
 
 import json
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 from fitreel.dataset import sha256
 from fitreel.history import save_weights
 from fitreel.journal import Record
+from fitreel.spool import scratch
 from fitreel.sweep.trials import Outcome, curve_steps
 from fitreel.tracking.bulk import ARTIFACTS, ROWS, Database, FinishedRun, is_database, run_id
 from fitreel.tracking.client import Client, upload
@@ -67,12 +67,12 @@ class NestedRuns:
     def deliver(self, records: Sequence[Record]) -> None:
         """Log trials, each as a run of its own that is over; none of them twice."""
         was_sure, self._is_sure = self._is_sure, False
-        with tempfile.TemporaryDirectory(prefix="fitreel-") as folder:
-            nested = [self._run(record, Path(folder)) for record in records]
+        with scratch() as folder:
+            nested = [self._run(record, folder) for record in records]
             if self._database:
-                self._write(self._database, nested, Path(folder), was_sure)
+                self._write(self._database, nested, folder, was_sure)
             else:
-                side_by_side([partial(self._ask, run, Path(folder), was_sure) for run in nested])
+                side_by_side([partial(self._ask, run, folder, was_sure) for run in nested])
         self._is_sure = True
 
     def _run(self, record: Record, folder: Path) -> FinishedRun:

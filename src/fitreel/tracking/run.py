@@ -47,7 +47,7 @@ class Run:
             elif record["kind"] == "losses":
                 self.metrics["loss"] = unpack(record["numbers"])[-1].item()
             elif record["kind"] == "artifacts":
-                self._know_artifacts(record["folder"], record["to"])
+                self._know_artifacts(journal.file(record, "folder"), record["to"])
 
     def has_done(self, stage: str) -> bool:
         """Tell whether a stage was finished before this run was interrupted."""
@@ -121,7 +121,7 @@ class Run:
         with writing(folder):
             yield folder
         self._journal.append("artifacts", folder=folder.name, to=to)
-        self._know_artifacts(folder.name, to)
+        self._know_artifacts(folder, to)
         # Tables are left out: people may open and save them, and the numbers are checked.
         sums = json.loads(self.tags.get(DIGESTS_TAG, "{}"))
         sums |= {
@@ -130,8 +130,8 @@ class Run:
         if sums:
             self.set_tags({DIGESTS_TAG: json.dumps(sums)})
 
-    def _know_artifacts(self, folder: str, to: str | None) -> None:
-        for file in (self._journal.directory / "artifacts" / folder).glob("*"):
+    def _know_artifacts(self, folder: Path, to: str | None) -> None:
+        for file in folder.glob("*"):
             self._artifacts[str(Path(to or "") / file.name)] = file
 
     def log_trial(

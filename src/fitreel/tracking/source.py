@@ -1,7 +1,6 @@
 """A run, as later stages read it."""
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
@@ -30,6 +29,7 @@ from fitreel.history import (
 )
 from fitreel.network import Weights
 from fitreel.settings import DataSettings, Settings, TrainingSettings, in_force, normalised
+from fitreel.spool import scratch
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import WrongAnswer, plain_errors, without_password
 from fitreel.tracking.limits import request_limit, transfer
@@ -78,7 +78,7 @@ class Source:
 
         FileNotFoundError if the run has none.
         """
-        with tempfile.TemporaryDirectory(prefix="fitreel-") as directory:
+        with scratch() as directory:
             yield self._fetch(path, stage, most, directory)
 
     @contextmanager
@@ -93,7 +93,7 @@ class Source:
                     "it was changed, or is another run's"
                 )
 
-    def _fetch(self, path: str, stage: str, most: int, directory: str) -> Path:
+    def _fetch(self, path: str, stage: str, most: int, directory: Path) -> Path:
         folder = str(Path(path).parent)
         with plain_errors(without_password(self._client.tracking_uri)), self._packages():
             listing = self._client.patiently(
@@ -113,7 +113,7 @@ class Source:
             # Before it is copied: a device has no end.
             check_size(Path(path).name, sizes[path], most)
             with request_limit.allowing(transfer(sizes[path])):
-                return Path(self._client.patiently(partial(self._download, path, directory)))
+                return Path(self._client.patiently(partial(self._download, path, str(directory))))
 
     def _download(self, path: str, directory: str) -> str:
         return str(self._artifacts.download_artifacts(path, directory))  # type: ignore[no-untyped-call]

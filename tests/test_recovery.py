@@ -1,0 +1,344 @@
+"""What is decided on a journal: by what it says under its lock, whatever it said when listed."""
+
+import os
+import random
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+import fitreel
+from fitreel import spool as spool_module
+from fitreel.checkup import check_waiting
+from fitreel.journal import Journal
+from fitreel.spool import Entry
+from fitreel.tracking import Tracker
+from fitreel.tracking.delivery import Delivery
+from tests import processes
+from tests.faults import SPOOL, client, journals, records, runs, wait_until
+
+EPOCHS = 3000
+RUN = ("run", "--epochs", str(EPOCHS), "--frame-every", "500", "--checkpoint-every", "50")
+SIGNS = "TEST_SIGNS"  # the directory where two processes wait for each other
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a database, and two runs to compare."""
+    path = tmp_path_factory.mktemp("store")
+    for rate in ("0.1", "0.2"):
+        short = ("run", "--epochs", "300", "--lr", rate, "--max-frames", "5")
+        code, _, errors = processes.run(*short, directory=path, **{SPOOL: str(path / "spool")})
+        assert code == 0, errors
+    return path
+
+
+@pytest.fixture
+def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
+    return tmp_path / "spool"
+
+
+def is_empty(spool: Path) -> bool:
+    return [path.name for path in spool.iterdir()] == [spool_module.MARKER]
+
+
+def stored(directory: Path, run_id: str) -> int:
+    """Count the rows of losses: one that was logged twice is there twice."""
+    with sqlite3.connect(directory / "mlflow.db") as database:
+        query = "SELECT count(*) FROM metrics WHERE key = 'loss' AND run_uuid = ?"
+        return int(database.execute(query, [run_id]).fetchone()[0])
+
+
+# ---- between listing and locking, in two processes --------------------------------------------
+
+
+def pause_after_listing() -> None:
+    """Have a process say that it has listed the spool, and wait before it goes on."""
+    listing, signs = spool_module.entries, Path(os.environ[SIGNS])
+
+    def entries() -> list[Entry]:
+        found = listing()
+        if not (signs / "listed").exists():
+            (signs / "listed").touch()
+            wait_until((signs / "go").exists, "no sign to go on")
+        return found
+
+    spool_module.entries = entries
+
+
+def compares(directory: Path, spool: Path) -> processes.ForkServerProcess:
+    """Start a comparison; its run is made when this returns."""
+    where = {SPOOL: str(spool)}
+    process = processes.start("compare", directory=directory, said=spool.parent, **where)
+    wait_until(
+        lambda: any(
+            each["kind"] == "run" for journal in journals(spool) for each in records(journal)
+        ),
+        "no comparison",
+        pause=0.005,
+    )
+    return process
+
+
+def test_sync_leaves_alone_what_ended_after_it_was_listed(
+    directory: Path, spool: Path, tmp_path: Path
+) -> None:
+    comparison = compares(directory, spool)
+    assert comparison.pid
+    os.kill(comparison.pid, signal.SIGSTOP)
+    said = tmp_path / "sync"
+    said.mkdir()
+    where = {SPOOL: str(spool), SIGNS: str(tmp_path)}
+    sync = processes.start(
+        "sync", directory=directory, said=said, before=pause_after_listing, **where
+    )
+    wait_until((tmp_path / "listed").exists, "nothing was listed")
+    os.kill(comparison.pid, signal.SIGCONT)
+    comparison.join()
+    run = client(directory).get_run((tmp_path / "out").read_text().strip())
+    (tmp_path / "go").touch()
+    sync.join()
+    assert (sync.exitcode, (said / "err").read_text()) == (0, "nothing waits\n")
+    assert client(directory).get_run(run.info.run_id).info == run.info
+    assert run.info.status == "FINISHED"
+    assert is_empty(spool)
+
+
+def interrupted_run(directory: Path, spool: Path) -> str:
+    """Kill a training; give the id of its run."""
+    known = {run.info.run_id for run in runs(client(directory))}
+    process = processes.start(*RUN, directory=directory, **{SPOOL: str(spool)})
+    wait_until(lambda: bool(list(spool.glob("*/checkpoint"))), "no checkpoint", pause=0.002)
+    process.kill()
+    process.join()
+    (run,) = [run for run in runs(client(directory)) if run.info.run_id not in known]
+    assert run.info.status == "RUNNING"
+    return str(run.info.run_id)
+
+
+def test_of_two_that_resume_a_run_one_does(directory: Path, spool: Path, tmp_path: Path) -> None:
+    run_id = interrupted_run(directory, spool)
+    first, second = tmp_path / "first", tmp_path / "second"
+    for said in (first, second):
+        said.mkdir()
+    where = {SPOOL: str(spool), SIGNS: str(tmp_path)}
+    late = processes.start(
+        "resume", run_id, directory=directory, said=second, before=pause_after_listing, **where
+    )
+    wait_until((tmp_path / "listed").exists, "nothing was listed")
+    code, _, errors = processes.run("resume", run_id, directory=directory, said=first, **where)
+    assert code == 0, errors
+    (tmp_path / "go").touch()
+    late.join()
+    assert (late.exitcode, (second / "err").read_text()) == (0, f"run {run_id} is finished\n")
+    assert stored(directory, run_id) == EPOCHS
+    assert client(directory).get_run(run_id).info.status == "FINISHED"
+    assert is_empty(spool)
+
+
+# ---- between listing and locking, in one process ----------------------------------------------
+
+
+Waiting = Callable[..., Journal]
+
+
+@pytest.fixture
+def waiting(tracker: Tracker, spool: Path) -> Waiting:
+    """Begin journals of runs in the store, which nobody delivers."""
+
+    def begin(*, plan: dict[str, object] | None = None) -> Journal:
+        journal = spool_module.new_journal()
+        assert journal.directory.parent == spool
+        journal.append("plan", uri=tracker.uri, plan=plan or {})
+        journal.append("run", run_id=tracker.client.create_run("0").info.run_id)
+        return journal
+
+    return begin
+
+
+def run_id(journal: Journal) -> str:
+    return next(record["run_id"] for _, record in journal.records() if record["kind"] == "run")
+
+
+def delivered(client: MlflowClient, journal: Journal) -> None:
+    """End as a living process does: deliver the last of it, and remove the journal."""
+    journal.append("status", status="FINISHED", time=time.time_ns() // 1_000_000)
+    delivery = Delivery(client, journal, run_id(journal))
+    while delivery.step():
+        pass
+    journal.remove()
+
+
+def after_listing(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
+    """Have something happen between the next listing and what is done about it."""
+    listing = spool_module.entries
+
+    def entries() -> list[Entry]:
+        monkeypatch.setattr(spool_module, "entries", listing)
+        found = listing()
+        happens()
+        return found
+
+    monkeypatch.setattr(spool_module, "entries", entries)
+
+
+def test_one_that_vanishes_is_no_concern_of_sync_or_doctor(
+    tracker: Tracker, waiting: Waiting, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Callable[[], object]] = [lambda: list(fitreel.sync()), check_waiting]
+    for look, nothing in zip(looks, ([], (True, "nothing waits")), strict=True):
+        journal = waiting()
+        its_run = run_id(journal)
+        after_listing(monkeypatch, lambda journal=journal: delivered(tracker.client, journal))
+        assert look() == nothing
+        assert tracker.client.get_run(its_run).info.status == "FINISHED"
+        assert is_empty(spool)
+
+
+def test_the_doctor_counts_what_is_so_under_the_lock(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = waiting(plan={"command": "run"})
+
+    def ends() -> None:
+        journal.append("status", status="FINISHED", time=0)
+        journal.close()
+
+    after_listing(monkeypatch, ends)
+    assert check_waiting() == (False, "1 not delivered: fitreel sync")
+
+
+def test_one_that_ended_undelivered_is_delivered_as_it_ended(
+    tracker: Tracker, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = waiting()
+    its_run = run_id(journal)
+
+    def ends() -> None:
+        journal.append("status", status="FINISHED", time=1)
+        journal.close()
+
+    after_listing(monkeypatch, ends)
+    assert [each.text for each in fitreel.sync()] == [f"run {its_run}: delivered, FINISHED"]
+    assert tracker.client.get_run(its_run).info.status == "FINISHED"
+
+
+def test_one_that_cannot_be_read_does_not_keep_the_others(
+    tracker: Tracker, waiting: Waiting
+) -> None:
+    bad, good = waiting(), waiting()
+    good_run = run_id(good)
+    for journal in (bad, good):
+        journal.close()
+    (bad.directory / "journal").unlink()
+    (bad.directory / "journal").mkdir()
+    assert check_waiting() == (
+        False,
+        "1 not delivered: fitreel sync; 1 that cannot be read: fitreel sync says why",
+    )
+    first, second = sorted(fitreel.sync(), key=lambda each: each.trouble is None)
+    assert first.is_stuck
+    assert f"stays in {bad.directory}: it cannot be read: [Errno 21] Is a directory" in first.text
+    assert second.text == f"run {good_run}: delivered, KILLED"
+    assert tracker.client.get_run(good_run).info.status == "KILLED"
+
+
+# ---- records that name what is not theirs -----------------------------------------------------
+
+
+def test_a_file_elsewhere_is_not_sent_off(
+    tracker: Tracker, waiting: Waiting, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "secret").write_text("a key")
+    (elsewhere / "secret").chmod(0o600)
+    plants: list[dict[str, object]] = [
+        {"kind": "artifacts", "folder": "../../../elsewhere", "to": None},
+        {"kind": "artifacts", "folder": str(elsewhere), "to": None},
+        {"kind": "trial_artifacts", "number": 0, "folder": "../../../elsewhere", "to": None},
+        {"kind": "dataset", "file": "../../../elsewhere/secret", "path": "data/x", "name": "x"},
+        {"kind": "model", "weights": "../../../elsewhere/secret"},
+    ]
+    for plant in plants:
+        journal = waiting(plan={"command": "run"})
+        its_run = run_id(journal)
+        journal.append(**plant)  # type: ignore[arg-type]
+        journal.close()
+        (found,) = fitreel.sync()
+        assert found.is_stuck
+        assert "is damaged: " in found.text
+        assert tracker.client.list_artifacts(its_run) == []
+        if plant["kind"] == "artifacts":
+            (interrupted,) = fitreel.interrupted(its_run, tracker.uri)
+            with (
+                pytest.raises(ValueError, match="is damaged"),
+                tracker.resume(interrupted.journal, its_run),
+            ):
+                pass
+        Journal(journal.directory).remove()
+
+
+# ---- natural races ----------------------------------------------------------------------------
+
+
+def sync_without_end(directory: Path, spool: Path) -> None:
+    os.chdir(directory)
+    os.environ[SPOOL] = str(spool)
+    while True:
+        list(fitreel.sync())
+
+
+@pytest.fixture
+def syncing(directory: Path, spool: Path) -> Iterator[None]:
+    """Sync the spool over and over, in a process of its own."""
+    process = processes.CONTEXT.Process(target=sync_without_end, args=(directory, spool))
+    process.start()
+    yield
+    assert process.is_alive()
+    process.kill()
+    process.join()
+
+
+@pytest.mark.usefixtures("syncing")
+def test_whatever_sync_does_meanwhile_a_comparison_is_finished(
+    directory: Path, spool: Path, torture: bool
+) -> None:
+    for _ in range(30 if torture else 3):
+        comparison = compares(directory, spool)
+        comparison.join()
+        errors = (spool.parent / "err").read_text()
+        assert comparison.exitcode == 0, errors
+        its_run = (spool.parent / "out").read_text().strip()
+        assert client(directory).get_run(its_run).info.status == "FINISHED"
+        wait_until(lambda: is_empty(spool), "something is left")
+
+
+def test_however_two_resume_a_run_it_is_whole(
+    directory: Path, spool: Path, tmp_path: Path, torture: bool
+) -> None:
+    places = [tmp_path / "first", tmp_path / "second"]
+    for place in places:
+        place.mkdir()
+    for _ in range(30 if torture else 2):
+        its_run = interrupted_run(directory, spool)
+        both = []
+        for said in places:
+            where = {SPOOL: str(spool)}
+            both.append(processes.start("resume", its_run, directory=directory, said=said, **where))
+            time.sleep(random.choice([0, 0.2, 1, 2]))
+        for process in both:
+            process.join()
+        errors = [(place / "err").read_text() for place in places]
+        codes = [process.exitcode for process in both]
+        assert 0 in codes, errors
+        for code, text in zip(codes, errors, strict=True):
+            assert code == 0 or "is not interrupted: its process lives" in text
+        assert stored(directory, its_run) == EPOCHS
+        assert client(directory).get_run(its_run).info.status == "FINISHED"
+        assert is_empty(spool)
