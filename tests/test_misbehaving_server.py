@@ -3,6 +3,8 @@
 A proxy before a real server does it. The limits are shortened, their order stays.
 """
 
+import os
+import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -27,7 +29,7 @@ from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.nested import REQUESTS, NestedRuns
 from tests import processes
 from tests.conftest import free_port
-from tests.faults import SPOOL, journals, wait_until
+from tests.faults import LIMIT, SPOOL, journals, wait_until
 from tests.proxy import Proxy, Rule, busy, empty, late, lost, reset, slow
 from tests.servers import Server
 
@@ -298,3 +300,18 @@ def test_a_server_that_stays_busy_is_left_with_exit_code_75(proxy: Proxy) -> Non
     assert not journals(Path.cwd().parent / "spool")
     code, output, errors = run(MLFLOW_TRACKING_URI=f"http://127.0.0.1:{free_port()}")
     assert (code, output, errors.count("\n")) == (2, "", 1), errors
+
+
+@pytest.mark.parametrize("rule", [slow(*CREATE, 300), late("PUT", "weights", 300)])
+def test_an_interrupted_command_does_not_wait_for_a_silent_server(proxy: Proxy, rule: Rule) -> None:
+    """While its run is made, and while files of trials are under way."""
+    proxy.rules.append(rule)
+    above = Path.cwd().parent
+    where = {SPOOL: str(above / "spool"), "MLFLOW_TRACKING_URI": proxy.url}
+    command = ("sweep", "--trials", "4", "--epochs", "20")
+    process = processes.start(*command, directory=Path.cwd(), said=above, **where)
+    wait_until(lambda: rule.met > 0, "no request")
+    os.kill(process.pid or 0, signal.SIGINT)
+    process.join(LIMIT)
+    assert process.exitcode == 130, (above / "err").read_text()
+    assert len(journals(above / "spool")) == 1
