@@ -20,10 +20,16 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
     """
     source = session.source()
     dataset, history = source.dataset(), source.history()
+    if source.has_changed_points:
+        console.warn(
+            f"the points of run {source.run_id} changed after its training: "
+            "the film shows them as they are now"
+        )
+    noise_floor = source.metrics.get("noise_floor") if source.data_settings() else None
     with session.run(source) as run:
         if not session.writes_to(source):
             run.set_name(f"{source.name}-animate")
-        stage(run, dataset, history, film, player, source.metrics.get("noise_floor"))
+        stage(run, dataset, history, film, player, noise_floor)
 
 
 def stage(

@@ -98,7 +98,11 @@ def best_of(
 
 
 def show_left_out(found: "Found") -> None:
-    """Name the runs that cannot be compared, and why."""
+    """Name the runs that cannot be compared, and why; and those whose points are new to them."""
+    for name in found.changed:
+        console.warn(
+            f"the points of {shown(name)} changed after its training: they are shown as they are"
+        )
     for each in found.left_out[:LEFT_OUT]:
         console.say(shown(f"left out: {shown(each.name)}: {' '.join(each.why.split())}", 500))
     if (more := len(found.left_out) - LEFT_OUT) > 0:

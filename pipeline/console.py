@@ -122,7 +122,8 @@ def summarise(run: "Run", uri: str) -> None:
     """Print what a run holds: losses, errors, the stages' times, the way to the UI."""
     table = Table(title=Text(shown(run.name)), title_justify="left", show_header=False)
     metrics = {"final loss": "loss"} | {
-        name: name for name in ("train_mse", "test_mse", "test_mae", "test_r2", "excess_mse")
+        name: name
+        for name in ("train_mse", "test_mse", "test_mae", "test_r2", "excess_mse", "points_mse")
     }
     for label, metric in metrics.items():
         if metric in run.metrics:

@@ -4,12 +4,17 @@ from typing import TYPE_CHECKING
 
 import fitreel
 from fitreel import DataSettings, EvaluationSettings
+from pipeline import console, generate
+from pipeline.note import NOTHING_LEARNED
 from pipeline.session import Session
+from pipeline.train import record_standstill
 
 if TYPE_CHECKING:
     from fitreel.dataset import Dataset
     from fitreel.network import Weights
-    from fitreel.tracking import Run
+    from fitreel.tracking import Run, Source
+
+NO_CURVE = "there are no fresh points to test on and no noise floor"
 
 
 def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
@@ -19,10 +24,30 @@ def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
     """
     source = session.source()
     dataset, weights, data = source.dataset(), source.weights(), source.data_settings()
+    say_what_changed(source)
     with session.run(source) as run:
         if not session.writes_to(source):
             run.set_name(f"{source.name}-evaluate")
-        stage(run, dataset, weights, data, evaluation)
+        if source.has_changed_points:
+            generate.record_changed(run, source, "evaluation")
+        else:
+            # The training knew its losses, too.
+            found = source.tags.get(NOTHING_LEARNED)
+            record_standstill(run, found or fitreel.why_nothing_learned(weights, dataset))
+        stage(run, dataset, weights, data, evaluation, was_seen=not source.has_changed_points)
+
+
+def say_what_changed(source: "Source") -> None:
+    """Say that the settings do not hold, if the points are not those that they draw."""
+    if source.has_changed_points:
+        console.warn(
+            f"the points of run {source.run_id} changed after its training: errors on them are "
+            f"logged as points_mse and so on, {NO_CURVE}"
+        )
+    elif source.has_edited_points:
+        console.warn(
+            f"the points of run {source.run_id} were edited before its training: {NO_CURVE}"
+        )
 
 
 def stage(
@@ -31,15 +56,24 @@ def stage(
     weights: "Weights",
     data: DataSettings | None,
     evaluation: EvaluationSettings,
+    *,
+    was_seen: bool = True,
 ) -> None:
-    """Measure the fit and log the metrics and rst.png."""
+    """Measure the fit and log the metrics and rst.png.
+
+    Points that changed after the training are neither its own nor fresh ones.
+    """
     if run.has_done("evaluate"):
         return
     with run.stage("evaluate"):
         run.log_settings(evaluation)
-        metrics = fitreel.evaluate(weights, dataset, data, evaluation)
+        if was_seen:
+            metrics = fitreel.evaluate(weights, dataset, data, evaluation)
+        else:
+            metrics = fitreel.errors("points", weights, dataset)
         run.log_metrics(metrics)
         with run.artifacts() as folder:
             table = fitreel.neuron_table(weights, dataset)
-            figure = fitreel.draw_weights(table, run.name, metrics["train_mse"])
+            mse = metrics["train_mse" if was_seen else "points_mse"]
+            figure = fitreel.draw_weights(table, run.name, mse)
             figure.savefig(folder / "rst.png")

@@ -1,6 +1,7 @@
 """generate: draw the points of an experiment."""
 
-from typing import TYPE_CHECKING
+import shutil
+from typing import TYPE_CHECKING, Literal
 
 import fitreel
 from fitreel import DataSettings
@@ -8,7 +9,7 @@ from pipeline.session import Session
 
 if TYPE_CHECKING:
     from fitreel.dataset import Dataset
-    from fitreel.tracking import Run
+    from fitreel.tracking import Run, Source
 
 
 def generate(data: DataSettings, session: Session) -> None:
@@ -42,3 +43,13 @@ def record(run: "Run", dataset: "Dataset", data: DataSettings | None) -> None:
         fitreel.save_dataset(dataset, folder / "dataset.csv")
         fitreel.scatter(dataset).savefig(folder / "scatter.png")
         run.log_dataset(folder / "dataset.csv", data.function if data else "points")
+
+
+def record_changed(
+    run: "Run", source: "Source", context: Literal["training", "evaluation"]
+) -> None:
+    """Log points of a source that were changed since it logged them, byte for byte."""
+    with source.points() as file, run.artifacts("data") as folder:
+        shutil.copy(file, folder / "dataset.csv")
+        fitreel.scatter(source.dataset()).savefig(folder / "scatter.png")
+        run.log_dataset(folder / "dataset.csv", "points", context)

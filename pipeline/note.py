@@ -6,6 +6,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import fitreel
 from fitreel import (
     DataSettings,
     EvaluationSettings,
@@ -36,12 +37,20 @@ SWEEP = {
 PLACE = {"storage", "engine", "address", "parallel"}  # where a sweep was done, not what
 NOTED = 9  # trials in the note of a sweep
 RESULTS = ("mse", "rmse", "mae", "r2")
+SHA256 = "fitreel.dataset_sha256"  # tag: of a run that has points
+NOTHING_LEARNED = "fitreel.nothing_learned"  # tag: why, of a training that ended with a useless fit
 
 
 def note(run: "Run") -> str:
     """Write a run's results, pictures, how to reproduce it and its settings, in Markdown."""
     # Results first: the UI folds all but the first lines.
-    parts = [_results(run.metrics), *_pictures(run), _commands(run.params), _settings(run.params)]
+    parts = [
+        _warning(run.tags),
+        _results(run.metrics),
+        *_pictures(run),
+        _reproduce(run),
+        _settings(_in_force(run)),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -97,14 +106,56 @@ def _pictures(run: "Run") -> list[str]:
     return found
 
 
+def _warning(tags: Mapping[str, str]) -> str:
+    reason = tags.get(NOTHING_LEARNED)
+    return f"**The network learned nothing**: {_line(reason, 300)}" if reason else ""
+
+
+def _draws_points(run: "Run") -> bool:
+    """Tell whether a run's settings draw its points; a stage alone may have no points at all."""
+    known = {each.name for each in fields(DataSettings)} & run.params.keys()
+    has_points = SHA256 in run.tags
+    return not fitreel.has_edited_points(run.tags) and bool(known or not has_points)
+
+
+def _in_force(run: "Run") -> dict[str, str]:
+    """Give a run's params, but for those of points that it no longer has."""
+    left_out = {each.name for each in fields(DataSettings)} if not _draws_points(run) else set()
+    return {name: text for name, text in run.params.items() if name not in left_out}
+
+
+def _reproduce(run: "Run") -> str:
+    """Say how to get these results again, as far as the run itself knows how."""
+    if not _draws_points(run):
+        return _training(run)
+    # A run that measures or films another one has no points and no training.
+    is_of_another = "fitreel.source_run" in run.tags and SHA256 not in run.tags
+    return "" if is_of_another else _commands(run.params)
+
+
+def _training(run: "Run") -> str:
+    """Say how to train on points again that no settings draw."""
+    training = _changed(run.params, {"Training": TrainingSettings})
+    theirs = "".join(f" -P {name}={value}" for name, value in training)
+    return (
+        "**Train again** on these points, which no settings draw\n\n"
+        f"    fitreel reproduce {run.run_id}\n"
+        f"    mlflow run . -e train -P run={run.run_id}{theirs}"
+    )
+
+
 def _results(metrics: Mapping[str, float]) -> str:
-    names = [name for name in RESULTS if f"train_{name}" in metrics]
+    # The points of the training, fresh ones; those that took their place after the training.
+    sets = [each for each in ("train", "test", "points") if f"{each}_mse" in metrics]
+    if sets and "points" not in sets:
+        sets = ["train", "test"]
     rows = [
-        _row(name, _number(metrics, f"train_{name}"), _number(metrics, f"test_{name}"))
-        for name in names
+        _row(name, *(_number(metrics, f"{each}_{name}") for each in sets))
+        for name in RESULTS
+        if any(f"{each}_{name}" in metrics for each in sets)
     ]
     if rows:
-        rows = [_row("", "train", "test"), "|---|---|---|", *rows]
+        rows = [_row("", *sets), "|---|" + "---|" * len(sets), *rows]
     if "noise_floor" in metrics:
         rows.append(_row("least possible mse", "", _number(metrics, "noise_floor")))
     lines = [f"Final loss **{_number(metrics, 'loss')}**"] if "loss" in metrics else []
@@ -123,17 +174,24 @@ def _commands(
     entry: str | None = None,
     most: int = 80,
 ) -> str:
-    changed = [
-        (each.name, shlex.quote(_line(params[each.name], most)))
-        for group in groups.values()
-        for each in fields(group)
-        if each.name in params and params[each.name] != str(each.default)
-    ]
+    changed = _changed(params, groups, most)
     options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in changed)
     parameters = "".join(f" -P {name}={value}" for name, value in changed)
     project = f". -e {entry}" if entry else "."
     ours, theirs = f"fitreel {entry or 'run'}{options}", f"mlflow run {project}{parameters}"
     return f"**Reproduce**\n\n    {ours}\n    {theirs}"
+
+
+def _changed(
+    params: Mapping[str, str], groups: Mapping[str, Any], most: int = 80
+) -> list[tuple[str, str]]:
+    """Give the settings that are not their defaults, quoted for a shell."""
+    return [
+        (each.name, shlex.quote(_line(params[each.name], most)))
+        for group in groups.values()
+        for each in fields(group)
+        if each.name in params and params[each.name] != str(each.default)
+    ]
 
 
 def _settings(params: Mapping[str, str]) -> str:

@@ -9,12 +9,13 @@ import fitreel
 from fitreel import DataSettings, EvaluationSettings, SweepSettings, TrainingSettings
 from fitreel.sweep.settings import FILMED
 from pipeline import console, generate
-from pipeline.note import sweep_note
+from pipeline.note import NOTHING_LEARNED, sweep_note
 from pipeline.options import RESUMED
 from pipeline.session import Session, go_on
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import ComparedRun
+    from fitreel.dataset import Dataset
     from fitreel.sweep.results import Results
     from fitreel.sweep.search import Engine, Search
     from fitreel.sweep.study import Study
@@ -82,18 +83,24 @@ def stage(run: "Run", search: "Search", study: "Study", engine: "Engine") -> "Re
         for batch in search.run(study, engine, known):
             for trial, outcome in batch:
                 if trial.number not in known:
-                    record(run, trial, outcome, shared)
+                    record(run, trial, outcome, shared, search.dataset)
                 trials.append(trial)
                 outcomes.append(outcome.without_curve())
             show(fitreel.Results(settings, trials, outcomes))
     return fitreel.Results(settings, trials, outcomes, study.importances())
 
 
-def record(run: "Run", trial: "Trial", outcome: "Outcome", shared: dict[str, Any]) -> None:
+def record(
+    run: "Run", trial: "Trial", outcome: "Outcome", shared: dict[str, Any], dataset: "Dataset"
+) -> None:
     """Log a trial as a run of its own below the sweep's."""
     params = {name: str(value) for name, value in (shared | asdict(trial.settings)).items()}
     ended = {"diverged": "fitreel.diverged_epoch", "pruned": "fitreel.pruned_epoch"}
     tags = {ended[outcome.end]: str(outcome.epochs)} if outcome.end in ended else {}
+    if outcome.end == "finished" and outcome.weights:
+        r2 = outcome.metrics["train_r2"]
+        if reason := fitreel.why_nothing_learned(outcome.weights, dataset, outcome.curve, r2):
+            tags[NOTHING_LEARNED] = reason
     run.log_trial(outcome, trial.name, params, tags)
 
 

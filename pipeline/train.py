@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import fitreel
 from fitreel import CheckpointSettings, LiveSettings, TrainingSettings
-from pipeline import console
-from pipeline.generate import record as record_dataset
+from pipeline import console, generate
+from pipeline.note import NOTHING_LEARNED
 from pipeline.session import Session
 
 if TYPE_CHECKING:
@@ -35,10 +35,22 @@ def train(
             f"run {into.run_id} is trained already; if that was interrupted, fitreel resume goes "
             "on; train anew with fitreel run, or into a new run with mlflow run . -e train -P run=…"
         )
+    if not session.is_new and into.has_training and into.has_changed_points:
+        raise ValueError(
+            f"the points of run {into.run_id} changed since its training began: restore them, or "
+            f"train on them as a new run: mlflow run . -e train -P run={into.run_id}"
+        )
+    if source.has_changed_points:
+        console.warn(
+            f"the points of run {source.run_id} changed since they were drawn: the settings that "
+            "drew them do not hold, so no fresh points will be drawn and there is no noise floor"
+        )
     window = open_window(live)
     with session.run(source) as run:
         if not session.writes_to(source):
-            record_dataset(run, dataset, data)
+            generate.record(run, dataset, data)
+        elif source.has_changed_points:
+            generate.record_changed(run, source, "training")
         run.set_name(training.label if data is None else data.prefix + training.label)
         stage(run, dataset, training, checkpoints, live, window)
 
@@ -82,6 +94,8 @@ def stage(
                 raise
         record_history(run, history)
         record_network(run, network)
+        reason = fitreel.why_nothing_learned(network.weights(), dataset, history.losses)
+        record_standstill(run, reason)
     if window:
         window.close()
     return network.weights(), history
@@ -103,6 +117,13 @@ def record_history(run: "Run", history: "History") -> None:
     with run.artifacts("training") as folder:
         fitreel.save_losses(history.losses, folder / "history.csv")
         fitreel.save_frames(history, folder / "frames.safetensors")
+
+
+def record_standstill(run: "Run", reason: str) -> None:
+    """Log and say why the network learned nothing, if there is a reason to say so."""
+    if reason:
+        run.set_tags({NOTHING_LEARNED: reason})
+        console.warn(f"the network learned nothing: {reason}")
 
 
 def record_network(run: "Run", network: "Network") -> None:

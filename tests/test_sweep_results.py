@@ -59,7 +59,7 @@ def test_a_score_that_is_no_number_is_never_best() -> None:
     ("space", "title"),
     [
         ("lr=log:1e-3:1 hidden=int:2:64", "1: lr 0.1235, hidden 20"),
-        ("lr=log:1e-3:1 hidden=int:2:64 seed=0|1", "1: 0.1235, 20, 0"),
+        ("lr=log:1e-3:1 hidden=int:2:64 seed=0|1", "1: 0.1235, 20, 72"),
     ],
 )
 def test_a_trial_is_called_by_what_it_varied(space: str, title: str) -> None:

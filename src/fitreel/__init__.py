@@ -56,7 +56,7 @@ if TYPE_CHECKING:
         save_dataset as save_dataset,
         sha256 as sha256,
     )
-    from fitreel.evaluation import evaluate as evaluate
+    from fitreel.evaluation import errors as errors, evaluate as evaluate
     from fitreel.figures import (
         draw_weights as draw_weights,
         neuron_table as neuron_table,
@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from fitreel.provenance import read_provenance as read_provenance
     from fitreel.rehearsal import check_film as check_film
     from fitreel.spool import Unavailable as Unavailable, Undelivered as Undelivered
+    from fitreel.standstill import why_nothing_learned as why_nothing_learned
     from fitreel.sweep.archive import Archive as Archive
     from fitreel.sweep.figure import draw_search as draw_search
     from fitreel.sweep.films import film_trial as film_trial, render_films as render_films
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
         check_virtualenv as check_virtualenv,
     )
     from fitreel.tracking.search import best_runs as best_runs, named_runs as named_runs
+    from fitreel.tracking.source import has_edited_points as has_edited_points
     from fitreel.training import Fit as Fit, TrainingDiverged as TrainingDiverged, fit as fit
 
 # Imported when first asked for: torch and mlflow take seconds, `fitreel --help` needs neither.
@@ -127,7 +129,7 @@ _HOMES = {
     "comparison.runs": ("ComparedRun", "Comparison", "compare"),
     "comparison.table": ("comparison_table",),
     "dataset": ("Dataset", "generate", "load_dataset", "save_dataset", "sha256"),
-    "evaluation": ("evaluate",),
+    "evaluation": ("errors", "evaluate"),
     "figures": ("draw_weights", "neuron_table", "scatter"),
     "film": ("render",),
     "history": (
@@ -148,6 +150,7 @@ _HOMES = {
     "provenance": ("read_provenance",),
     "rehearsal": ("check_film",),
     "spool": ("Unavailable", "Undelivered"),
+    "standstill": ("why_nothing_learned",),
     "sweep.archive": ("Archive",),
     "sweep.figure": ("draw_search",),
     "sweep.films": ("film_trial", "render_films"),
@@ -164,6 +167,7 @@ _HOMES = {
     "tracking.checkup": ("StoreCheckup",),
     "tracking.managers": ("check_conda", "check_local", "check_uv", "check_virtualenv"),
     "tracking.search": ("best_runs", "named_runs"),
+    "tracking.source": ("has_edited_points",),
     "training": ("Fit", "TrainingDiverged", "fit"),
 }
 

@@ -33,15 +33,16 @@ def evaluate_many(
     """Measure the fit of one after the other, as ``evaluate`` does, on the same fresh points."""
     unseen = generate_unseen(data, settings.test_samples) if data else None
     for weights in networks:
-        metrics = _errors("train", weights, dataset)
+        metrics = errors("train", weights, dataset)
         if data is not None and unseen is not None:
-            metrics |= _errors("test", weights, unseen)
+            metrics |= errors("test", weights, unseen)
             metrics["noise_floor"] = data.noise**2 / 12  # the variance of a uniform distribution
             metrics["excess_mse"] = metrics["test_mse"] - metrics["noise_floor"]
         yield metrics
 
 
-def _errors(prefix: str, weights: Weights, dataset: Dataset) -> dict[str, float]:
+def errors(prefix: str, weights: Weights, dataset: Dataset) -> dict[str, float]:
+    """Measure the fit to some points: ``prefix_mse``, ``_rmse``, ``_mae`` and ``_r2``."""
     # In parts: a prediction holds points by neurons numbers.
     prediction = torch.cat([weights.predict(part) for part in torch.split(dataset.x, 10_000)])
     error = (prediction - dataset.y).to(torch.float64)

@@ -119,5 +119,6 @@ class Weights:
 
     def dead(self, x: Tensor) -> Tensor:
         """Mark the neurons that no x activates: (..., hidden) bool. Only relu can be silent."""
-        silent = (self.hidden_inputs(x) <= 0).all(dim=-2)
+        # What a neuron gets rises or falls with x: it is greatest at an end.
+        silent = (self.hidden_inputs(torch.stack([x.min(), x.max()])) <= 0).all(dim=-2)
         return silent if self.activation == "relu" else torch.zeros_like(silent)

@@ -143,7 +143,7 @@ class Delivery:
                 name=record["name"],
                 digest=sha256(file)[:8],
             )
-        tags = [InputTag(MLFLOW_DATASET_CONTEXT, "training")]
+        tags = [InputTag(MLFLOW_DATASET_CONTEXT, record.get("context", "training"))]
         self._client.log_inputs(self._run_id, [DatasetInput(entry._to_mlflow_entity(), tags)])
 
     def _address(self, artifact: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import get_type_hints
+from typing import Literal, get_type_hints
 
 from mlflow.utils import name_utils
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
@@ -19,9 +19,10 @@ from fitreel.journal import Journal, writing
 from fitreel.network import Weights
 from fitreel.settings import Settings, TrainingSettings, parse
 from fitreel.sweep.trials import Outcome
-from fitreel.tracking.source import DIGESTS_TAG, SHA256_TAG, Source
+from fitreel.tracking.source import DIGESTS_TAG, DRAWN_TAG, SHA256_TAG, Source
 
 AUTOMATIC_NAME_TAG = "fitreel.name"
+EVALUATED_TAG = "fitreel.evaluated_sha256"  # of the points, if they changed after the training
 
 
 class Run:
@@ -186,12 +187,26 @@ class Run:
             self._artifacts["training/frames.safetensors"],
         )
 
-    def log_dataset(self, file: Path, name: str) -> None:
-        """Log a file of artifacts("data") as an input of the run, with its SHA-256."""
+    def log_dataset(
+        self, file: Path, name: str, context: Literal["training", "evaluation"] = "training"
+    ) -> None:
+        """Log a file of artifacts("data") as an input of the run, with its SHA-256.
+
+        Where a training's points take the place of others, it keeps the SHA-256 of those, too.
+        """
         self._journal.append(
-            "dataset", file=self._relative(file), path=f"data/{file.name}", name=name
+            "dataset",
+            file=self._relative(file),
+            path=f"data/{file.name}",
+            name=name,
+            context=context,
         )
-        self.set_tags({SHA256_TAG: sha256(file)})
+        if context == "evaluation":
+            self.set_tags({EVALUATED_TAG: sha256(file)})
+            return
+        digest = sha256(file)
+        drawn = self.tags.get(DRAWN_TAG, self.tags.get(SHA256_TAG, digest))
+        self.set_tags({SHA256_TAG: digest} | ({DRAWN_TAG: drawn} if drawn != digest else {}))
 
     def log_model(self, weights: Path) -> None:
         """Log a model made of a file of artifacts()."""

@@ -32,6 +32,7 @@ class Found:
     runs: tuple[ComparedRun, ...]
     experiments: Mapping[str, str]  # run id to experiment id
     left_out: tuple[LeftOut, ...]
+    changed: tuple[str, ...] = ()  # names of runs whose points changed after their training
 
 
 class Finder:
@@ -43,6 +44,7 @@ class Finder:
         self._runs = list[ComparedRun]()
         self._experiments = dict[str, str]()
         self._left_out = list[LeftOut]()
+        self._changed = list[str]()
 
     def read(self, runs: Sequence[str | MlflowRun]) -> None:
         """Read runs, those that lack something aside; ConnectionError if the store is away."""
@@ -53,6 +55,7 @@ class Finder:
                 if source and isinstance(outcome, ComparedRun):
                     self._runs.append(outcome)
                     self._experiments[source.run_id] = source.experiment_id
+                    self._changed += [source.name] if source.has_changed_points else []
                 elif isinstance(outcome, LeftOut):
                     self._left_out.append(outcome)
                 self._on_run(self.count)
@@ -92,7 +95,9 @@ class Finder:
             raise ValueError(
                 f"nothing to compare: {count} of the runs {which} can be used, two are needed{why}"
             )
-        return Found(tuple(self._runs), self._experiments, tuple(self._left_out))
+        return Found(
+            tuple(self._runs), self._experiments, tuple(self._left_out), tuple(self._changed)
+        )
 
 
 def compared(source: Source) -> ComparedRun:

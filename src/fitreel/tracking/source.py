@@ -35,7 +35,8 @@ from fitreel.tracking.connection import WrongAnswer, plain_errors, without_passw
 from fitreel.tracking.limits import request_limit, transfer
 
 DATASET = "data/dataset.csv"
-SHA256_TAG = "fitreel.dataset_sha256"
+SHA256_TAG = "fitreel.dataset_sha256"  # of the points that it logged, and was trained on
+DRAWN_TAG = "fitreel.drawn_sha256"  # of the points that its settings draw, if those are others
 DIGESTS_TAG = "fitreel.sha256"  # JSON: the path of an artifact to its SHA-256
 KIND_TAG = "fitreel.kind"  # what the run is, if it is no experiment
 TRIAL_TAG = "fitreel.trial"  # its number, if it is one of a sweep
@@ -43,7 +44,13 @@ FILMED_TAG = "fitreel.filmed"  # there if that trial was among the best, whose f
 LARGEST_FRAMES = 2**30  # bytes, where no param says how many frames there are
 # `mlflow run` logs these as params, too: they say which run, not how it was made.
 PASSED_THROUGH = {"run", "name", "experiment", "tracking_uri", "patience"}
+POINTS = {each.name for each in fields(DataSettings)}
 Kind = TypeVar("Kind", bound=Settings)
+
+
+def has_edited_points(tags: Mapping[str, str]) -> bool:
+    """Tell by a run's tags whether the points that it logged are others than its settings draw."""
+    return tags.get(DRAWN_TAG, tags.get(SHA256_TAG)) != tags.get(SHA256_TAG)
 
 
 class Source:
@@ -142,12 +149,34 @@ class Source:
 
     def dataset(self) -> Dataset:
         """Read the points."""
+        return self._stored_points[0]
+
+    @cached_property
+    def _stored_points(self) -> tuple[Dataset, str]:
+        """Read the points as they are stored now, and the SHA-256 of their file."""
         with self.points() as path:
-            return load_dataset(path)
+            return load_dataset(path), sha256(path)
+
+    @property
+    def has_changed_points(self) -> bool:
+        """Tell whether the points are stored otherwise than they were logged."""
+        logged = self.tags.get(SHA256_TAG)
+        return logged is not None and self._stored_points[1] != logged
+
+    @property
+    def has_edited_points(self) -> bool:
+        """Tell whether the points that it logged last are others than its settings draw."""
+        return has_edited_points(self.tags)
 
     def data_settings(self) -> DataSettings | None:
-        """Say how the points were drawn; None where the run does not tell."""
-        return self._settings(DataSettings, self.params)
+        """Say how the stored points were drawn; None where the run does not tell.
+
+        Of points that somebody edited nobody knows the curve, and the settings do not hold.
+        """
+        settings = self._settings(DataSettings, self.params)
+        if settings and (self.has_edited_points or self.has_changed_points):
+            return None
+        return settings
 
     def training_settings(self) -> TrainingSettings | None:
         """Say how the network was trained; None where the run does not tell."""
@@ -156,7 +185,8 @@ class Source:
     def all_settings(self) -> dict[str, str]:
         """Give all params as they are in force, numbers written alike."""
         told = in_force(self.params, self.tags)
-        return {name: normalised(name, told[name]) for name in told.keys() - PASSED_THROUGH}
+        left_out = PASSED_THROUGH | (POINTS if self.has_edited_points else set())
+        return {name: normalised(name, told[name]) for name in told.keys() - left_out}
 
     def _settings(self, kind: type[Kind], told: Mapping[str, str]) -> Kind | None:
         if not {each.name for each in fields(kind)} <= told.keys():  # type: ignore[arg-type]

@@ -1,0 +1,157 @@
+"""Points that were edited: the settings that drew them do not hold, and nothing says they do."""
+
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from fitreel.dataset import load_dataset, sha256
+from tests.forked import ALL, Done, Forks, forks
+
+WORSE = "".join(f"{x / 10},{3 - x / 5},me\n" for x in range(-10, 11))
+EDITED = f"x,y,who\n{WORSE}"  # a falling line, with a column of its own
+
+
+class Work:
+    """A store with a run in it, and its file of points."""
+
+    def __init__(self, directory: Path, forker: Forks) -> None:
+        self.directory = directory
+        self._forker = forker
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """Open the store that the first command made."""
+        return MlflowClient(f"sqlite:///{self.directory}/mlflow.db")
+
+    def run(self, *arguments: str, **changes: str) -> Done:
+        done = self._forker.run(list(arguments), self.directory, **changes)
+        assert done.code == 0, done.stderr
+        return done
+
+    def made(self, *arguments: str, **changes: str) -> str:
+        return self.run(*arguments, **changes).stdout.strip()
+
+    def found(self, run: str) -> Run:
+        return self.client.get_run(run)
+
+    def points(self, run: str) -> Path:
+        return self.directory / f"mlruns/0/{run}/artifacts/data/dataset.csv"
+
+    def inputs(self, run: str) -> dict[str, str]:
+        """Give the contexts of a run's datasets by the beginning of their SHA-256."""
+        inputs = self.found(run).inputs
+        entries = inputs.dataset_inputs if inputs else []
+        return {entry.dataset.digest: entry.tags[0].value for entry in entries}
+
+    def note(self, run: str) -> str:
+        return self.found(run).data.tags["mlflow.note.content"]
+
+
+@pytest.fixture(scope="module")
+def forker() -> Iterator[Forks]:
+    with forks(*ALL) as server:
+        yield server
+
+
+@pytest.fixture
+def work(forker: Forks, tmp_path: Path) -> Work:
+    return Work(tmp_path, forker)
+
+
+def warnings(done: Done) -> list[str]:
+    return [line for line in done.stderr.splitlines() if line.startswith("fitreel: ")]
+
+
+def test_edited_before_the_training_nothing_is_said_of_the_curve(work: Work) -> None:
+    run = work.made("generate")
+    drawn = sha256(work.points(run))
+    work.points(run).write_text(EDITED)
+    (line,) = warnings(work.run("train", "--run", run))
+    assert line.startswith(f"fitreel: the points of run {run} changed since they were drawn: ")
+    edited = sha256(work.points(run))
+    assert work.points(run).read_text() == EDITED  # whoever wrote them keeps them, to the byte
+    assert work.inputs(run) == {drawn[:8]: "training", edited[:8]: "training"}
+    (line,) = warnings(work.run("evaluate", "--run", run))
+    assert line == (
+        f"fitreel: the points of run {run} were edited before its training: "
+        "there are no fresh points to test on and no noise floor"
+    )
+    assert warnings(work.run("animate", "--run", run)) == []
+    found = work.found(run).data
+    assert found.tags["fitreel.dataset_sha256"] == edited
+    assert found.metrics.keys() == {"loss", "train_mse", "train_rmse", "train_mae", "train_r2"}
+    assert found.metrics["train_r2"] > 0.9
+    player = work.points(run).parents[1] / "player.html"
+    assert '"noise_floor":null' in player.read_text()
+
+
+def test_the_note_does_not_claim_to_draw_edited_points(work: Work) -> None:
+    run = work.made("generate", "--noise", "0.1")
+    work.points(run).write_text(EDITED)
+    work.run("train", "--run", run, "--lr", "0.05", "--epochs", "200")
+    note = work.note(run)
+    assert not re.search(r"fitreel run|noise|function|quadratic", note)
+    assert f"    mlflow run . -e train -P run={run} -P lr=0.05 -P epochs=200" in note
+    # What the note names instead does what it says.
+    assert f"    fitreel reproduce {run}\n" in note
+    assert work.run("reproduce", run).stderr == "identical: 200 losses, bit for bit\n"
+
+
+def test_a_new_run_on_edited_points_claims_no_curve_either(work: Work) -> None:
+    source = work.made("generate")
+    work.points(source).write_text(EDITED)
+    active = work.client.create_run("0").info.run_id
+    work.run("train", "--run", source, "--epochs", "50", MLFLOW_RUN_ID=active)
+    assert work.found(active).data.params.keys().isdisjoint({"samples", "function", "noise"})
+    assert (
+        load_dataset(work.points(active)).y.tolist() == load_dataset(work.points(source)).y.tolist()
+    )
+    assert "fitreel run" not in work.note(active)
+    work.run("evaluate", "--run", active)
+    assert "test_mse" not in work.found(active).data.metrics
+
+
+def test_edited_after_the_training_they_are_neither_its_own_nor_fresh(work: Work) -> None:
+    run = work.made("run", "--epochs", "300")
+    before = work.found(run).data
+    trained = sha256(work.points(run))
+    work.points(run).write_text(EDITED)
+    for _ in range(2):  # and a second evaluation knows it as well
+        (line,) = warnings(work.run("evaluate", "--run", run, "--test-samples", "50"))
+        assert line == (
+            f"fitreel: the points of run {run} changed after its training: errors on them are "
+            "logged as points_mse and so on, there are no fresh points to test on and no noise "
+            "floor"
+        )
+    (line,) = warnings(work.run("animate", "--run", run))
+    assert line.endswith("changed after its training: the film shows them as they are now")
+    after = work.found(run).data
+    new = {f"points_{name}" for name in ("mse", "rmse", "mae", "r2")}
+    assert after.metrics.keys() == before.metrics.keys() | new
+    assert {name: after.metrics[name] for name in before.metrics} == before.metrics
+    assert after.metrics["points_r2"] < 0
+    edited = sha256(work.points(run))
+    assert after.tags["fitreel.dataset_sha256"] == trained
+    assert after.tags["fitreel.evaluated_sha256"] == edited
+    assert work.inputs(run) == {trained[:8]: "training", edited[:8]: "evaluation"}
+    assert "|r2&emsp;|" in work.note(run)
+    assert "|points&emsp;|" in work.note(run)
+    other = work.made("run", "--epochs", "300", "--seed", "1")
+    (line,) = warnings(work.run("compare", run, other))
+    assert line.startswith("fitreel: the points of relu20-sgd-lr0.1-e300 changed after its train")
+
+
+def test_restored_points_are_those_that_were_drawn(work: Work) -> None:
+    run = work.made("generate")
+    drawn = work.points(run).read_text()
+    work.points(run).write_text(EDITED)
+    work.points(run).write_text(drawn)
+    assert warnings(work.run("train", "--run", run, "--epochs", "50")) == []
+    assert warnings(work.run("evaluate", "--run", run)) == []
+    assert work.found(run).data.metrics.keys() >= {"test_mse", "noise_floor"}
+    assert "fitreel run --epochs 50" in work.note(run)

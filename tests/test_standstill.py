@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+import torch
+from mlflow.tracking import MlflowClient
+
+from fitreel.dataset import Dataset
+from fitreel.network import Network, Weights
+from fitreel.settings import TrainingSettings
+from fitreel.standstill import why_nothing_learned
+from fitreel.training import Fit, fit
+from tests.conftest import Command
+
+
+@pytest.fixture(scope="module")
+def raw() -> Dataset:
+    """A parabola in units of somebody's instrument, far too large for a rate of 0.1."""
+    x = torch.linspace(0, 1000, 100)
+    return Dataset(x, x**2 / 1000)
+
+
+def constant(value: float, **parts: torch.Tensor) -> Weights:
+    """Give a network of three neurons that says ``value`` unless ``parts`` make it say more."""
+    nothing = {name: torch.zeros(3) for name in ("input_weight", "bias", "output_weight")}
+    return Weights(**nothing | parts, output_bias=torch.tensor(value), activation="relu")
+
+
+def test_what_learned_the_curve_is_of_use(dataset: Dataset) -> None:
+    network, history = fit(dataset)
+    assert why_nothing_learned(network.weights(), dataset, history.losses) == ""
+
+
+def test_a_rate_too_large_for_the_units_kills_all_neurons(raw: Dataset) -> None:
+    network, history = fit(raw)
+    assert history.losses.max() > 1e9
+    assert why_nothing_learned(network.weights(), raw, history.losses).startswith(
+        "all 20 neurons are dead, "
+    )
+
+
+def test_dead_neurons_alone_are_a_reason(dataset: Dataset) -> None:
+    weights = constant(0.4, bias=torch.full((3,), -2.0), input_weight=torch.ones(3))
+    told = why_nothing_learned(weights, dataset, r2=0.1)
+    assert told == "all 3 neurons are dead; lower lr or scale the points down"
+    alive = constant(0.4, bias=torch.tensor([-2.0, -2.0, -0.9]), input_weight=torch.ones(3))
+    assert why_nothing_learned(alive, dataset, r2=0.1) == ""
+
+
+def test_a_fit_no_better_than_the_mean_is_a_reason(dataset: Dataset) -> None:
+    alive = torch.ones(3)
+    told = why_nothing_learned(constant(0.3, bias=alive), dataset)
+    assert told.startswith("the mean of y fits the points as well (r² -0.")
+    assert told.endswith("); change lr or train longer")
+    network = Network(TrainingSettings(activation="tanh"))
+    assert "mean" in why_nothing_learned(network.weights(), dataset)  # which was not trained
+
+
+def test_a_loss_far_above_its_start_is_a_reason(trained: Fit, dataset: Dataset) -> None:
+    weights = trained.network.weights()
+    told = why_nothing_learned(weights, dataset, [0.5, 2e20, 48160])
+    assert told.startswith("the loss went from 0.5 up to 4.816e+04; lower lr")
+    assert why_nothing_learned(weights, dataset, [0.5, 2e20, 4]) == ""
+    assert why_nothing_learned(weights, dataset, []) == ""
+
+
+def test_equal_points_have_no_r2_and_are_no_reason() -> None:
+    points = Dataset(torch.linspace(0, 1, 5), torch.ones(5))
+    assert why_nothing_learned(constant(1.0, bias=torch.ones(3)), points) == ""
+
+
+def test_the_run_says_so_in_a_line_a_tag_and_its_note(fitreel: Command, tmp_path: Path) -> None:
+    units = ("--function", "abs", "--x-min", "0", "--x-max", "1000", "--epochs", "1000")
+    done = fitreel("run", *units)
+    assert done.returncode == 0  # what came of it is logged like any other training
+    run_id = done.stdout.strip()
+    told = [line for line in done.stderr.splitlines() if line.startswith("fitreel: ")]
+    store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    tags = store.get_run(run_id).data.tags
+    reason = tags["fitreel.nothing_learned"]
+    assert reason.startswith("all 20 neurons are dead, the ")
+    assert told == [f"fitreel: the network learned nothing: {reason}"]  # once in a command
+    first = tags["mlflow.note.content"].splitlines()[0]
+    assert first == f"**The network learned nothing**: {reason}"
+    # Evaluated by a later command, also where no training left a tag.
+    store.delete_tag(run_id, "fitreel.nothing_learned")
+    assert (
+        "fitreel: the network learned nothing: all 20"
+        in fitreel("evaluate", "--run", run_id).stderr
+    )
+    assert "fitreel.nothing_learned" in store.get_run(run_id).data.tags
+
+
+def test_a_trial_that_learned_nothing_has_the_tag(fitreel: Command, tmp_path: Path) -> None:
+    few = ("--trials", "2", "--epochs", "5", "--seed", "0", "--space", "lr=log:1e-6:1e-5")
+    assert fitreel("sweep", *few).returncode == 0
+    runs = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["0"])
+    trials = [run.data.tags for run in runs if "fitreel.trial" in run.data.tags]
+    assert len(trials) == 2
+    assert all("the mean of y" in tags["fitreel.nothing_learned"] for tags in trials)
