@@ -30,16 +30,20 @@ def nothing() -> None:
 
 
 def start(
+    *arguments: str, directory: Path, said: Path | str = "", **environment: str
+) -> ForkServerProcess:
+    """Start `fitreel` in a directory; what it says is in out and err there, or in ``said``."""
+    return start_after(nothing, *arguments, directory=directory, said=said, **environment)
+
+
+def start_after(
+    before: Callable[[], None],
     *arguments: str,
     directory: Path,
     said: Path | str = "",
-    before: Callable[[], None] = nothing,
     **environment: str,
 ) -> ForkServerProcess:
-    """Start `fitreel` in a directory; what it says is in out and err there, or in ``said``.
-
-    ``before`` is called in its process: the moment that a test waits for can be set up there.
-    """
+    """Start it in a process where ``before`` sets up the moment that a test waits for."""
     where = (directory, Path(said or directory))
     process = CONTEXT.Process(target=_command, args=(arguments, *where, before, environment))
     process.start()

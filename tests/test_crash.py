@@ -166,11 +166,11 @@ def test_what_a_kill_leaves_is_gone_after_the_next_sync(
     spool, temporary = tmp_path / "spool", tmp_path / "temporary"
     temporary.mkdir()
     where = {SPOOL: str(spool), "TMPDIR": str(temporary)}
-    process = processes.start(
+    process = processes.start_after(
+        partial(die_at, owner, name),
         *command.format(run=run.info.run_id).split(),
         directory=directory,
         said=tmp_path,
-        before=partial(die_at, owner, name),
         **where,
     )
     process.join()

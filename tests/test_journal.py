@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import lock_descriptor
 
-from fitreel import lock as lock_module
 from fitreel.journal import Journal, Record, decode, encode, read, writing
 
 RECORDS: list[dict[str, Any]] = [
@@ -185,7 +185,6 @@ def test_one_that_is_removed_while_it_is_opened_is_never_opened_again(
     is_taken: bool,
     error: type[OSError],
 ) -> None:
-    really_lock = lock_module.lock_descriptor
     others = list[Journal]()
 
     def too_late(file: int, *, blocking: bool) -> bool:
@@ -194,9 +193,9 @@ def test_one_that_is_removed_while_it_is_opened_is_never_opened_again(
         if is_taken:
             tmp_path.mkdir()
             others.append(Journal(tmp_path, create=True))
-        return really_lock(file, blocking=blocking)
+        return lock_descriptor(file, blocking=blocking)
 
-    monkeypatch.setattr(lock_module, "lock_descriptor", too_late)
+    monkeypatch.setattr("fitreel.lock.lock_descriptor", too_late)
     with pytest.raises(error):
         Journal(tmp_path)
     assert tmp_path.exists() == is_taken

@@ -6,6 +6,8 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -71,7 +73,7 @@ def pause_after_listing() -> None:
     spool_module.entries = entries
 
 
-def compares(directory: Path, spool: Path) -> processes.ForkServerProcess:
+def compares(directory: Path, spool: Path) -> ForkServerProcess:
     """Start a comparison; its run is made when this returns."""
     where = {SPOOL: str(spool)}
     process = processes.start("compare", directory=directory, said=spool.parent, **where)
@@ -94,8 +96,8 @@ def test_sync_leaves_alone_what_ended_after_it_was_listed(
     said = tmp_path / "sync"
     said.mkdir()
     where = {SPOOL: str(spool), SIGNS: str(tmp_path)}
-    sync = processes.start(
-        "sync", directory=directory, said=said, before=pause_after_listing, **where
+    sync = processes.start_after(
+        pause_after_listing, "sync", directory=directory, said=said, **where
     )
     wait_until((tmp_path / "listed").exists, "nothing was listed")
     os.kill(comparison.pid, signal.SIGCONT)
@@ -127,8 +129,8 @@ def test_of_two_that_resume_a_run_one_does(directory: Path, spool: Path, tmp_pat
     for said in (first, second):
         said.mkdir()
     where = {SPOOL: str(spool), SIGNS: str(tmp_path)}
-    late = processes.start(
-        "resume", run_id, directory=directory, said=second, before=pause_after_listing, **where
+    late = processes.start_after(
+        pause_after_listing, "resume", run_id, directory=directory, said=second, **where
     )
     wait_until((tmp_path / "listed").exists, "nothing was listed")
     code, _, errors = processes.run("resume", run_id, directory=directory, said=first, **where)
@@ -162,7 +164,8 @@ def waiting(tracker: Tracker, spool: Path) -> Waiting:
 
 
 def run_id(journal: Journal) -> str:
-    return next(record["run_id"] for _, record in journal.records() if record["kind"] == "run")
+    found = [record["run_id"] for _, record in journal.records() if record["kind"] == "run"]
+    return str(found[0])
 
 
 def delivered(client: MlflowClient, journal: Journal) -> None:
@@ -194,7 +197,7 @@ def test_one_that_vanishes_is_no_concern_of_sync_or_doctor(
     for look, nothing in zip(looks, ([], (True, "nothing waits")), strict=True):
         journal = waiting()
         its_run = run_id(journal)
-        after_listing(monkeypatch, lambda journal=journal: delivered(tracker.client, journal))
+        after_listing(monkeypatch, partial(delivered, tracker.client, journal))
         assert look() == nothing
         assert tracker.client.get_run(its_run).info.status == "FINISHED"
         assert is_empty(spool)

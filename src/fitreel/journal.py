@@ -79,12 +79,11 @@ class Journal:
             raise
         self._end = -1  # not known yet
         self._reserve = directory / "reserve"
-        if not self._reserve.exists():
-            with suppress(OSError):
-                self._reserve.write_bytes(bytes(RESERVE))
 
     def append(self, kind: str, **fields: Any) -> None:
         """Add a record; ValueError if one that is there is damaged."""
+        if self._end < 0:
+            self._set_room_aside()
         with writing(self.directory / "journal"):
             self._append(encode({"kind": kind} | fields))
 
@@ -100,6 +99,11 @@ class Journal:
             os.ftruncate(self._file, self._end)
             raise
         self._end += len(line)
+
+    def _set_room_aside(self) -> None:
+        if not self._reserve.exists():
+            with suppress(OSError):
+                self._reserve.write_bytes(bytes(RESERVE))
 
     @property
     def is_cramped(self) -> bool:
