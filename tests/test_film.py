@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -7,11 +8,14 @@ from matplotlib.colors import to_rgb
 from PIL import Image, ImageSequence
 
 from fitreel.camera import SIZE, Camera, rgb
+from fitreel.comparison.grid import render_grid
+from fitreel.comparison.runs import ComparedRun, compare
 from fitreel.dataset import Dataset, generate
 from fitreel.figures import LINE_COLOUR
 from fitreel.film import render
 from fitreel.scenes import scenes
-from fitreel.settings import FilmSettings, TrainingSettings
+from fitreel.settings import FilmFormat, FilmSettings, TrainingSettings
+from fitreel.sweep.films import render_films
 from fitreel.training import Fit, fit
 
 
@@ -100,3 +104,59 @@ def test_every_frame_is_reported(tmp_path: Path, dataset: Dataset, trained: Fit)
 def test_the_film_may_have_any_name(tmp_path: Path, dataset: Dataset, trained: Fit) -> None:
     render(dataset, trained.history, tmp_path / "film", FilmSettings(max_frames=2))
     assert (tmp_path / "film").read_bytes().startswith(b"GIF89a")
+
+
+def starts(path: Path) -> bytes:
+    """Give the bytes by which a program knows what a film is."""
+    data = path.read_bytes()[:8]
+    return data[:6] if data.startswith(b"GIF") else data[4:]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "expected"),
+    [
+        ("x.mp4", FilmSettings(max_frames=2), b"ftyp"),
+        ("x.MP4", FilmSettings(max_frames=2, format="mp4"), b"ftyp"),
+        ("x.gif", FilmSettings(max_frames=2), b"GIF89a"),
+    ],
+)
+def test_the_suffix_decides(
+    tmp_path: Path,
+    dataset: Dataset,
+    trained: Fit,
+    name: str,
+    settings: FilmSettings,
+    expected: bytes,
+) -> None:
+    path = tmp_path / name
+    render(dataset, trained.history, str(path), settings)
+    assert starts(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "message"),
+    [
+        ("x.webm", "gif", "the name of a film ends in .gif or .mp4; got x.webm"),
+        ("film", "mp4", "the name of a film ends in .gif or .mp4; got film"),
+        ("x.gif", "mp4", "the name of a film ends in .mp4, as its format is mp4; got x.gif"),
+    ],
+)
+def test_a_name_that_contradicts_is_named(
+    tmp_path: Path, dataset: Dataset, trained: Fit, name: str, form: FilmFormat, message: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        render(dataset, trained.history, tmp_path / name, FilmSettings(format=form))
+    assert not list(tmp_path.iterdir())
+
+
+def test_films_of_many_are_gifs(tmp_path: Path, dataset: Dataset, trained: Fit) -> None:
+    runs = [
+        ComparedRun(f"{place}", f"{place}", {}, {}, dataset, trained.history) for place in range(2)
+    ]
+    path = str(tmp_path / "x.mp4")
+    with pytest.raises(ValueError, match=r"ends in \.gif; got x\.mp4"):
+        render_grid(compare(runs), path)
+    for films in (runs, runs[:1]):
+        with pytest.raises(ValueError, match=r"ends in \.gif; got x\.mp4"):
+            render_films(films, "loss", path)
+    assert not list(tmp_path.iterdir())

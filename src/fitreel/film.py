@@ -1,7 +1,8 @@
 """The film: how the fit came about, frame by frame, as rst.gif or rst.mp4."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
 import imageio.v2 as imageio
 import numpy as np
@@ -13,7 +14,8 @@ from fitreel.dataset import Dataset
 from fitreel.history import History
 from fitreel.palette import Indices, Palette
 from fitreel.scenes import scenes
-from fitreel.settings import FilmSettings
+from fitreel.settings import FilmFormat, FilmSettings
+from fitreel.text import shown
 
 HOLD = 1.5  # seconds that the last frame stays
 
@@ -25,10 +27,33 @@ def render(
     settings: FilmSettings = FilmSettings(),
     on_frame: Callable[[int], None] | None = None,
 ) -> None:
-    """Write the film of a training to ``path``; ``on_frame(done)`` is called after each frame."""
+    """Write the film of a training to ``path``; ``on_frame(done)`` is called after each frame.
+
+    The suffix of ``path`` decides whether it is a gif or an mp4; without one it is a gif.
+    ValueError where it is another suffix, or the settings ask for another format.
+    """
+    write = write_gif if film_format(path, settings.format) == "gif" else _write_mp4
     film = scenes(dataset, history, settings.max_frames)
-    write = write_gif if settings.format == "gif" else _write_mp4
     write(Camera(film), len(film.epochs), Path(path), settings.fps, on_frame)
+
+
+def film_format(
+    path: Path | str,
+    wanted: FilmFormat = FilmSettings.format,
+    possible: Sequence[FilmFormat] = get_args(FilmFormat),
+) -> FilmFormat:
+    """Say in which format to write a film; ValueError names a suffix that is none of them."""
+    suffix = Path(path).suffix.lower().removeprefix(".")
+    if not suffix and wanted == FilmSettings.format:
+        return wanted
+    for each in possible:
+        # Settings that say nothing of the format have the default, which any suffix overrules.
+        if suffix == each and wanted in (each, FilmSettings.format):
+            return each
+    endings = " or ".join(f".{each}" for each in possible)
+    if suffix in possible:
+        endings = f".{wanted}, as its format is {wanted}"
+    raise ValueError(f"the name of a film ends in {endings}; got {shown(Path(path).name)}")
 
 
 def write_gif(

@@ -14,7 +14,7 @@ from fitreel.comparison.runs import Comparison
 from fitreel.comparison.timeline import Timeline, timeline
 from fitreel.dataset import Dataset
 from fitreel.figures import INK, LINE_COLOUR
-from fitreel.film import write_gif
+from fitreel.film import film_format, write_gif
 from fitreel.scenes import Scenes, chosen_scenes
 
 MOST_WIDE = 1600  # pixels, the whole picture
@@ -125,7 +125,11 @@ def render_grid(
     fps: int = 20,
     on_frame: Callable[[int], None] | None = None,
 ) -> None:
-    """Write the films of all runs, in step, to ``path``; ``on_frame(done)`` after each frame."""
+    """Write the films of all runs, in step, to ``path``; ``on_frame(done)`` after each frame.
+
+    It is a gif: ValueError where ``path`` has another suffix.
+    """
+    film_format(path, possible=("gif",))
     runs, steps = comparison.runs, _steps(comparison)
     films = [
         chosen_scenes(run.dataset, run.history, frames)

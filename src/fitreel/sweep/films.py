@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fitreel.comparison.grid import render_grid
 from fitreel.comparison.runs import ComparedRun, compare
-from fitreel.film import render
+from fitreel.film import film_format, render
 from fitreel.settings import FilmSettings
 from fitreel.sweep.results import Results
 from fitreel.sweep.search import Search
@@ -27,9 +27,13 @@ def film_trial(search: Search, results: Results, number: int) -> ComparedRun | N
     return ComparedRun(trial.name, results.title(number), texts, metrics, search.dataset, history)
 
 
-def render_films(films: list[ComparedRun], metric: str, path: Path) -> None:
-    """Write the films side by side and in step, one alone as large as ``rst.gif``."""
+def render_films(films: list[ComparedRun], metric: str, path: Path | str) -> None:
+    """Write the films side by side and in step, one alone as large as ``rst.gif``.
+
+    It is a gif: ValueError where ``path`` has another suffix.
+    """
+    film_format(path, possible=("gif",))
     if len(films) == 1:
-        render(films[0].dataset, films[0].history, path, FilmSettings())
+        render(films[0].dataset, films[0].history, path)
     else:
         render_grid(compare(films, metric), path)
