@@ -2,10 +2,11 @@
 
 import gc
 import logging
-import os
 import signal
 import sys
 import warnings
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Never
 
@@ -20,6 +21,7 @@ from pipeline.doctor import doctor
 from pipeline.evaluate import evaluate
 from pipeline.generate import generate
 from pipeline.options import with_options
+from pipeline.output import keep_outputs
 from pipeline.reap import reap
 from pipeline.reproduce import reproduce
 from pipeline.resume import resume
@@ -57,10 +59,23 @@ def root(
         print(fitreel.__version__)
     elif context.invoked_subcommand is None:
         raise typer.TyperException("no command given; see fitreel --help")
+    check_directory()
+
+
+def check_directory() -> None:
+    """Raise FileNotFoundError where the current directory was deleted: torch would crash."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        name = "the current directory"
+        with suppress(OSError):  # no Linux
+            name = str(Path("/proc/self/cwd").readlink()).removesuffix(" (deleted)")
+        raise FileNotFoundError(f"{name} was deleted; go to another directory") from None
 
 
 def main() -> Never:
     """Run the command line: exit 0, 1 if a training diverged or differs, 2 on a bad input."""
+    keep_outputs()
     # MLflow stops its projects with SIGTERM, a terminal that is closed with SIGHUP, which nohup
     # has ignored; unwinding closes the run.
     for number in SIGNALS:
@@ -78,10 +93,10 @@ def main() -> Never:
         sys.exit(130)
     except ArithmeticError as error:
         _fail(str(error), 1)
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        _fail(str(error), UNDELIVERED if isinstance(error, fitreel.Unavailable) else 2)
-    except fitreel.Undelivered as error:
+    except (fitreel.Undelivered, fitreel.Unavailable) as error:
         _fail(str(error), UNDELIVERED)
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        _fail(_reason(error), 2)
     else:
         sys.exit(code)
     finally:
@@ -97,11 +112,16 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGALRM, lambda _, later: _interrupt(number, later))
         signal.setitimer(signal.ITIMER_REAL, 0.001)
         return
-    if number == HANGUP != signal.SIGTERM:  # there is no terminal any more to write to
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for output in (sys.stdout, sys.stderr):
-            os.dup2(nowhere, output.fileno())
     sys.exit(128 + number)
+
+
+def _reason(error: Exception) -> str:
+    """Say why; where the directory was deleted meanwhile, whoever needed it named another file."""
+    try:
+        check_directory()
+    except FileNotFoundError as deleted:
+        return str(error) if str(error) == str(deleted) else f"{deleted} ({error})"
+    return str(error)
 
 
 def _fail(message: str, code: int) -> Never:
