@@ -18,7 +18,7 @@ from tenacity import (
 
 from fitreel.journal import Journal
 from fitreel.spool import Undelivered
-from fitreel.tracking.connection import is_passing, is_refusal, plain, without_password
+from fitreel.tracking.connection import is_passing, is_refusal, plain
 from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.process import BEAT, heartbeat
 
@@ -33,7 +33,7 @@ class Courier(threading.Thread):
     def __init__(self, client: MlflowClient, journal: Journal, run_id: str) -> None:
         super().__init__(name="courier", daemon=True)
         self._client = client
-        self._uri = without_password(client.tracking_uri)
+        self._uri = client.tracking_uri
         self._run_id = run_id
         self._journal = journal
         self._delivery = Delivery(client, journal, run_id)

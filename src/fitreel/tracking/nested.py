@@ -18,7 +18,8 @@ from fitreel.dataset import sha256
 from fitreel.history import save_weights
 from fitreel.journal import Record
 from fitreel.sweep.trials import Outcome, curve_steps
-from fitreel.tracking.bulk import ARTIFACTS, Database, FinishedRun, is_database, run_id
+from fitreel.tracking.bulk import ARTIFACTS, Database, FinishedRun, run_id
+from fitreel.tracking.database import is_database
 from fitreel.tracking.source import DIGESTS_TAG, FILMED_TAG, TRIAL_TAG
 from fitreel.version import __version__
 
@@ -52,7 +53,7 @@ class NestedRuns:
         if not is_database(uri):
             return None
         experiment = self._client.get_experiment(self._parent.info.experiment_id)
-        return Database(uri, experiment.experiment_id, experiment.artifact_location)
+        return Database(uri, self._parent.info, experiment.artifact_location)
 
     @cached_property
     def at_once(self) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from fitreel import spool
 from fitreel.journal import Journal, Record
 from fitreel.text import shown
-from fitreel.tracking.connection import plain, without_password
+from fitreel.tracking.connection import plain
 from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.source import KIND_TAG
 from fitreel.tracking.tracker import JOURNAL_TAG, Tracker
@@ -39,7 +39,8 @@ def interrupted(run_id: str, tracking_uri: str | None = None) -> Iterator[Interr
     found = [entry for entry in spool.entries() if entry.uri and entry.run_id in (run_id, None)]
     mine = [entry for entry in found if entry.run_id == run_id and not entry.is_over]
     if not mine:
-        run = Tracker(tracking_uri or (found[0].uri if found else None)).source(run_id)
+        uri = tracking_uri or (found[0].uri if found else None)
+        run = Tracker(uri, may_create=False).source(run_id)
         mine = [entry for entry in found if entry.directory.name == run.tags.get(JOURNAL_TAG)]
         if run.status == "FINISHED":
             return
@@ -109,7 +110,7 @@ def sync(run_id: str | None = None, tracking_uri: str | None = None) -> Iterator
 
 def _tracker(uri: str) -> Tracker | Exception:
     try:
-        return Tracker(uri)
+        return Tracker(uri, may_create=False)
     except (OSError, ValueError) as error:
         return error
 
@@ -133,7 +134,7 @@ def _deliver(entry: spool.Entry, tracker: Tracker | Exception) -> Delivered:
                 pass
     except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
         journal.close()
-        return Delivered(entry, entry.run_id, plain(error, without_password(tracker.uri)))
+        return Delivered(entry, entry.run_id, plain(error, tracker.client.tracking_uri))
     except BaseException:
         journal.close()
         raise

@@ -32,7 +32,8 @@ from fitreel.history import (
 )
 from fitreel.network import Weights
 from fitreel.settings import DataSettings, Settings, TrainingSettings, in_force, normalised
-from fitreel.tracking.connection import plain_errors, without_password
+from fitreel.tracking.connection import plain_errors
+from fitreel.urls import scrubbed
 
 DATASET = "data/dataset.csv"
 SHA256_TAG = "fitreel.dataset_sha256"
@@ -70,7 +71,8 @@ class Source:
         try:
             return get_artifact_repository(self._artifact_uri, self._client.tracking_uri)
         except MlflowException as error:
-            raise ValueError(f"artifacts of run {self.run_id}: {error.message}") from error
+            what = scrubbed(str(error.message), self._artifact_uri)
+            raise ValueError(f"artifacts of run {self.run_id}: {what}") from error
 
     @contextmanager
     def artifact(self, path: str, stage: str, most: int) -> Iterator[Path]:
@@ -95,7 +97,7 @@ class Source:
 
     def _fetch(self, path: str, stage: str, most: int, directory: str) -> Path:
         folder = str(Path(path).parent)
-        with plain_errors(without_password(self._client.tracking_uri)), self._packages():
+        with plain_errors(self._client.tracking_uri), self._packages():
             listing = self._artifacts.list_artifacts(None if folder == "." else folder)
             sizes = {entry.path: entry.file_size or 0 for entry in listing}
             if path not in sizes and self.is_trial:
@@ -130,7 +132,7 @@ class Source:
     def points(self) -> AbstractContextManager[Path]:
         """Lend the file of the points; those of a trial are its parent's."""
         if self.is_trial and (parent := self.tags.get(MLFLOW_PARENT_RUN_ID)):
-            with plain_errors(without_password(self._client.tracking_uri)):
+            with plain_errors(self._client.tracking_uri):
                 return Source(self._client, parent).artifact(DATASET, "generate", LARGEST_DATASET)
         return self.artifact(DATASET, "generate", LARGEST_DATASET)
 
@@ -168,7 +170,7 @@ class Source:
 
     def losses(self) -> list[float]:
         """Read the values of the metric ``loss``, a step each."""
-        with plain_errors(without_password(self._client.tracking_uri)):
+        with plain_errors(self._client.tracking_uri):
             points = self._client.get_metric_history(self.run_id, "loss")
         return list(dict(sorted((point.step, point.value) for point in points)).values())
 

@@ -24,19 +24,13 @@ from fitreel.journal import Journal, Record
 from fitreel.settings import PATIENCE
 from fitreel.spool import Undelivered, new_journal
 from fitreel.text import check_run_id, shown
-from fitreel.tracking.connection import (
-    absolute,
-    be_brief,
-    check_database,
-    impatient,
-    is_refusal,
-    plain_errors,
-    without_password,
-)
+from fitreel.tracking.connection import be_brief, impatient, is_refusal, plain_errors
 from fitreel.tracking.courier import Courier
+from fitreel.tracking.database import absolute, check_store
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.run import Run
 from fitreel.tracking.source import Source
+from fitreel.urls import masked
 from fitreel.version import __version__
 
 JOURNAL_TAG = "fitreel.journal"
@@ -46,11 +40,18 @@ HASTE = 5.0  # seconds: all that an interrupted run may take to be closed
 class Tracker:
     """A tracking store that answered, and what to log to it by default."""
 
-    def __init__(self, tracking_uri: str | None = None, experiment: str | None = None) -> None:
+    def __init__(
+        self,
+        tracking_uri: str | None = None,
+        experiment: str | None = None,
+        *,
+        may_create: bool = True,
+    ) -> None:
         """Connect; None means MLflow's own environment variables and defaults.
 
-        Raises ConnectionError within 10 seconds where the store cannot be reached,
-        PermissionError where it cannot be written, ValueError where it is none.
+        A database that is missing is made, if it ``may_create`` one. Raises ConnectionError within
+        10 seconds where the store cannot be reached, FileNotFoundError where there is none,
+        PermissionError where it cannot be written, ValueError where it is no store.
         """
         # What goes wrong is told in one line, by whoever catches it; these log a page.
         for noisy in ("mlflow", "sqlalchemy"):
@@ -60,9 +61,10 @@ class Tracker:
         os.environ.setdefault(MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.name, "false")
         if tracking_uri:
             mlflow.set_tracking_uri(tracking_uri)
-        self.uri = without_password(mlflow.get_tracking_uri())
-        with plain_errors(self.uri):
-            check_database(mlflow.get_tracking_uri())
+        its_uri = mlflow.get_tracking_uri()
+        self.uri = masked(its_uri)  # to be shown
+        with plain_errors(its_uri):
+            check_store(its_uri, may_create)
             with impatient():
                 self.client = MlflowClient()
                 self.client.search_experiments(max_results=1)
@@ -85,7 +87,7 @@ class Tracker:
 
         ValueError if there is none.
         """
-        with plain_errors(self.uri):
+        with plain_errors(self.client.tracking_uri):
             if name is None:
                 return self.default_experiment_id()
             found = self.client.get_experiment_by_name(name)
@@ -99,7 +101,7 @@ class Tracker:
         if not run_id:
             raise ValueError("there is no run to read from; name one with --run")
         check_run_id(run_id)
-        with plain_errors(self.uri):
+        with plain_errors(self.client.tracking_uri):
             try:
                 return Source(self.client, run_id)
             except MlflowException as error:
@@ -138,7 +140,7 @@ class Tracker:
         with held() as release:
             journal = new_journal()
             try:
-                with plain_errors(self.uri):
+                with plain_errors(self.client.tracking_uri):
                     journal.append("plan", uri=absolute(mlflow.get_tracking_uri()), plan=plan)
                     run = self._open(journal, source, name, experiment_id)
             except BaseException:
@@ -206,7 +208,7 @@ class Tracker:
         """Open a run again that its journal is about, as ``run`` does."""
         with held() as release:
             try:
-                with plain_errors(self.uri):
+                with plain_errors(self.client.tracking_uri):
                     run = self._enter(journal, self._tags(journal), self.source(run_id))
             except BaseException:
                 journal.close()
