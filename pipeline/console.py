@@ -186,6 +186,7 @@ def show_checkup(rows: Iterable[tuple[str, str, str]]) -> None:
 
 def _way_to_ui(run: "Run", uri: str) -> str:
     if uri.startswith(("http://", "https://")):
-        page = f"{uri.rstrip('/')}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+        host = uri.replace("***@", "").rstrip("/")  # a browser asks who it is
+        page = f"{host}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
         return f"{page}?workflowType=machine_learning"  # not the UI for chats, its default
     return f"mlflow ui --backend-store-uri {uri}"

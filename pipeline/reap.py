@@ -22,7 +22,7 @@ def reap(
     """
     if not older_than >= 0:
         raise ValueError(f"older_than must be 0 or more minutes; got {older_than}")
-    tracker = fitreel.Tracker(tracking_uri, on_wait=console.warn)
+    tracker = fitreel.Tracker(tracking_uri, may_create=False, on_wait=console.warn)
     dead = 0
     for verdict in fitreel.examine(tracker, older_than * 60):
         outcome = "left"

@@ -41,7 +41,7 @@ def reproduce(
 
     Example: fitreel reproduce RUN
     """
-    source = fitreel.Tracker(tracking_uri or None).source(run)
+    source = fitreel.Tracker(tracking_uri or None, may_create=False).source(run)
     settings = trained_with(source)
     then = source.tags.get("fitreel.diverged_epoch", NEVER)
     records = recorded_losses(source)

@@ -74,10 +74,14 @@ class Session:
 
     @cached_property
     def tracker(self) -> "Tracker":
-        """Reach the tracking store that the options name."""
+        """Reach the tracking store that the options name; one to read from must be there."""
+        return self._reach(may_create=False)
+
+    def _reach(self, *, may_create: bool) -> "Tracker":
         return fitreel.Tracker(
             self.target.tracking_uri or None,
             self.target.experiment or None,
+            may_create=may_create,
             patience=self.target.patience,
             on_wait=console.warn,
         )
@@ -91,8 +95,9 @@ class Session:
         return source
 
     def source_or_none(self) -> "Source | None":
-        """Open the run to read from if one is named or active."""
+        """Open the run to read from if one is named or active; else a new store will do."""
         if self.is_new:
+            self.tracker = self._reach(may_create=not self.target.run)
             return self.tracker.source_or_none(self.target.run)
         return self.source() if self._plan and self._plan["source"] else None
 

@@ -185,8 +185,9 @@ def test_a_transaction_counts_points_not_trials(
 
 
 def test_a_curve_that_breaks_off_leaves_nothing(tracker: Tracker) -> None:
+    above = tracker.client.get_run(parent(tracker.client)).info
     experiment = tracker.client.get_experiment("0")
-    database = Database(tracker.client.tracking_uri, "0", experiment.artifact_location)
+    database = Database(tracker.client.tracking_uri, above, experiment.artifact_location)
 
     def broken() -> Iterator[Metric]:
         yield from (Metric("loss", 0.5, epoch, epoch) for epoch in range(2 * ROWS))

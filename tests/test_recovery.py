@@ -11,7 +11,6 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
-from mlflow.tracking import MlflowClient
 
 import fitreel
 from fitreel import spool as spool_module
@@ -19,6 +18,7 @@ from fitreel.checkup import check_waiting
 from fitreel.journal import Journal
 from fitreel.spool import Entry
 from fitreel.tracking import Tracker
+from fitreel.tracking.client import Client
 from fitreel.tracking.delivery import Delivery
 from tests import processes
 from tests.faults import SPOOL, client, journals, records, runs, wait_until
@@ -168,7 +168,7 @@ def run_id(journal: Journal) -> str:
     return str(found[0])
 
 
-def delivered(client: MlflowClient, journal: Journal) -> None:
+def delivered(client: Client, journal: Journal) -> None:
     """End as a living process does: deliver the last of it, and remove the journal."""
     journal.append("status", status="FINISHED", time=time.time_ns() // 1_000_000)
     delivery = Delivery(client, journal, run_id(journal))

@@ -13,7 +13,6 @@ from fitreel.history import save_weights
 from fitreel.network import Network
 from fitreel.settings import ActivationName, DataSettings, FilmSettings, TrainingSettings
 from fitreel.tracking import Run, Tracker
-from fitreel.tracking.connection import check_database, without_password
 from fitreel.training import Fit, Training, fit
 
 
@@ -208,14 +207,3 @@ def test_a_database_file_that_is_none_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConnectionError, match=r"cannot be opened .*not a database"):
         Tracker(f"sqlite:///{tmp_path}/mlflow.db")
     mlflow.set_tracking_uri(before)
-
-
-def test_a_database_without_its_driver_is_told() -> None:
-    uri = "mssql+pymssql://me:secret@127.0.0.1/runs"
-    with pytest.raises(ConnectionError, match=r"me:\*\*\*@.* needs a package: .*pymssql"):
-        check_database(uri)
-
-
-def test_passwords_are_not_shown() -> None:
-    assert without_password("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
-    assert without_password("sqlite:///mlflow.db") == "sqlite:///mlflow.db"

@@ -3,6 +3,8 @@
 import re
 from urllib.parse import urlsplit
 
+from fitreel.urls import masked
+
 LONGEST_NAME = 250  # what MLflow's databases keep of a run's name
 LONGEST_URI = 500  # SQLite opens no longer path
 LONGEST_PATH = 1000
@@ -40,14 +42,21 @@ def check_name(text: str) -> str:
 
 def check_uri(text: str) -> str:
     """Give a tracking URI back; ValueError if it is none. Whether a store answers is not asked."""
-    parts = urlsplit(_check(text, LONGEST_URI))
-    if parts.scheme in ("http", "https") and not (parts.hostname and parts.port != 0):
-        raise ValueError(f"'{shown(text)}' names no host")
+    seen = f"'{shown(masked(_check(text, LONGEST_URI)))}'"
+    try:
+        parts = urlsplit(text)
+        lacks_host = parts.scheme in ("http", "https") and not (parts.hostname and parts.port != 0)
+    except ValueError:  # which quotes what may be half a password
+        raise ValueError(
+            f"{seen} is no URL: a port is at most 65535, and in a password / is %2F, [ is %5B"
+        ) from None
+    if lacks_host:
+        raise ValueError(f"{seen} names no host")
     if parts.scheme.startswith("sqlite"):
         if parts.path in ("", "/", "/:memory:"):
-            raise ValueError(f"'{shown(text)}' names no file; its runs would be lost")
+            raise ValueError(f"{seen} names no file; its runs would be lost")
         if parts.query:
-            raise ValueError(f"'{shown(text)}' has options behind a ?, which are not possible here")
+            raise ValueError(f"{seen} has options behind a ?, which are not possible here")
     return text
 
 

@@ -16,9 +16,11 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
-from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+
+from fitreel.databases import read_url, remedy
+from fitreel.urls import masked, scrubbed
 
 
 class Archive:
@@ -29,15 +31,16 @@ class Archive:
 
         Raises ConnectionError, as all here does, where the database does not do what it should.
         """
-        with _plain_errors():
-            place = make_url(url)
+        self._url = url
+        with self._plain_errors():
+            place = read_url(url)
             if place.drivername.startswith("sqlite"):
                 place = place.set(database=str(directory / (place.database or "")))
             self._storage = RDBStorage(place.render_as_string(hide_password=False))
 
     def begin(self, name: str, direction: StudyDirection) -> None:
         """Begin a study of this name, or go on with it."""
-        with _plain_errors():
+        with self._plain_errors():
             self._study = optuna.create_study(
                 storage=self._storage, study_name=name, direction=direction, load_if_exists=True
             )
@@ -49,13 +52,27 @@ class Archive:
         In one transaction, as rows: ``add_trial`` asks a dozen questions a trial, which took half
         of all the time of a sweep. A test holds what is written equal to what it writes.
         """
-        with _plain_errors(), Session(self._storage.engine) as session, session.begin():
+        with self._plain_errors(), Session(self._storage.engine) as session, session.begin():
             rows = {trial.number: self._row(trial) for trial in trials[self._count :]}
             session.add_all(rows.values())
             session.flush()  # now they have ids
             for trial in trials[self._count :]:
                 session.add_all(_details(trial, rows[trial.number].trial_id))
         self._count = max(self._count, len(trials))
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, ImportError, StorageInternalError, ValueError) as error:
+            cause = error.__cause__ or error
+            what = str(cause)
+            if isinstance(cause, ModuleNotFoundError):
+                what = f"{masked(self._url)} {remedy(cause)}"
+            reason = scrubbed(what.partition("\n")[0], self._url)
+            raise ConnectionError(
+                f"the study cannot be kept: {reason}; name another place with --storage"
+            ) from error
 
     def _row(self, trial: FrozenTrial) -> models.TrialModel:
         return models.TrialModel(
@@ -88,15 +105,3 @@ def _details(trial: FrozenTrial, trial_id: Any) -> Iterator[models.BaseModel]:
             intermediate_value=kept,
             intermediate_value_type=sort,
         )
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    try:
-        yield
-    except (SQLAlchemyError, ImportError, StorageInternalError) as error:
-        cause = error.__cause__ or error
-        what = str(cause).partition("\n")[0]
-        raise ConnectionError(
-            f"the study cannot be kept: {what}; name another place with --storage"
-        ) from error

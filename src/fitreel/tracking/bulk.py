@@ -9,18 +9,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy
-from mlflow.entities import Metric
+from mlflow.entities import LifecycleStage, Metric, RunInfo
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.tracking.dbmodels import models
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_USER
 from mlflow.utils.uri import append_to_uri_path
-from sqlalchemy import insert, select
+from sqlalchemy import Select, insert, select
+
+from fitreel.tracking.database import open_engine
 
 ARTIFACTS = SqlAlchemyStore.ARTIFACTS_FOLDER_NAME  # below that of the run, in its experiment's
-DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 TIMEOUT = 20  # seconds that SQLite waits for another writer, as MLflow has it
 ROWS = 9000  # in memory at once, and in a transaction: 64 trials of a hundred points
 
@@ -39,18 +43,15 @@ class FinishedRun:
     tags: Mapping[str, str]
 
 
-def is_database(uri: str) -> bool:
-    """Tell whether a store is a database that this process writes itself."""
-    return uri.partition(":")[0].partition("+")[0] in DATABASES
-
-
 class Database:
-    """The tables of a tracking store, for the runs of one experiment."""
+    """The tables of a tracking store, for the runs below one run."""
 
-    def __init__(self, uri: str, experiment_id: str, artifact_location: str) -> None:
+    def __init__(self, uri: str, parent: RunInfo, artifact_location: str) -> None:
         wait = {"timeout": TIMEOUT} if uri.startswith("sqlite") else {}
-        self._engine = sqlalchemy.create_engine(uri, connect_args=wait, pool_pre_ping=True)
-        self._experiment_id = int(experiment_id)
+        self._uri = uri
+        self._engine = open_engine(uri, **wait)
+        self._parent_id = parent.run_id
+        self._experiment_id = int(parent.experiment_id)
         self._artifact_location = artifact_location
 
     def known(self, run_ids: Sequence[str]) -> set[str]:
@@ -61,11 +62,14 @@ class Database:
 
     def write_artifacts(self, folder: Path) -> None:
         """Log the files of many runs in one go: RUN/artifacts/… of a local folder."""
-        repository = get_artifact_repository(self._artifact_location)
+        repository = get_artifact_repository(self._artifact_location, self._uri)
         repository.log_artifacts(str(folder))  # type: ignore[no-untyped-call]
 
     def write(self, runs: Sequence[FinishedRun]) -> None:
-        """Write runs, all of them or none."""
+        """Write runs, all of them or none.
+
+        Raises what MLflow's client does where their parent or their experiment is deleted.
+        """
         rows = {
             models.SqlRun: (self._run(run) for run in runs),
             models.SqlTag: (row for run in runs for row in _texts(run, run.tags)),
@@ -77,6 +81,22 @@ class Database:
             for table, values in rows.items():
                 while some := list(islice(values, ROWS)):
                     connection.execute(insert(table), some)
+            # Asked last: by now SQLite lets nobody else write, and the others lock what is asked.
+            self._check_is_active(connection)
+
+    def _check_is_active(self, connection: sqlalchemy.Connection) -> None:
+        run, experiment = models.SqlRun, models.SqlExperiment
+        stages: dict[str, Select[Any]] = {
+            f"run {self._parent_id}": select(run.lifecycle_stage).where(
+                run.run_uuid == self._parent_id
+            ),
+            f"experiment {self._experiment_id}": select(experiment.lifecycle_stage).where(
+                experiment.experiment_id == self._experiment_id
+            ),
+        }
+        for what, question in stages.items():
+            if connection.scalar(question.with_for_update(read=True)) != LifecycleStage.ACTIVE:
+                raise MlflowException(f"{what} is deleted", INVALID_PARAMETER_VALUE)
 
     def _run(self, run: FinishedRun) -> dict[str, object]:
         return {

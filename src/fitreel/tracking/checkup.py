@@ -2,21 +2,25 @@
 
 import os
 import secrets
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import mlflow
 from mlflow.entities import Metric, Param
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from fitreel.checkup import Finding
 from fitreel.clock import now
+from fitreel.databases import read_url
 from fitreel.spool import scratch
 from fitreel.tracking.connection import plain_errors
 from fitreel.tracking.creation import Creation
+from fitreel.tracking.database import check_place
 from fitreel.tracking.ending import end
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.reaper import examine
 from fitreel.tracking.tracker import Tracker
+from fitreel.urls import masked
 
 DOCTOR_TAG = "fitreel.doctor"
 NOT_TRIED = Finding(False, "not tried, for want of the one before")
@@ -25,24 +29,47 @@ SILENCE = 3600  # seconds after which fitreel reap gives up a run of another mac
 
 
 class StoreCheckup:
-    """One after the other: reach, write, artifact, remove, reap."""
+    """One after the other: reach, write, artifact, remove, reap.
+
+    Where there is no store yet, one in a temporary directory is tried, and removed again.
+    """
 
     def __init__(self, tracking_uri: str | None = None) -> None:
         self._uri = tracking_uri
         self._tracker: Tracker | None = None
+        self._experiment_id: str | None = None  # of a store that is only tried
         self._run_id: str | None = None
+        self._elsewhere = ExitStack()  # holds the directory of a store that is only tried
 
     def reach(self) -> Finding:
-        """Connect as every command does; a database that is missing is made."""
-        self._tracker = Tracker(self._uri, patience=PATIENCE)
+        """Connect as every command does."""
+        try:
+            self._tracker = Tracker(self._uri, may_create=False, patience=PATIENCE)
+        except FileNotFoundError:
+            return self._try_elsewhere()
         return Finding(True, f"{self._tracker.uri} answers")
+
+    def _try_elsewhere(self) -> Finding:
+        """Make a store that is nobody's, to see whether one could be made."""
+        uri = mlflow.get_tracking_uri()
+        if uri.startswith("sqlite"):
+            check_place(Path(read_url(uri).database or ""))
+        folder = self._elsewhere.enter_context(scratch())
+        try:
+            self._tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
+        finally:
+            mlflow.set_tracking_uri(uri)
+        self._experiment_id = self._tracker.client.create_experiment(
+            "doctor", artifact_location=str(folder / "artifacts")
+        )
+        return Finding(True, f"none here yet, fitreel run makes {masked(uri)}; tried with another")
 
     def write(self) -> Finding:
         """Make a run where new runs go, log to it and read that again."""
         if self._tracker is None:
             return NOT_TRIED
         client = self._tracker.client
-        with plain_errors(self._tracker.uri):
+        with plain_errors(self._tracker.client.tracking_uri):
             self._run_id = self._make(self._tracker)
             metric = Metric("loss", 0.25, now(), 0)
             client.log_batch(self._run_id, metrics=[metric], params=[Param("epochs", "1")])
@@ -51,7 +78,8 @@ class StoreCheckup:
         return Finding(fine, f"a run was written and read again{'' if fine else ', but differs'}")
 
     def _make(self, tracker: Tracker) -> str:
-        client, experiment_id = tracker.client, tracker.default_experiment_id()
+        client = tracker.client
+        experiment_id = self._experiment_id or tracker.default_experiment_id()
         text = f"made by fitreel doctor; may be deleted; {secrets.token_hex(8)}"
         # With a process in its tags fitreel reap finds it, should we be killed.
         tags = process_tags() | {DOCTOR_TAG: text}
@@ -66,7 +94,7 @@ class StoreCheckup:
         if self._tracker is None or self._run_id is None:
             return NOT_TRIED
         content = os.urandom(1000)
-        with scratch() as folder, plain_errors(self._tracker.uri):
+        with scratch() as folder, plain_errors(self._tracker.client.tracking_uri):
             file = folder / "doctor.bin"
             file.write_bytes(content)
             self._tracker.client.log_artifact(self._run_id, str(file), "doctor")
@@ -83,10 +111,13 @@ class StoreCheckup:
 
     def remove(self) -> Finding:
         """Remove the run and its files; the store keeps a mark of it that `mlflow gc` removes."""
+        if self._experiment_id:
+            self._elsewhere.close()
+            return Finding(True, "the store that was tried is removed")
         if self._tracker is None or self._run_id is None:
             return Finding(True, "there is no run to remove")
         client, run_id = self._tracker.client, self._run_id
-        with plain_errors(self._tracker.uri):
+        with plain_errors(self._tracker.client.tracking_uri):
             run = client.get_run(run_id)
             end(client, run, "FINISHED")
             client.delete_run(run_id)
@@ -101,6 +132,8 @@ class StoreCheckup:
         """Count the runs that nobody can close themselves."""
         if self._tracker is None:
             return NOT_TRIED
-        with plain_errors(self._tracker.uri):
+        if self._experiment_id:
+            return Finding(True, "none")
+        with plain_errors(self._tracker.client.tracking_uri):
             dead = sum(verdict.status is not None for verdict in examine(self._tracker, SILENCE))
         return Finding(not dead, f"{dead}: fitreel reap tells which" if dead else "none")

@@ -14,9 +14,10 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.tracking import MlflowClient
 
-from fitreel.tracking.connection import WrongAnswer, without_password
+from fitreel.tracking.connection import WrongAnswer
 from fitreel.tracking.limits import CREATION, largest_file, request_limit, transfer
 from fitreel.tracking.patience import Patience
+from fitreel.urls import masked
 
 EXPERIMENTS = 500  # ids in one search for runs
 Answer = TypeVar("Answer")
@@ -44,7 +45,7 @@ class Client(MlflowClient):
 
     def _checked(self, answer: Answer, is_whole: Callable[[Answer], bool]) -> Answer:
         if not is_whole(answer):
-            uri = without_password(self.tracking_uri)
+            uri = masked(self.tracking_uri)
             raise WrongAnswer(f"tracking store {uri}: its answer lacks what was asked for")
         return answer
 

@@ -1,18 +1,12 @@
 """Reaching a tracking store, and what is told when that fails."""
 
 import errno
-import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from urllib.parse import urlsplit
+from contextlib import contextmanager
 
 import sqlalchemy
-from mlflow.environment_variables import MLFLOW_ALLOW_FILE_STORE
 from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -24,7 +18,7 @@ from urllib3.exceptions import (
 )
 
 from fitreel.spool import Unavailable
-from fitreel.text import check_uri
+from fitreel.urls import masked, scrubbed
 
 BAD_REQUESTS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 FORBIDDEN = (*BAD_REQUESTS, "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
@@ -38,66 +32,12 @@ class WrongAnswer(ConnectionError):
     """An answer that cannot be true: its text names the store."""
 
 
-def without_password(uri: str) -> str:
-    """Write a tracking URI as others may read it."""
-    parts = urlsplit(uri)
-    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
-
-
-def check_database(uri: str) -> None:
-    """Open a database once: MLflow would try for minutes and print a page."""
-    kind = urlsplit(check_uri(uri)).scheme.partition("+")[0]
-    named = uri in ("databricks", "databricks-uc", "uc")
-    if kind in ("", "file") and not named and not MLFLOW_ALLOW_FILE_STORE.get():  # type: ignore[no-untyped-call]
-        folder = urlsplit(uri).path.rstrip("/")
-        raise ValueError(f"{uri} is no database; name one, as in sqlite:///{folder}/mlflow.db")
-    if kind not in ("sqlite", "postgresql", "mysql", "mssql"):
-        return
-    path = Path(sqlalchemy.make_url(uri).database or "")
-    if kind == "sqlite" and path.name:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise PermissionError(f"cannot make the directory of {path}: {error}") from None
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise PermissionError(f"cannot write {path}; name another place with --tracking-uri")
-    timeout = {"connect_timeout": PATIENCE} if kind in ("postgresql", "mysql") else {}
-    try:
-        engine = sqlalchemy.create_engine(uri, connect_args=timeout)
-    except ModuleNotFoundError as error:
-        raise ConnectionError(f"{without_password(uri)} needs a package: {error}") from None
-    if kind == "sqlite" and path.name and not path.exists():
-        create_database(path)
-    with engine.connect() as connection:
-        sqlalchemy.inspect(connection).get_table_names()
-    engine.dispose()
-
-
-def create_database(path: Path) -> None:
-    """Make a new SQLite store aside and move it to its place whole.
-
-    MLflow fails where two make the same one at once, and leaves half of one where it is killed.
-    """
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
-        draft = Path(folder) / path.name
-        MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
-        with suppress(FileExistsError):  # another process was first: theirs is as good
-            path.hardlink_to(draft)
-
-
-def absolute(uri: str) -> str:
-    """Write a tracking URI so that it is the same store from any directory."""
-    parts = urlsplit(uri)
-    if parts.scheme.startswith("sqlite"):
-        url = sqlalchemy.make_url(uri)
-        path = str(Path(url.database or "").absolute())
-        return url.set(database=path).render_as_string(hide_password=False)
-    return uri if parts.scheme else str(Path(uri).absolute())
-
-
 @contextmanager
 def plain_errors(uri: str) -> Iterator[None]:
-    """Turn MLflow's and the database's exceptions into built-in ones that fit on a line."""
+    """Turn MLflow's and the database's exceptions into built-in ones that fit on a line.
+
+    ``uri`` is that of the store as it is: its secrets are looked for in their texts.
+    """
     try:
         yield
     except (MlflowException, sqlalchemy.exc.SQLAlchemyError) as error:
@@ -105,28 +45,31 @@ def plain_errors(uri: str) -> Iterator[None]:
 
 
 def plain(error: Exception, uri: str) -> Exception:
-    """Give the built-in exception that says on a line what went wrong with a store."""
+    """Give the built-in exception that says on a line what went wrong with a store.
+
+    What is secret in ``uri`` is not in it, whoever wrote the error's text.
+    """
     if isinstance(error, (WrongAnswer, Unavailable)):
         return error
-    cause = _innermost(error)
+    cause, seen = _innermost(error), masked(uri)
     if isinstance(error, UnsupportedModelRegistryStoreURIException):
         known = ", ".join(filter(None, error.supported_uri_schemes))
-        return ValueError(f"{uri} is no tracking store; MLflow knows {known}")
+        return ValueError(f"{seen} is no tracking store; MLflow knows {known}")
+    reason = scrubbed(str(cause), uri)
     if uri.startswith("http") and isinstance(cause, OSError):
         return ConnectionError(
-            f"tracking server {uri} does not answer ({cause}); "
+            f"tracking server {seen} does not answer ({reason}); "
             "start it, or name another with --tracking-uri"
         )
     if isinstance(error, MlflowException):
+        message = scrubbed(str(error.message), uri)
         if is_refusal(error):
-            return ValueError(f"tracking store {uri}: {error.message}")
-        return ConnectionError(
-            f"tracking store {uri}: {error.message if cause is error else cause}"
-        )
+            return ValueError(f"tracking store {seen}: {message}")
+        return ConnectionError(f"tracking store {seen}: {message if cause is error else reason}")
     if isinstance(error, sqlalchemy.exc.ArgumentError):
-        return ValueError(f"{uri!r} is no tracking store: {error}")
+        return ValueError(f"'{seen}' is no tracking store: {scrubbed(str(error), uri)}")
     if isinstance(error, sqlalchemy.exc.SQLAlchemyError):
-        return ConnectionError(f"tracking store {uri} cannot be opened ({cause})")
+        return ConnectionError(f"tracking store {seen} cannot be opened ({reason})")
     return error
 
 

@@ -19,13 +19,7 @@ from tenacity import (
 from fitreel.journal import Journal
 from fitreel.spool import Undelivered
 from fitreel.tracking.client import Client
-from fitreel.tracking.connection import (
-    is_passing,
-    is_refusal,
-    is_time_out,
-    plain,
-    without_password,
-)
+from fitreel.tracking.connection import is_passing, is_refusal, is_time_out, plain
 from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.limits import CALL, request_limit
 from fitreel.tracking.process import BEAT, heartbeat
@@ -47,7 +41,7 @@ class Courier(threading.Thread):
         """Get ready; ``on_refusal`` gets a line, once, if the store refuses the run meanwhile."""
         super().__init__(name="courier", daemon=True)
         self._client = client
-        self._uri = without_password(client.tracking_uri)
+        self._uri = client.tracking_uri
         self._run_id = run_id
         self._journal = journal
         self._delivery = Delivery(client, journal, run_id)

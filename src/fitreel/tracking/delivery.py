@@ -37,12 +37,13 @@ from fitreel.dataset import load_dataset, sha256
 from fitreel.journal import Journal, Record
 from fitreel.spool import scratch
 from fitreel.tracking.client import Client, upload
-from fitreel.tracking.connection import without_password
 from fitreel.tracking.creation import DOUBT, remove_extras, runs_of
 from fitreel.tracking.ending import end
 from fitreel.tracking.nested import BATCH, NestedRuns
+from fitreel.urls import masked
 
 MODEL = "model"
+WITH_USER = ("http", "https", "ftp", "sftp")  # schemes of artifacts whose address may hold a login
 
 
 class Delivery:
@@ -151,8 +152,10 @@ class Delivery:
         if urlsplit(root).scheme == "mlflow-artifacts":
             # MLflow has no dataset source for what its server keeps, but one for web addresses.
             query = urlencode({"path": artifact, "run_uuid": self._run_id})
-            return f"{without_password(self._client.tracking_uri)}/get-artifact?{query}"
-        return f"{root}/{artifact}"
+            return f"{masked(self._client.tracking_uri)}/get-artifact?{query}"
+        # All who reach the store read it. Elsewhere an @ is a part of a name, as in wasbs://.
+        has_user = urlsplit(root).scheme in WITH_USER
+        return f"{masked(root) if has_user else root}/{artifact}"
 
     def _model(self, record: Record) -> None:
         """Log a model that mlflow.pyfunc loads: column x in, y out, both of doubles."""

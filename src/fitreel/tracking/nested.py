@@ -18,9 +18,10 @@ from fitreel.history import save_weights
 from fitreel.journal import Record
 from fitreel.spool import scratch
 from fitreel.sweep.trials import Outcome, curve_steps
-from fitreel.tracking.bulk import ARTIFACTS, ROWS, Database, FinishedRun, is_database, run_id
+from fitreel.tracking.bulk import ARTIFACTS, ROWS, Database, FinishedRun, run_id
 from fitreel.tracking.client import Client, upload
 from fitreel.tracking.creation import remove_extras
+from fitreel.tracking.database import is_database
 from fitreel.tracking.source import DIGESTS_TAG, FILMED_TAG, TRIAL_TAG
 from fitreel.version import __version__
 
@@ -54,7 +55,7 @@ class NestedRuns:
         if not is_database(uri):
             return None
         experiment = self._client.get_experiment(self._parent.info.experiment_id)
-        return Database(uri, experiment.experiment_id, experiment.artifact_location)
+        return Database(uri, self._parent.info, experiment.artifact_location)
 
     def share(self, record: Record) -> float:
         """Say how much of what is delivered together a trial is: 1 if it goes alone."""

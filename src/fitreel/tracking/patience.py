@@ -28,7 +28,7 @@ class Patience:
         on_wait: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Wait so long for a store; ``on_wait`` gets a line when it waits first."""
-        self._uri = uri  # without a password
+        self._uri = uri
         self._seconds = seconds
         self._on_wait = on_wait
         self._has_answered = False

@@ -12,7 +12,7 @@ from fitreel.clock import now
 from fitreel.journal import Journal, Record
 from fitreel.text import shown
 from fitreel.tracking.client import Client
-from fitreel.tracking.connection import plain, without_password
+from fitreel.tracking.connection import plain
 from fitreel.tracking.creation import JOURNAL_TAG, remove_extras, runs_of
 from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.source import KIND_TAG
@@ -62,7 +62,8 @@ def _to_go_on_with(run_id: str, tracking_uri: str | None) -> list[spool.Entry]:
     found = [entry for entry in spool.entries() if entry.uri and entry.run_id in (run_id, None)]
     mine = [entry for entry in found if entry.run_id == run_id and not entry.is_over]
     if not mine:
-        run = Tracker(tracking_uri or (found[0].uri if found else None)).source(run_id)
+        uri = tracking_uri or (found[0].uri if found else None)
+        run = Tracker(uri, may_create=False).source(run_id)
         mine = [entry for entry in found if entry.directory.name == run.tags.get(JOURNAL_TAG)]
         if run.status == "FINISHED":
             return []
@@ -130,7 +131,7 @@ def sync(run_id: str | None = None, tracking_uri: str | None = None) -> Iterator
 
 def _tracker(uri: str) -> Tracker | Exception:
     try:
-        return Tracker(uri, patience=PATIENCE)
+        return Tracker(uri, may_create=False, patience=PATIENCE)
     except (OSError, ValueError) as error:
         return error
 
@@ -157,7 +158,7 @@ def _deliver(
         is_done = entry.is_over or not run_id
         return Delivered(entry, run_id)
     except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
-        return Delivered(entry, entry.run_id, plain(error, without_password(uri)))
+        return Delivered(entry, entry.run_id, plain(error, uri))
     finally:
         journal.remove() if is_done else journal.close()
 

@@ -72,7 +72,7 @@ class Finder:
 
     def _check_store(self) -> None:
         """Raise ConnectionError, unless it is only the files of a run that are out of reach."""
-        with plain_errors(self._tracker.uri):
+        with plain_errors(self._tracker.client.tracking_uri):
             self._tracker.client.search_experiments(max_results=1)
 
     def _source(self, run: str | MlflowRun) -> Source:
@@ -159,7 +159,7 @@ def _best_first(
     order = [f"metrics.`{metric}` {'DESC' if higher_is_better(metric) else 'ASC'}"]
     token = None
     while True:
-        with plain_errors(tracker.uri):
+        with plain_errors(tracker.client.tracking_uri):
             try:
                 page = tracker.client.search_runs(
                     [experiment_id],

@@ -31,8 +31,9 @@ from fitreel.network import Weights
 from fitreel.settings import DataSettings, Settings, TrainingSettings, in_force, normalised
 from fitreel.spool import scratch
 from fitreel.tracking.client import Client
-from fitreel.tracking.connection import WrongAnswer, plain_errors, without_password
+from fitreel.tracking.connection import WrongAnswer, plain_errors
 from fitreel.tracking.limits import request_limit, transfer
+from fitreel.urls import scrubbed
 
 DATASET = "data/dataset.csv"
 SHA256_TAG = "fitreel.dataset_sha256"  # of the points that it logged, and was trained on
@@ -77,7 +78,8 @@ class Source:
         try:
             return self._client.repository(self._artifact_uri)
         except MlflowException as error:
-            raise ValueError(f"artifacts of run {self.run_id}: {error.message}") from error
+            what = scrubbed(str(error.message), self._artifact_uri)
+            raise ValueError(f"artifacts of run {self.run_id}: {what}") from error
 
     @contextmanager
     def artifact(self, path: str, stage: str, most: int) -> Iterator[Path]:
@@ -102,7 +104,7 @@ class Source:
 
     def _fetch(self, path: str, stage: str, most: int, directory: Path) -> Path:
         folder = str(Path(path).parent)
-        with plain_errors(without_password(self._client.tracking_uri)), self._packages():
+        with plain_errors(self._client.tracking_uri), self._packages():
             listing = self._client.patiently(
                 lambda: self._artifacts.list_artifacts(None if folder == "." else folder)
             )
@@ -143,7 +145,7 @@ class Source:
     def points(self) -> AbstractContextManager[Path]:
         """Lend the file of the points; those of a trial are its parent's."""
         if self.is_trial and (parent := self.tags.get(MLFLOW_PARENT_RUN_ID)):
-            with plain_errors(without_password(self._client.tracking_uri)):
+            with plain_errors(self._client.tracking_uri):
                 return Source(self._client, parent).artifact(DATASET, "generate", LARGEST_DATASET)
         return self.artifact(DATASET, "generate", LARGEST_DATASET)
 
@@ -204,7 +206,7 @@ class Source:
 
     def losses(self) -> list[float]:
         """Read the values of the metric ``loss``, a step each."""
-        with plain_errors(without_password(self._client.tracking_uri)):
+        with plain_errors(self._client.tracking_uri):
             points = self._client.get_metric_history(self.run_id, "loss")
         if not points and self.has_training:
             raise WrongAnswer(f"the store has a loss of run {self.run_id}, but gave no losses")

@@ -21,13 +21,7 @@ from fitreel.settings import PATIENCE
 from fitreel.spool import Undelivered, new_journal
 from fitreel.text import check_run_id, shown
 from fitreel.tracking.client import Client
-from fitreel.tracking.connection import (
-    absolute,
-    check_database,
-    is_refusal,
-    plain_errors,
-    without_password,
-)
+from fitreel.tracking.connection import is_refusal, plain_errors
 from fitreel.tracking.courier import Courier
 from fitreel.tracking.creation import (
     JOURNAL_TAG,
@@ -36,12 +30,14 @@ from fitreel.tracking.creation import (
     is_in_doubt,
     make_run,
 )
+from fitreel.tracking.database import absolute, check_store
 from fitreel.tracking.ending import end
 from fitreel.tracking.limits import FIRST, request_limit
 from fitreel.tracking.patience import Patience
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.run import Run
 from fitreel.tracking.source import Source
+from fitreel.urls import masked
 from fitreel.version import __version__
 
 HASTE = 5.0  # seconds: all that an interrupted run may take to be closed
@@ -55,15 +51,17 @@ class Tracker:
         tracking_uri: str | None = None,
         experiment: str | None = None,
         *,
+        may_create: bool = True,
         patience: float = PATIENCE,
         on_wait: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Connect; None means MLflow's own environment variables and defaults.
 
-        A server that is busy is asked again for ``patience`` seconds, here and whenever something
-        is read; ``on_wait`` gets a line when that happens first. Raises Unavailable after that,
-        ConnectionError within 10 seconds where no server is there, PermissionError where the
-        store cannot be written, ValueError where it is none.
+        A database that is missing is made, if it ``may_create`` one. A server that is busy is
+        asked again for ``patience`` seconds, here and whenever something is read; ``on_wait`` gets
+        a line when that happens first. Raises Unavailable after that, ConnectionError within 10
+        seconds where no server is there, FileNotFoundError where there is no store,
+        PermissionError where it cannot be written, ValueError where it is none.
         """
         # What goes wrong is told in one line, by whoever catches it; these log a page.
         for noisy in ("mlflow", "sqlalchemy"):
@@ -73,11 +71,12 @@ class Tracker:
         os.environ.setdefault(MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.name, "false")
         if tracking_uri:
             mlflow.set_tracking_uri(tracking_uri)
-        self.uri = without_password(mlflow.get_tracking_uri())
-        with plain_errors(self.uri):
-            check_database(mlflow.get_tracking_uri())
+        its_uri = mlflow.get_tracking_uri()
+        self.uri = masked(its_uri)  # to be shown
+        with plain_errors(its_uri):
+            check_store(its_uri, may_create)
             request_limit.start(FIRST)
-            self.client = Client(patience=Patience(self.uri, patience, on_wait))
+            self.client = Client(patience=Patience(its_uri, patience, on_wait))
             self.client.search_experiments(max_results=1)
             request_limit.settle()
             self.experiment_id = (
@@ -90,7 +89,7 @@ class Tracker:
 
         ValueError if there is none.
         """
-        with plain_errors(self.uri):
+        with plain_errors(self.client.tracking_uri):
             if name is None:
                 return self.default_experiment_id()
             found = self.client.get_experiment_by_name(name)
@@ -104,7 +103,7 @@ class Tracker:
         if not run_id:
             raise ValueError("there is no run to read from; name one with --run")
         check_run_id(run_id)
-        with plain_errors(self.uri):
+        with plain_errors(self.client.tracking_uri):
             try:
                 return Source(self.client, run_id)
             except MlflowException as error:
@@ -143,7 +142,7 @@ class Tracker:
         with held(HASTE) as release:
             journal = new_journal()
             try:
-                with plain_errors(self.uri):
+                with plain_errors(self.client.tracking_uri):
                     journal.append("plan", uri=absolute(mlflow.get_tracking_uri()), plan=plan)
                     run = self._open(journal, source, name, experiment_id)
             except BaseException:
@@ -207,7 +206,7 @@ class Tracker:
         """Open a run again that its journal is about, as ``run`` does."""
         with held(HASTE) as release:
             try:
-                with plain_errors(self.uri):
+                with plain_errors(self.client.tracking_uri):
                     run = self._enter(journal, self._tags(journal), self.source(run_id))
             except BaseException:
                 journal.close()

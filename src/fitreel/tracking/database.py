@@ -1,0 +1,188 @@
+"""The database of a tracking store: looked at before MLflow opens it, and made by one at a time.
+
+MLflow itself tries for minutes and prints a page where a database does not answer, and fails where
+two make the same tables at once.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import sqlalchemy
+from filelock import FileLock
+from mlflow.environment_variables import MLFLOW_ALLOW_FILE_STORE
+from mlflow.store.db.utils import create_sqlalchemy_engine
+from mlflow.store.tracking.dbmodels import models
+from mlflow.tracking import MlflowClient
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from fitreel.databases import read_url, remedy, time_limit
+from fitreel.spool import scratch
+from fitreel.text import check_uri, shown
+from fitreel.tracking.connection import PATIENCE
+from fitreel.urls import masked
+
+KINDS = ("sqlite", "postgresql", "mysql", "mssql")
+MAKING = 60  # seconds that the tables of another process may take
+# Locks that end with the connection, so that a dead process holds none. The number is our own.
+LOCKS = {
+    "postgresql": "SELECT pg_try_advisory_xact_lock(6617260719)",
+    "mysql": "SELECT GET_LOCK(CONCAT('fitreel ', DATABASE()), 0)",
+}
+
+
+def is_database(uri: str) -> bool:
+    """Tell whether a store is a database that this process writes itself."""
+    return _kind(uri) in KINDS
+
+
+def _kind(uri: str) -> str:
+    return uri.partition(":")[0].partition("+")[0]
+
+
+def open_engine(uri: str, **arguments: object) -> sqlalchemy.Engine:
+    """Open a database as MLflow does, with its variables for pools and certificates.
+
+    ``arguments`` are for the driver; ConnectionError says how to install one that is missing.
+    """
+    try:
+        engine: sqlalchemy.Engine = create_sqlalchemy_engine(uri)  # type: ignore[no-untyped-call]
+    except ModuleNotFoundError as error:
+        raise ConnectionError(f"{masked(uri)} {remedy(error)}") from None
+
+    @sqlalchemy.event.listens_for(engine, "do_connect")
+    def _add(_dialect: object, _record: object, _words: object, options: dict[str, object]) -> None:
+        options.update(arguments)
+
+    return engine
+
+
+def check_store(uri: str, may_create: bool) -> None:
+    """See that a store can be opened; make it where it is missing, if it may be made.
+
+    Raises FileNotFoundError if there is none, PermissionError if it cannot be written.
+    """
+    kind = _kind(check_uri(uri))
+    named = uri in ("databricks", "databricks-uc", "uc")
+    if urlsplit(uri).scheme in ("", "file") and not named and not MLFLOW_ALLOW_FILE_STORE.get():  # type: ignore[no-untyped-call]
+        folder = urlsplit(uri).path.rstrip("/")
+        place = masked(f"sqlite:///{folder}/mlflow.db")
+        raise ValueError(f"{masked(uri)} is no database; name one, as in {place}")
+    if kind not in KINDS:
+        return
+    url = read_url(uri)
+    path = Path(url.database or "")
+    is_file = kind == "sqlite"
+    if is_file and path.exists():
+        check_place(path)
+    elif is_file and not may_create:
+        where = "here" if path.parent.absolute() == Path.cwd() else f"in {shown(str(path.parent))}"
+        raise FileNotFoundError(
+            f"there is no tracking store {where}: {shown(path.name)} is missing; "
+            "run fitreel where it is, or name one with --tracking-uri"
+        )
+    engine = open_engine(uri, **({} if is_file else time_limit(url, PATIENCE)))
+    if is_file and not path.exists():
+        create_database(path)
+    try:
+        with engine.connect() as connection:
+            if _is_whole(connection):
+                return
+            if not may_create and not _is_begun(connection):
+                raise FileNotFoundError(
+                    f"there is no tracking store in {masked(uri)}, a database without its tables; "
+                    "name another with --tracking-uri, or begin it with fitreel run"
+                )
+            with _alone(connection, kind):
+                MlflowClient(uri).search_experiments(max_results=1)
+    finally:
+        engine.dispose()
+
+
+def check_place(path: Path) -> None:
+    """See that a file can be written, or made; PermissionError if not. Nothing is made."""
+    path = path.absolute()
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not os.access(there, os.W_OK) or not (there == path or there.is_dir()):
+        raise PermissionError(f"cannot write {path}; name another place with --tracking-uri")
+
+
+def _is_begun(connection: sqlalchemy.Connection) -> bool:
+    return sqlalchemy.inspect(connection).has_table(models.SqlExperiment.__tablename__)
+
+
+def _is_whole(connection: sqlalchemy.Connection) -> bool:
+    """Tell whether a store is made: MLflow's last step is the experiment with the number 0."""
+    column: sqlalchemy.Column[int] = models.SqlExperiment.experiment_id
+    return (
+        _is_begun(connection)
+        and connection.scalar(sqlalchemy.select(column).where(column == 0)) is not None
+    )
+
+
+@contextmanager
+def _alone(connection: sqlalchemy.Connection, kind: str) -> Iterator[None]:
+    """Hold off all other processes that would make the tables; ConnectionError if one hangs."""
+    if kind in LOCKS:
+        # Asked again and again, as drivers wait for no answer longer than they may for the first.
+        waiting = Retrying(
+            retry=retry_if_result(lambda taken: not taken),
+            wait=wait_fixed(0.1),
+            stop=stop_after_delay(MAKING),
+        )
+        try:
+            waiting(connection.scalar, sqlalchemy.text(LOCKS[kind]))
+        except RetryError:
+            raise ConnectionError(
+                f"another process has been making the tables for {MAKING} s; try again"
+            ) from None
+    yield
+
+
+def create_database(path: Path) -> None:
+    """Make a new SQLite store elsewhere and put it in its place whole, unless there is one by then.
+
+    Raises PermissionError where the store cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PermissionError(f"cannot make the directory of {path}: {error}") from None
+    check_place(path)
+    with scratch() as folder:
+        draft = folder / path.name
+        MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
+        copy = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+        try:
+            shutil.copyfile(draft, copy)
+            _place(copy, path)
+        finally:
+            copy.unlink(missing_ok=True)
+
+
+def _place(copy: Path, path: Path) -> None:
+    """Give a file its name, unless another has it: theirs is as good."""
+    try:
+        with suppress(FileExistsError):
+            path.hardlink_to(copy)
+    except OSError:
+        # No hard links here, as on FAT; a rename would replace what another has put there.
+        lock = path.with_name(f".{path.name}.lock")
+        with FileLock(lock):
+            if not path.exists():
+                copy.rename(path)
+            lock.unlink(missing_ok=True)  # whoever waits for it finds the database
+
+
+def absolute(uri: str) -> str:
+    """Write a tracking URI so that it is the same store from any directory."""
+    parts = urlsplit(uri)
+    if parts.scheme.startswith("sqlite"):
+        url = read_url(uri)
+        path = str(Path(url.database or "").absolute())
+        return url.set(database=path).render_as_string(hide_password=False)
+    return uri if parts.scheme else str(Path(uri).absolute())

@@ -1,0 +1,66 @@
+"""URLs that hold secrets: what of them may be shown, and what of a message about them."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote, unquote_plus
+
+HIDDEN = "***"
+PATHS = ("", "file", "sqlite")  # what may stand before a path, in which an @ is a letter
+SCHEME = re.compile(r"[\w+.-]+(:[\w+.-]+)?")  # as in postgresql+psycopg, and in uc:http
+AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d*)?")  # a host and a port
+OPTION = re.compile(r"(?:^|[?&;#\s])([^=?&;#/\s]*)=")
+SECRET = re.compile("pass|pwd|token|secret|key|auth|cred|sig|user|uid|login|odbc_connect|dsn", re.I)
+TELLING = 4  # letters from which on a part of a password is looked for by itself
+
+
+def masked(url: str) -> str:
+    """Write a URL as others may read it: without user, password and options that look secret.
+
+    Parsers disagree on where a password ends that holds @, / or #: what any of them could take
+    for a part of it is hidden, and all behind the scheme where that cannot be told.
+    """
+    scheme, slashes, rest = _split(url)
+    if not _is_path(scheme, rest):
+        user, at, rest = rest.rpartition("@")
+        authority = re.split(r"[/?#]", rest)[0]
+        if "?" in user or (slashes and not AUTHORITY.fullmatch(authority)):
+            return f"{scheme}{slashes}{HIDDEN}"
+        slashes += f"{HIDDEN}@" if at else ""
+    for option in OPTION.finditer(rest):
+        if SECRET.search(unquote_plus(option[1])):
+            rest = rest[: option.end()] + HIDDEN  # with all behind: it may hold a & or a #
+            break
+    return f"{scheme}{slashes}{rest}"
+
+
+def scrubbed(message: str, url: str) -> str:
+    """Take what is secret in a URL out of a message about it, whoever wrote that."""
+    message = message.replace(url, masked(url))
+    for secret in sorted(set(_secrets(url)), key=len, reverse=True):
+        message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", HIDDEN, message)
+    return message
+
+
+def _split(url: str) -> tuple[str, str, str]:
+    scheme, slashes, rest = url.partition("://")
+    return (scheme, slashes, rest) if slashes and SCHEME.fullmatch(scheme) else ("", "", url)
+
+
+def _is_path(scheme: str, rest: str) -> bool:
+    return scheme.partition("+")[0] in PATHS and rest.startswith(("/", "./", "../"))
+
+
+def _secrets(url: str) -> Iterator[str]:
+    """Give what of a URL must not be in a message, as it is written and as it is meant."""
+    scheme, _, rest = _split(url)
+    user = "" if _is_path(scheme, rest) else rest.rpartition("@")[0]
+    name, _, password = user.partition(":")
+    found = [password]
+    if scheme.startswith("http"):
+        found += [user, name]  # a token has no name; a database tells whom it refuses
+    found += [part for part in re.split("[:@/?#]", password) if len(part) >= TELLING]
+    for option in OPTION.finditer(rest):
+        if SECRET.search(unquote_plus(option[1])):
+            found += [rest[option.end() :], re.split("[&;#]", rest[option.end() :])[0]]
+    for secret in filter(None, found):
+        yield from (secret, unquote(secret), unquote_plus(secret))

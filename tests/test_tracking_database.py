@@ -1,0 +1,282 @@
+"""The database of a tracking store: made whole, by one at a time, and only where it may be."""
+
+import errno
+import multiprocessing
+import os
+import sqlite3
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from fitreel.tracking import Tracker
+from fitreel.tracking.connection import plain, plain_errors
+from fitreel.tracking.database import check_store, create_database, open_engine
+from tests import processes
+from tests.conftest import free_port
+from tests.faults import SPOOL, journals, runs
+from tests.postgres import PASSWORD, Postgres, needs_postgres
+
+RUN = "0" * 32
+READING = {
+    "evaluate": ["--run", RUN],
+    "animate": ["--run", RUN],
+    "train": ["--run", RUN],
+    "generate": ["--run", RUN],
+    "run": ["--run", RUN],
+    "sweep": ["--run", RUN],
+    "compare": [],
+    "reproduce": [RUN],
+    "resume": [RUN],
+    "reap": ["--close"],
+}
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_command_that_needs_a_store_makes_none(tmp_path: Path, command: str) -> None:
+    where, said = tmp_path / "work", tmp_path / "said"
+    where.mkdir()
+    said.mkdir()
+    own = {SPOOL: str(tmp_path / "spool")}
+    told = processes.run(command, *READING[command], directory=where, said=said, **own)
+    assert told == (
+        2,
+        "",
+        "fitreel: there is no tracking store here: mlflow.db is missing; "
+        "run fitreel where it is, or name one with --tracking-uri\n",
+    )
+    assert not list(where.iterdir())
+    elsewhere = f"--tracking-uri=sqlite:///{where}/not/made.db"
+    code, _, line = processes.run(
+        command, *READING[command], elsewhere, directory=where, said=said, **own
+    )
+    assert (code, f"no tracking store in {where}/not: made.db is missing" in line) == (2, True)
+    assert not list(where.iterdir())
+
+
+def test_a_run_that_waits_for_a_store_that_is_missing_waits_on(tmp_path: Path) -> None:
+    """Its disk may not be mounted: a new database in its place would take the run for lost."""
+    own = {SPOOL: str(tmp_path / "spool")}
+    where = tmp_path / "work"
+    where.mkdir()
+    assert processes.run("run", "--epochs", "40", directory=where, said=tmp_path, **own)[0] == 0
+    Tracker(f"sqlite:///{where}/mlflow.db")
+    begun = processes.start("run", "--epochs", "1000000", directory=where, said=tmp_path, **own)
+    while not list((tmp_path / "spool").glob("*/checkpoint")):
+        assert begun.is_alive()
+    begun.kill()
+    begun.join()
+    (where / "mlflow.db").rename(tmp_path / "elsewhere.db")
+    code, _, said = processes.run("sync", directory=where, said=tmp_path, **own)
+    assert (code, "there is no tracking store" in said) == (75, True)
+    assert len(journals(tmp_path / "spool")) == 1
+    assert not (where / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("content", ["nothing", "another program's tables"])
+def test_a_database_without_mlflows_tables_is_no_store_to_read(
+    tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "mlflow.db"
+    with sqlite3.connect(path) as database:
+        if content != "nothing":
+            database.execute("CREATE TABLE recipes (name TEXT)")
+    database.close()
+    path.touch()
+    before = path.read_bytes()
+    with pytest.raises(FileNotFoundError, match="a database without its tables"):
+        check_store(f"sqlite:///{path}", may_create=False)
+    assert path.read_bytes() == before
+    check_store(f"sqlite:///{path}", may_create=True)
+    check_store(f"sqlite:///{path}", may_create=False)
+
+
+def make(path: Path, links: bool, begin: Any, which: Any) -> None:
+    """Make a database at the same time as others; say which file it is afterwards."""
+    if not links:
+
+        def refuse(*_: object) -> None:
+            raise OSError(errno.EPERM, "Operation not permitted")
+
+        os.link = refuse  # type: ignore[assignment] # as FAT and some shares do
+    begin.wait()
+    create_database(path)
+    which.put((path.stat().st_ino, len(MlflowClient(f"sqlite:///{path}").search_experiments())))
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["hard links", "none"])
+def test_of_many_who_make_a_database_one_puts_it_there(tmp_path: Path, links: bool) -> None:
+    context = multiprocessing.get_context("forkserver")
+    begin, which = context.Barrier(4), context.Queue()
+    path = tmp_path / "mlflow.db"
+    started = [context.Process(target=make, args=(path, links, begin, which)) for _ in range(4)]
+    for each in started:
+        each.start()
+    found = {which.get() for _ in started}
+    for each in started:
+        each.join()
+        assert each.exitcode == 0
+    assert len(found) == 1  # nobody's was put over another's
+    assert found.pop()[1] == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["mlflow.db"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP])
+def test_one_that_is_there_by_then_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    path = tmp_path / "mlflow.db"
+
+    def refuse(*_: object) -> None:
+        path.write_text("another was first")
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", refuse)
+    create_database(path)
+    assert path.read_text() == "another was first"
+    assert [each.name for each in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+def test_settings_of_mlflow_for_pools_and_certificates_are_heeded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "3")
+    assert open_engine(f"sqlite:///{tmp_path}/x.db").pool.size() == 3  # type: ignore[attr-defined]
+    monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
+    monkeypatch.delenv("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE")
+    engine = open_engine(f"sqlite:///{tmp_path}/x.db", timeout=7.5)
+    assert type(engine.pool).__name__ == "NullPool"
+    with engine.connect() as connection:
+        waits = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+    assert waits == 7500
+
+
+def test_certificates_of_mysql_reach_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyMySQL is not needed: what it would be called with is."""
+    called: dict[str, object] = {}
+
+    class Refused(Exception):
+        pass
+
+    def connect(*_: object, **options: object) -> None:
+        called.update(options)
+        raise Refused
+
+    driver = types.ModuleType("pymysql")
+    driver.connect, driver.Error, driver.paramstyle = connect, Refused, "pyformat"  # type: ignore[attr-defined]
+    driver.__version__ = "1.1"  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pymysql", driver)
+    monkeypatch.setenv("MLFLOW_MYSQL_SSL_CA", "/etc/ca.pem")
+    with pytest.raises(sqlalchemy.exc.DBAPIError):
+        open_engine("mysql+pymysql://me@host/db", connect_timeout=4).connect()
+    assert (called["ssl_ca"], called["connect_timeout"]) == ("/etc/ca.pem", 4)
+
+
+@pytest.mark.parametrize(
+    ("uri", "line"),
+    [
+        (
+            "postgresql+psycopg2://me:secret@host/runs",
+            "postgresql+psycopg2://***@host/runs needs its driver: pip install psycopg2-binary",
+        ),
+        (
+            "mysql://me:secret@127.0.0.1/runs",
+            "mysql://***@127.0.0.1/runs needs its driver: pip install mysqlclient",
+        ),
+        (
+            "mssql+pymssql://me:secret@127.0.0.1/runs",
+            "mssql+pymssql://***@127.0.0.1/runs needs its driver: pip install pymssql",
+        ),
+    ],
+)
+def test_a_driver_that_is_missing_is_told_with_its_package(uri: str, line: str) -> None:
+    with pytest.raises(ConnectionError) as raised:
+        check_store(uri, may_create=True)
+    assert str(raised.value) == line
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with Postgres() as server:
+        yield server
+
+
+@needs_postgres
+@pytest.mark.parametrize("driver", ["psycopg", "pg8000"])
+def test_commands_that_begin_at_once_on_an_empty_database_all_finish(
+    postgres: Postgres, tmp_path: Path, torture: bool, driver: str
+) -> None:
+    for turn in range(10 if torture else 1):
+        postgres.make(name := f"fresh-{driver}-{turn}")
+        uri = postgres.url(name, driver)
+        started = []
+        for number in range(4):
+            said = tmp_path / f"{turn}-{number}"
+            said.mkdir()
+            own = {SPOOL: str(tmp_path / "spool"), "MLFLOW_TRACKING_URI": uri}
+            options = ("--epochs", "40", "--seed", str(number), "--max-frames", "4")
+            started.append(
+                (said, processes.start("run", *options, directory=tmp_path, said=said, **own))
+            )
+        for said, process in started:
+            process.join()
+            assert process.exitcode == 0, (said / "err").read_text()
+            assert PASSWORD not in (said / "err").read_text()
+        found = runs(MlflowClient(uri))
+        assert [run.info.status for run in found] == ["FINISHED"] * 4
+
+
+@needs_postgres
+def test_a_sweep_writes_its_trials_into_postgres(postgres: Postgres, tmp_path: Path) -> None:
+    uri = postgres.make("sweep")
+    options = ("--trials", "3", "--epochs", "20", "--samples", "9", "--tracking-uri", uri)
+    code, _, said = processes.run(
+        "sweep", *options, directory=tmp_path, **{SPOOL: str(tmp_path / "spool")}
+    )
+    assert code == 0, said
+    assert len(runs(MlflowClient(uri))) == 4
+    assert PASSWORD not in said
+
+
+@needs_postgres
+def test_an_empty_database_is_no_store_to_read(postgres: Postgres) -> None:
+    uri = postgres.make("empty")
+    with pytest.raises(FileNotFoundError, match="a database without its tables"):
+        check_store(uri, may_create=False)
+    with open_engine(uri).connect() as connection:
+        assert not connection.exec_driver_sql(
+            "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+        ).scalar()
+
+
+@needs_postgres
+@pytest.mark.parametrize("driver", ["psycopg", "pg8000"])
+def test_a_server_that_refuses_is_told_without_the_password(
+    postgres: Postgres, driver: str
+) -> None:
+    uri = postgres.url("nowhere", driver)
+    with pytest.raises(ConnectionError, match="cannot be opened") as raised, plain_errors(uri):
+        check_store(uri, may_create=True)
+    assert "nowhere" in str(raised.value)
+    assert PASSWORD not in str(raised.value)
+    away = uri.replace(uri.rpartition(":")[2], f"{free_port()}/db")
+    with pytest.raises(ConnectionError, match="cannot be opened"), plain_errors(away):
+        check_store(away, may_create=True)
+
+
+def test_errors_of_servers_lose_the_token() -> None:
+    uri = "http://name:T0KEN@127.0.0.1:5000"
+    answer = MlflowException(f"API request to {uri}/api/2.0 failed: T0KEN is over")
+    assert str(plain(answer, uri)) == (
+        "tracking store http://***@127.0.0.1:5000: "
+        "API request to http://***@127.0.0.1:5000/api/2.0 failed: *** is over"
+    )
