@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import optuna
@@ -10,8 +12,10 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from benchmarks.__main__ import Result, page, select
+from benchmarks.__main__ import select
 from benchmarks.limit import Limit, NoCompilerError
+from benchmarks.page import PAGE, line, page
+from benchmarks.results import Measured, load, measured_here, save, summarise, verdict
 from benchmarks.rows import ROWS
 from benchmarks.sweeps import EVERY_LOSS, SCRIPT, SPACE
 from benchmarks.timing import Times
@@ -99,17 +103,68 @@ def test_a_prefix_stands_for_its_rows() -> None:
     assert list(select([])) == list(ROWS)
 
 
-def test_the_page_tells_of_every_row() -> None:
+@pytest.fixture
+def measured() -> Measured:
+    """Results of all rows but one, made up."""
     results = {
-        name: Result(row, Times([1.0] * row.pairs, [2.0] * row.pairs), None, "Measured once.")
+        name: summarise(row, Times([1.0] * row.pairs, [2.0] * row.pairs), None, "Measured once.")
         for name, row in ROWS.items()
         if name != "batch-limit"
     }
-    text = page(results, {"batch-limit": "no compiler"})
+    return measured_here(results, {"batch-limit": "no compiler"})
+
+
+def test_the_page_tells_of_every_row(measured: Measured) -> None:
+    text = page(measured)
     table = re.findall(r"^\| ([a-z-]+) \|.* \| (?:met|missed) \|$", text, re.MULTILINE)
-    assert table == list(results)
+    assert table == list(measured.results)
     assert re.findall(r"^- \*\*([a-z-]+)\*\*: .* Measured once\.$", text, re.MULTILINE) == table
     assert "- **batch-limit**: left out here; no compiler." in text
     assert "sweep-growth 3" in text
     for link in re.findall(r"\]\(\.\./([^)]+)\)", text):
         assert (ROOT / link).exists()
+
+
+def test_all_of_the_page_comes_from_what_was_measured(measured: Measured, tmp_path: Path) -> None:
+    save(measured, tmp_path / "measured.json")
+    assert page(load(tmp_path / "measured.json")) == page(measured)
+    for name, row in ROWS.items():  # what somebody has to say of a row stands beside it
+        assert row.note in page(measured)
+        assert not row.note or f"- **{name}**: {row.note}\n" in page(measured)
+    for package in ("torch", "mlflow", "optuna", "ray"):
+        assert f"{package} {version(package)}" in page(measured)
+
+
+def test_nobody_wrote_into_the_page_by_hand() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(load())
+    assert load().results.keys() | load().left_out.keys() == ROWS.keys()
+
+
+@pytest.mark.parametrize(
+    ("ratios", "expected"),
+    [
+        ((1.25, 1.25, 1.26, 1.28, 1.3), "met"),
+        ((0.9, 0.9, 1.0, 1.2, 4.7), "met"),  # one pair alone
+        ((0.88, 1.1, 1.25, 1.6, 4.71), "unclear"),
+        ((0.9, 1.2, 1.4, 1.5, 1.6), "unclear"),
+        ((1.31, 1.4, 1.5, 1.6, 4.7), "missed"),
+    ],
+)
+def test_a_row_is_met_if_its_quartiles_do_not_contradict(
+    ratios: tuple[float, ...], expected: str
+) -> None:
+    row = ROWS["training"]  # at most 1.3 × its time
+    result = summarise(row, Times(list(ratios), [1.0] * 5))
+    assert verdict(row, result) == expected
+    assert result.low <= result.ratio <= result.high
+    faster = replace(row, goal=1 / row.goal, faster=True)
+    assert verdict(faster, summarise(faster, Times(list(ratios), [1.0] * 5))) == expected
+    cell = f"**{result.ratio:.2f}** ({result.low:.2f}–{result.high:.2f})"
+    assert line("training", row, result).endswith(f" | {expected} |")
+    assert cell in line("training", row, result)
+
+
+def test_a_larger_film_misses_whatever_the_time() -> None:
+    row = ROWS["gif-naive"]
+    assert verdict(row, summarise(row, Times([1.0] * 5, [99.0] * 5), (10, 20))) == "met"
+    assert verdict(row, summarise(row, Times([1.0] * 5, [99.0] * 5), (20, 10))) == "missed"

@@ -1,0 +1,107 @@
+"""The results: what was measured for every row, and the file that keeps it."""
+
+import json
+import os
+import platform
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from benchmarks.rows import ROWS, Row
+from benchmarks.timing import Times
+
+MEASURED = Path(__file__).with_name("measured.json")
+PACKAGES = ("torch", "mlflow", "matplotlib", "imageio", "pillow", "optuna", "ray")
+Verdict = Literal["met", "missed", "unclear"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Hold what was measured for a row: the ratio of the pairs, as its goal counts it.
+
+    ``low`` and ``high`` are the quartiles of the pairs, or their ends if ``is_range``, as results
+    of before there were quartiles have them.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    medians: tuple[float, float]  # seconds, ours and theirs
+    pairs: int
+    sizes: tuple[int, int] | None = None  # bytes of the films
+    aside: str = ""
+    is_range: bool = False
+
+
+def summarise(
+    row: Row, times: Times, sizes: tuple[int, int] | None = None, aside: str = ""
+) -> Result:
+    """Give median and quartiles of the pairs' ratios: theirs by ours if the row is to be faster."""
+    ours, theirs = np.array(times.ours), np.array(times.theirs)
+    ratios = theirs / ours if row.faster else ours / theirs
+    low, ratio, high = np.percentile(ratios, [25, 50, 75]).tolist()
+    return Result(ratio, low, high, times.medians, len(ratios), sizes, aside)
+
+
+def verdict(row: Row, result: Result) -> Verdict:
+    """Say whether the goal is met: by the median, if the quartiles do not contradict it."""
+    ratios = (result.low, result.ratio, result.high)
+    fits = {each >= row.goal if row.faster else each <= row.goal for each in ratios}
+    if result.sizes and result.sizes[0] >= result.sizes[1]:
+        return "missed"
+    if len(fits) == 2:
+        return "unclear"
+    return "met" if fits == {True} else "missed"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Hold the results of all rows, when and on which machine they were measured."""
+
+    when: str
+    machine: str
+    results: dict[str, Result]
+    left_out: dict[str, str] = field(default_factory=dict)  # why, of rows that could not be
+
+
+def measured_here(results: dict[str, Result], left_out: dict[str, str]) -> Measured:
+    """Give the results with today's date and this machine."""
+    packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    python = platform.python_version()
+    machine = f"{processor()}, {os.cpu_count()} cores; Python {python};\n{packages}"
+    return Measured(str(date.today()), machine, results, left_out)
+
+
+def processor() -> str:
+    """Give the processor's model as the system names it."""
+    with suppress(OSError):
+        for entry in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            key, _, value = entry.partition(":")
+            if key.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def save(measured: Measured, path: Path = MEASURED) -> None:
+    """Write results as JSON."""
+    path.write_text(json.dumps(asdict(measured), indent=2) + "\n", encoding="utf-8")
+
+
+def load(path: Path = MEASURED) -> Measured:
+    """Read the results of the rows that there are."""
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    results = {
+        name: Result(**{**each, "medians": tuple(each["medians"]), "sizes": _pair(each["sizes"])})
+        for name, each in told["results"].items()
+        if name in ROWS
+    }
+    return Measured(told["when"], told["machine"], results, told["left_out"])
+
+
+def _pair(sizes: list[int] | None) -> tuple[int, int] | None:
+    return (sizes[0], sizes[1]) if sizes else None
