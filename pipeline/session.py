@@ -37,7 +37,7 @@ class Target:
         check_uri,
     )
     patience: float = _text(
-        "How long to wait at the end for a store that does not answer; fitreel sync does the rest.",
+        "How long to wait for a store that is busy, at the start or the end; then fitreel sync.",
         partial(parse, kind=float),
         PATIENCE,
     )

@@ -26,6 +26,7 @@ from fitreel.tracking.client import Client
 from fitreel.tracking.connection import WrongAnswer
 from fitreel.tracking.creation import JOURNAL_TAG
 from fitreel.tracking.delivery import Delivery
+from fitreel.tracking.limits import request_limit
 from fitreel.tracking.nested import REQUESTS, NestedRuns
 from tests import processes
 from tests.conftest import free_port
@@ -70,6 +71,7 @@ def proxy(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 def opened(proxy: Proxy, name: str, *rules: Rule, patience: float = 30) -> Tracker:
     """Open the store, then let it misbehave."""
     tracker = Tracker(proxy.url, name, patience=patience)
+    request_limit.start(1.0)  # whatever the server needed so far
     proxy.rules.extend(rules)
     return tracker
 
