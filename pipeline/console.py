@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run
 
 STAGES = ("generate", "train", "evaluate", "animate")
-WIDE = 1000  # columns, more than any line has
+WIDE = 1000  # columns, more than any line of ours has
 BEST = 5  # trials shown
 ROWS = 50  # neurons shown; weights.csv has them all
 
 
 def say(text: str) -> None:
-    """Print a line to standard error."""
-    print(text, file=sys.stderr)
+    """Print a line to standard error: one, which drives no terminal, wherever its text is from."""
+    print(shown(text, WIDE), file=sys.stderr)
 
 
 def warn(text: str) -> None:
@@ -171,7 +171,7 @@ def show_differences(rows: Iterable[tuple[str, str, str]]) -> None:
     """Print what a run recorded beside what is found now: rows of name, recorded, now."""
     table = Table("", "recorded", "now")
     for row in rows:
-        table.add_row(*(Text(cell, overflow="fold") for cell in row))
+        table.add_row(*(Text(shown(cell, WIDE), overflow="fold") for cell in row))
     Console(stderr=True).print(table)
 
 
@@ -180,7 +180,8 @@ def show_checkup(rows: Iterable[tuple[str, str, str]]) -> None:
     table = Table("check", "outcome", "found")
     colours = {"ok": "green", "note": "yellow", "missing": "red"}
     for name, outcome, text in rows:
-        table.add_row(name, Text(outcome, colours[outcome]), Text(text, overflow="fold"))
+        found = Text(shown(text, WIDE), overflow="fold")
+        table.add_row(name, Text(outcome, colours[outcome]), found)
     Console(stderr=True, width=None if sys.stderr.isatty() else WIDE).print(table)
 
 

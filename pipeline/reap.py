@@ -5,8 +5,11 @@ from typing import Annotated
 import typer
 
 import fitreel
+from fitreel.text import shown
 from pipeline import console
 from pipeline.options import MINUTES, TRACKING_URI
+
+LONGEST = 300  # letters of a reason
 
 
 def reap(
@@ -31,7 +34,9 @@ def reap(
         elif verdict.status:
             outcome = f"now {verdict.status}" if fitreel.reap(tracker, verdict) else "just ended"
         dead += verdict.status is not None
-        console.say(f"{verdict.run_id} {verdict.name}: {outcome}: {verdict.reason}")
+        # Others wrote name and host: each is cut, so that it cannot pass for the rest of the line.
+        name, reason = shown(verdict.name), shown(verdict.reason, LONGEST)
+        console.say(f"{verdict.run_id} {name}: {outcome}: {reason}")
     if dead and not close:
         console.say("nothing was changed; fitreel reap --close ends them")
     if not dead:

@@ -21,7 +21,7 @@ def sync(
     """
     codes = list[int]()
     for delivered in fitreel.sync(run, tracking_uri):
-        console.say(delivered.text)
+        console.say(" ".join(delivered.text.split()))  # a server may say a page
         codes.append((2 if delivered.is_stuck else UNDELIVERED) if delivered.trouble else 0)
     if not codes:
         console.say("nothing waits")

@@ -129,7 +129,8 @@ def record_standstill(run: "Run", reason: str) -> None:
 def record_network(run: "Run", network: "Network") -> None:
     """Log structure, final weights and model; show structure and weights on the terminal."""
     weights = network.weights()
-    console.say(str(network))
+    for line in str(network).splitlines():
+        console.say(line)
     console.show_weights(weights)
     with run.artifacts() as folder:
         (folder / "network.txt").write_text(f"{network}\n", encoding="utf-8")

@@ -26,6 +26,7 @@ from fitreel.text import check_uri, shown
 from fitreel.tracking.connection import PATIENCE
 from fitreel.urls import masked
 
+EXPERIMENTS = models.SqlExperiment.__tablename__
 KINDS = ("sqlite", "postgresql", "mysql", "mssql")
 MAKING = 60  # seconds that the tables of another process may take
 # Locks that end with the connection, so that a dead process holds none. The number is our own.
@@ -89,16 +90,13 @@ def check_store(uri: str, may_create: bool) -> None:
     if is_file and not path.exists():
         create_database(path)
     try:
-        with engine.connect() as connection:
-            if _is_whole(connection):
-                return
-            if not may_create and not _is_begun(connection):
-                raise FileNotFoundError(
-                    f"there is no tracking store in {masked(uri)}, a database without its tables; "
-                    "name another with --tracking-uri, or begin it with fitreel run"
-                )
-            with _alone(connection, kind):
-                MlflowClient(uri).search_experiments(max_results=1)
+        if not (may_create or sqlalchemy.inspect(engine).has_table(EXPERIMENTS)):
+            raise FileNotFoundError(
+                f"there is no tracking store in {masked(uri)}, a database without its tables; "
+                "name another with --tracking-uri, or begin it with fitreel run"
+            )
+        with engine.connect() as connection, _alone(connection, kind):
+            MlflowClient(uri).search_experiments(max_results=1)
     finally:
         engine.dispose()
 
@@ -111,22 +109,12 @@ def check_place(path: Path) -> None:
         raise PermissionError(f"cannot write {path}; name another place with --tracking-uri")
 
 
-def _is_begun(connection: sqlalchemy.Connection) -> bool:
-    return sqlalchemy.inspect(connection).has_table(models.SqlExperiment.__tablename__)
-
-
-def _is_whole(connection: sqlalchemy.Connection) -> bool:
-    """Tell whether a store is made: MLflow's last step is the experiment with the number 0."""
-    column: sqlalchemy.Column[int] = models.SqlExperiment.experiment_id
-    return (
-        _is_begun(connection)
-        and connection.scalar(sqlalchemy.select(column).where(column == 0)) is not None
-    )
-
-
 @contextmanager
 def _alone(connection: sqlalchemy.Connection, kind: str) -> Iterator[None]:
-    """Hold off all other processes that would make the tables; ConnectionError if one hangs."""
+    """Hold off all others that may make the tables; ConnectionError if one hangs.
+
+    The connection must not be used meanwhile: what it reads it locks, and MLflow alters tables.
+    """
     if kind in LOCKS:
         # Asked again and again, as drivers wait for no answer longer than they may for the first.
         waiting = Retrying(
