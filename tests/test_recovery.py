@@ -5,7 +5,7 @@ import random
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -290,36 +290,29 @@ def test_a_file_elsewhere_is_not_sent_off(
 # ---- natural races ----------------------------------------------------------------------------
 
 
-def sync_without_end(directory: Path, spool: Path) -> None:
-    os.chdir(directory)
-    os.environ[SPOOL] = str(spool)
-    while True:
-        list(fitreel.sync())
-
-
-@pytest.fixture
-def syncing(directory: Path, spool: Path) -> Iterator[None]:
-    """Sync the spool over and over, in a process of its own."""
-    process = processes.CONTEXT.Process(target=sync_without_end, args=(directory, spool))
-    process.start()
-    yield
-    assert process.is_alive()
-    process.kill()
-    process.join()
-
-
-@pytest.mark.usefixtures("syncing")
-def test_whatever_sync_does_meanwhile_a_comparison_is_finished(
-    directory: Path, spool: Path, torture: bool
+def test_whatever_syncs_meanwhile_a_comparison_is_finished(
+    directory: Path, spool: Path, tmp_path: Path, torture: bool
 ) -> None:
+    places = [tmp_path / "first", tmp_path / "second"]
+    for place in places:
+        place.mkdir()
+    where = {SPOOL: str(spool)}
     for _ in range(30 if torture else 3):
         comparison = compares(directory, spool)
-        comparison.join()
-        errors = (spool.parent / "err").read_text()
+        syncs: dict[Path, ForkServerProcess] = {}
+        while comparison.is_alive():
+            for said in places:
+                if said not in syncs or not syncs[said].is_alive():
+                    syncs[said] = processes.start("sync", directory=directory, said=said, **where)
+                time.sleep(random.uniform(0, 0.1))
+        errors = (tmp_path / "err").read_text()
         assert comparison.exitcode == 0, errors
-        its_run = (spool.parent / "out").read_text().strip()
+        for said, sync in syncs.items():
+            sync.join()
+            assert sync.exitcode in (0, 75), (said / "err").read_text()
+        its_run = (tmp_path / "out").read_text().strip()
         assert client(directory).get_run(its_run).info.status == "FINISHED"
-        wait_until(lambda: is_empty(spool), "something is left")
+        assert is_empty(spool)
 
 
 def test_however_two_resume_a_run_it_is_whole(
