@@ -20,10 +20,16 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
     """
     source = session.source()
     dataset, history = source.dataset(), source.history()
+    session.check_free(source, "animate", files(film, player))
     with session.run(source) as run:
         if not session.writes_to(source):
             run.set_name(f"{source.name}-animate")
         stage(run, dataset, history, film, player, source.metrics.get("noise_floor"))
+
+
+def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
+    """Name the files that are logged."""
+    return (f"rst.{film.format}", *(("player.html",) if player.player == "on" else ()))
 
 
 def stage(

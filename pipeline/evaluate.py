@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from fitreel.network import Weights
     from fitreel.tracking import Run
 
+FILES = ("rst.png",)
+
 
 def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
     """Measure a trained run on its own points and on fresh ones; picture its weights.
@@ -19,6 +21,7 @@ def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
     """
     source = session.source()
     dataset, weights, data = source.dataset(), source.weights(), source.data_settings()
+    session.check_free(source, "evaluate", FILES)
     with session.run(source) as run:
         if not session.writes_to(source):
             run.set_name(f"{source.name}-evaluate")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import fitreel
 from fitreel import CheckpointSettings, LiveSettings, TrainingSettings
 from pipeline import console
-from pipeline.generate import record as record_dataset
+from pipeline.generate import FILES as DATA_FILES, record as record_dataset
 from pipeline.session import Session
 
 if TYPE_CHECKING:
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from fitreel.network import Network, Weights
     from fitreel.tracking import Run
     from fitreel.training import Training
+
+FILES = (
+    *("training/history.csv", "training/frames.safetensors"),
+    *("network.txt", "weights.csv", "weights.safetensors"),
+)
 
 
 def train(
@@ -29,12 +34,17 @@ def train(
     """
     source = session.source()
     dataset, data = source.dataset(), source.data_settings()
-    into = source if session.writes_to(source) else session.tracker.source(None)
-    if session.is_new and into.has_training:
+    into = session.into(source) or source
+    if session.is_new and (into.has_training or into.has_model):
         raise ValueError(
             f"run {into.run_id} is trained already; if that was interrupted, fitreel resume goes "
             "on; train anew with fitreel run, or into a new run with mlflow run . -e train -P run=…"
         )
+    if session.is_new and into is not source and into.has_dataset:
+        raise ValueError(f"run {into.run_id} has its points already; train on them, without --run")
+    session.check_free(source, "train", FILES)
+    if into is not source:
+        session.check_free(source, "generate", DATA_FILES)
     window = open_window(live)
     with session.run(source) as run:
         if not session.writes_to(source):

@@ -36,9 +36,9 @@ from fitreel.journal import Journal, Record
 from fitreel.tracking.connection import without_password
 from fitreel.tracking.ending import end
 from fitreel.tracking.nested import NestedRuns
+from fitreel.tracking.source import MODEL
 
 BATCH = 1000  # metrics in one call: MLflow's limit
-MODEL = "model"
 
 
 class Delivery:
