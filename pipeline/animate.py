@@ -20,6 +20,7 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
     """
     source = session.source()
     dataset, history = source.dataset(), source.history()
+    session.check_free(source, "animate", files(film, player))
     if source.has_changed_points:
         console.warn(
             f"the points of run {source.run_id} changed after its training: "
@@ -30,6 +31,11 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
         if not session.writes_to(source):
             run.set_name(f"{source.name}-animate")
         stage(run, dataset, history, film, player, noise_floor)
+
+
+def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
+    """Name the files that are logged."""
+    return (f"rst.{film.format}", *(("player.html",) if player.player == "on" else ()))
 
 
 def stage(

@@ -60,6 +60,7 @@ def compare(
         raise ValueError(f"{MOST_RUNS} runs are the most that can be compared; got {len(ids)}")
     target = Target(None, experiment if ids else None, name, tracking_uri, patience)
     session = Session(target)
+    session.check_free(None, "compare", FILES)
     if out and Path(out).exists() and not Path(out).is_dir():
         raise ValueError(f"--out must be a directory; {shown(out)} is a file")
     if ids:

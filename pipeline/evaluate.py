@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NO_CURVE = "there are no fresh points to test on and no noise floor"
 
+FILES = ("rst.png",)
+
 
 def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
     """Measure a trained run on its own points and on fresh ones; picture its weights.
@@ -24,6 +26,7 @@ def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
     """
     source = session.source()
     dataset, weights, data = source.dataset(), source.weights(), source.data_settings()
+    session.check_free(source, "evaluate", FILES)
     say_what_changed(source)
     with session.run(source) as run:
         if not session.writes_to(source):

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from fitreel.dataset import Dataset
     from fitreel.tracking import Run, Source
 
+FILES = ("data/dataset.csv", "data/scatter.png")
+
 
 def generate(data: DataSettings, session: Session) -> None:
     """Draw the points of an experiment and log them, to a new run if none is named.
@@ -18,8 +20,10 @@ def generate(data: DataSettings, session: Session) -> None:
     Example: fitreel generate --function sine --noise 0.1
     """
     source = session.source_or_none()
-    if session.is_new and source and source.has_dataset:
-        raise ValueError(f"run {source.run_id} has its points already; leave --run out")
+    into = session.into(source)
+    if session.is_new and into and into.has_dataset:
+        raise ValueError(f"run {into.run_id} has its points already; leave --run out")
+    session.check_free(source, "generate", FILES)
     with session.run(source) as run:
         run.set_name(data.label)
         stage(run, data)

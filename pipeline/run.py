@@ -3,6 +3,8 @@
 They share this process: importing torch and mlflow takes longer than the work.
 """
 
+from typing import TYPE_CHECKING
+
 from fitreel import (
     CheckpointSettings,
     DataSettings,
@@ -14,6 +16,9 @@ from fitreel import (
 )
 from pipeline import animate, evaluate, generate, train
 from pipeline.session import Session
+
+if TYPE_CHECKING:
+    from fitreel.tracking import Source
 
 
 def run(
@@ -31,8 +36,9 @@ def run(
     Example: fitreel run --lr 0.2 --activation tanh
     """
     source = session.source_or_none()
-    if session.is_new and source and source.has_dataset:
-        raise ValueError(f"run {source.run_id} is an experiment already; leave --run out")
+    check_unused(session, source)
+    session.check_free(source, "evaluate", evaluate.FILES)
+    session.check_free(source, "animate", animate.files(film, player))
     window = train.open_window(live)
     with session.run(source) as run:
         run.set_name(data.prefix + training.label)
@@ -41,3 +47,12 @@ def run(
         evaluate.stage(run, dataset, weights, data, evaluation)
         noise_floor = run.metrics.get("noise_floor")
         animate.stage(run, dataset, history, film, player, noise_floor)
+
+
+def check_unused(session: Session, source: "Source | None") -> None:
+    """Raise ValueError where an experiment would replace the points or the training of a run."""
+    into = session.into(source)
+    if session.is_new and into and (into.has_dataset or into.has_training or into.has_model):
+        raise ValueError(f"run {into.run_id} is an experiment already; leave --run out")
+    session.check_free(source, "generate", generate.FILES)
+    session.check_free(source, "train", train.FILES)

@@ -1,6 +1,6 @@
 """What every command does around its stage: reach the store, open the run, name it, sum it up."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -106,6 +106,26 @@ class Session:
         if self._interrupted is None:
             return self.tracker.writes_to(source)
         return bool(self._interrupted.run_id == source.run_id)
+
+    def into(self, source: "Source | None") -> "Source | None":
+        """Open the run that the command will log to; None if that is a new one."""
+        if source and self.writes_to(source):
+            return source
+        return self.tracker.source_or_none(None)
+
+    def check_free(self, source: "Source | None", stage: str, files: Collection[str]) -> None:
+        """Raise ValueError if a stage would replace files that it did not log itself.
+
+        A stage that is done has a tag in the run: its own files it may replace.
+        """
+        into = self.into(source) if self.is_new else None
+        if into is None or f"fitreel.{stage}_seconds" in into.tags:
+            return
+        if found := into.first_of(files):
+            raise ValueError(
+                f"run {into.run_id} has {found}, which fitreel {stage} did not log and would "
+                "replace; log to another run"
+            )
 
     @contextmanager
     def run(

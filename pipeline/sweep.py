@@ -11,6 +11,7 @@ from fitreel.sweep.settings import FILMED
 from pipeline import console, generate
 from pipeline.note import NOTHING_LEARNED, sweep_note
 from pipeline.options import RESUMED
+from pipeline.run import check_unused
 from pipeline.session import Session, go_on
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from fitreel.sweep.trials import Outcome, Trial
     from fitreel.tracking import Run
 
+FILES = (
+    *("weights.safetensors", "trials.csv", "best.gif"),
+    *("history.png", "importance.png", "settings.png", "parallel.png"),
+)
 SILENCE = 5.0  # seconds without a trial taken, until the end tells what it waits for
 
 
@@ -43,8 +48,8 @@ def sweep(
         return
     study = fitreel.open_study(settings)
     source = session.source_or_none()
-    if session.is_new and source and source.has_dataset:
-        raise ValueError(f"run {source.run_id} is an experiment already; leave --run out")
+    check_unused(session, source)
+    session.check_free(source, "sweep", FILES)
     engine = fitreel.open_engine(settings)
     archive = fitreel.Archive(settings.storage, session.directory)
     found: list[Results] = []

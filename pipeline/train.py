@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run
     from fitreel.training import Training
 
+FILES = (
+    *("training/history.csv", "training/frames.safetensors"),
+    *("network.txt", "weights.csv", "weights.safetensors"),
+)
+
 
 def train(
     training: TrainingSettings,
@@ -29,8 +34,8 @@ def train(
     """
     source = session.source()
     dataset, data = source.dataset(), source.data_settings()
-    into = source if session.writes_to(source) else session.tracker.source(None)
-    if session.is_new and into.has_training:
+    into = session.into(source) or source
+    if session.is_new and (into.has_training or into.has_model):
         raise ValueError(
             f"run {into.run_id} is trained already; if that was interrupted, fitreel resume goes "
             "on; train anew with fitreel run, or into a new run with mlflow run . -e train -P run=…"
@@ -40,6 +45,11 @@ def train(
             f"the points of run {into.run_id} changed since its training began: restore them, or "
             f"train on them as a new run: mlflow run . -e train -P run={into.run_id}"
         )
+    if session.is_new and into is not source and into.has_dataset:
+        raise ValueError(f"run {into.run_id} has its points already; train on them, without --run")
+    session.check_free(source, "train", FILES)
+    if into is not source:
+        session.check_free(source, "generate", generate.FILES)
     if source.has_changed_points:
         console.warn(
             f"the points of run {source.run_id} changed since they were drawn: the settings that "

@@ -1,5 +1,9 @@
 import csv
+import json
+import math
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +23,7 @@ from fitreel.history import (
     save_weights,
 )
 from fitreel.training import Fit
+from tests.conftest import ROOT
 
 
 def test_the_first_difference_is_one_of_bits() -> None:
@@ -114,3 +119,67 @@ def test_a_weights_file_of_other_shapes_or_activation_is_told(tmp_path: Path, tr
     save_file(tensors | {"hidden.bias": torch.ones(3)}, path, metadata={"activation": "relu"})
     with pytest.raises(ValueError, match="do not fit"):
         load_weights(path)
+
+
+def sparse(path: Path, frames: int, hidden: int) -> int:
+    """Make frames of zeros that hardly take room on the disk; give their bytes."""
+    shapes = {
+        "epoch": [frames],
+        "hidden.weight": [frames, hidden, 1],
+        "hidden.bias": [frames, hidden],
+        "output.weight": [frames, 1, hidden],
+        "output.bias": [frames, 1],
+    }
+    header: dict[str, object] = {"__metadata__": {"activation": "relu"}}
+    end = 0
+    for name, shape in shapes.items():
+        start, end = end, end + math.prod(shape) * (8 if name == "epoch" else 4)
+        kind = "I64" if name == "epoch" else "F32"
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        begin = file.tell()
+        file.write(np.arange(frames).tobytes())
+        file.truncate(begin + end)
+    return begin + end
+
+
+def test_frames_take_no_more_memory_than_their_file(tmp_path: Path) -> None:
+    """All its weights twice, and more to look for a number that is not finite, were 2.6 times."""
+    losses, frames = tmp_path / "history.csv", tmp_path / "frames.safetensors"
+    save_losses(np.ones(20_000), losses)
+    size = sparse(frames, 20_000, 1000)
+    code = f"""
+import resource
+from pathlib import Path
+from fitreel.history import load_history
+load_history(Path({str(losses)!r}), Path({str(losses.with_name("few"))!r}))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+load_history(Path({str(losses)!r}), Path({str(frames)!r}))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    sparse(losses.with_name("few"), 10, 1000)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert 1024 * int(done.stdout) < 1.3 * size
+
+
+def test_a_number_that_is_not_finite_is_found_in_any_block(
+    tmp_path: Path, trained: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fitreel.history.BLOCK", 500)  # bytes: a few frames, and one frame
+    losses, path = tmp_path / "history.csv", tmp_path / "frames.safetensors"
+    save_losses(trained.history.losses, losses)
+    save_frames(trained.history, path)
+    again = load_history(losses, path)
+    assert torch.equal(again.frames.bias, trained.history.frames.bias)
+    tensors = load_file(path)
+    for name in ("hidden.weight", "hidden.bias", "output.weight", "output.bias"):
+        for place in (0, 5, -1):
+            wrong = {key: tensor.clone() for key, tensor in tensors.items()}
+            wrong[name].view(-1)[place] = math.nan
+            save_file(wrong, path, metadata={"activation": "relu"})
+            with pytest.raises(ValueError, match="a weight is not finite"):
+                load_history(losses, path)

@@ -1,6 +1,7 @@
 """The tracking against a real MLflow store, a database in the test's own directory."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
 import numpy as np
@@ -145,6 +146,32 @@ def test_a_source_without_the_artifact_says_which_stage_makes_it(tracker: Tracke
     with pytest.raises(FileNotFoundError, match=r"has no weights.safetensors; .* fitreel train"):
         source.weights()
     assert source.data_settings() is None
+
+
+def test_frames_that_cannot_be_the_run_s_are_not_read(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the settings of the run or a limit, and by the memory there is."""
+    with tracker.run() as run, run.artifacts("training") as folder:
+        (folder / "history.csv").write_text("epoch,loss\n0,1\n")
+        (folder / "frames.safetensors").write_text("placeholder")
+    root = tracker.client.get_run(run.run_id).info.artifact_uri
+    with Path(root, "training/frames.safetensors").open("wb") as file:
+        file.truncate(2**30)  # a sparse file
+    with pytest.raises(ValueError, match=r"1,073,741,824 bytes; 268,435,456 are the most"):
+        tracker.source(run.run_id).history()
+    with tracker.run(tracker.source(run.run_id)) as run:
+        run.log_settings(TrainingSettings(epochs=10_000))
+    with pytest.raises(ValueError, match=r"1,073,741,824 bytes; 604,000 are the most"):
+        tracker.source(run.run_id).history()
+    # Settings that ask for all of it.
+    tags = {"fitreel.epochs": "10000000", "fitreel.frame_every": "1", "fitreel.hidden": "4096"}
+    with tracker.run(tracker.source(run.run_id)) as run:
+        run.set_tags(tags)
+    memory = SimpleNamespace(available=10**9)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+    with pytest.raises(ValueError, match=r"1,073,741,824 bytes; 1,000,000,000 are the most"):
+        tracker.source(run.run_id).history()
 
 
 def test_a_run_reads_from_its_source_and_logs_to_it(tracker: Tracker) -> None:

@@ -23,6 +23,7 @@ QUIET = threading.Lock()  # what is ignored is so for all threads, and restored
 LOSS_SIZE = 32  # bytes of a row at most; ours have 24
 LARGEST_LOSSES = LOSS_SIZE * MOST_EPOCHS
 LARGEST_HEADER = 100_000  # bytes before the numbers of safetensors; ours are below 1,000
+BLOCK = 2**23  # bytes of numbers that are read at once
 LARGEST_WEIGHTS = LARGEST_HEADER + 4 * (3 * MOST_NEURONS + 1)
 
 # The names under which a torch module of the same structure keeps its weights.
@@ -108,7 +109,7 @@ def load_history(losses: Path, frames: Path) -> History:
     values = load_losses(losses)
     try:
         tensors, activation = _read(frames, most_frames=len(values))
-        return History(values, tensors["epoch"].numpy().copy(), _weights(tensors, activation))
+        return History(values, tensors["epoch"].numpy(), _weights(tensors, activation))
     except (ValueError, SafetensorError) as error:
         raise ValueError(f"{frames.name} holds no frames: {error}") from None
 
@@ -148,11 +149,7 @@ def _state(weights: Weights) -> dict[str, torch.Tensor]:
 
 
 def _weights(state: dict[str, torch.Tensor], activation: ActivationName) -> Weights:
-    # Copies: what safetensors reads is not aligned, and sums over it differ in the last bit.
-    copies = [state[name].clone() for name in STATE_NAMES]
-    if not all(copy.isfinite().all() for copy in copies):
-        raise ValueError("a weight is not finite")
-    return Weights.from_parameters(copies, activation)
+    return Weights.from_parameters([state[name] for name in STATE_NAMES], activation)
 
 
 def _write(path: Path, tensors: dict[str, torch.Tensor], activation: ActivationName) -> None:
@@ -180,11 +177,28 @@ def _read(
             if each.get_dtype() != wanted:
                 raise ValueError(f"{name} is of type {each.get_dtype()}, not {wanted}")
         _check_shapes(shapes, most_frames)
-        tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in names}
     for known in get_args(ActivationName):
         if activation == known:
-            return tensors, known
+            return {name: _numbers(path, name, shape) for name, shape in shapes.items()}, known
     raise ValueError(f"it names no known activation; got {shown(repr(activation))}")
+
+
+def _numbers(path: Path, name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """Read a tensor, a block of rows at a time.
+
+    Each block from a file opened for it, as the pages that were read stay in memory until it is
+    closed. Copied, because what safetensors reads is not aligned, and sums over it differ in the
+    last bit.
+    """
+    tensor = torch.empty(shape, dtype=torch.int64 if name == "epoch" else torch.float32)
+    rows = max(1, BLOCK // max(1, tensor[0].nbytes))
+    for first in range(0, len(tensor), rows):
+        with safe_open(path, framework="pt") as file:
+            block = file.get_slice(name)[first : first + rows]
+            if not np.isfinite(block.numpy()).all():
+                raise ValueError("a weight is not finite")
+            tensor[first : first + rows] = block
+    return tensor
 
 
 def _check_shapes(shapes: dict[str, tuple[int, ...]], most_frames: int | None) -> None:

@@ -40,9 +40,9 @@ from fitreel.tracking.client import Client, upload
 from fitreel.tracking.creation import DOUBT, remove_extras, runs_of
 from fitreel.tracking.ending import end
 from fitreel.tracking.nested import BATCH, NestedRuns
+from fitreel.tracking.source import MODEL
 from fitreel.urls import masked
 
-MODEL = "model"
 WITH_USER = ("http", "https", "ftp", "sftp")  # schemes of artifacts whose address may hold a login
 
 

@@ -1,7 +1,7 @@
 """A run, as later stages read it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 from functools import cached_property, partial
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import psutil
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -42,7 +43,8 @@ DIGESTS_TAG = "fitreel.sha256"  # JSON: the path of an artifact to its SHA-256
 KIND_TAG = "fitreel.kind"  # what the run is, if it is no experiment
 TRIAL_TAG = "fitreel.trial"  # its number, if it is one of a sweep
 FILMED_TAG = "fitreel.filmed"  # there if that trial was among the best, whose frames are kept
-LARGEST_FRAMES = 2**30  # bytes, where no param says how many frames there are
+MODEL = "model"  # its name among the models that MLflow keeps
+LARGEST_FRAMES = 2**28  # bytes, where no param says how many frames there are
 # `mlflow run` logs these as params, too: they say which run, not how it was made.
 PASSED_THROUGH = {"run", "name", "experiment", "tracking_uri", "patience"}
 POINTS = {each.name for each in fields(DataSettings)}
@@ -175,7 +177,7 @@ class Source:
 
         Of points that somebody edited nobody knows the curve, and the settings do not hold.
         """
-        settings = self._settings(DataSettings, self.params)
+        settings = self._settings(DataSettings, in_force(self.params, self.tags))
         if settings and (self.has_edited_points or self.has_changed_points):
             return None
         return settings
@@ -232,13 +234,15 @@ class Source:
         return history
 
     def _largest_history(self) -> tuple[int, int]:
-        """Give the bytes that losses and frames of this run can have."""
+        """Give the bytes that losses and frames of this run can have, and that fit in memory."""
         settings = self.training_settings()
         if settings is None:
             return LARGEST_LOSSES, LARGEST_FRAMES
         frames = -(-settings.epochs // settings.frame_every)
         size = 4 * (3 * settings.hidden + 1) + 8  # a frame's weights and its epoch
-        return 100 + LOSS_SIZE * settings.epochs, LARGEST_HEADER + size * frames
+        # Settings may be as much of an invention as the file, which need not fill a disk.
+        memory = int(psutil.virtual_memory().available)
+        return 100 + LOSS_SIZE * settings.epochs, min(LARGEST_HEADER + size * frames, memory)
 
     def _check_network(self, weights: Weights) -> None:
         settings = self.training_settings()
@@ -278,8 +282,26 @@ class Source:
 
     @property
     def has_dataset(self) -> bool:
-        """Tell whether generate has logged to it."""
-        return SHA256_TAG in self.tags
+        """Tell whether it has points, whoever logged them."""
+        return SHA256_TAG in self.tags or self.first_of([DATASET]) is not None
+
+    def first_of(self, paths: Collection[str]) -> str | None:
+        """Name the first of these artifacts that it has, whoever logged it."""
+        folders = {str(Path(path).parent) for path in paths}
+        with plain_errors(self._client.tracking_uri), self._packages():
+            listings = [
+                self._artifacts.list_artifacts(None if folder == "." else folder)
+                for folder in folders
+            ]
+        there = {entry.path for listing in listings for entry in listing}
+        return next((path for path in paths if path in there), None)
+
+    @property
+    def has_model(self) -> bool:
+        """Tell whether MLflow keeps a model of the name that ours get, whoever logged it."""
+        name = f"source_run_id = '{self.run_id}' AND name = '{MODEL}'"
+        with plain_errors(self._client.tracking_uri):
+            return bool(self._client.search_logged_models([self.experiment_id], name))
 
     @property
     def has_training(self) -> bool:

@@ -1,0 +1,201 @@
+"""What somebody else logged to a run stays: no command replaces a file that is not its own."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow.tracking import MlflowClient
+
+from fitreel.settings import DataSettings
+from fitreel.tracking import Tracker
+from tests import processes
+from tests.faults import SPOOL, client, runs
+from tests.servers import Server
+
+MINE = "x,y\n-1,1\n0,0\n1,1\n"
+SHORT = ("--epochs", "20", "--max-frames", "2")
+SWEEP = ("--trials", "2", "--epochs", "5", "--space", "lr=0.1|0.2")
+
+
+@dataclass
+class Store:
+    """A store and what is said to it."""
+
+    directory: Path
+    client: MlflowClient
+
+    def fitreel(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
+        named = {SPOOL: str(self.directory / "spool")} | environment
+        return processes.run(*arguments, directory=self.directory, **named)
+
+    def done(self, *arguments: str, **environment: str) -> str:
+        code, output, errors = self.fitreel(*arguments, **environment)
+        assert code == 0, errors
+        return output.strip()
+
+    def run_with(self, *paths: str) -> str:
+        """Make a run that holds files of somebody else."""
+        run_id: str = self.client.create_run("0").info.run_id
+        for path in paths:
+            folder, _, name = path.rpartition("/")
+            with tempfile.TemporaryDirectory() as directory:
+                file = Path(directory, name)
+                file.write_text(MINE)
+                self.client.log_artifact(run_id, str(file), folder or None)
+        return run_id
+
+    def state(self, run_id: str) -> tuple[object, ...]:
+        """Give all that a command could change of a run."""
+        run = self.client.get_run(run_id)
+        with tempfile.TemporaryDirectory() as directory:
+            self.client.download_artifacts(run_id, "", directory)
+            files = {
+                str(path.relative_to(directory)): path.read_bytes()
+                for path in Path(directory).rglob("*")
+                if path.is_file()
+            }
+        return run.info.status, run.data.params, run.data.tags, run.data.metrics, files
+
+    def refuses(self, run_id: str, arguments: tuple[str, ...], **environment: str) -> str:
+        """Assert that a command ends with one line and changes nothing; give the line."""
+        before, many = self.state(run_id), len(runs(self.client))
+        code, output, errors = self.fitreel(*arguments, **environment)
+        assert (code, output, errors.count("\n")) == (2, "", 1), errors
+        assert errors.startswith(f"fitreel: run {run_id} "), errors
+        assert self.state(run_id) == before
+        assert len(runs(self.client)) == many
+        return errors.removeprefix(f"fitreel: run {run_id} ").strip()
+
+
+@pytest.fixture(autouse=True)
+def no_store_is_left_chosen() -> Iterator[None]:
+    yield
+    mlflow.set_tracking_uri("")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    directory = tmp_path_factory.mktemp("store")
+    Tracker(f"sqlite:///{directory}/mlflow.db")
+    return Store(directory, client(directory))
+
+
+HAS_POINTS = "has its points already; leave --run out"
+IS_EXPERIMENT = "is an experiment already; leave --run out"
+FOREIGN = "has {}, which fitreel {} did not log and would replace; log to another run"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path", "message"),
+    [
+        (("generate",), "data/dataset.csv", HAS_POINTS),
+        (("generate",), "data/scatter.png", FOREIGN.format("data/scatter.png", "generate")),
+        (("run", *SHORT), "data/dataset.csv", IS_EXPERIMENT),
+        (("run", *SHORT), "training/history.csv", FOREIGN.format("training/history.csv", "train")),
+        (("run", *SHORT), "rst.gif", FOREIGN.format("rst.gif", "animate")),
+        (("run", *SHORT), "rst.png", FOREIGN.format("rst.png", "evaluate")),
+        (("sweep", *SWEEP), "data/dataset.csv", IS_EXPERIMENT),
+        (("sweep", *SWEEP), "weights.safetensors", FOREIGN.format("weights.safetensors", "train")),
+        (("sweep", *SWEEP), "parallel.png", FOREIGN.format("parallel.png", "sweep")),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " not in value else "",
+)
+def test_what_somebody_logged_is_not_replaced(
+    store: Store, arguments: tuple[str, ...], path: str, message: str
+) -> None:
+    run_id = store.run_with(path)
+    assert store.refuses(run_id, (*arguments, "--run", run_id)) == message
+    # As `mlflow run --run-id` names it.
+    assert store.refuses(run_id, arguments, MLFLOW_RUN_ID=run_id) == message
+
+
+@pytest.fixture(scope="module")
+def trained(store: Store) -> str:
+    return store.done("run", *SHORT)
+
+
+def test_a_training_replaces_no_other(store: Store, trained: str) -> None:
+    for path in ("weights.safetensors", "training/frames.safetensors", "network.txt"):
+        points = store.run_with("data/dataset.csv", path)
+        message = FOREIGN.format(path, "train")
+        assert store.refuses(points, ("train", "--epochs", "5", "--run", points)) == message
+        # On the points of another run.
+        other = store.run_with(path)
+        arguments = ("train", "--epochs", "5", "--run", trained)
+        assert store.refuses(other, arguments, MLFLOW_RUN_ID=other) == message
+    other = store.run_with("data/dataset.csv")
+    said = store.refuses(other, ("train", "--run", trained), MLFLOW_RUN_ID=other)
+    assert said.startswith("has its points already")
+
+
+def test_a_model_of_somebody_else_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.client.tracking_uri)
+    mlflow.set_tracking_uri(store.client.tracking_uri)
+    points = store.run_with("data/dataset.csv")
+    with mlflow.start_run(run_id=points):
+        model = mlflow.initialize_logged_model(name="model", source_run_id=points)
+        mlflow.log_model_params({"made": "by hand"}, model.model_id)
+        mlflow.finalize_logged_model(model.model_id, "READY")
+    said = store.refuses(points, ("train", "--epochs", "5", "--run", points))
+    assert said.startswith("is trained already")
+
+
+def test_pictures_of_somebody_else_stay_and_own_ones_are_made_again(
+    store: Store, trained: str
+) -> None:
+    untouched = store.done("generate")
+    store.done("train", "--epochs", "20", "--run", untouched)
+    for name in ("rst.png", "rst.gif"):
+        with tempfile.TemporaryDirectory() as directory:
+            Path(directory, name).write_text(MINE)
+            store.client.log_artifact(untouched, str(Path(directory, name)))
+    said = store.refuses(untouched, ("evaluate", "--run", untouched))
+    assert said == FOREIGN.format("rst.png", "evaluate")
+    said = store.refuses(untouched, ("animate", "--run", untouched))
+    assert said == FOREIGN.format("rst.gif", "animate")
+    store.done("animate", "--format", "mp4", "--player", "off", "--run", untouched)
+
+    store.done("evaluate", "--run", trained)
+    store.done("animate", "--max-frames", "2", "--run", trained)
+    table = store.run_with("compare.md")
+    again = store.done("run", *SHORT, "--seed", "1")
+    arguments = ("compare", trained, again)
+    said = store.refuses(table, arguments, MLFLOW_RUN_ID=table)
+    assert said == FOREIGN.format("compare.md", "compare")
+
+
+def test_a_run_without_results_takes_them(store: Store) -> None:
+    """As `mlflow run` makes it, or somebody with a note in it."""
+    for arguments in (("generate",), ("run", *SHORT), ("sweep", *SWEEP)):
+        run_id = store.run_with("notes.txt", "data/readme.md")
+        assert store.done(*arguments, "--run", run_id) == run_id
+        assert store.done(*arguments, MLFLOW_RUN_ID=(active := store.run_with())) == active
+
+
+def test_how_points_were_drawn_is_what_was_drawn(store: Store) -> None:
+    """A param that somebody logged before stays; a tag tells what is in force."""
+    run_id = store.run_with()
+    store.client.log_param(run_id, "noise", "0.5")
+    store.done("generate", "--run", run_id)
+    tracker = Tracker(store.client.tracking_uri)
+    assert tracker.source(run_id).data_settings() == DataSettings()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Store]:
+    with Server(tmp_path) as running:
+        yield Store(tmp_path, MlflowClient(running.url))
+
+
+def test_a_server_is_asked_too(server: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = server.client.tracking_uri
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    run_id = server.run_with("data/dataset.csv")
+    said = server.refuses(run_id, ("generate", "--run", run_id), MLFLOW_TRACKING_URI=uri)
+    assert said == HAS_POINTS
+    fresh = server.run_with()
+    assert server.done("generate", MLFLOW_RUN_ID=fresh, MLFLOW_TRACKING_URI=uri) == fresh
