@@ -85,8 +85,9 @@ def test_where_there_is_no_store_yet_another_is_tried_and_nothing_is_left(
 
 
 def test_where_all_is_well_it_says_so_and_leaves_next_to_nothing(
-    fitreel: Command, tmp_path: Path
+    fitreel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # whoever makes a store decides where its artifacts are
     Tracker(uri(tmp_path))
     done = fitreel("doctor", FITREEL_SPOOL=str(tmp_path / "spool"))
     found = rows(done.stderr)
@@ -156,7 +157,10 @@ def test_a_store_that_takes_no_runs_is_missing(tmp_path: Path) -> None:
     assert "not here" in found["a run in it"][1]
 
 
-def test_a_store_that_takes_no_artifacts_is_missing(tmp_path: Path) -> None:
+def test_a_store_that_takes_no_artifacts_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     Tracker(uri(tmp_path))
     (tmp_path / "mlruns").write_text("in the way")
     code, found = doctor(tmp_path)

@@ -83,7 +83,7 @@ class Database:
 
     def _check_is_active(self, connection: sqlalchemy.Connection) -> None:
         run, experiment = models.SqlRun, models.SqlExperiment
-        stages: dict[str, Select[tuple[str]]] = {
+        stages: dict[str, Select[str]] = {
             f"run {self._parent_id}": select(run.lifecycle_stage).where(
                 run.run_uuid == self._parent_id
             ),
