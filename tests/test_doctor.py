@@ -67,9 +67,28 @@ def program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def test_where_all_is_well_it_says_so_and_leaves_next_to_nothing(
-    fitreel: Command, tmp_path: Path
+def test_where_there_is_no_store_yet_another_is_tried_and_nothing_is_left(
+    tmp_path: Path,
 ) -> None:
+    where, said = tmp_path / "work", tmp_path / "said"
+    where.mkdir()
+    said.mkdir()
+    own = {"FITREEL_SPOOL": str(tmp_path / "spool"), "TMPDIR": str(tmp_path / "temporary")}
+    (tmp_path / "temporary").mkdir()
+    code, _, text = processes.run("doctor", directory=where, said=said, **own)
+    found = rows(text)
+    assert (code, missing(found)) == (0, [])
+    assert found["tracking store"][1].startswith("none here yet, fitreel run makes sqlite:///")
+    assert found["run removed"] == ("ok", "the store that was tried is removed")
+    assert not list(where.iterdir())
+    assert not list((tmp_path / "temporary").glob("fitreel-*"))
+
+
+def test_where_all_is_well_it_says_so_and_leaves_next_to_nothing(
+    fitreel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # whoever makes a store decides where its artifacts are
+    Tracker(uri(tmp_path))
     done = fitreel("doctor", FITREEL_SPOOL=str(tmp_path / "spool"))
     found = rows(done.stderr)
     assert (done.returncode, done.stdout, missing(found)) == (0, "", [])
@@ -138,7 +157,11 @@ def test_a_store_that_takes_no_runs_is_missing(tmp_path: Path) -> None:
     assert "not here" in found["a run in it"][1]
 
 
-def test_a_store_that_takes_no_artifacts_is_missing(tmp_path: Path) -> None:
+def test_a_store_that_takes_no_artifacts_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Tracker(uri(tmp_path))
     (tmp_path / "mlruns").write_text("in the way")
     code, found = doctor(tmp_path)
     assert (code, missing(found)) == (1, ["an artifact"])

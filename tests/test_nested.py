@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
 import pytest
 import torch
@@ -232,3 +233,42 @@ def test_films_go_to_their_trials(client: Client, records: list[Record], tmp_pat
 def test_a_deleted_parent_is_told(client: Client, records: list[Record]) -> None:
     with pytest.raises(MlflowException):
         NestedRuns(client, "0" * 32).deliver(records)
+
+
+@pytest.mark.parametrize("deleted", ["run", "experiment"])
+def test_nothing_is_written_below_what_is_deleted(
+    tracker: Tracker, records: list[Record], deleted: str
+) -> None:
+    """It was deleted while the sweep went on: MLflow's client refuses then, too."""
+    client = tracker.client
+    experiment_id = client.create_experiment(f"deleted {deleted}")
+    parent_id = client.create_run(experiment_id).info.run_id
+    nested = NestedRuns(client, parent_id)
+    nested.deliver(records[:2])
+    if deleted == "run":
+        client.delete_run(parent_id)
+    else:
+        client.delete_experiment(experiment_id)
+    before = rows(Path(client.tracking_uri.removeprefix("sqlite:///")), parent_id)
+    for each in (nested, NestedRuns(client, parent_id)):
+        with pytest.raises(MlflowException, match="is deleted") as refused:
+            each.deliver(records[2:])
+        assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
+    assert rows(Path(client.tracking_uri.removeprefix("sqlite:///")), parent_id) == before
+
+
+def test_artifacts_of_trials_never_go_to_another_store_that_is_the_global_one(
+    tmp_path: Path, server: MlflowClient, records: list[Record]
+) -> None:
+    """A server made this database; where that is now the address in it does not say."""
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    experiment_id = client.create_experiment("served", artifact_location="mlflow-artifacts:/trials")
+    parent_id = client.create_run(experiment_id).info.run_id
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(server.tracking_uri)
+    try:
+        with pytest.raises(MlflowException, match="the tracking URI must be a valid http"):
+            NestedRuns(client, parent_id).deliver(records[:1])
+    finally:
+        mlflow.set_tracking_uri(before)
+    assert not client.search_runs([experiment_id], "tags.`fitreel.trial` = '0'")

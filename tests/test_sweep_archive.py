@@ -86,3 +86,21 @@ def test_a_database_that_is_damaged_meanwhile(study: optuna.Study, tmp_path: Pat
     connection.close()
     with pytest.raises(ConnectionError, match=r"cannot be kept: .*no such table"):
         archive.extend(study.trials)
+
+
+@pytest.mark.parametrize(
+    ("url", "line"),
+    [
+        (
+            "postgresql+psycopg2://me:se/cret@host/db",
+            "postgresql+psycopg2://***@host/db needs its driver: pip install psycopg2-binary",
+        ),
+        ("postgresql://me:secret", "'postgresql://***' is no URL of a database"),
+    ],
+)
+def test_no_password_is_in_what_is_told(url: str, line: str, tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError) as raised:
+        Archive(url, tmp_path)
+    assert (
+        str(raised.value) == f"the study cannot be kept: {line}; name another place with --storage"
+    )

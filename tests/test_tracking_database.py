@@ -15,7 +15,6 @@ import sqlalchemy
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from fitreel.tracking import Tracker
 from fitreel.tracking.connection import plain, plain_errors
 from fitreel.tracking.database import check_store, create_database, open_engine
 from tests import processes
@@ -66,7 +65,6 @@ def test_a_run_that_waits_for_a_store_that_is_missing_waits_on(tmp_path: Path) -
     where = tmp_path / "work"
     where.mkdir()
     assert processes.run("run", "--epochs", "40", directory=where, said=tmp_path, **own)[0] == 0
-    Tracker(f"sqlite:///{where}/mlflow.db")
     begun = processes.start("run", "--epochs", "1000000", directory=where, said=tmp_path, **own)
     while not list((tmp_path / "spool").glob("*/checkpoint")):
         assert begun.is_alive()

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy
 from mlflow.entities import LifecycleStage, Metric, RunInfo
@@ -86,7 +85,7 @@ class Database:
 
     def _check_is_active(self, connection: sqlalchemy.Connection) -> None:
         run, experiment = models.SqlRun, models.SqlExperiment
-        stages: dict[str, Select[Any]] = {
+        stages: dict[str, Select[str]] = {
             f"run {self._parent_id}": select(run.lifecycle_stage).where(
                 run.run_uuid == self._parent_id
             ),

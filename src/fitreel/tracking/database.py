@@ -78,6 +78,7 @@ def check_store(uri: str, may_create: bool) -> None:
     url = read_url(uri)
     path = Path(url.database or "")
     is_file = kind == "sqlite"
+    engine = open_engine(uri, **({} if is_file else time_limit(url, PATIENCE)))
     if is_file and path.exists():
         check_place(path)
     elif is_file and not may_create:
@@ -86,7 +87,6 @@ def check_store(uri: str, may_create: bool) -> None:
             f"there is no tracking store {where}: {shown(path.name)} is missing; "
             "run fitreel where it is, or name one with --tracking-uri"
         )
-    engine = open_engine(uri, **({} if is_file else time_limit(url, PATIENCE)))
     if is_file and not path.exists():
         create_database(path)
     try:
