@@ -56,11 +56,13 @@ def qt_loads() -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def postgresql_is_installed() -> bool:
-    """Look for the server where Debian puts it, too, which is not on the PATH."""
-    return bool(
-        shutil.which("postgres") or list(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+def postgresql_programs() -> Path | None:
+    """Find the directory of the server's programs: Debian has it outside of the PATH."""
+    places = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
+    found = (
+        path for path in (*places, *map(Path, os.get_exec_path())) if (path / "initdb").exists()
     )
+    return next(found, None)
 
 
 def may_trace() -> bool:
@@ -99,7 +101,9 @@ NEEDS = {
         "the benchmark's loops in C",
         "gcc libc6-dev",
     ),
-    "postgresql": Need(postgresql_is_installed, "runs in a PostgreSQL database", "postgresql"),
+    "postgresql": Need(
+        lambda: postgresql_programs() is not None, "runs in a PostgreSQL database", "postgresql"
+    ),
     "strace": Need(may_trace, "the order of system calls", "strace"),
     "mount": Need(
         may_mount,

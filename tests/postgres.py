@@ -1,4 +1,4 @@
-"""A real PostgreSQL server with a data directory of its own, and why there may be none."""
+"""A real PostgreSQL server with a data directory of its own."""
 
 import os
 import shutil
@@ -9,31 +9,20 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-import pytest
 import sqlalchemy
 
 from tests.conftest import free_port
+from tests.needs import postgresql_programs
 
 USER, PASSWORD = "keeper", "pa/ss#w?rd"  # which a URL may hold as it is, but for the ?
-HOME = "usr/lib/postgresql/*/bin"  # where Debian has it, outside of the PATH
 OWNER = "nobody"  # who runs it where we are root, as whom it refuses to start
-
-
-def _programs() -> Path | None:
-    found = [*sorted(Path("/").glob(HOME), reverse=True), *map(Path, os.get_exec_path())]
-    return next((path for path in found if (path / "initdb").exists()), None)
-
-
-needs_postgres = pytest.mark.skipif(
-    _programs() is None, reason="needs a PostgreSQL server: apt-get install postgresql"
-)
 
 
 class Postgres:
     """Serve databases from a temporary directory; a context manager that starts and stops it."""
 
     def __init__(self) -> None:
-        self._programs = _programs()
+        self._programs = postgresql_programs()
         self._port = free_port()
         self._directory = Path(tempfile.mkdtemp(prefix="postgres-"))  # pytest's own is root's alone
         self._process: subprocess.Popen[bytes] | None = None

@@ -261,7 +261,7 @@ def test_artifacts_of_trials_never_go_to_another_store_that_is_the_global_one(
     tmp_path: Path, server: MlflowClient, records: list[Record]
 ) -> None:
     """A server made this database; where that is now the address in it does not say."""
-    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    client = Client(f"sqlite:///{tmp_path}/mlflow.db")
     experiment_id = client.create_experiment("served", artifact_location="mlflow-artifacts:/trials")
     parent_id = client.create_run(experiment_id).info.run_id
     before = mlflow.get_tracking_uri()

@@ -20,7 +20,7 @@ from fitreel.tracking.database import check_store, create_database, open_engine
 from tests import processes
 from tests.conftest import free_port
 from tests.faults import SPOOL, journals, runs
-from tests.postgres import PASSWORD, Postgres, needs_postgres
+from tests.postgres import PASSWORD, Postgres
 
 RUN = "0" * 32
 READING = {
@@ -208,7 +208,7 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-@needs_postgres
+@pytest.mark.needs("postgresql")
 @pytest.mark.parametrize("driver", ["psycopg", "pg8000"])
 def test_commands_that_begin_at_once_on_an_empty_database_all_finish(
     postgres: Postgres, tmp_path: Path, torture: bool, driver: str
@@ -233,7 +233,7 @@ def test_commands_that_begin_at_once_on_an_empty_database_all_finish(
         assert [run.info.status for run in found] == ["FINISHED"] * 4
 
 
-@needs_postgres
+@pytest.mark.needs("postgresql")
 def test_a_sweep_writes_its_trials_into_postgres(postgres: Postgres, tmp_path: Path) -> None:
     uri = postgres.make("sweep")
     options = ("--trials", "3", "--epochs", "20", "--samples", "9", "--tracking-uri", uri)
@@ -245,7 +245,7 @@ def test_a_sweep_writes_its_trials_into_postgres(postgres: Postgres, tmp_path: P
     assert PASSWORD not in said
 
 
-@needs_postgres
+@pytest.mark.needs("postgresql")
 def test_an_empty_database_is_no_store_to_read(postgres: Postgres) -> None:
     uri = postgres.make("empty")
     with pytest.raises(FileNotFoundError, match="a database without its tables"):
@@ -255,7 +255,7 @@ def test_an_empty_database_is_no_store_to_read(postgres: Postgres) -> None:
     engine.dispose()
 
 
-@needs_postgres
+@pytest.mark.needs("postgresql")
 @pytest.mark.parametrize("driver", ["psycopg", "pg8000"])
 def test_a_server_that_refuses_is_told_without_the_password(
     postgres: Postgres, driver: str
