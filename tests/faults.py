@@ -47,8 +47,14 @@ def losses(store: MlflowClient, run_id: str) -> list[float]:
 
 
 def journals(spool: Path) -> list[Path]:
-    """Give the journals of a spool, the oldest first."""
-    return sorted(path.parent for path in spool.glob("*/journal"))
+    """Give the journals of a spool that hold something, the oldest first; scratch never does."""
+    return sorted(path.parent for path in spool.glob("*/journal") if _size(path))
+
+
+def _size(path: Path) -> int:
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
 
 
 def records(journal: Path) -> Iterator[Record]:
