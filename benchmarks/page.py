@@ -83,7 +83,7 @@ def ranges(results: dict[str, Result]) -> str:
         return ""
     return (
         'Where it says "all pairs", of an older measurement, the quartiles were not kept: the '
-        "ratio is that\nof the medians, and the lowest and the highest of the pairs stand for them.\n"
+        "ratio is that\nof the medians, and the lowest and the highest of the pairs stand for them."
     )
 
 
