@@ -42,9 +42,7 @@ def evaluate_many(
 
 
 def _errors(prefix: str, weights: Weights, dataset: Dataset) -> dict[str, float]:
-    # In parts: a prediction holds points by neurons numbers.
-    prediction = torch.cat([weights.predict(part) for part in torch.split(dataset.x, 10_000)])
-    error = (prediction - dataset.y).to(torch.float64)
+    error = (weights.predict(dataset.x) - dataset.y).to(torch.float64)
     mse = error.square().mean().item()
     variance = dataset.y.to(torch.float64).var(correction=0).item()
     return {
