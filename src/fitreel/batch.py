@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fitreel.dataset import Dataset
 from fitreel.gradients import HingeGradients, SmoothGradients
+from fitreel.memory import rows_at_once
 from fitreel.network import Weights
 from fitreel.settings import TrainingSettings
 from fitreel.stack import Stack
@@ -43,7 +44,9 @@ def fit_many(
     At the epochs ``rungs``, when their losses are known, ``prune`` says which places of
     ``settings`` to drop. ``frame_every`` has no meaning here.
     """
-    batches = [_Batch(dataset, settings, places, device) for places in _alike(settings)]
+    batches = [
+        _Batch(dataset, settings, places, device) for places in _alike(settings, len(dataset))
+    ]
     ends = max((each.epochs for each in settings), default=0)
     for stop in sorted({rung for rung in rungs if 0 < rung < ends} | {ends}):
         for batch in batches:
@@ -57,15 +60,18 @@ def fit_many(
     return [trained[place] for place in range(len(settings))]
 
 
-def _alike(settings: Sequence[TrainingSettings]) -> Iterator[list[int]]:
-    """Group the places of members that one stack can hold without much padding."""
+def _alike(settings: Sequence[TrainingSettings], points: int) -> Iterator[list[int]]:
+    """Group the places of members that one stack can hold, without much padding."""
     groups = defaultdict(list)
     for place, each in enumerate(settings):
         width = max(4, (each.hidden - 1).bit_length())
         groups[each.activation, each.optimizer == "adam", width].append(place)
-    for places in groups.values():
-        for start in range(0, len(places), MOST_MEMBERS):
-            yield places[start : start + MOST_MEMBERS]
+    for (activation, _, _), places in groups.items():
+        hidden = max(settings[place].hidden for place in places)
+        numbers = max(points, hidden) if activation == "relu" else points * hidden  # of a member
+        most = min(MOST_MEMBERS, rows_at_once(numbers))
+        for start in range(0, len(places), most):
+            yield places[start : start + most]
 
 
 class _Batch:

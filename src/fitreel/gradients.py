@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from fitreel.dataset import Dataset
+from fitreel.memory import rows_at_once
 from fitreel.network import ACTIVATIONS
 from fitreel.settings import ActivationName
 from fitreel.stack import Stack
@@ -98,20 +99,33 @@ class SmoothGradients:
 
     def __call__(self, stack: Stack) -> Tensor:
         """Write the gradient into the stack; give the losses before the update: (members,)."""
+        points = rows_at_once(len(stack.numbers) * stack.hidden)
+        if points >= len(self._y):
+            return self._write(stack, self._design, self._y) / len(self._y)
+        parts = zip(self._design.split(points, dim=1), self._y.split(points), strict=True)
+        total, squares = torch.zeros_like(stack.gradient), self._y.new_zeros(len(stack.numbers))
+        for part in parts:
+            squares += self._write(stack, *part)
+            total += stack.gradient
+        stack.gradient.copy_(total)
+        return squares / len(self._y)
+
+    def _write(self, stack: Stack, design: Tensor, y: Tensor) -> Tensor:
+        """Write what some points say of the gradient; give their squared errors: (members,)."""
         weight, bias, output, output_bias = stack.parts(stack.numbers)
         inner = torch.stack([weight, bias], dim=2)  # (members, hidden, 2)
-        before = inner @ self._design  # (members, hidden, points)
+        before = inner @ design  # (members, hidden, points)
         active = ACTIVATIONS[stack.activation][1](before)
-        error = (output.unsqueeze(1) @ active).squeeze(1) + (output_bias - self._y)
-        losses = error.square().mean(dim=1)
+        error = (output.unsqueeze(1) @ active).squeeze(1) + (output_bias - y)
+        squares = error.square().sum(dim=1)
 
-        error = error * (2 / error.shape[1])  # (members, points)
+        error = error * (2 / len(self._y))  # (members, points)
         by_weight, by_bias, by_output, by_output_bias = stack.parts(stack.gradient)
         # The sigmoid of padding is not zero.
         by_output.copy_((active @ error.unsqueeze(2)).squeeze(2) * stack.is_neuron)
         slope = SLOPES[stack.activation](before, active) * error.unsqueeze(1)
-        by_inner = (slope @ self._design.T) * output.unsqueeze(2)  # (members, hidden, 2)
+        by_inner = (slope @ design.T) * output.unsqueeze(2)  # (members, hidden, 2)
         by_weight.copy_(by_inner[..., 0])
         by_bias.copy_(by_inner[..., 1])
         by_output_bias.copy_(error.sum(dim=1, keepdim=True))
-        return losses
+        return squares

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fitreel.memory import rows_at_once
 from fitreel.settings import ActivationName, TrainingSettings
 
 ACTIVATIONS: dict[ActivationName, tuple[type[nn.Module], Callable[[Tensor], Tensor]]] = {
@@ -114,11 +115,15 @@ class Weights:
 
     def predict(self, x: Tensor) -> Tensor:
         """Give the network's output: x of shape (points,) to (..., points)."""
+        rows = rows_at_once(self.bias.numel())
+        return torch.cat([self._predict(some) for some in x.split(rows)], dim=-1)
+
+    def _predict(self, x: Tensor) -> Tensor:
         active = ACTIVATIONS[self.activation][1](self.hidden_inputs(x))
         return (active @ self.output_weight.unsqueeze(-1))[..., 0] + self.output_bias.unsqueeze(-1)
 
     def dead(self, x: Tensor) -> Tensor:
         """Mark the neurons that no x activates: (..., hidden) bool. Only relu can be silent."""
-        # What a neuron gets rises or falls with x: it is greatest at an end.
+        # A neuron's input rises or falls with x, also when rounded: the ends say it all.
         silent = (self.hidden_inputs(torch.stack([x.min(), x.max()])) <= 0).all(dim=-2)
         return silent if self.activation == "relu" else torch.zeros_like(silent)

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import Parameter, functional as F
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 from fitreel.dataset import Dataset
 from fitreel.history import History
+from fitreel.memory import rows_at_once
 from fitreel.network import Network, Weights, forward
 from fitreel.settings import TrainingSettings
 
@@ -127,12 +128,9 @@ def fit(
     losses, frames = training.losses, training.frames
     parameters = list(network.parameters())
     numbers = [each.flatten() for each in training.numbers]  # views
-    predict = partial(forward, activation=settings.activation)
-    x, y = dataset.x.unsqueeze(1), dataset.y.unsqueeze(1)  # (points, 1)
+    measure = _measure(dataset, settings, parameters)
     for epoch in range(training.epoch, settings.epochs):
-        # Not network(x): a module's look-ups and calls take 8 of an epoch's 70 microseconds.
-        loss = F.mse_loss(predict(x, *parameters), y)
-        value = loss.item()
+        value, gradient = measure()
         if not math.isfinite(value):
             raise TrainingDiverged(epoch, settings, training.history())
         if on_epoch is not None:
@@ -140,12 +138,43 @@ def fit(
         losses[epoch] = value
         if epoch % settings.frame_every == 0:
             torch.cat(numbers, out=frames[epoch // settings.frame_every])
-        update(torch.autograd.grad(loss, parameters))
+        update(gradient)
         training.epoch = epoch + 1
     history = training.history()
-    if history is None or not math.isfinite(F.mse_loss(network(x), y).item()):
+    if history is None or not math.isfinite(measure()[0]):
         raise TrainingDiverged(settings.epochs, settings, history)
     return Fit(network, history)
+
+
+def _measure(
+    dataset: Dataset, settings: TrainingSettings, parameters: list[Parameter]
+) -> Callable[[], tuple[float, Sequence[Tensor]]]:
+    """Give the function that computes the loss on all points, and its gradient.
+
+    Points times neurons numbers may be more than the memory holds: then part by part.
+    """
+    predict = partial(forward, activation=settings.activation)
+    x, y = dataset.x.unsqueeze(1), dataset.y.unsqueeze(1)  # (points, 1)
+    rows = rows_at_once(settings.hidden)
+    parts = list(zip(x.split(rows), y.split(rows), strict=True))
+
+    def measure_part(x: Tensor, y: Tensor) -> tuple[float, Sequence[Tensor]]:
+        # Not network(x): a module's look-ups and calls take 8 of an epoch's 70 microseconds.
+        loss = F.mse_loss(predict(x, *parameters), y)
+        return loss.item(), torch.autograd.grad(loss, parameters)
+
+    def measure_parts() -> tuple[float, Sequence[Tensor]]:
+        value = 0.0
+        gradient = [torch.zeros_like(each, dtype=torch.float64) for each in parameters]
+        for part in parts:
+            share = len(part[0]) / len(x)
+            loss, slopes = measure_part(*part)
+            value += share * loss
+            for total, slope in zip(gradient, slopes, strict=True):
+                total.add_(slope, alpha=share)
+        return torch.tensor(value).item(), [each.float() for each in gradient]  # as one part has it
+
+    return measure_parts if len(parts) > 1 else partial(measure_part, x, y)
 
 
 def _optimizer(

@@ -41,7 +41,7 @@ def training_data(
         "losses": packed(history.losses[epochs], np.float32),
         "frame_epochs": packed(frame_epochs, np.int32),
         "frame_losses": packed(history.losses[frame_epochs], np.float32),
-        "weights": packed(_rows(weights)[kept], np.float32),
+        "weights": packed(_rows(weights, kept), np.float32),
     }
 
 
@@ -50,8 +50,8 @@ def known_floor(value: float | None) -> float | None:
     return value if value is not None and 0 < value < np.finfo(np.float32).max else None
 
 
-def _rows(weights: Weights) -> NDArray[np.float32]:
-    """Give a row a frame: input weights, biases, output weights, output bias."""
+def _rows(weights: Weights, kept: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Give a row for each of these frames: input weights, biases, output weights, output bias."""
     parts = (weights.input_weight, weights.bias, weights.output_weight)
     bias = weights.output_bias.unsqueeze(-1)
-    return np.concatenate([part.numpy() for part in (*parts, bias)], axis=-1)
+    return np.concatenate([part.numpy()[kept] for part in (*parts, bias)], axis=-1)

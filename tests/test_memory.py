@@ -1,0 +1,135 @@
+"""Memory: the largest experiments in parts, with the numbers that the whole would give."""
+
+import os
+import subprocess
+import sys
+from typing import get_args
+
+import pytest
+import torch
+
+from fitreel import memory
+from fitreel.batch import fit_many
+from fitreel.dataset import Dataset
+from fitreel.evaluation import evaluate
+from fitreel.gradients import SmoothGradients
+from fitreel.history import History
+from fitreel.memory import is_shortage, rows_at_once
+from fitreel.network import Weights
+from fitreel.settings import (
+    ActivationName,
+    DataSettings,
+    EvaluationSettings,
+    OptimizerName,
+    TrainingSettings,
+)
+from fitreel.stack import Stack
+from fitreel.training import fit
+
+
+@pytest.fixture
+def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold so little at once that a hundred points and twenty neurons go in seven parts."""
+    monkeypatch.setattr(memory, "MOST_NUMBERS", 300)
+
+
+@pytest.mark.parametrize("optimizer", get_args(OptimizerName))
+@pytest.mark.parametrize("activation", get_args(ActivationName))
+def test_losses_in_parts_are_those_of_the_whole(
+    dataset: Dataset,
+    activation: ActivationName,
+    optimizer: OptimizerName,
+    request: pytest.FixtureRequest,
+) -> None:
+    settings = TrainingSettings(activation=activation, optimizer=optimizer, lr=0.02, epochs=100)
+    whole = fit(dataset, settings).history
+    request.getfixturevalue("little_memory")
+    parts = fit(dataset, settings).history
+    assert parts.losses == pytest.approx(whole.losses, rel=1e-6)
+    # A journal keeps four bytes of a loss.
+    assert torch.tensor(parts.losses).float().double().tolist() == parts.losses.tolist()
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "gelu"])
+def test_gradients_in_parts_are_those_of_the_whole(
+    dataset: Dataset, activation: ActivationName, request: pytest.FixtureRequest
+) -> None:
+    members = [TrainingSettings(activation=activation, hidden=width) for width in (5, 20)]
+    whole, parts = (Stack(members, torch.float32, torch.device("cpu")) for _ in range(2))
+    gradients = SmoothGradients(dataset, torch.device("cpu"))
+    expected = gradients(whole)
+    request.getfixturevalue("little_memory")
+    assert gradients(parts).tolist() == pytest.approx(expected.tolist(), rel=1e-6)
+    assert torch.allclose(parts.gradient, whole.gradient, rtol=1e-5, atol=1e-6)
+
+
+def test_a_batch_in_small_stacks_is_that_of_one(
+    dataset: Dataset, request: pytest.FixtureRequest
+) -> None:
+    settings = [TrainingSettings(seed=seed, epochs=60) for seed in range(7)]
+    whole = fit_many(dataset, settings)
+    request.getfixturevalue("little_memory")
+    for one, other in zip(whole, fit_many(dataset, settings), strict=True):
+        assert one.losses.tolist() == other.losses.tolist()
+
+
+def test_predictions_and_errors_in_parts_are_those_of_the_whole(
+    dataset: Dataset, trained: tuple[object, History], request: pytest.FixtureRequest
+) -> None:
+    frames = trained[1].frames
+    weights, data, fresh = frames[-1], DataSettings(), EvaluationSettings(500)
+    line, errors = frames.predict(dataset.x), evaluate(weights, dataset, data, fresh)
+    request.getfixturevalue("little_memory")
+    assert torch.allclose(frames.predict(dataset.x), line, rtol=1e-6)
+    assert evaluate(weights, dataset, data, fresh) == pytest.approx(errors, rel=1e-6)
+
+
+def test_a_neuron_that_is_dead_at_both_ends_is_dead_on_all_points() -> None:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(500, generator=generator) * 1e-3 + 1
+    weight, bias = (torch.randn(3000, generator=generator) for _ in range(2))
+    kinks = -weight * x[torch.arange(3000) % 500]  # as close to a point as float32 has it
+    for each in (bias, kinks):
+        weights = Weights(weight, each, weight, torch.tensor(0.0), "relu")
+        assert torch.equal(weights.dead(x), (weights.hidden_inputs(x) <= 0).all(dim=0))
+
+
+LARGE = """
+import resource
+from dataclasses import replace
+from fitreel.batch import fit_many
+from fitreel.dataset import generate
+from fitreel.evaluation import evaluate
+from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
+from fitreel.training import fit
+data, training = DataSettings(samples=30_000), TrainingSettings(hidden=4096, epochs=1, lr=1e-5)
+dataset = generate(data)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+weights = fit(dataset, training).network.weights()
+fit_many(dataset, [replace(training, activation="tanh")])
+fit_many(dataset, [training] * 300)
+evaluate(weights, dataset, data, EvaluationSettings(30_000))
+weights.dead(dataset.x)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_large_experiment_stays_in_memory() -> None:
+    """Its points times neurons are 0.5 GB in float32, and several of those were needed."""
+    told = subprocess.run(
+        [sys.executable, "-c", LARGE], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert int(told.stdout) < 1_000_000  # kB
+
+
+def test_a_row_that_is_too_wide_goes_alone() -> None:
+    assert rows_at_once(2**40) == 1
+
+
+def test_what_torch_says_of_memory_is_understood() -> None:
+    with pytest.raises(RuntimeError) as told:
+        torch.empty(2**58, dtype=torch.uint8)
+    assert is_shortage(told.value)
+    assert is_shortage(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
+    assert is_shortage(MemoryError())
+    assert not is_shortage(RuntimeError("the shapes do not fit"))
