@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import sqlalchemy
 from mlflow.environment_variables import (
-    MLFLOW_ALLOW_FILE_STORE,
     MLFLOW_HTTP_REQUEST_MAX_RETRIES,
     MLFLOW_HTTP_REQUEST_TIMEOUT,
 )
@@ -38,7 +37,9 @@ def check_database(uri: str) -> None:
     """Open a database once: MLflow would try for minutes and print a page."""
     kind = urlsplit(check_uri(uri)).scheme.partition("+")[0]
     named = uri in ("databricks", "databricks-uc", "uc")
-    if kind in ("", "file") and not named and not MLFLOW_ALLOW_FILE_STORE.get():  # type: ignore[no-untyped-call]
+    # MLflow has a Python name for this variable from 3.13 on.
+    allowed = os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() in ("true", "1")
+    if kind in ("", "file") and not named and not allowed:
         folder = urlsplit(uri).path.rstrip("/")
         raise ValueError(f"{uri} is no database; name one, as in sqlite:///{folder}/mlflow.db")
     if kind not in ("sqlite", "postgresql", "mysql", "mssql"):
