@@ -2,15 +2,21 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: run test torture ui check bench screenshots clean
+.PHONY: run test lowest torture ui check bench screenshots clean
 
 run: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . --env-manager local
 
 test: $(VENV)/ready-to-develop
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTING)
+
+# The same in the lowest versions that pyproject.toml allows, as far as it runs through all of them.
+lowest: $(LOWEST)/ready
+	$(LOWEST)/bin/python -m pytest -p no:cacheprovider --numprocesses 2 --dist loadfile $(TESTING) \
+		LOWTESTS
 
 torture: $(VENV)/ready-to-develop
 	FUZZ=torture $(BIN)/python -m pytest --torture -rP --numprocesses 2 --dist loadfile \
@@ -33,7 +39,7 @@ screenshots: $(VENV)/ready-to-develop
 	$(BIN)/python docs/screenshots.py
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(LOWEST)
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -43,4 +49,11 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 $(VENV)/ready-to-develop: $(VENV)/ready
 	$(BIN)/pip install --quiet --constraint constraints.txt --group dev --editable '.[live,sweep,ray,postgresql]'
+	touch $@
+
+$(LOWEST)/ready: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --upgrade --constraint constraints-lowest.txt pip
+	$(LOWEST)/bin/pip install --quiet --constraint constraints-lowest.txt --editable '.[sweep]' \
+		hypothesis pytest pytest-xdist
 	touch $@

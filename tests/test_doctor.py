@@ -305,6 +305,14 @@ def test_a_package_of_the_wrong_version_is_missing(fitreel: Command, tmp_path: P
     assert found["all packages"][1] == "torch 1.0 is not >=2.6"
 
 
+def test_an_extra_of_the_wrong_version_is_missing(fitreel: Command, tmp_path: Path) -> None:
+    (tmp_path / "optuna-4.0.dist-info").mkdir()
+    (tmp_path / "optuna-4.0.dist-info/METADATA").write_text("Name: optuna\nVersion: 4.0\n")
+    done = fitreel("doctor", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert rows(done.stderr)["all packages"] == ("missing", "optuna 4.0 is not >=5")
+
+
 @pytest.mark.parametrize("package", ["torch", "mlflow", "packaging"])
 def test_a_package_that_is_broken_gives_rows_all_the_same(
     fitreel: Command, tmp_path: Path, package: str

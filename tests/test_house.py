@@ -15,6 +15,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from fitreel.settings import (
     CheckpointSettings,
@@ -232,6 +233,22 @@ def test_pins_are_within_the_ranges(constraints: dict[str, str]) -> None:
         assert requirement.specifier.contains(pinned), text
     for text in project["dependency-groups"]["dev"]:
         assert canonicalize_name(Requirement(text).name) in constraints
+
+
+def test_the_lowest_versions_that_are_tried_are_the_lowest_that_are_allowed(
+    constraints: dict[str, str],
+) -> None:
+    lowest = pins((ROOT / "constraints-lowest.txt").read_text().splitlines())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for text in [*project["dependencies"], *project["optional-dependencies"]["sweep"]]:
+        requirement = Requirement(text)
+        pinned = Version(lowest.pop(canonicalize_name(requirement.name)))
+        if requirement.name == "torch":
+            assert pinned == Version(constraints["torch"])
+        else:
+            (bound,) = [each for each in requirement.specifier if each.operator == ">="]
+            assert pinned == Version(bound.version), text
+    assert lowest["pytest"] == constraints["pytest"]
 
 
 def test_what_is_installed_is_what_is_pinned(constraints: dict[str, str]) -> None:

@@ -42,7 +42,7 @@ class Finding(NamedTuple):
 
 def check_python() -> Finding:
     """Compare this Python with what fitreel needs."""
-    needed, _ = _needs()
+    needed = _read_needs().python
     now = platform.python_version()
     text = f"{now} ({sys.executable})"
     return _compared(text, now, SpecifierSet(needed))
@@ -59,28 +59,36 @@ def check_fitreel() -> Finding:
 
 def check_package(name: str, user: str) -> Finding:
     """Compare a package with what fitreel needs, and import the module of ours that uses it."""
-    _, requirements = _needs()
-    finding = _compared(version(name), version(name), requirements[name].specifier)
+    needed = _read_needs().packages[name]
+    finding = _compared(version(name), version(name), needed.specifier)
     importlib.import_module(user)
     return finding
 
 
 def check_packages() -> Finding:
-    """Compare all that fitreel needs with what is there."""
-    _, requirements = _needs()
-    wrong = []
-    for name, requirement in requirements.items():
+    """Compare all that fitreel needs with what is there, and of its extras what is installed."""
+    needs = _read_needs()
+    count, wrong = 0, []
+    for name, requirement in (needs.packages | needs.extras).items():
         try:
             now = version(name)
         except PackageNotFoundError:
-            wrong.append(f"{requirement} is not installed")
-        else:
-            if not requirement.specifier.contains(now, prereleases=True):
-                wrong.append(f"{name} {now} is not {requirement.specifier}")
-    return Finding(not wrong, "; ".join(wrong) or f"all {len(requirements)} are as needed")
+            if name in needs.packages:
+                wrong.append(f"{name}{requirement.specifier} is not installed")
+            continue
+        count += 1
+        if not requirement.specifier.contains(now, prereleases=True):
+            wrong.append(f"{name} {now} is not {requirement.specifier}")
+    return Finding(not wrong, "; ".join(wrong) or f"all {count} are as needed")
 
 
-def _needs() -> tuple[str, dict[str, Requirement]]:
+class _Needs(NamedTuple):
+    python: str
+    packages: dict[str, Requirement]
+    extras: dict[str, Requirement]
+
+
+def _read_needs() -> _Needs:
     """Read which Python and which packages fitreel needs; from its clone if it is no package."""
     try:
         python, lines = metadata("fitreel")["Requires-Python"], requires("fitreel") or []
@@ -88,12 +96,13 @@ def _needs() -> tuple[str, dict[str, Requirement]]:
         text = (SOURCES.parent / "pyproject.toml").read_text(encoding="utf-8")
         project = tomllib.loads(text)["project"]
         python, lines = project["requires-python"], project["dependencies"]
-    found = [Requirement(line) for line in lines]
-    return python, {
-        canonicalize_name(each.name): each
-        for each in found
-        if each.marker is None or each.marker.evaluate({"extra": ""})
-    }
+        for extra, more in project["optional-dependencies"].items():
+            lines += [f'{line}; extra == "{extra}"' for line in more]
+    packages, extras = {}, {}
+    for each in map(Requirement, lines):
+        needed = each.marker is None or each.marker.evaluate({"extra": ""})
+        (packages if needed else extras)[canonicalize_name(each.name)] = each
+    return _Needs(python, packages, extras)
 
 
 def _compared(text: str, now: str, needed: SpecifierSet) -> Finding:

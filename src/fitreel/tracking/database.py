@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import sqlalchemy
 from filelock import FileLock
-from mlflow.environment_variables import MLFLOW_ALLOW_FILE_STORE
 from mlflow.store.db.utils import create_sqlalchemy_engine
 from mlflow.store.tracking.dbmodels import models
 from mlflow.tracking import MlflowClient
@@ -69,7 +68,9 @@ def check_store(uri: str, may_create: bool) -> None:
     """
     kind = _kind(check_uri(uri))
     named = uri in ("databricks", "databricks-uc", "uc")
-    if urlsplit(uri).scheme in ("", "file") and not named and not MLFLOW_ALLOW_FILE_STORE.get():  # type: ignore[no-untyped-call]
+    # MLflow has a Python name for this variable from 3.13 on.
+    allowed = os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() in ("true", "1")
+    if urlsplit(uri).scheme in ("", "file") and not named and not allowed:
         folder = urlsplit(uri).path.rstrip("/")
         place = masked(f"sqlite:///{folder}/mlflow.db")
         raise ValueError(f"{masked(uri)} is no database; name one, as in {place}")
