@@ -15,7 +15,7 @@ import sqlalchemy
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from fitreel.tracking.connection import plain, plain_errors
+from fitreel.tracking.connection import is_passing, plain, plain_errors
 from fitreel.tracking.database import check_store, create_database, open_engine
 from tests import processes
 from tests.conftest import free_port
@@ -277,3 +277,13 @@ def test_errors_of_servers_lose_the_token() -> None:
         "tracking store http://***@127.0.0.1:5000: "
         "API request to http://***@127.0.0.1:5000/api/2.0 failed: *** is over"
     )
+
+
+@pytest.mark.needs("postgresql")
+def test_a_database_server_that_went_away_is_waited_for() -> None:
+    with Postgres() as server:
+        engine = open_engine(server.make("runs"))
+        connection = engine.connect()
+    with pytest.raises(sqlalchemy.exc.OperationalError) as raised:
+        connection.scalar(sqlalchemy.text("SELECT 1"))
+    assert is_passing(raised.value)

@@ -27,6 +27,14 @@ PATIENCE = 4  # seconds for the first answer of a database
 NOT_THERE = (NewConnectionError, ConnectTimeoutError)
 BUSY = (ReadTimeoutError, ProtocolError, ResponseError)  # silence, a reset, a status as 429 or 503
 
+# A server of databases that is away, or where another process was first: drivers have errors of
+# their own, which SQLAlchemy sorts.
+DATABASE_ERRORS = (
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.IntegrityError,
+)
+
 
 class WrongAnswer(ConnectionError):
     """An answer that cannot be true: its text names the store."""
@@ -88,6 +96,8 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(cause, sqlite3.Error):
         # Where another process was first with the same row, a second look finds it.
         return isinstance(cause, sqlite3.IntegrityError) or "locked" in str(cause)
+    if any(isinstance(each, DATABASE_ERRORS) for each in _causes(error)):
+        return True
     return isinstance(cause, (OSError, MlflowException, sqlalchemy.exc.SQLAlchemyError, HTTPError))
 
 
