@@ -83,6 +83,8 @@ class Tracker:
                 find_or_make_experiment(self.client, experiment) if experiment else None
             )
         self.active_run_id = os.environ.get(MLFLOW_RUN_ID.name)
+        # A database makes a run on its own time; what a server was asked may never come.
+        self._longest_hold = HASTE if self.uri.startswith("http") else math.inf
 
     def find_experiment(self, name: str | None) -> str:
         """Give the id of an experiment, of the one where new runs go for None; none is made.
@@ -139,7 +141,7 @@ class Tracker:
         going on with it; without one nobody does. Raises Undelivered if the store took nothing
         for ``patience`` seconds at the end; ``on_wait`` is told in a line what it waits for.
         """
-        with held(HASTE) as release:
+        with held(self._longest_hold) as release:
             journal = new_journal()
             try:
                 with plain_errors(self.client.tracking_uri):
@@ -204,7 +206,7 @@ class Tracker:
         on_wait: Callable[[str], None] = lambda _: None,
     ) -> Iterator[Run]:
         """Open a run again that its journal is about, as ``run`` does."""
-        with held(HASTE) as release:
+        with held(self._longest_hold) as release:
             try:
                 with plain_errors(self.client.tracking_uri):
                     run = self._enter(journal, self._tags(journal), self.source(run_id))
