@@ -116,10 +116,10 @@ def test_of_many_who_make_a_database_one_puts_it_there(tmp_path: Path, links: bo
     started = [context.Process(target=make, args=(path, links, begin, which)) for _ in range(4)]
     for each in started:
         each.start()
-    found = {which.get() for _ in started}
     for each in started:
         each.join()
         assert each.exitcode == 0
+    found = {which.get() for _ in started}
     assert len(found) == 1  # nobody's was put over another's
     assert found.pop()[1] == 1
     assert [each.name for each in tmp_path.iterdir()] == ["mlflow.db"]
