@@ -13,6 +13,7 @@ import typer
 
 import fitreel
 from fitreel.interruption import HANGUP, SIGNALS
+from fitreel.memory import is_shortage
 from fitreel.text import shown
 from pipeline.animate import animate
 from pipeline.compare import compare
@@ -82,6 +83,10 @@ def main() -> Never:
         _fail(str(error), 2)
     except fitreel.Undelivered as error:
         _fail(str(error), UNDELIVERED)
+    except (MemoryError, RuntimeError) as error:
+        if not is_shortage(error):
+            raise
+        _fail(f"the memory is full: {_first_line(error)}", 2)
     else:
         sys.exit(code)
     finally:
@@ -102,6 +107,10 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         for output in (sys.stdout, sys.stderr):
             os.dup2(nowhere, output.fileno())
     sys.exit(128 + number)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _fail(message: str, code: int) -> Never:

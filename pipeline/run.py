@@ -33,6 +33,7 @@ def run(
     source = session.source_or_none()
     if session.is_new and source and source.has_dataset:
         raise ValueError(f"run {source.run_id} is an experiment already; leave --run out")
+    training.check_frames()
     window = train.open_window(live)
     with session.run(source) as run:
         run.set_name(data.prefix + training.label)

@@ -27,6 +27,7 @@ def train(
 
     Example: fitreel train --run RUN --lr 0.05
     """
+    training.check_frames()
     source = session.source()
     dataset, data = source.dataset(), source.data_settings()
     into = source if session.writes_to(source) else session.tracker.source(None)
