@@ -268,7 +268,7 @@ pipeline.app.main()
 """
 
 
-def test_a_batch_that_is_too_large_for_the_memory_is_told(fitreel: Command, tmp_path: Path) -> None:
+def test_a_batch_that_is_too_large_for_the_memory_is_told(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CRAMPED],
         cwd=tmp_path,

@@ -28,6 +28,7 @@ from mlflow.entities import (
 from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import AnyType
 from mlflow.utils import requirements_utils
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
@@ -170,7 +171,7 @@ class Delivery:
             path = Path(folder) / "model"
             weights = self._journal.directory / "artifacts" / record["weights"]
             described = Model(
-                model.artifact_location,
+                MODEL,
                 self._run_id,
                 model_uuid=model.model_id,
                 model_id=model.model_id,
@@ -220,16 +221,26 @@ def save_model(weights: Path, path: Path, described: Model) -> None:
     no_names = patch.multiple(
         requirements_utils, _MODULES_TO_PACKAGES=dict[str, list[str]](), create=True
     )
-    with no_names, warnings.catch_warnings():
-        # It asks for an input example; the signature says it all.
-        warnings.filterwarnings("ignore", ".*An input example was not provided")
+    with no_names:
         mlflow.pyfunc.save_model(
             path,
             mlflow_model=described,
             python_model=str(Path(__file__).with_name("served_model.py")),
             artifacts={"weights": str(weights)},
+            # A column of doubles refuses whole numbers of a table; the model itself looks at them.
             signature=ModelSignature(
-                inputs=Schema([ColSpec("double", "x")]), outputs=Schema([ColSpec("double")])
+                inputs=Schema([ColSpec(AnyType(), "x")]), outputs=Schema([ColSpec("double")])
             ),
+            input_example={"x": [-1.0, 0.0, 0.5]},
             pip_requirements=requirements,
         )
+    _forget_machine(path, described)
+
+
+def _forget_machine(path: Path, described: Model) -> None:
+    """Write MLmodel again, without the paths of what the model was made from."""
+    flavour = described.flavors[mlflow.pyfunc.FLAVOR_NAME]
+    flavour["model_code_path"] = Path(flavour["model_code_path"]).name
+    for artifact in flavour["artifacts"].values():
+        artifact["uri"] = artifact["path"]
+    described.save(str(path / "MLmodel"))
