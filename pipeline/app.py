@@ -14,6 +14,7 @@ import typer
 
 import fitreel
 from fitreel.interruption import HANGUP, SIGNALS
+from fitreel.memory import is_shortage
 from fitreel.text import shown
 from pipeline.animate import animate
 from pipeline.compare import compare
@@ -97,6 +98,10 @@ def main() -> Never:
         _fail(str(error), UNDELIVERED)
     except (ValueError, OSError, ModuleNotFoundError) as error:
         _fail(_reason(error), 2)
+    except (MemoryError, RuntimeError) as error:
+        if not is_shortage(error):
+            raise
+        _fail(f"the memory is full: {_first_line(error)}", 2)
     else:
         sys.exit(code)
     finally:
@@ -122,6 +127,10 @@ def _reason(error: Exception) -> str:
     except FileNotFoundError as deleted:
         return str(error) if str(error) == str(deleted) else f"{deleted} ({error})"
     return str(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _fail(message: str, code: int) -> Never:

@@ -39,6 +39,7 @@ def run(
     check_unused(session, source)
     session.check_free(source, "evaluate", evaluate.FILES)
     session.check_free(source, "animate", animate.files(film, player))
+    training.check_frames()
     window = train.open_window(live)
     with session.run(source) as run:
         run.set_name(data.prefix + training.label)

@@ -32,6 +32,7 @@ def train(
 
     Example: fitreel train --run RUN --lr 0.05
     """
+    training.check_frames()
     source = session.source()
     dataset, data = source.dataset(), source.data_settings()
     into = session.into(source) or source

@@ -2,6 +2,7 @@
 
 import csv
 import subprocess
+import sys
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -246,12 +247,42 @@ def test_without_optuna_the_extra_is_named(fitreel: Command, tmp_path: Path) -> 
     assert not (tmp_path / "mlflow.db").exists()
 
 
-def test_a_device_that_is_not_there_is_told(fitreel: Command, tmp_path: Path) -> None:
-    done = fitreel("sweep", "--device", "cuda:9")
+@pytest.mark.parametrize("device", ["cuda:9", "meta"])
+def test_a_device_that_cannot_train_is_told(fitreel: Command, tmp_path: Path, device: str) -> None:
+    done = fitreel("sweep", "--device", device)
     assert done.returncode == 2
-    assert done.stderr.startswith("fitreel: device 'cuda:9' cannot be used: ")
+    assert done.stderr.startswith(f"fitreel: device '{device}' cannot be used: ")
     assert done.stderr.count("\n") == 1
     assert not runs(client(tmp_path))
+
+
+CRAMPED = """
+import resource, sys
+from pathlib import Path
+import fitreel.sweep.search, fitreel.sweep.study, fitreel.tracking, pipeline.app
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+most = pages * resource.getpagesize() + 400_000_000
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+sys.argv = ["fitreel", "sweep", "--trials", "64", "--samples", "300000", "--epochs", "2"]
+pipeline.app.main()
+"""
+
+
+def test_a_batch_that_is_too_large_for_the_memory_is_told(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CRAMPED],
+        cwd=tmp_path,
+        env=environment(OMP_NUM_THREADS="1"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "fitreel: the memory is full: device 'cpu' lacks the memory for a batch of 64; "
+        "choose a smaller --batch"
+    )
+    assert "Traceback" not in done.stderr
 
 
 def test_a_study_that_cannot_be_kept_is_told(fitreel: Command, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_the_model_predicts_what_the_network_predicts(
     expected = network(torch.tensor(x, dtype=torch.float32)[:, None])[:, 0]
     assert prediction.shape == (50,)
     assert prediction == pytest.approx(expected.detach().numpy(), abs=1e-6)
-    assert str(model.metadata.signature.inputs) == "['x': double (required)]"
+    assert str(model.metadata.signature.inputs) == "['x': Any (required)]"
 
 
 def test_no_artifact_of_the_model_is_a_pickle(tracker: Tracker) -> None:
@@ -128,9 +128,11 @@ def test_no_artifact_of_the_model_is_a_pickle(tracker: Tracker) -> None:
         "MLmodel",
         "artifacts/weights.safetensors",
         "conda.yaml",
+        "input_example.json",
         "python_env.yaml",
         "requirements.txt",
         "served_model.py",
+        "serving_input_example.json",
     }
     pins = (folder / "requirements.txt").read_text().split()
     assert [pin.partition("==")[0] for pin in pins] == ["mlflow", "numpy", "safetensors"]

@@ -116,6 +116,12 @@ def test_an_update_that_leaves_no_finite_loss_is_told_at_the_last_epoch_too(
     assert again.value.epoch == epochs
 
 
+def test_frames_that_would_fill_the_memory_are_refused(dataset: Dataset) -> None:
+    TrainingSettings(epochs=10_000_000).check_frames()  # as many as there may be, as they come
+    with pytest.raises(ValueError, match="10,000,000 frames of 12,289 weights are 122,890,000,000"):
+        fit(dataset, TrainingSettings(hidden=4096, epochs=10_000_000, frame_every=1))
+
+
 def test_the_default_training_fits_the_curve(dataset: Dataset) -> None:
     losses = fit(dataset).history.losses
     assert len(losses) == 1000

@@ -56,7 +56,11 @@ class Training:
     """A training under way, as the hook sees it: arrays that fill up, and the network."""
 
     def __init__(self, settings: TrainingSettings, start: Checkpoint | None = None) -> None:
-        """Begin it, or go on from a checkpoint; ValueError if that is of another training."""
+        """Begin it, or go on from a checkpoint; ValueError if that is of another training.
+
+        ValueError, too, if its frames are too many.
+        """
+        settings.check_frames()
         self.settings = settings
         self.network = Network(settings)
         self.numbers = [each.detach() for each in self.network.parameters()]  # the same memory

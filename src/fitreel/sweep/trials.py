@@ -1,5 +1,6 @@
 """The trials: what a batch of them is given, and what comes of each, as plain data."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from fitreel.checkpoints import pack, unpack
 from fitreel.clock import now
 from fitreel.dataset import Dataset
 from fitreel.evaluation import evaluate_many
+from fitreel.memory import is_shortage
 from fitreel.network import Weights
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.halving import rungs, worse_half
@@ -118,7 +120,7 @@ class Batch:
         start = now()
         settings = [trial.settings for trial in self.trials]
         looks = rungs(max(each.epochs for each in settings)) if self.prune else []
-        with _one_thread():
+        with _one_thread(), self._enough_memory():
             trained = fit_many(
                 self.dataset, settings, rungs=looks, prune=worse_half, device=self.device
             )
@@ -144,6 +146,19 @@ class Batch:
             )
         return outcomes
 
+    @contextmanager
+    def _enough_memory(self) -> Iterator[None]:
+        """Say in a MemoryError what would need less."""
+        try:
+            yield
+        except (MemoryError, RuntimeError) as error:
+            if not is_shortage(error):
+                raise
+            raise MemoryError(
+                f"device '{self.device}' lacks the memory for a batch of {len(self.trials)}; "
+                "choose a smaller --batch"
+            ) from None
+
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
@@ -157,9 +172,15 @@ def _one_thread() -> Iterator[None]:
 
 
 def check_device(name: str) -> None:
-    """Put a number there; ValueError if torch knows no such device, or cannot reach it."""
+    """Train two tiny networks there; ValueError if that device cannot do all that is needed."""
+    points = Dataset(torch.tensor([-1.0, 0.0, 1.0]), torch.tensor([1.0, 0.0, 1.0]))
+    relu = TrainingSettings(hidden=2, epochs=2)
+    tiny = [relu, replace(relu, activation="tanh", optimizer="adam")]
     try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of devices that torch is about to drop
+            fit_many(points, tiny, device=name)
+    # No number in float64, nothing read back, a package or a driver that is missing.
+    except (RuntimeError, AssertionError, TypeError, ValueError, ImportError) as error:
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"device '{shown(name)}' cannot be used: {reason}") from None
+        raise ValueError(f"device '{shown(name)}' cannot be used: {shown(reason)}") from None

@@ -29,6 +29,7 @@ from mlflow.entities import (
 )
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import AnyType
 from mlflow.utils import requirements_utils
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
@@ -175,7 +176,7 @@ class Delivery:
         with scratch() as folder:
             path = folder / "model"
             described = Model(
-                model.artifact_location,
+                MODEL,
                 self._run_id,
                 model_uuid=model.model_id,
                 model_id=model.model_id,
@@ -251,16 +252,26 @@ def save_model(weights: Path, path: Path, described: Model) -> None:
     )
     # Its own temporary directories go beside the model: a kill -9 leaves none elsewhere.
     beside = patch.object(tempfile, "tempdir", str(path.parent))
-    with no_names, beside, warnings.catch_warnings():
-        # It asks for an input example; the signature says it all.
-        warnings.filterwarnings("ignore", ".*An input example was not provided")
+    with no_names, beside:
         mlflow.pyfunc.save_model(
             path,
             mlflow_model=described,
             python_model=str(Path(__file__).with_name("served_model.py")),
             artifacts={"weights": str(weights)},
+            # A column of doubles refuses whole numbers of a table; the model itself looks at them.
             signature=ModelSignature(
-                inputs=Schema([ColSpec("double", "x")]), outputs=Schema([ColSpec("double")])
+                inputs=Schema([ColSpec(AnyType(), "x")]), outputs=Schema([ColSpec("double")])
             ),
+            input_example={"x": [-1.0, 0.0, 0.5]},
             pip_requirements=requirements,
         )
+    _forget_machine(path, described)
+
+
+def _forget_machine(path: Path, described: Model) -> None:
+    """Write MLmodel again, without the paths of what the model was made from."""
+    flavour = described.flavors[mlflow.pyfunc.FLAVOR_NAME]
+    flavour["model_code_path"] = Path(flavour["model_code_path"]).name
+    for artifact in flavour["artifacts"].values():
+        artifact["uri"] = artifact["path"]
+    described.save(str(path / "MLmodel"))

@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from numpy.typing import NDArray
+from pandas.api.types import is_float_dtype, is_integer_dtype
 from safetensors import safe_open
 
 Array = NDArray[np.floating]
+MOST_NUMBERS = 2**23  # in one array; with many rows and neurons the whole would fill the memory
 _erf = np.vectorize(math.erf, otypes=[np.float32])
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "relu": lambda inputs: np.maximum(inputs, 0),
@@ -39,14 +42,32 @@ class ServedModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> NDArray[np.float64]:
-        """Give a prediction a row."""
-        x = np.asarray(model_input["x"], dtype=np.float32)[:, None]
+        """Give a prediction a row; MlflowException names the first row that has no number."""
+        column = pd.Series(model_input["x"]).infer_objects()
+        if column.isna().any():
+            raise _refusal(f"x is missing in row {column.isna().argmax()}")
+        if column.size and not (is_float_dtype(column) or is_integer_dtype(column)):
+            raise _refusal(f"x must be numbers; got {column.dtype}")
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = column.to_numpy(np.float32)  # (rows,)
+            parts = np.array_split(x, 1 + x.size * self.weights["hidden.bias"].size // MOST_NUMBERS)
+            prediction = np.concatenate([self._predict(part) for part in parts])
+        finite = np.isfinite(prediction)  # JSON has no others
+        if not finite.all():
+            raise _refusal(f"x is too large in row {finite.argmin()}")
+        return prediction.astype(np.float64)
+
+    def _predict(self, x: Array) -> Array:
         weights = self.weights
-        inputs = x @ weights["hidden.weight"].T + weights["hidden.bias"]  # (rows, hidden)
+        inputs = x[:, None] @ weights["hidden.weight"].T + weights["hidden.bias"]  # (rows, hidden)
         active = self.activate(inputs)
-        output = active @ weights["output.weight"].T + weights["output.bias"]  # (rows, 1)
-        prediction: NDArray[np.float64] = output[:, 0].astype(np.float64)
-        return prediction
+        output: Array = active @ weights["output.weight"].T + weights["output.bias"]  # (rows, 1)
+        return output[:, 0]
+
+
+def _refusal(message: str) -> MlflowException:
+    """Make the exception that a server answers with status 400."""
+    return MlflowException.invalid_parameter_value(message)
 
 
 set_model(ServedModel())
