@@ -226,8 +226,9 @@ def real_command(
     """Start a long `fitreel run` as a shell does, perhaps in a terminal, and see it train."""
 
     def prepare() -> None:
-        # A shell's background job ignores SIGINT, and its children with it.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        # A shell's background job ignores SIGINT, one of nohup SIGHUP, and its children with it.
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
         if terminal is not None:
             fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 
