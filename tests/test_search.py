@@ -9,6 +9,7 @@ from fitreel.history import save_frames, save_losses
 from fitreel.settings import TrainingSettings
 from fitreel.tracking import Tracker, search
 from fitreel.tracking.search import best_runs, named_runs
+from fitreel.tracking.source import FILMED_TAG, TRIAL_TAG
 from fitreel.training import Fit
 
 Make = Callable[..., str]
@@ -90,6 +91,25 @@ def test_some_are_never_met(tracker: Tracker, experiment: str, make: Make) -> No
     found = best_runs(tracker, experiment, 60, "test_mse")
     assert ids(found) == runs
     assert found.left_out == ()
+
+
+def test_trials_without_a_film_are_counted(tracker: Tracker, experiment: str, make: Make) -> None:
+    """A sweep films its best nine; so they are among the best of its experiment."""
+    filmed = [make(test_mse=mse) for mse in (0.1, 0.3, 0.6)]
+    for run_id in filmed[:2]:
+        tracker.client.set_tag(run_id, TRIAL_TAG, "1")
+        tracker.client.set_tag(run_id, FILMED_TAG, "yes")
+    others = [foreign(tracker, experiment, "trial", test_mse=mse) for mse in (0.2, 0.4, 0.5, 0.7)]
+    for run_id in others:
+        tracker.client.set_tag(run_id, TRIAL_TAG, "2")
+    for count, lost in ((2, "1 of the best 2"), (4, "2 of the best 4"), (20, "4 of the best 20")):
+        found = best_runs(tracker, experiment, count, "test_mse")
+        assert ids(found) == filmed[:count]
+        (one,) = found.left_out
+        assert one.name == lost
+        assert "a sweep, which films the best nine that finish;" in one.why
+    with pytest.raises(ValueError, match=r"only one .*; left out: 1 of the best 2: a trial"):
+        best_runs(tracker, experiment, 2, "test_mse", "metrics.test_mse > 0.5")
 
 
 def test_a_filter_is_mlflows_own(tracker: Tracker, experiment: str, make: Make) -> None:

@@ -102,7 +102,9 @@ class SmoothGradients:
         points = rows_at_once(len(stack.numbers) * stack.hidden)
         if points >= len(self._y):
             return self._write(stack, self._design, self._y) / len(self._y)
-        parts = zip(self._design.split(points, dim=1), self._y.split(points), strict=True)
+        parts = zip(
+            torch.split(self._design, points, dim=1), torch.split(self._y, points), strict=True
+        )
         total, squares = torch.zeros_like(stack.gradient), self._y.new_zeros(len(stack.numbers))
         for part in parts:
             squares += self._write(stack, *part)

@@ -116,7 +116,7 @@ class Weights:
     def predict(self, x: Tensor) -> Tensor:
         """Give the network's output: x of shape (points,) to (..., points)."""
         rows = rows_at_once(self.bias.numel())
-        return torch.cat([self._predict(some) for some in x.split(rows)], dim=-1)
+        return torch.cat([self._predict(some) for some in torch.split(x, rows)], dim=-1)
 
     def _predict(self, x: Tensor) -> Tensor:
         active = ACTIVATIONS[self.activation][1](self.hidden_inputs(x))

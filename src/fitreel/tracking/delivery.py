@@ -260,7 +260,8 @@ def save_model(weights: Path, path: Path, described: Model) -> None:
             artifacts={"weights": str(weights)},
             # A column of doubles refuses whole numbers of a table; the model itself looks at them.
             signature=ModelSignature(
-                inputs=Schema([ColSpec(AnyType(), "x")]), outputs=Schema([ColSpec("double")])
+                inputs=Schema([ColSpec(AnyType(), "x")]),  # type: ignore[no-untyped-call]
+                outputs=Schema([ColSpec("double")]),
             ),
             input_example={"x": [-1.0, 0.0, 0.5]},
             pip_requirements=requirements,

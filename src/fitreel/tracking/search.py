@@ -85,6 +85,10 @@ class Finder:
         """Count the runs that can be compared."""
         return len(self._runs)
 
+    def leave_out(self, name: str, why: str) -> None:
+        """Remember what cannot be compared."""
+        self._left_out.append(LeftOut(name, why))
+
     def found(self, which: str) -> Found:
         """Give what was found; ValueError if that is less than two of the runs ``which``."""
         if len(self._runs) < 2:
@@ -144,11 +148,20 @@ def best_runs(
     ``named_runs`` does, and ValueError if MLflow cannot read the filter.
     """
     finder = Finder(tracker, on_run)
-    candidates = _best_first(tracker, experiment_id, metric, filter_text or "")
+    ranked = _best_first(tracker, experiment_id, metric, filter_text or "")
+    unfilmed = list[int]()
+    candidates = _filmed(ranked, unfilmed)
     while missing := count - finder.count:
         if not (batch := list(islice(candidates, missing))):
             break
         finder.read(batch)
+    if lost := sum(place < count for place in unfilmed):
+        trials = "a trial" if lost == 1 else "trials"
+        finder.leave_out(
+            f"{lost} of the best {count}",
+            f"{trials} of a sweep, which films the best nine that finish; "
+            "train more alone with fitreel run",
+        )
     chosen = "that match the filter and " if filter_text else ""
     return finder.found(f"{chosen}whose {shown(metric)} is a finite number")
 
@@ -177,13 +190,17 @@ def _best_first(
             value = run.data.metrics.get(metric)
             if value is None:  # those without it are last
                 return
-            if is_finite(value) and _is_filmed(run.data.tags):
+            if is_finite(value) and KIND_TAG not in run.data.tags:
                 yield run
         token = page.token
         if not token:
             return
 
 
-def _is_filmed(tags: Mapping[str, str]) -> bool:
-    """Tell whether a run can have a film: of a sweep's trials only the best have."""
-    return KIND_TAG not in tags and (TRIAL_TAG not in tags or FILMED_TAG in tags)
+def _filmed(runs: Iterable[MlflowRun], unfilmed: list[int]) -> Iterator[MlflowRun]:
+    """Give those that can have a film; of a sweep's trials only the best have. Note the others."""
+    for place, run in enumerate(runs):
+        if TRIAL_TAG in run.data.tags and FILMED_TAG not in run.data.tags:
+            unfilmed.append(place)
+        else:
+            yield run

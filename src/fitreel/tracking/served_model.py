@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 from pandas.api.types import is_float_dtype, is_integer_dtype
@@ -67,7 +68,7 @@ class ServedModel(PythonModel):
 
 def _refusal(message: str) -> MlflowException:
     """Make the exception that a server answers with status 400."""
-    return MlflowException.invalid_parameter_value(message)
+    return MlflowException(message, INVALID_PARAMETER_VALUE)
 
 
 set_model(ServedModel())
