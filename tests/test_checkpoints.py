@@ -11,7 +11,7 @@ import torch
 from fitreel import checkpoints
 from fitreel.checkpoints import Checkpoints, unpack
 from fitreel.dataset import Dataset
-from fitreel.journal import Journal
+from fitreel.journal import Journal, Record
 from fitreel.settings import OptimizerName, TrainingSettings
 from fitreel.training import Fit, Training, fit
 
@@ -97,6 +97,31 @@ def test_without_a_good_checkpoint_it_begins_anew_and_logs_nothing_twice(
     assert losses(journal) == fit(dataset, settings).history.losses.tolist()
 
 
+def test_it_goes_on_from_the_last_checkpoint(tmp_path: Path, dataset: Dataset) -> None:
+    journal, settings = Journal(tmp_path), TrainingSettings(epochs=60)
+    with pytest.raises(Stop):
+        train(journal, dataset, settings, stop_at=45)
+    start = Checkpoints(journal, settings, 10).start()
+    assert start is not None
+    assert start.epoch == 40
+
+
+def test_a_death_after_any_write_leaves_a_checkpoint_with_all_its_losses(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, keep = Journal(tmp_path), Journal.keep
+    epochs = []
+
+    def looking(self: Journal, name: str, record: Record) -> None:
+        keep(self, name, record)
+        epochs.append(record["epoch"])
+        assert len(losses(self)) >= record["epoch"]
+
+    monkeypatch.setattr(Journal, "keep", looking)
+    train(journal, dataset, TrainingSettings(epochs=35))
+    assert epochs == [10, 20, 30]
+
+
 def test_a_checkpoint_of_another_training_is_told(tmp_path: Path, dataset: Dataset) -> None:
     journal = Journal(tmp_path, create=True)
     with pytest.raises(Stop):
@@ -108,20 +133,29 @@ def test_a_checkpoint_of_another_training_is_told(tmp_path: Path, dataset: Datas
 def test_slow_epochs_are_kept_by_the_clock(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+<<<<<<< HEAD
     monkeypatch.setattr(checkpoints, "LONGEST", 0.05)
     journal = Journal(tmp_path, create=True)
     settings = TrainingSettings(epochs=4)
+=======
+    """One comes 10 seconds after the last."""
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    journal = Journal(tmp_path)
+    settings = TrainingSettings(epochs=12)
+>>>>>>> declared
     kept = Checkpoints(journal, settings, every=1000)
+    found = []
 
     def on_epoch(epoch: int, _: float, training: Training) -> None:
+        nonlocal now
         kept.on_epoch(epoch, training)
-        time.sleep(0.06)
+        found.append((journal.kept("checkpoint") or {"epoch": None})["epoch"])
+        now += 4
 
     with kept.keeping():
         fit(dataset, settings, on_epoch)
-    found = journal.kept("checkpoint")
-    assert found is not None
-    assert found["epoch"] == 3
+    assert found == [None] * 3 + [3] * 3 + [6] * 3 + [9] * 3
 
 
 def test_times_never_go_back_even_if_the_clock_does(

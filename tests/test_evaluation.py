@@ -1,12 +1,16 @@
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple, get_args
+
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from fitreel.dataset import Dataset, generate_unseen
-from fitreel.evaluation import evaluate
-from fitreel.network import Weights
-from fitreel.settings import DataSettings, EvaluationSettings
+from fitreel.batch import fit_many
+from fitreel.dataset import FUNCTIONS, Dataset, generate, generate_unseen
+from fitreel.evaluation import evaluate, evaluate_many
+from fitreel.settings import DataSettings, EvaluationSettings, FunctionName, TrainingSettings
 from fitreel.training import Fit
 
 
@@ -22,17 +26,45 @@ def test_the_metrics_are_those_of_scikit_learn(dataset: Dataset, trained: Fit) -
         assert metrics[f"{prefix}_rmse"] == pytest.approx(mse**0.5)
         assert metrics[f"{prefix}_mae"] == pytest.approx(mean_absolute_error(truth, prediction))
         assert metrics[f"{prefix}_r2"] == pytest.approx(r2_score(truth, prediction), rel=1e-5)
-    assert metrics["noise_floor"] == pytest.approx(0.00333, abs=1e-5)
+    assert metrics["noise_floor"] == pytest.approx(0.2**2 / 12, rel=1e-12)
     assert metrics["excess_mse"] == metrics["test_mse"] - metrics["noise_floor"]
 
 
-def test_no_model_gets_below_the_noise_floor() -> None:
-    # The best that can be known of 1 + noise is its mean.
-    data = DataSettings(function="step", x_min=1.0, x_max=2.0)
-    zero = torch.zeros(1)
-    best = Weights(zero, zero, zero, torch.tensor(1.1), "relu")
-    metrics = evaluate(best, generate_unseen(data, 10), data, EvaluationSettings(1_000_000))
-    assert metrics["excess_mse"] == pytest.approx(0, abs=1e-5)
+class Curve(NamedTuple):
+    """A model that is a function, where evaluate only wants one that predicts."""
+
+    predict: Callable[[torch.Tensor], torch.Tensor]
+
+
+def polynomial(dataset: Dataset, degree: int) -> Curve:
+    """Fit by least squares."""
+    fitted = np.polynomial.Polynomial.fit(dataset.x.double(), dataset.y.double(), degree)
+    return Curve(lambda x: torch.from_numpy(fitted(x.double().numpy())).float())
+
+
+@pytest.mark.parametrize("function", get_args(FunctionName))
+def test_no_model_gets_below_the_noise_floor_and_what_it_misses_is_its_excess(
+    function: FunctionName,
+) -> None:
+    """Its excess is its mean squared distance from the curve in the middle of the noise."""
+    data = DataSettings(function=function, noise=0.3, samples=200)
+    dataset, count = generate(data), 200_000
+    middle = Curve(lambda x: FUNCTIONS[function](x) + 0.15)
+    models: list[Any] = [middle, *(polynomial(dataset, degree) for degree in (0, 1, 3, 9))]
+    for settings in (TrainingSettings(), TrainingSettings(optimizer="adam", activation="gelu")):
+        short = replace(settings, epochs=200)
+        models += [each.weights for each in fit_many(dataset, [settings, short])]
+    x = generate_unseen(data, count).x
+    metrics = list(evaluate_many(models, dataset, data, EvaluationSettings(count)))
+    for model, found in zip(models, metrics, strict=True):
+        floor = found["noise_floor"]
+        assert floor == pytest.approx(0.3**2 / 12, rel=1e-12)
+        missed = (model.predict(x) - middle.predict(x)).double().square().mean().item()
+        # Four standard errors of a mean of so many points.
+        chance = 4 * (0.9 * floor + 2 * (floor * missed) ** 0.5) / count**0.5
+        assert found["excess_mse"] == pytest.approx(missed, rel=1e-4, abs=chance)
+        assert found["excess_mse"] > -chance
+    assert metrics[0]["excess_mse"] == min(found["excess_mse"] for found in metrics)
 
 
 def test_points_of_unknown_origin_are_measured_on_themselves(

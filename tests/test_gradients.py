@@ -11,6 +11,8 @@ from fitreel.settings import ActivationName, TrainingSettings
 from fitreel.stack import Stack
 
 CPU = torch.device("cpu")
+# Of the largest number of each: hinges reach 2e-15, the smooth ones 7e-7.
+TOLERANCES = {torch.float64: 1e-12, torch.float32: 2e-6}
 
 
 def scattered() -> Dataset:
@@ -29,6 +31,7 @@ def test_losses_and_gradients_are_those_of_autograd(activation: ActivationName) 
     ]
     dataset = scattered()
     kind = HingeGradients if activation == "relu" else SmoothGradients
+    tolerance = TOLERANCES[kind.dtype]
     stack = Stack(members, kind.dtype, CPU)
     losses = kind(dataset, CPU)(stack)
     for row in range(len(members)):
@@ -45,11 +48,12 @@ def test_losses_and_gradients_are_those_of_autograd(activation: ActivationName) 
             ).predict(dataset.x.double()),
             dataset.y.double(),
         )
-        assert losses[row].item() == pytest.approx(loss.item(), rel=1e-6)
+        assert losses[row].item() == pytest.approx(loss.item(), rel=tolerance)
         found = stack.parts(stack.gradient[row : row + 1].double())
         for part, expected in zip(found, torch.autograd.grad(loss, leaves), strict=True):
             width = expected.numel()
-            assert torch.allclose(part[0, :width], expected.flatten(), rtol=1e-4, atol=1e-6)
+            error = (part[0, :width] - expected.flatten()).abs().max()
+            assert error <= tolerance * expected.abs().max()
             assert not part[0, width:].any()  # padding does not move
 
 
@@ -62,10 +66,10 @@ def test_neurons_without_input_weight_are_active_everywhere_or_nowhere() -> None
     output_bias[0] = 0.25
     x = torch.linspace(-1, 1, 9)
     losses = HingeGradients(Dataset(x, torch.zeros(9)), CPU)(stack)
-    assert losses.item() == pytest.approx(1.25**2)
+    assert losses.item() == pytest.approx(1.25**2, rel=1e-12)
     by_weight, by_bias, by_output, _ = stack.parts(stack.gradient)
-    assert by_bias[0].tolist() == pytest.approx([2 * 1.25 * 2, 0, 0])
-    assert by_output[0].tolist() == pytest.approx([2 * 1.25 * 0.5, 0, 0])
+    assert by_bias[0].tolist() == pytest.approx([2 * 1.25 * 2, 0, 0], rel=1e-12)
+    assert by_output[0].tolist() == pytest.approx([2 * 1.25 * 0.5, 0, 0], rel=1e-12)
     assert by_weight[0].tolist() == pytest.approx([0, 0, 0], abs=1e-12)
 
 

@@ -1,7 +1,13 @@
 """The journal: whole records or none, in order, whatever the last write came to."""
 
+<<<<<<< HEAD
 import os
 import zlib
+=======
+import shutil
+import subprocess
+import sys
+>>>>>>> declared
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +114,62 @@ def test_what_is_kept_is_replaced_whole(journal: Journal, tmp_path: Path) -> Non
     assert journal.kept("checkpoint") is None
 
 
+def test_it_is_its_owners_to_read(journal: Journal) -> None:
+    assert (journal.directory / "journal").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_disk_that_takes_less_than_a_line_gets_the_rest(tmp_path: Path) -> None:
+    """And where it has no room for that, what it took of the line is cut off."""
+    code = """
+import resource, signal, sys
+from pathlib import Path
+from fitreel.journal import Journal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+journal = Journal(Path(sys.argv[1]))
+journal.append("values", text="whole")
+end = (journal.directory / "journal").stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (end + 10, resource.RLIM_INFINITY))
+try:
+    journal.append("values", text="too long")
+except OSError as error:
+    print(error.strerror, (journal.directory / "journal").stat().st_size - end)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+journal.append("values", text="again")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "File too large 0\n"
+    assert [record["text"] for record in records(tmp_path)] == ["whole", "again"]
+
+
+@pytest.mark.needs("strace")
+def test_flushing_has_the_disk_keep_it(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from fitreel.journal import Journal
+journal = Journal(Path(sys.argv[1]))
+journal.append("values")
+journal.flush()
+"""
+    trace = tmp_path / "trace"
+    strace = ["strace", "-y", "-e", "trace=write,fsync", "-o", str(trace)]
+    subprocess.run([*strace, sys.executable, "-c", code, str(tmp_path)], check=True)
+    calls = [
+        line.partition("(")[0] for line in trace.read_text().splitlines() if "/journal>" in line
+    ]
+    assert calls == ["write", "fsync"]
+
+
+def test_one_that_is_replaced_is_not_written_over(journal: Journal, tmp_path: Path) -> None:
+    """So there is a whole one at any moment: whoever has the old one open reads it to its end."""
+    journal.keep("checkpoint", {"epoch": 1})
+    with (tmp_path / "checkpoint").open("rb") as old:
+        journal.keep("checkpoint", {"epoch": 2})
+        assert decode(old.read()) == {"epoch": 1}
+
+
 def test_an_error_of_the_disk_names_the_file(tmp_path: Path) -> None:
     with (
         pytest.raises(OSError, match=r"No space left on device: '.*/journal'"),
@@ -131,6 +193,7 @@ def test_it_is_gone_when_it_is_removed(journal: Journal, tmp_path: Path) -> None
     assert not tmp_path.exists()
 
 
+<<<<<<< HEAD
 def test_what_is_not_its_own_stays_when_it_is_removed(
     journal: Journal, tmp_path: Path, elsewhere: Path
 ) -> None:
@@ -262,3 +325,12 @@ def test_a_line_that_is_no_record_is_damage(journal: Journal, tmp_path: Path, te
         file.write(b"%08x %s\n" % (zlib.crc32(text), text))
     with pytest.raises(ValueError, match="is damaged"):
         list(journal.records())
+=======
+def test_what_is_removed_is_no_journal_any_more_even_if_files_stay(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A death in the midst of it leaves no journal that sync would deliver once more."""
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    journal.remove()
+    assert not (tmp_path / "journal").exists()
+>>>>>>> declared

@@ -98,7 +98,7 @@ def _read_needs() -> _Needs:
         python, lines = project["requires-python"], project["dependencies"]
         for extra, more in project["optional-dependencies"].items():
             lines += [f'{line}; extra == "{extra}"' for line in more]
-    packages, extras = {}, {}
+    packages, extras = dict[str, Requirement](), dict[str, Requirement]()
     for each in map(Requirement, lines):
         needed = each.marker is None or each.marker.evaluate({"extra": ""})
         (packages if needed else extras)[canonicalize_name(each.name)] = each
