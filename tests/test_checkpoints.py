@@ -98,7 +98,7 @@ def test_without_a_good_checkpoint_it_begins_anew_and_logs_nothing_twice(
 
 
 def test_it_goes_on_from_the_last_checkpoint(tmp_path: Path, dataset: Dataset) -> None:
-    journal, settings = Journal(tmp_path), TrainingSettings(epochs=60)
+    journal, settings = Journal(tmp_path, create=True), TrainingSettings(epochs=60)
     with pytest.raises(Stop):
         train(journal, dataset, settings, stop_at=45)
     start = Checkpoints(journal, settings, 10).start()
@@ -109,7 +109,7 @@ def test_it_goes_on_from_the_last_checkpoint(tmp_path: Path, dataset: Dataset) -
 def test_a_death_after_any_write_leaves_a_checkpoint_with_all_its_losses(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal, keep = Journal(tmp_path), Journal.keep
+    journal, keep = Journal(tmp_path, create=True), Journal.keep
     epochs = []
 
     def looking(self: Journal, name: str, record: Record) -> None:
@@ -133,17 +133,11 @@ def test_a_checkpoint_of_another_training_is_told(tmp_path: Path, dataset: Datas
 def test_slow_epochs_are_kept_by_the_clock(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-<<<<<<< HEAD
-    monkeypatch.setattr(checkpoints, "LONGEST", 0.05)
-    journal = Journal(tmp_path, create=True)
-    settings = TrainingSettings(epochs=4)
-=======
     """One comes 10 seconds after the last."""
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, create=True)
     settings = TrainingSettings(epochs=12)
->>>>>>> declared
     kept = Checkpoints(journal, settings, every=1000)
     found = []
 

@@ -1,13 +1,10 @@
 """The journal: whole records or none, in order, whatever the last write came to."""
 
-<<<<<<< HEAD
 import os
-import zlib
-=======
 import shutil
 import subprocess
 import sys
->>>>>>> declared
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +122,7 @@ import resource, signal, sys
 from pathlib import Path
 from fitreel.journal import Journal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-journal = Journal(Path(sys.argv[1]))
+journal = Journal(Path(sys.argv[1]), create=True)
 journal.append("values", text="whole")
 end = (journal.directory / "journal").stat().st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (end + 10, resource.RLIM_INFINITY))
@@ -149,7 +146,7 @@ def test_flushing_has_the_disk_keep_it(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from fitreel.journal import Journal
-journal = Journal(Path(sys.argv[1]))
+journal = Journal(Path(sys.argv[1]), create=True)
 journal.append("values")
 journal.flush()
 """
@@ -193,7 +190,6 @@ def test_it_is_gone_when_it_is_removed(journal: Journal, tmp_path: Path) -> None
     assert not tmp_path.exists()
 
 
-<<<<<<< HEAD
 def test_what_is_not_its_own_stays_when_it_is_removed(
     journal: Journal, tmp_path: Path, elsewhere: Path
 ) -> None:
@@ -325,12 +321,18 @@ def test_a_line_that_is_no_record_is_damage(journal: Journal, tmp_path: Path, te
         file.write(b"%08x %s\n" % (zlib.crc32(text), text))
     with pytest.raises(ValueError, match="is damaged"):
         list(journal.records())
-=======
-def test_what_is_removed_is_no_journal_any_more_even_if_files_stay(
+
+
+def test_a_death_while_it_is_removed_leaves_no_journal(
     journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A death in the midst of it leaves no journal that sync would deliver once more."""
-    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
-    journal.remove()
+    """Or sync would deliver it once more, without its files."""
+
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    journal.folder()
+    monkeypatch.setattr(shutil, "rmtree", die)
+    with pytest.raises(KeyboardInterrupt):
+        journal.remove()
     assert not (tmp_path / "journal").exists()
->>>>>>> declared
