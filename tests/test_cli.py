@@ -255,11 +255,11 @@ def test_an_unreachable_server_is_told(fitreel: Command, tmp_path: Path, stage: 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_server_that_accepts_and_says_nothing_is_told(fitreel: Command) -> None:
+def test_a_server_that_accepts_and_says_nothing_is_waited_for(fitreel: Command) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        done = fitreel("generate", "--tracking-uri", uri)
-    assert done.returncode == 2
+        done = fitreel("generate", "--tracking-uri", uri, "--patience", "1")
+    assert done.returncode == 75
     assert "does not answer (timed out)" in done.stderr
     assert done.stderr.count("\n") == 1
 

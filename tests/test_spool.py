@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from fitreel import spool
 from fitreel.journal import Journal
@@ -60,6 +61,7 @@ def test_a_directory_of_something_else_is_refused_and_not_touched(
     shared: Path, tmp_path: Path, command: str
 ) -> None:
     before = state(shared)
+    MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_experiments()  # reap asks it first
     code, _, errors = processes.run(*command.split(), directory=tmp_path, **{SPOOL: str(shared)})
     if command == "doctor":
         assert code == 1

@@ -204,7 +204,9 @@ def test_the_note_tells_how_to_do_it_again(directory: Path, tmp_path: Path) -> N
     again = split(runs(client(tmp_path)))[1]
     first = range(8)  # later tpe may choose otherwise by the last bit of a sum
     assert len(again) == len(trials)
-    assert [again[n].data.params for n in first] == [trials[n].data.params for n in first]
+    for n in first:
+        # One of the first was animated above, which logged how.
+        assert again[n].data.params.items() <= trials[n].data.params.items()
 
 
 def test_only_a_sweep_is_resumed_as_one(fitreel: Command) -> None:

@@ -83,7 +83,9 @@ def check_store(uri: str, may_create: bool) -> None:
     if is_file and path.exists():
         check_place(path)
     elif is_file and not may_create:
-        where = "here" if path.parent.absolute() == Path.cwd() else f"in {shown(str(path.parent))}"
+        where = (
+            "here" if path.parent.absolute() == Path.cwd() else f"in {shown(str(path.parent), 300)}"
+        )
         raise FileNotFoundError(
             f"there is no tracking store {where}: {shown(path.name)} is missing; "
             "run fitreel where it is, or name one with --tracking-uri"
