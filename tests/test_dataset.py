@@ -1,5 +1,6 @@
 import hashlib
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,17 @@ def test_unseen_points_have_the_same_distribution_and_noise_of_their_own() -> No
     # torch's generator ignores the upper half of a 64-bit seed: a seed of 2**32 would be 0 again.
     seen = generate(settings)
     assert not torch.isin(generate_unseen(settings, 100).y, seen.y).any()
+
+
+def test_unseen_points_share_no_random_number_with_those_of_any_training() -> None:
+    """Their places come first from their generator, as the noise of a training does from its."""
+    unit = DataSettings(x_min=0.0, x_max=1.0)
+    x = generate_unseen(unit, 1000).x
+    for seed in (0, 1):
+        flat = DataSettings(1000, "step", noise=1.0, x_min=-2.0, x_max=-1.0, data_seed=seed)
+        noise = generate(flat).y
+        assert torch.isin(x, noise).float().mean() < 0.01
+    assert not torch.isin(x, generate_unseen(replace(unit, data_seed=1), 1000).x).all()
 
 
 def test_the_library_leaves_the_global_random_state_alone() -> None:

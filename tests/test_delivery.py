@@ -8,41 +8,50 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import environment
+from tests.faults import client
+from tests.needs import require
 
 
 def system_calls(trace: Path) -> Iterator[str]:
     """Read strace's lines, each when its call ended; of several threads they come in halves."""
     begun: dict[str, str] = {}
     for line in trace.read_text().splitlines():
-        thread, _, call = line.partition(" ")
+        thread, call = line.split(maxsplit=1)
         if call.endswith("<unfinished ...>"):
             begun[thread] = call.removesuffix("<unfinished ...>")
         elif "resumed>" in call:
             yield begun.pop(thread) + call.partition("resumed>")[2]
         else:
-            yield call.strip()
+            yield call
 
 
-@pytest.mark.needs("strace")
-def test_what_is_told_was_flushed_before(tmp_path: Path) -> None:
-    """Were it lost, it would be told again with another time stamp, and be there twice."""
-    trace = tmp_path / "trace"
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run a command and look at what it asks of the system."""
+    require("strace")
+    directory = tmp_path_factory.mktemp("traced")
     strace = ["strace", "-f", "-y", "-s", "300", "-e", "trace=write,pwrite64,fsync"]
     subprocess.run(
-        [*strace, "-o", str(trace), "fitreel", "generate"],
-        cwd=tmp_path,
-        env=environment(FITREEL_SPOOL=str(tmp_path / "spool")),
+        [*strace, "-o", "trace", "fitreel", "generate"],
+        cwd=directory,
+        env=environment(FITREEL_SPOOL=str(directory / "spool")),
         capture_output=True,
         check=True,
     )
+    return directory
+
+
+def test_what_is_told_was_flushed_before(directory: Path) -> None:
+    """Were it lost, it would be told again with another time stamp, and be there twice."""
     written = flushed = delivered = 0  # bytes of the journal
     told: int | None = None  # how many were flushed when the store was written last
-    for call in system_calls(trace):
+    for call in system_calls(directory / "trace"):
         if re.match(r"write\(\d+<.*/journal>", call):
             written += int(call.rpartition("= ")[2])
         elif re.match(r"fsync\(\d+<.*/journal>", call):
             flushed = written
-        elif re.match(r"pwrite64\(\d+<.*/mlflow\.db", call):
+        elif delivered and re.match(r"pwrite64\(\d+<.*/mlflow\.db", call):
+            # Before the first delivery the run itself was made.
             told = flushed
         elif found := re.search(r'/delivered\.new>, "\w+ {\\"position\\":(\d+)', call):
             delivered = int(found[1])
@@ -50,3 +59,10 @@ def test_what_is_told_was_flushed_before(tmp_path: Path) -> None:
             assert told is None or delivered <= told
             told = None
     assert delivered == written > 0
+
+
+def test_a_run_ended_when_its_command_did_however_late_that_is_delivered(directory: Path) -> None:
+    status = r'status\\",\\"status\\":\\"FINISHED\\",\\"time\\":(\d+)'
+    (end,) = re.findall(status, (directory / "trace").read_text())
+    (run,) = client(directory).search_runs(["0"])
+    assert run.info.end_time == int(end)

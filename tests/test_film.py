@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+from typing import get_args
 
 import imageio.v3 as iio
 import numpy as np
@@ -95,10 +96,18 @@ def test_the_mp4_holds_the_last_frame_for_a_second_and_a_half(
     assert np.abs(frames[-1].astype(int) - rgb(camera.shoot(11))).mean() < 3
 
 
-def test_every_frame_is_reported(tmp_path: Path, dataset: Dataset, trained: Fit) -> None:
+@pytest.mark.parametrize("name", get_args(FilmFormat))
+def test_every_frame_is_reported(
+    tmp_path: Path, dataset: Dataset, trained: Fit, name: FilmFormat
+) -> None:
     seen: list[int] = []
-    render(dataset, trained.history, tmp_path / "a.gif", FilmSettings(max_frames=5), seen.append)
+    settings = FilmSettings(format=name, max_frames=5)
+    render(dataset, trained.history, tmp_path / f"a.{name}", settings, seen.append)
     assert seen == [1, 2, 3, 4, 5]
+
+
+def test_the_gif_has_its_end(film: Path) -> None:
+    assert film.read_bytes().endswith(b";")
 
 
 def test_the_film_may_have_any_name(tmp_path: Path, dataset: Dataset, trained: Fit) -> None:

@@ -57,6 +57,18 @@ def test_losses_and_gradients_are_those_of_autograd(activation: ActivationName) 
             assert not part[0, width:].any()  # padding does not move
 
 
+def test_a_point_on_a_kink_counts_on_neither_side() -> None:
+    """As in autograd, whose relu has no slope at 0."""
+    stack = Stack([TrainingSettings(hidden=2)], torch.float64, CPU)
+    weight, bias, output, output_bias = stack.parts(stack.numbers)
+    weight[0], bias[0] = torch.tensor([1.0, -1.0]), torch.tensor([0.0, 1.0])  # kinks at 0 and 1
+    output[0], output_bias[0] = torch.tensor([2.0, 3.0]), 0.5
+    HingeGradients(Dataset(torch.tensor([0.0, 1.0]), torch.zeros(2)), CPU)(stack)
+    _, by_bias, _, _ = stack.parts(stack.gradient)
+    # At 0 the second is active alone, at 1 the first: errors 3.5 and 2.5.
+    assert by_bias[0].tolist() == [2.5 * 2, 3.5 * 3]
+
+
 def test_neurons_without_input_weight_are_active_everywhere_or_nowhere() -> None:
     stack = Stack([TrainingSettings(hidden=3)], torch.float64, CPU)
     weight, bias, output, output_bias = stack.parts(stack.numbers)

@@ -49,6 +49,13 @@ def test_a_history_survives_its_files_exactly(tmp_path: Path, trained: Fit) -> N
     assert again.frames.activation == "relu"
 
 
+def test_any_loss_survives_its_file_exactly(tmp_path: Path) -> None:
+    bits = np.random.default_rng(0).integers(1, 0x7F7FFFFF, 10_000, dtype=np.int32)
+    losses = bits.view(np.float32).astype(np.float64)  # all sizes that float32 has
+    save_losses(losses, tmp_path / "history.csv")
+    assert np.array_equal(load_losses(tmp_path / "history.csv"), losses)
+
+
 def test_plain_pytorch_loads_the_weights(tmp_path: Path, trained: Fit) -> None:
     path = tmp_path / "weights.safetensors"
     save_weights(trained.network.weights(), path)

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -39,6 +40,21 @@ def test_defaults_are_those_of_the_original() -> None:
 def test_a_bad_value_is_named(settings: type, values: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         settings(**values)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        lambda: DataSettings(samples=2, noise=0, x_min=-1e3, x_max=1e3, data_seed=0),
+        lambda: DataSettings(samples=1_000_000, noise=1e6, data_seed=2**31 - 1),
+        lambda: TrainingSettings(hidden=1, lr=1e6, epochs=1, seed=2**31 - 1, frame_every=1),
+        lambda: TrainingSettings(hidden=4096, epochs=10_000_000, frame_every=10_000_000),
+        lambda: FilmSettings(fps=1),
+        lambda: FilmSettings(fps=50),
+    ],
+)
+def test_the_ends_of_the_ranges_are_allowed(settings: Callable[[], object]) -> None:
+    settings()
 
 
 def test_settings_come_back_from_the_text_that_mlflow_keeps() -> None:

@@ -55,6 +55,24 @@ def test_what_was_interrupted_asks_the_same_again(dataset: Dataset, sampler: Sam
         ]
 
 
+class Listening(Study):
+    """A study that counts what it is told."""
+
+    told = 0
+
+    def tell(self, outcomes: Iterable[Outcome]) -> None:
+        kept = list(outcomes)
+        self.told += len(kept)
+        super().tell(kept)
+
+
+def test_a_study_is_told_of_a_batch_after_it_was_kept(dataset: Dataset) -> None:
+    study = Listening(settings())
+    for kept in search(dataset, settings()).run(study, LocalEngine(), {}):
+        assert study.told == kept[0][0].number
+    assert study.told == 24
+
+
 def test_another_seed_is_another_search(dataset: Dataset) -> None:
     assert asked(found(dataset, settings())) != asked(found(dataset, settings(sweep_seed=1)))
 

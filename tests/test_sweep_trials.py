@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from fitreel.dataset import Dataset
 from fitreel.evaluation import evaluate
@@ -29,6 +30,16 @@ def test_a_trial_is_what_it_would_be_alone(dataset: Dataset) -> None:
         assert outcome.metrics == pytest.approx(
             evaluate(network.weights(), dataset, *MEASURE), rel=1e-3
         )
+
+
+def test_other_work_has_its_threads_again(dataset: Dataset) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        batch(dataset, TrainingSettings(epochs=1))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_curves_have_their_first_and_last_point() -> None:
