@@ -1,12 +1,15 @@
-"""The delivery: what a store was told is on the disk, whatever happens to the power."""
+"""The delivery: what a store was told is on the disk, and has the time at which it happened."""
 
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from fitreel.checkpoints import pack
+from fitreel.tracking.delivery import losses
 from tests.conftest import environment
 from tests.faults import client
 from tests.needs import require
@@ -59,6 +62,13 @@ def test_what_is_told_was_flushed_before(directory: Path) -> None:
             assert told is None or delivered <= told
             told = None
     assert delivered == written > 0
+
+
+def test_losses_are_spread_over_the_time_they_took() -> None:
+    numbers = np.array([4.0, 3.0, 2.0, 1.0, 0.5], dtype=np.float32)
+    record = {"first": 7, "count": 5, "start": 1000, "end": 1400, "numbers": pack(numbers)}
+    found = [(each.step, each.value, each.timestamp) for each in losses(record)]
+    assert found == [(7, 4, 1000), (8, 3, 1100), (9, 2, 1200), (10, 1, 1300), (11, 0.5, 1400)]
 
 
 def test_a_run_ended_when_its_command_did_however_late_that_is_delivered(directory: Path) -> None:

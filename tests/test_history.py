@@ -22,6 +22,8 @@ from fitreel.history import (
     save_weight_table,
     save_weights,
 )
+from fitreel.network import Network
+from fitreel.settings import TrainingSettings
 from fitreel.training import Fit
 from tests.conftest import ROOT
 
@@ -47,6 +49,15 @@ def test_a_history_survives_its_files_exactly(tmp_path: Path, trained: Fit) -> N
     for name in ("input_weight", "bias", "output_weight", "output_bias"):
         assert torch.equal(getattr(again.frames, name), getattr(trained.history.frames, name))
     assert again.frames.activation == "relu"
+
+
+@pytest.mark.parametrize("hidden", [1, 7, 20])
+def test_what_is_read_is_aligned_as_torchs_own_numbers(tmp_path: Path, hidden: int) -> None:
+    """In a file they are not, and sums over them then differ in the last bit."""
+    save_weights(Network(TrainingSettings(hidden=hidden)).weights(), tmp_path / "weights")
+    weights = load_weights(tmp_path / "weights")
+    for part in (weights.input_weight, weights.bias, weights.output_weight, weights.output_bias):
+        assert part.data_ptr() % 64 == 0
 
 
 def test_any_loss_survives_its_file_exactly(tmp_path: Path) -> None:

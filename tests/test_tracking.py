@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from mlflow.entities import LoggedModelStatus
 
 from fitreel.dataset import Dataset, save_dataset, sha256
 from fitreel.history import save_weights
@@ -116,6 +117,15 @@ def test_the_model_predicts_what_the_network_predicts(
     assert prediction.shape == (50,)
     assert prediction == pytest.approx(expected.detach().numpy(), abs=1e-6)
     assert str(model.metadata.signature.inputs) == "['x': Any (required)]"
+
+
+def test_the_model_is_said_to_be_ready(tracker: Tracker) -> None:
+    with tracker.run() as run, run.artifacts() as folder:
+        save_weights(Network(TrainingSettings()).weights(), folder / "weights.safetensors")
+        run.log_model(folder / "weights.safetensors")
+    of_run = f"source_run_id = '{run.run_id}'"
+    (model,) = tracker.client.search_logged_models(["0"], of_run)
+    assert (model.name, model.status) == ("model", LoggedModelStatus.READY)
 
 
 def test_no_artifact_of_the_model_is_a_pickle(tracker: Tracker) -> None:
