@@ -188,6 +188,7 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
 
 def test_a_spool_that_cannot_be_written_is_missing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
+    MlflowClient(uri(tmp_path)).search_experiments()
     code, found = doctor(tmp_path, FITREEL_SPOOL=str(tmp_path / "file"))
     needs_it = ["an artifact", "gif", "spool"]
     assert (code, missing(found)) == (1, needs_it)

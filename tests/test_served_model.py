@@ -114,9 +114,9 @@ def test_its_example_can_be_predicted(directory: Path, model: Any) -> None:
 def test_mlflow_evaluates_it_as_a_regressor(directory: Path, tmp_path: Path) -> None:
     points = pd.DataFrame({"x": [0, 1, 2, 3], "y": [0.0, 1.0, 4.0, 9.0]}, index=[5, 6, 7, 9])
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    mlflow.set_experiment(experiment_id=mlflow.create_experiment("e", str(tmp_path)))
+    experiment_id = mlflow.create_experiment("e", str(tmp_path))  # not set: all tests would have it
     try:
-        with mlflow.start_run():
+        with mlflow.start_run(experiment_id=experiment_id):
             found = mlflow.models.evaluate(
                 str(directory), points, targets="y", model_type="regressor", evaluators="default"
             )
