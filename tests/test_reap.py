@@ -5,6 +5,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -232,7 +233,7 @@ def test_a_clock_that_is_set_makes_no_process_dead(
 def test_a_process_that_waits_to_be_reaped_is_dead() -> None:
     """A zombie; a name in /proc that looks like fields does not confuse."""
     code = "import ctypes, sys; ctypes.CDLL(None).prctl(15, b') Z 1 (', 0, 0, 0); input()"
-    child = subprocess.Popen(["python", "-c", code], stdin=subprocess.PIPE)
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
     tags = process_tags() | {PROCESS_TAG: f"{child.pid} started {started(child.pid)}"}
     assert is_alive(tags) is True
     child.kill()
