@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
+from fitreel.spool import new_journal
 from tests import processes
+from tests.conftest import free_port
 from tests.faults import ARTIFACTS, SPOOL, journals, losses, records, wait_until
 from tests.servers import Server
 
@@ -175,3 +177,27 @@ def test_a_damaged_journal_is_told_and_delivered_up_to_there(
     assert code == 0, errors
     is_complete(store, run_id, artifacts, tmp_path / "found")
     assert journals(spool) == []
+
+
+def test_one_that_still_waits_decides_the_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever became of the others, before it and after it."""
+    monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
+    database = f"sqlite:///{tmp_path}/mlflow.db"
+    store = MlflowClient(database)
+    unreachable = f"http://127.0.0.1:{free_port()}"
+    runs = [store.create_run("0").info.run_id for _ in range(3)]
+    for run_id, uri in zip(runs, (database, unreachable, database), strict=True):
+        journal = new_journal()
+        journal.append("plan", uri=uri, plan={})
+        journal.append("run", run_id=run_id)
+        journal.append("status", status="FINISHED", time=1)
+        journal.close()
+    code, _, errors = processes.run("sync", directory=tmp_path)
+    assert code == 75, errors
+    assert [store.get_run(run_id).info.status for run_id in runs] == [
+        "FINISHED",
+        "RUNNING",
+        "FINISHED",
+    ]

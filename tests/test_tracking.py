@@ -99,6 +99,7 @@ def test_the_dataset_is_an_input_of_the_run(tracker: Tracker, dataset: Dataset) 
     assert entry.tags[0].value == "training"
     file = Path(mlflow.data.get_source(entry.dataset).load())
     assert sha256(file) == run.tags["fitreel.dataset_sha256"]
+    assert entry.dataset.digest == sha256(file)[:8]
     assert torch.equal(tracker.source(run.run_id).dataset().y, dataset.y)
 
 
