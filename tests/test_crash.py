@@ -143,7 +143,7 @@ SWEEP = "sweep --trials 2 --epochs 10 --experiment other"
 IN_THE_MIDDLE = {  # where a command has scratch files: which one, and a function it calls there
     "a copied artifact": ("evaluate --run {run}", "fitreel.tracking.source", "load_dataset"),
     "points drawn again": ("reproduce {run}", "fitreel", "save_dataset"),
-    "the doctor's artifact": ("doctor", "mlflow.tracking.client.MlflowClient", "log_artifact"),
+    "the doctor's artifact": ("doctor", "fitreel.tracking.client.Client", "log_artifact"),
     "the doctor's film": ("doctor", "fitreel.rehearsal", "render"),
     "the model": ("run --epochs 10", "mlflow.models", "set_model"),
     "the model in MLflow": ("run --epochs 10", "mlflow.pyfunc.model", "write_to"),
