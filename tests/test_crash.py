@@ -146,7 +146,7 @@ IN_THE_MIDDLE = {  # where a command has scratch files: which one, and a functio
     "the doctor's artifact": ("doctor", "fitreel.tracking.client.Client", "log_artifact"),
     "the doctor's film": ("doctor", "fitreel.rehearsal", "render"),
     "the model": ("run --epochs 10", "mlflow.models", "set_model"),
-    "the model in MLflow": ("run --epochs 10", "mlflow.pyfunc.model", "write_to"),
+    "the model in MLflow": ("run --epochs 10", "mlflow.models.Model", "save"),
     "the weights of trials": (SWEEP, "fitreel.tracking.bulk.Database", "write"),
 }
 
