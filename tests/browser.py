@@ -52,7 +52,7 @@ def errorless(browser: Browser, **options: Any) -> Iterator[Page]:
     page.on("dialog", lambda dialog: errors.append(dialog.message))
     yield page
     page.close()
-    assert not errors
+    assert not errors, errors
 
 
 def pixel(page: Page | Frame, chart: str, x: float, y: float) -> tuple[int, int, int]:

@@ -164,15 +164,21 @@ def test_dead_neurons_are_counted_and_greyed(
 
 def test_a_picked_neuron_is_lit_up_in_every_view(player: Page, history: History) -> None:
     scrub(player, 199)
-    weights = history.frames[199]
-    player.get_by_role("button", name="neuron 2", exact=True).click()
+    weights, neuron = history.frames[199], 9  # active on the left, its kink in the chart
+    player.get_by_role("button", name=f"neuron {neuron}", exact=True).click()
     ink = (31, 36, 48)
-    kink = (-weights.bias[2] / weights.input_weight[2]).item()
+    kink = (-weights.bias[neuron] / weights.input_weight[neuron]).item()
     told = numbers(player.locator("#picked").inner_text())
-    numbers_of_it = (weights.input_weight[2], weights.bias[2], weights.output_weight[2])
-    assert told == pytest.approx([2, *(each.item() for each in numbers_of_it), kink], rel=1e-3)
+    numbers_of_it = (
+        weights.input_weight[neuron],
+        weights.bias[neuron],
+        weights.output_weight[neuron],
+    )
+    assert told == pytest.approx([neuron, *(each.item() for each in numbers_of_it), kink], rel=1e-3)
     # Its line in the chart of what neurons add; its kink as a tick there and a line in the fit.
-    added = (weights.output_weight[2] * (weights.input_weight[2] * -0.8 + weights.bias[2])).item()
+    added = (
+        weights.output_weight[neuron] * (weights.input_weight[neuron] * -0.8 + weights.bias[neuron])
+    ).item()
     assert pixel(player, "contributions", -0.8, added) == ink
     bottom = player.evaluate("contributions.scales.y.min")
     top = player.evaluate("contributions.scales.y.max")
@@ -181,7 +187,7 @@ def test_a_picked_neuron_is_lit_up_in_every_view(player: Page, history: History)
     line = weights.predict(torch.tensor([-0.8])).item()
     tinted, plain = pixel(player, "fit", -0.83, line - added / 2), (0, 0, 0)
     assert tinted != plain
-    player.get_by_role("button", name="neuron 2", exact=True).click()
+    player.get_by_role("button", name=f"neuron {neuron}", exact=True).click()
     assert pixel(player, "fit", -0.83, line - added / 2) == plain
 
 
