@@ -1,6 +1,7 @@
 """The player, in a real browser, opened from disk."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,19 @@ def test_the_value_under_the_mouse_is_the_prediction(
             assert y == pytest.approx(expected.item(), abs=1e-4)
         point_at(page, "contributions", 0.5)  # the other chart of x reads the same
         assert reading(page, "fit-reading")[0] == pytest.approx(-0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("last", [9e-3, 0.0163, 0.017, 0.099, 0.1, 1e-9, 1e-12])
+def test_an_axis_of_losses_begins_anywhere(page: Page, tmp_path: Path, last: float) -> None:
+    """A lower end of 0.0096 had uPlot make ticks without end."""
+    points = generate(DataSettings(samples=20))
+    history = fit(points, TrainingSettings(epochs=10)).history
+    losses = np.geomspace(0.5, last, 10)
+    write_player(points, replace(history, losses=losses), tmp_path / "player.html")
+    page.goto((tmp_path / "player.html").as_uri())
+    low, high = page.evaluate("[loss.scales.y.min, loss.scales.y.max]")
+    assert 0 < low <= last
+    assert high >= 0.5
 
 
 def test_the_keyboard_plays_steps_and_jumps(player: Page) -> None:

@@ -150,8 +150,9 @@ function lossRange(curves, log) {
   if (begin > 0) high = Math.min(high, 100 * begin);
   if (!log) return [0, 1.05 * high || 1];
   const ratio = high / low;
-  // Below the lowest there is room for a word.
-  return [low / Math.max(1.7, ratio ** 0.12), high * Math.max(1.15, ratio ** 0.05)];
+  // Below the lowest there is room for a word. One digit: uPlot makes ticks without end from 0.0096.
+  const bottom = low / Math.max(1.7, ratio ** 0.12), unit = 10 ** Math.floor(Math.log10(bottom));
+  return [Number((Math.floor(bottom / unit) * unit).toPrecision(1)), high * Math.max(1.15, ratio ** 0.05)];
 }
 
 // Call back with x wherever a chart is pointed at, else with null.
