@@ -194,7 +194,7 @@ def test_one_that_still_waits_decides_the_exit_code(
         journal.append("run", run_id=run_id)
         journal.append("status", status="FINISHED", time=1)
         journal.close()
-    code, _, errors = processes.run("sync", directory=tmp_path)
+    code, _, errors = processes.run("sync", directory=tmp_path, **{SPOOL: str(tmp_path / "spool")})
     assert code == 75, errors
     assert [store.get_run(run_id).info.status for run_id in runs] == [
         "FINISHED",
