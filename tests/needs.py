@@ -25,6 +25,9 @@ libdbus-1-3 libegl1 libfontconfig1 libgl1 libglib2.0-0 libxcb-cursor0 libxcb-icc
 libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1 libxkbcommon-x11-0
 """
 
+CONDA = Path(__file__).parents[1] / "conda.yaml"
+PYTHON = CONDA.read_text(encoding="utf-8").partition("python=")[2].split()[0]
+
 
 class Need(NamedTuple):
     """Hold one thing: how to see that it is here, what is not tried without it, what brings it."""
@@ -83,6 +86,12 @@ def may_mount() -> bool:
     return True
 
 
+def pinned_python_is_installed() -> bool:
+    """Ask uv for the Python that conda.yaml names; it would download one from another site."""
+    command = [sys.executable, "-m", "uv", "python", "find", "--no-python-downloads", PYTHON]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 NEEDS = {
     "browser": Need(
         programs("chromium"),
@@ -109,6 +118,11 @@ NEEDS = {
         may_mount,
         "full disks and disks that became read-only",
         advice="run the tests as root, who may mount a disk",
+    ),
+    "pinned python": Need(
+        pinned_python_is_installed,
+        "mlflow run --env-manager uv",
+        advice=f"uv python install {PYTHON}",
     ),
     "pyenv": Need(
         programs("pyenv"),

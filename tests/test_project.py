@@ -173,7 +173,11 @@ def find_links() -> str:
 
 
 @pytest.mark.parametrize(
-    "manager", ["uv", pytest.param("virtualenv", marks=pytest.mark.needs("pyenv"))]
+    "manager",
+    [
+        pytest.param("uv", marks=pytest.mark.needs("pinned python")),
+        pytest.param("virtualenv", marks=pytest.mark.needs("pyenv")),
+    ],
 )
 def test_an_environment_made_from_the_pins_runs_the_project(
     clone: Path, tmp_path: Path, manager: str
