@@ -19,6 +19,7 @@ from fitreel.journal import Journal
 from fitreel.spool import Unavailable
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import WrongAnswer, is_absent, is_refusal
+from fitreel.tracking.ending import end
 
 JOURNAL_TAG = "fitreel.journal"
 DOUBT = "doubt"  # the record of a journal whose run may have been made twice
@@ -92,7 +93,7 @@ def remove_extras(client: Client, runs: Iterable[MlflowRun]) -> None:
     for run in runs:
         if run.data.params or run.data.metrics:
             continue
-        client.set_terminated(run.info.run_id, "FAILED")
+        end(client, run, "FAILED")
         client.delete_run(run.info.run_id)
 
 

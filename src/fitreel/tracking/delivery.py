@@ -161,8 +161,7 @@ class Delivery:
     def _model(self, record: Record) -> None:
         """Log a model that mlflow.pyfunc loads: column x in, y out, both of doubles."""
         run = self._client.get_run(self._run_id)
-        home, outputs = run.info.experiment_id, run.outputs.model_outputs if run.outputs else []
-        chosen = {output.model_id for output in outputs}
+        home, chosen = run.info.experiment_id, _chosen_models(run)
         # mlflow.pyfunc.log_model would make a new one each time it is tried.
         made = self._models(home, chosen)
         model = (
@@ -206,9 +205,9 @@ class Delivery:
 
     def _remove_extras(self, run: Run, kinds: Collection[str]) -> None:
         """Remove what a server made late that was asked for the same twice."""
-        home, outputs = run.info.experiment_id, run.outputs.model_outputs if run.outputs else []
+        home = run.info.experiment_id
         if "model" in kinds:
-            for extra in self._models(home, {output.model_id for output in outputs})[1:]:
+            for extra in self._models(home, _chosen_models(run))[1:]:
                 self._client.delete_logged_model(extra.model_id)
         if DOUBT in kinds:
             found = runs_of(self._client, self._journal, [home])
@@ -232,6 +231,11 @@ DELIVERED = (
 def _share(kind: str) -> str:
     """Name what records share a step with."""
     return "values" if kind == "losses" else kind
+
+
+def _chosen_models(run: Run) -> set[str]:
+    """Name the models that a run has as its outputs."""
+    return {output.model_id for output in (run.outputs.model_outputs if run.outputs else [])}
 
 
 def losses(record: Record) -> Iterator[Metric]:
