@@ -16,7 +16,7 @@ test: $(VENV)/ready-to-develop
 # In the lowest versions that pyproject.toml allows: run, stages, resume, sync, sweep and compare.
 lowest: $(LOWEST)/ready
 	$(LOWEST)/bin/python -m pytest --numprocesses 2 --dist worksteal $(TESTING) \
-		tests/test_cli.py tests/test_tracking.py tests/test_nested.py tests/test_search.py \
+		tests/test_cli.py tests/test_tracking.py tests/test_nested.py tests/test_finder.py \
 		tests/test_crash.py tests/test_sync.py tests/test_sweep.py tests/test_compare.py
 
 torture: $(VENV)/ready-to-develop

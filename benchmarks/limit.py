@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.processes import process
 from fitreel import Dataset, TrainingSettings, fit
-from fitreel.network import Network
+from fitreel.training.network import Network
 
 SOURCE = Path(__file__).with_suffix(".c")
 COMPILERS = ("cc", "gcc", "clang")

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import fitreel
+import fitreel.settings
+import fitreel.tracking
 from benchmarks import alternatives, limit, sweeps
 from benchmarks.processes import FITREEL, MLFLOW, PYTHON, process
 from benchmarks.timing import Side, seconds
-from fitreel.checkpoints import Checkpoints
-from fitreel.journal import Journal
+from fitreel.journal.checkpoints import Checkpoints
+from fitreel.journal.journal import Journal
 
 HERE = Path(__file__).parent
 FILM = "rst.gif"
@@ -76,14 +77,16 @@ def trained() -> tuple[fitreel.Dataset, fitreel.History]:
 
 
 def trainings(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
-    tracker = fitreel.Tracker(f"sqlite:///{here / 'mlflow.db'}")
+    tracker = fitreel.tracking.Tracker(f"sqlite:///{here / 'mlflow.db'}")
     dataset = fitreel.generate()
     settings = fitreel.TrainingSettings()
 
     def ours() -> float:
         with tracker.run() as run:
             opened = time.perf_counter()
-            checkpoints = run.checkpoints(settings, fitreel.CheckpointSettings().checkpoint_every)
+            checkpoints = run.checkpoints(
+                settings, fitreel.settings.CheckpointSettings().checkpoint_every
+            )
             with checkpoints.keeping():
                 fitreel.fit(dataset, settings, lambda e, _, now: checkpoints.on_epoch(e, now))
         return time.perf_counter() - opened
@@ -94,7 +97,7 @@ def trainings(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
 def checkpoints(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
     dataset = fitreel.generate()
     settings = fitreel.TrainingSettings(epochs=10_000)
-    every = fitreel.CheckpointSettings().checkpoint_every
+    every = fitreel.settings.CheckpointSettings().checkpoint_every
 
     def ours() -> float:
         journal = Journal(Path(tempfile.mkdtemp(dir=here)), create=True)

@@ -21,10 +21,9 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.timing import seconds
-from fitreel.dataset import generate
-from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
+from fitreel.data.drawing import generate
+from fitreel.settings import DataSettings, EvaluationSettings, SweepSettings, TrainingSettings
 from fitreel.sweep.search import Engine, LocalEngine, Search, open_engine, open_study
-from fitreel.sweep.settings import SweepSettings
 from fitreel.sweep.trials import Batch, Outcome
 from fitreel.tracking import Tracker
 from fitreel.tracking.source import SHA256_TAG

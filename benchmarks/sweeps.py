@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import fitreel
+import fitreel.settings
+import fitreel.sweep
+import fitreel.tracking
 from benchmarks.processes import ENVIRONMENT, FITREEL, PYTHON, process
 from benchmarks.timing import Side, seconds
-from fitreel.sweep.settings import SamplerName
+from fitreel.settings import SamplerName
 from fitreel.tracking.source import SHA256_TAG
 from pipeline import sweep
 
@@ -66,15 +68,17 @@ def cost(trials: int, directory: Path, sampler: SamplerName = "random") -> float
 
 def tracked(trials: int, directory: Path, sampler: SamplerName) -> float:
     """Search in this process; give the seconds until the last trial is in a new store."""
-    settings = fitreel.SweepSettings(trials=trials, space=SPACE, sampler=sampler, log_every=1)
+    settings = fitreel.settings.SweepSettings(
+        trials=trials, space=SPACE, sampler=sampler, log_every=1
+    )
     data, training = fitreel.DataSettings(), fitreel.TrainingSettings(epochs=100)
-    search = fitreel.Search(
+    search = fitreel.sweep.Search(
         settings, fitreel.generate(data), data, training, fitreel.EvaluationSettings()
     )
-    study, engine = fitreel.open_study(settings), fitreel.open_engine(settings)
+    study, engine = fitreel.sweep.open_study(settings), fitreel.sweep.open_engine(settings)
     home = fresh(directory)
-    study.archive_in(fitreel.Archive(settings.storage, home), "study")
-    with fitreel.Tracker(f"sqlite:///{home / 'mlflow.db'}").run() as run:
+    study.archive_in(fitreel.sweep.Archive(settings.storage, home), "study")
+    with fitreel.tracking.Tracker(f"sqlite:///{home / 'mlflow.db'}").run() as run:
         run.set_tags({SHA256_TAG: ""})  # of points that nobody looks for here
         started = time.perf_counter()
         sweep.stage(run, search, study, engine)

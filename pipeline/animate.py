@@ -2,15 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-import fitreel
-from fitreel import FilmSettings, PlayerSettings
-from pipeline import console
-from pipeline.session import Session
+import fitreel.pages
+import fitreel.pictures
+from fitreel.settings import FilmSettings, PlayerSettings
+from pipeline.shared import console
+from pipeline.shared.session import Session
 
 if TYPE_CHECKING:
-    from fitreel.dataset import Dataset
-    from fitreel.history import History
+    from fitreel.data.dataset import Dataset
     from fitreel.tracking import Run
+    from fitreel.training.history import History
 
 
 def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> None:
@@ -54,7 +55,7 @@ def stage(
         run.log_settings(player)
         frames = min(len(history.frame_epochs), film.max_frames)
         with run.artifacts() as folder, console.progress("animate", frames) as progress:
-            fitreel.render(dataset, history, folder / f"rst.{film.format}", film, progress)
+            fitreel.pictures.render(dataset, history, folder / f"rst.{film.format}", film, progress)
             if player.player == "on":
                 page = folder / "player.html"
-                fitreel.write_player(dataset, history, page, run.name, noise_floor)
+                fitreel.pages.write_player(dataset, history, page, run.name, noise_floor)

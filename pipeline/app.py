@@ -12,21 +12,21 @@ from typing import Annotated, Never
 
 import typer
 
-import fitreel
-from fitreel.interruption import HANGUP, SIGNALS
-from fitreel.memory import is_shortage
-from fitreel.text import shown
+import fitreel.journal
+from fitreel.checks.text import shown
+from fitreel.journal.signals import HANGUP, SIGNALS
+from fitreel.training.memory import is_shortage
 from pipeline.animate import animate
 from pipeline.compare import compare
 from pipeline.doctor import doctor
 from pipeline.evaluate import evaluate
 from pipeline.generate import generate
-from pipeline.options import with_options
-from pipeline.output import keep_outputs
 from pipeline.reap import reap
 from pipeline.reproduce import reproduce
 from pipeline.resume import resume
 from pipeline.run import run
+from pipeline.shared.options import with_options
+from pipeline.shared.output import keep_outputs
 from pipeline.sweep import sweep
 from pipeline.sync import UNDELIVERED, sync
 from pipeline.train import train
@@ -94,7 +94,7 @@ def main() -> Never:
         sys.exit(130)
     except ArithmeticError as error:
         _fail(str(error), 1)
-    except (fitreel.Undelivered, fitreel.Unavailable) as error:
+    except (fitreel.journal.Undelivered, fitreel.journal.Unavailable) as error:
         _fail(str(error), UNDELIVERED)
     except (ValueError, OSError, ModuleNotFoundError) as error:
         _fail(_reason(error), 2)

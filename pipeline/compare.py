@@ -5,14 +5,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import fitreel
-from fitreel import ComparisonSettings
-from fitreel.files import publish
-from fitreel.settings import MOST_RUNS
-from fitreel.text import code_span, shown
-from pipeline import console
-from pipeline.note import picture, way
-from pipeline.options import (
+import fitreel.comparison
+import fitreel.pages
+import fitreel.tracking
+from fitreel.checks.files import publish
+from fitreel.checks.text import code_span, shown
+from fitreel.settings import MOST_RUNS, ComparisonSettings
+from pipeline.shared import console
+from pipeline.shared.note import picture, way
+from pipeline.shared.options import (
     BEST,
     FILTER,
     METRIC,
@@ -24,12 +25,12 @@ from pipeline.options import (
     SEARCHED,
     TRACKING_URI,
 )
-from pipeline.session import Session, Target
+from pipeline.shared.session import Session, Target
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import Comparison
     from fitreel.tracking import Run, Tracker
-    from fitreel.tracking.search import Found
+    from fitreel.tracking.finder import Found
 
 FILES = ("compare.html", "compare.gif", "compare.png", "compare.md")
 LEFT_OUT = 10  # shown on the terminal
@@ -72,7 +73,7 @@ def compare(
         found = best_of(session.tracker, home, settings, filter)
         asked = {"metric": metric, "best": str(best)} | ({"filter": filter} if filter else {})
     show_left_out(found)
-    comparison = fitreel.compare(found.runs, metric)
+    comparison = fitreel.comparison.compare(found.runs, metric)
     directory = made(out) if out else None
     describe = partial(note, comparison, found)
     summarise = partial(console.summarise_comparison, comparison)
@@ -85,7 +86,7 @@ def compare(
 def named(tracker: "Tracker", ids: list[str]) -> "Found":
     """Read the runs that were named."""
     with console.progress("read", len(ids)) as progress:
-        return fitreel.named_runs(tracker, ids, progress)
+        return fitreel.tracking.named_runs(tracker, ids, progress)
 
 
 def best_of(
@@ -93,7 +94,7 @@ def best_of(
 ) -> "Found":
     """Read the best runs of an experiment."""
     with console.progress("read", settings.best) as progress:
-        return fitreel.best_runs(
+        return fitreel.tracking.best_runs(
             tracker, experiment_id, settings.best, settings.metric, filter_text, progress
         )
 
@@ -122,12 +123,12 @@ def stage(run: "Run", comparison: "Comparison", directory: Path | None) -> None:
     ids = [each.run_id for each in comparison.runs]
     run.set_tags({"fitreel.kind": "comparison", "fitreel.compared_runs": json.dumps(ids)})
     with run.stage("compare"), run.artifacts() as folder:
-        fitreel.draw_comparison(comparison).savefig(folder / "compare.png")
-        fitreel.write_comparison(comparison, folder / "compare.html")
-        table = fitreel.comparison_table(comparison)
+        fitreel.comparison.draw_comparison(comparison).savefig(folder / "compare.png")
+        fitreel.pages.write_comparison(comparison, folder / "compare.html")
+        table = fitreel.comparison.comparison_table(comparison)
         (folder / "compare.md").write_text(table, encoding="utf-8")
-        with console.progress("compare", fitreel.count_frames(comparison)) as progress:
-            fitreel.render_grid(comparison, folder / "compare.gif", on_frame=progress)
+        with console.progress("compare", fitreel.comparison.count_frames(comparison)) as progress:
+            fitreel.comparison.render_grid(comparison, folder / "compare.gif", on_frame=progress)
         if directory:
             for file in sorted(folder.iterdir()):
                 publish(file, directory)
@@ -145,7 +146,7 @@ def note(comparison: "Comparison", found: "Found", run: "Run") -> str:
             break
         rows.append(row)
     # A wider picture would push the rest of MLflow's page away.
-    film = [picture(run, "compare.gif")] if fitreel.is_narrow(comparison) else []
+    film = [picture(run, "compare.gif")] if fitreel.comparison.is_narrow(comparison) else []
     ways = ", ".join(way(run, file) for file in FILES)
     return "\n\n".join(["\n".join(rows), "&nbsp;", *film, f"Look at {ways}"])
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-import fitreel
-from pipeline import console
-from pipeline.options import TRACKING_URI
+import fitreel.doctor
+import fitreel.tracking
+from pipeline.shared import console
+from pipeline.shared.options import TRACKING_URI
 
 if TYPE_CHECKING:
-    from fitreel.checkup import Finding
+    from fitreel.doctor.machine import Finding
 
 LIMIT = 10.0  # seconds for a check
 MAKING = 30.0  # for a store that is made first; a server is given up after 4
@@ -54,30 +55,46 @@ def doctor(tracking_uri: TRACKING_URI = None) -> None:
 def checks(tracking_uri: str | None) -> list[Check]:
     """List all checks, in the order of the table."""
     # Each name of fitreel's is looked up in its check alone: what it imports may be missing.
-    store = cache(lambda: fitreel.StoreCheckup(tracking_uri))
+    store = cache(lambda: fitreel.tracking.StoreCheckup(tracking_uri))
     return [
-        Check("python", lambda: fitreel.check_python()),
-        Check("fitreel", lambda: fitreel.check_fitreel()),
-        Check("torch", lambda: fitreel.check_package("torch", "fitreel.training"), limit=IMPORTS),
-        Check("mlflow", lambda: fitreel.check_package("mlflow", "fitreel.tracking"), limit=IMPORTS),
+        Check("python", lambda: fitreel.doctor.check_python()),
+        Check("fitreel", lambda: fitreel.doctor.check_fitreel()),
         Check(
-            "matplotlib", lambda: fitreel.check_package("matplotlib", "fitreel.film"), limit=IMPORTS
+            "torch",
+            lambda: fitreel.doctor.check_package("torch", "fitreel.training"),
+            limit=IMPORTS,
         ),
-        Check("all packages", lambda: fitreel.check_packages()),
+        Check(
+            "mlflow",
+            lambda: fitreel.doctor.check_package("mlflow", "fitreel.tracking"),
+            limit=IMPORTS,
+        ),
+        Check(
+            "matplotlib",
+            lambda: fitreel.doctor.check_package("matplotlib", "fitreel.pictures.film"),
+            limit=IMPORTS,
+        ),
+        Check("all packages", lambda: fitreel.doctor.check_packages()),
         Check("tracking store", lambda: store().reach(), limit=MAKING),
         Check("a run in it", lambda: store().write()),
         Check("an artifact", lambda: store().artifact()),
         Check("run removed", lambda: store().remove(), needed=False),
-        Check("gif", lambda: fitreel.check_film("gif"), limit=IMPORTS),
-        Check("mp4", lambda: fitreel.check_film("mp4"), needed=False),
-        Check("spool", lambda: fitreel.check_spool()),
-        Check("spool waiting", lambda: fitreel.check_waiting(), needed=False),
+        Check("gif", lambda: fitreel.doctor.check_film("gif"), limit=IMPORTS),
+        Check("mp4", lambda: fitreel.doctor.check_film("mp4"), needed=False),
+        Check("spool", lambda: fitreel.doctor.check_spool()),
+        Check("spool waiting", lambda: fitreel.doctor.check_waiting(), needed=False),
         Check("runs to reap", lambda: store().reap(), needed=False),
-        Check("display", lambda: fitreel.check_window(), needed=False, limit=IMPORTS, early=True),
-        Check("env local", lambda: fitreel.check_local(), needed=False),
-        Check("env uv", lambda: fitreel.check_uv(), needed=False),
-        Check("env virtualenv", lambda: fitreel.check_virtualenv(), needed=False),
-        Check("env conda", lambda: fitreel.check_conda(), needed=False),
+        Check(
+            "display",
+            lambda: fitreel.doctor.check_window(),
+            needed=False,
+            limit=IMPORTS,
+            early=True,
+        ),
+        Check("env local", lambda: fitreel.tracking.check_local(), needed=False),
+        Check("env uv", lambda: fitreel.tracking.check_uv(), needed=False),
+        Check("env virtualenv", lambda: fitreel.tracking.check_virtualenv(), needed=False),
+        Check("env conda", lambda: fitreel.tracking.check_conda(), needed=False),
     ]
 
 

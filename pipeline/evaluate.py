@@ -2,17 +2,19 @@
 
 from typing import TYPE_CHECKING
 
-import fitreel
-from fitreel import DataSettings, EvaluationSettings
-from pipeline import console, generate
-from pipeline.note import NOTHING_LEARNED
-from pipeline.session import Session
+import fitreel.pictures
+import fitreel.training
+from fitreel.settings import DataSettings, EvaluationSettings
+from pipeline import generate
+from pipeline.shared import console
+from pipeline.shared.note import NOTHING_LEARNED
+from pipeline.shared.session import Session
 from pipeline.train import record_standstill
 
 if TYPE_CHECKING:
-    from fitreel.dataset import Dataset
-    from fitreel.network import Weights
+    from fitreel.data.dataset import Dataset
     from fitreel.tracking import Run, Source
+    from fitreel.training.weights import Weights
 
 NO_CURVE = "there are no fresh points to test on and no noise floor"
 
@@ -36,7 +38,7 @@ def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
         else:
             # The training knew its losses, too.
             found = source.tags.get(NOTHING_LEARNED)
-            record_standstill(run, found or fitreel.why_nothing_learned(weights, dataset))
+            record_standstill(run, found or fitreel.training.why_nothing_learned(weights, dataset))
         stage(run, dataset, weights, data, evaluation, was_seen=not source.has_changed_points)
 
 
@@ -71,12 +73,12 @@ def stage(
     with run.stage("evaluate"):
         run.log_settings(evaluation)
         if was_seen:
-            metrics = fitreel.evaluate(weights, dataset, data, evaluation)
+            metrics = fitreel.training.evaluate(weights, dataset, data, evaluation)
         else:
-            metrics = fitreel.errors("points", weights, dataset)
+            metrics = fitreel.training.errors("points", weights, dataset)
         run.log_metrics(metrics)
         with run.artifacts() as folder:
-            table = fitreel.neuron_table(weights, dataset)
+            table = fitreel.pictures.neuron_table(weights, dataset)
             mse = metrics["train_mse" if was_seen else "points_mse"]
-            figure = fitreel.draw_weights(table, run.name, mse)
+            figure = fitreel.pictures.draw_weights(table, run.name, mse)
             figure.savefig(folder / "rst.png")

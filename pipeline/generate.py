@@ -3,12 +3,13 @@
 import shutil
 from typing import TYPE_CHECKING, Literal
 
-import fitreel
-from fitreel import DataSettings
-from pipeline.session import Session
+import fitreel.data
+import fitreel.pictures
+from fitreel.settings import DataSettings
+from pipeline.shared.session import Session
 
 if TYPE_CHECKING:
-    from fitreel.dataset import Dataset
+    from fitreel.data.dataset import Dataset
     from fitreel.tracking import Run, Source
 
 FILES = ("data/dataset.csv", "data/scatter.png")
@@ -34,7 +35,7 @@ def stage(run: "Run", data: DataSettings) -> "Dataset":
     if run.has_done("generate"):
         return run.dataset()
     with run.stage("generate"):
-        dataset = fitreel.generate(data)
+        dataset = fitreel.data.generate(data)
         record(run, dataset, data)
     return dataset
 
@@ -44,8 +45,8 @@ def record(run: "Run", dataset: "Dataset", data: DataSettings | None) -> None:
     if data:
         run.log_settings(data)
     with run.artifacts("data") as folder:
-        fitreel.save_dataset(dataset, folder / "dataset.csv")
-        fitreel.scatter(dataset).savefig(folder / "scatter.png")
+        fitreel.data.save_dataset(dataset, folder / "dataset.csv")
+        fitreel.pictures.scatter(dataset).savefig(folder / "scatter.png")
         run.log_dataset(folder / "dataset.csv", data.function if data else "points")
 
 
@@ -55,5 +56,5 @@ def record_changed(
     """Log points of a source that were changed since it logged them, byte for byte."""
     with source.points() as file, run.artifacts("data") as folder:
         shutil.copy(file, folder / "dataset.csv")
-        fitreel.scatter(source.dataset()).savefig(folder / "scatter.png")
+        fitreel.pictures.scatter(source.dataset()).savefig(folder / "scatter.png")
         run.log_dataset(folder / "dataset.csv", "points", context)

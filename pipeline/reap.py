@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-import fitreel
-from fitreel.text import shown
-from pipeline import console
-from pipeline.options import MINUTES, TRACKING_URI
+import fitreel.tracking
+from fitreel.checks.text import shown
+from pipeline.shared import console
+from pipeline.shared.options import MINUTES, TRACKING_URI
 
 LONGEST = 300  # letters of a reason
 
@@ -25,14 +25,16 @@ def reap(
     """
     if not older_than >= 0:
         raise ValueError(f"older_than must be 0 or more minutes; got {older_than}")
-    tracker = fitreel.Tracker(tracking_uri, may_create=False, on_wait=console.warn)
+    tracker = fitreel.tracking.Tracker(tracking_uri, may_create=False, on_wait=console.warn)
     dead = 0
-    for verdict in fitreel.examine(tracker, older_than * 60):
+    for verdict in fitreel.tracking.examine(tracker, older_than * 60):
         outcome = "left"
         if verdict.status and not close:
             outcome = f"would be {verdict.status}"
         elif verdict.status:
-            outcome = f"now {verdict.status}" if fitreel.reap(tracker, verdict) else "just ended"
+            outcome = (
+                f"now {verdict.status}" if fitreel.tracking.reap(tracker, verdict) else "just ended"
+            )
         dead += verdict.status is not None
         # Others wrote name and host: each is cut, so that it cannot pass for the rest of the line.
         name, reason = shown(verdict.name), shown(verdict.reason, LONGEST)

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-import fitreel
-from fitreel import TrainingSettings
-from fitreel.spool import scratch
-from pipeline import console
-from pipeline.options import RUN, TRACKING_URI
+import fitreel.data
+import fitreel.tracking
+import fitreel.training
+from fitreel.journal.spool import scratch
+from fitreel.settings import TrainingSettings
+from pipeline.shared import console
+from pipeline.shared.options import RUN, TRACKING_URI
 
 if TYPE_CHECKING:
-    from fitreel.dataset import Dataset
+    from fitreel.data.dataset import Dataset
     from fitreel.tracking import Source
 
 HISTORY = "training/history.csv"
@@ -41,13 +43,13 @@ def reproduce(
 
     Example: fitreel reproduce RUN
     """
-    source = fitreel.Tracker(tracking_uri or None, may_create=False).source(run)
+    source = fitreel.tracking.Tracker(tracking_uri or None, may_create=False).source(run)
     settings = trained_with(source)
     then = source.tags.get("fitreel.diverged_epoch", NEVER)
     records = recorded_losses(source)
     with source.points() as points:
         results = differences_in_points(source, points)
-        dataset = fitreel.load_dataset(points)
+        dataset = fitreel.data.load_dataset(points)
     losses, diverged = train(dataset, settings)
     if then != diverged:
         results.append(Difference("epoch of divergence", then, diverged))
@@ -55,7 +57,7 @@ def reproduce(
     firsts = {
         name: epoch
         for name, kept in records.items()
-        if (epoch := fitreel.first_difference(kept, losses)) is not None
+        if (epoch := fitreel.training.first_difference(kept, losses)) is not None
     }
     rows = [
         Difference(f"{name}, epoch {epoch}", _loss(records[name], epoch), _loss(losses, epoch))
@@ -111,8 +113,8 @@ def train(dataset: "Dataset", settings: TrainingSettings) -> tuple[list[float], 
     """Train; give the losses and the epoch at which it diverged."""
     with console.progress("train", settings.epochs) as progress:
         try:
-            fit = fitreel.fit(dataset, settings, lambda epoch, *_: progress(epoch + 1))
-        except fitreel.TrainingDiverged as error:
+            fit = fitreel.training.fit(dataset, settings, lambda epoch, *_: progress(epoch + 1))
+        except fitreel.training.TrainingDiverged as error:
             return error.history.losses.tolist() if error.history else [], str(error.epoch)
     return fit.history.losses.tolist(), NEVER
 
@@ -120,12 +122,12 @@ def train(dataset: "Dataset", settings: TrainingSettings) -> tuple[list[float], 
 def differences_in_points(source: "Source", points: Path) -> list[Difference]:
     """Compare the recorded hash with the stored points, and with those its settings draw now."""
     recorded = source.tags.get("fitreel.dataset_sha256", "")
-    found = {"data hash, as stored": fitreel.sha256(points)}
+    found = {"data hash, as stored": fitreel.data.sha256(points)}
     if data := source.data_settings():
         with scratch() as folder:
             file = folder / "dataset.csv"
-            fitreel.save_dataset(fitreel.generate(data), file)
-            found["data hash, as drawn anew"] = fitreel.sha256(file)
+            fitreel.data.save_dataset(fitreel.data.generate(data), file)
+            found["data hash, as drawn anew"] = fitreel.data.sha256(file)
     return [
         Difference(name, recorded[:SHOWN], digest[:SHOWN])
         for name, digest in found.items()
@@ -136,7 +138,7 @@ def differences_in_points(source: "Source", points: Path) -> list[Difference]:
 def differences_in_provenance(source: "Source") -> list[Difference]:
     """Compare code, versions, threads and processor, as far as both sides know them."""
     differences = []
-    for key, now in fitreel.read_provenance().items():
+    for key, now in fitreel.training.read_provenance().items():
         recorded = source.tags.get(f"fitreel.{key}", now)
         if recorded != now:
             name, shown = LABELS.get(key, key.replace("_", " ")), SHOWN if key in HASHES else None

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pipeline.animate import animate
 from pipeline.evaluate import evaluate
 from pipeline.generate import generate
-from pipeline.options import PATIENCE, RUN, TRACKING_URI
 from pipeline.run import run as run_all
-from pipeline.session import Target, go_on
+from pipeline.shared.options import PATIENCE, RUN, TRACKING_URI
+from pipeline.shared.session import Target, go_on
 from pipeline.sweep import sweep
 from pipeline.train import train
 

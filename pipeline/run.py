@@ -5,7 +5,7 @@ They share this process: importing torch and mlflow takes longer than the work.
 
 from typing import TYPE_CHECKING
 
-from fitreel import (
+from fitreel.settings import (
     CheckpointSettings,
     DataSettings,
     EvaluationSettings,
@@ -15,7 +15,7 @@ from fitreel import (
     TrainingSettings,
 )
 from pipeline import animate, evaluate, generate, train
-from pipeline.session import Session
+from pipeline.shared.session import Session
 
 if TYPE_CHECKING:
     from fitreel.tracking import Source

@@ -5,18 +5,25 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import fitreel
-from fitreel import DataSettings, EvaluationSettings, SweepSettings, TrainingSettings
-from fitreel.sweep.settings import FILMED
-from pipeline import console, generate
-from pipeline.note import NOTHING_LEARNED, sweep_note
-from pipeline.options import RESUMED
+import fitreel.sweep
+import fitreel.training
+from fitreel.settings import (
+    FILMED,
+    DataSettings,
+    EvaluationSettings,
+    SweepSettings,
+    TrainingSettings,
+)
+from pipeline import generate
 from pipeline.run import check_unused
-from pipeline.session import Session, go_on
+from pipeline.shared import console
+from pipeline.shared.note import NOTHING_LEARNED, sweep_note
+from pipeline.shared.options import RESUMED
+from pipeline.shared.session import Session, go_on
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import ComparedRun
-    from fitreel.dataset import Dataset
+    from fitreel.data.dataset import Dataset
     from fitreel.sweep.results import Results
     from fitreel.sweep.search import Engine, Search
     from fitreel.sweep.study import Study
@@ -46,12 +53,12 @@ def sweep(
     if resume:
         go_on(resume, session.target, {"sweep": sweep})
         return
-    study = fitreel.open_study(settings)
+    study = fitreel.sweep.open_study(settings)
     source = session.source_or_none()
     check_unused(session, source)
     session.check_free(source, "sweep", FILES)
-    engine = fitreel.open_engine(settings)
-    archive = fitreel.Archive(settings.storage, session.directory)
+    engine = fitreel.sweep.open_engine(settings)
+    archive = fitreel.sweep.Archive(settings.storage, session.directory)
     found: list[Results] = []
     described = session.run(
         source,
@@ -63,7 +70,7 @@ def sweep(
         run.set_tags({"fitreel.kind": "sweep"})
         dataset = generate.stage(run, data)
         study.archive_in(archive, f"fitreel-{run.run_id}")
-        search = fitreel.Search(settings, dataset, data, training, evaluation)
+        search = fitreel.sweep.Search(settings, dataset, data, training, evaluation)
         with run.stage("sweep"):
             found.append(stage(run, search, study, engine))
         conclude(run, search, found[0])
@@ -91,8 +98,8 @@ def stage(run: "Run", search: "Search", study: "Study", engine: "Engine") -> "Re
                     record(run, trial, outcome, shared, search.dataset)
                 trials.append(trial)
                 outcomes.append(outcome.without_curve())
-            show(fitreel.Results(settings, trials, outcomes))
-    return fitreel.Results(settings, trials, outcomes, study.importances())
+            show(fitreel.sweep.Results(settings, trials, outcomes))
+    return fitreel.sweep.Results(settings, trials, outcomes, study.importances())
 
 
 def record(
@@ -104,7 +111,9 @@ def record(
     tags = {ended[outcome.end]: str(outcome.epochs)} if outcome.end in ended else {}
     if outcome.end == "finished" and outcome.weights:
         r2 = outcome.metrics["train_r2"]
-        if reason := fitreel.why_nothing_learned(outcome.weights, dataset, outcome.curve, r2):
+        if reason := fitreel.training.why_nothing_learned(
+            outcome.weights, dataset, outcome.curve, r2
+        ):
             tags[NOTHING_LEARNED] = reason
     run.log_trial(outcome, trial.name, params, tags)
 
@@ -116,7 +125,7 @@ def conclude(run: "Run", search: "Search", results: "Results") -> None:
     with run.stage("conclude"):
         run.log_metrics({end: float(count) for end, count in results.ends.items()})
         with run.artifacts() as folder:
-            fitreel.save_trials(results, folder / "trials.csv")
+            fitreel.sweep.save_trials(results, folder / "trials.csv")
         best = results.best(FILMED)
         if not best:
             raise ArithmeticError(why_none(results))
@@ -129,11 +138,11 @@ def conclude(run: "Run", search: "Search", results: "Results") -> None:
         films = list(film_best(run, search, results, best))
         with run.artifacts() as folder:
             if outcome.weights:
-                fitreel.save_weights(outcome.weights, folder / "weights.safetensors")
+                fitreel.training.save_weights(outcome.weights, folder / "weights.safetensors")
                 run.log_model(folder / "weights.safetensors")
             if films:
-                fitreel.render_films(films, search.settings.metric, folder / "best.gif")
-            for name, figure in fitreel.draw_search(results).items():
+                fitreel.sweep.render_films(films, search.settings.metric, folder / "best.gif")
+            for name, figure in fitreel.sweep.draw_search(results).items():
                 figure.savefig(folder / f"{name}.png")
 
 
@@ -152,10 +161,10 @@ def film_best(
     """Train the best once more with their frames kept, which their runs get, too."""
     with console.progress("film", len(best)) as progress:
         for done, number in enumerate(best, start=1):
-            if film := fitreel.film_trial(search, results, number):
+            if film := fitreel.sweep.film_trial(search, results, number):
                 with run.trial_artifacts(number, "training") as folder:
-                    fitreel.save_losses(film.history.losses, folder / "history.csv")
-                    fitreel.save_frames(film.history, folder / "frames.safetensors")
+                    fitreel.training.save_losses(film.history.losses, folder / "history.csv")
+                    fitreel.training.save_frames(film.history, folder / "frames.safetensors")
                 yield film
             progress(done)
 

@@ -2,9 +2,9 @@
 
 import typer
 
-import fitreel
-from pipeline import console
-from pipeline.options import RUN_OR_ALL, TRACKING_URI
+import fitreel.tracking
+from pipeline.shared import console
+from pipeline.shared.options import RUN_OR_ALL, TRACKING_URI
 
 UNDELIVERED = 75  # as a mail program ends that will have to try again
 
@@ -20,7 +20,7 @@ def sync(
     Example: fitreel sync
     """
     codes = list[int]()
-    for delivered in fitreel.sync(run, tracking_uri):
+    for delivered in fitreel.tracking.sync(run, tracking_uri):
         console.say(" ".join(delivered.text.split()))  # a server may say a page
         codes.append((2 if delivered.is_stuck else UNDELIVERED) if delivered.trouble else 0)
     if not codes:

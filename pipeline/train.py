@@ -2,19 +2,22 @@
 
 from typing import TYPE_CHECKING
 
-import fitreel
-from fitreel import CheckpointSettings, LiveSettings, TrainingSettings
-from pipeline import console, generate
-from pipeline.note import NOTHING_LEARNED
-from pipeline.session import Session
+import fitreel.pictures
+import fitreel.training
+from fitreel.settings import CheckpointSettings, LiveSettings, TrainingSettings
+from pipeline import generate
+from pipeline.shared import console
+from pipeline.shared.note import NOTHING_LEARNED
+from pipeline.shared.session import Session
 
 if TYPE_CHECKING:
-    from fitreel.dataset import Dataset
-    from fitreel.history import History
-    from fitreel.live import LiveWindow
-    from fitreel.network import Network, Weights
+    from fitreel.data.dataset import Dataset
+    from fitreel.pictures.live import LiveWindow
     from fitreel.tracking import Run
-    from fitreel.training import Training
+    from fitreel.training.history import History
+    from fitreel.training.loop import Training
+    from fitreel.training.network import Network
+    from fitreel.training.weights import Weights
 
 FILES = (
     *("training/history.csv", "training/frames.safetensors"),
@@ -68,7 +71,7 @@ def train(
 
 def open_window(live: LiveSettings) -> "LiveWindow | None":
     """Open the live window if it is wanted; OSError where there is no display."""
-    return fitreel.LiveWindow() if live.live == "on" else None
+    return fitreel.pictures.LiveWindow() if live.live == "on" else None
 
 
 def stage(
@@ -97,15 +100,15 @@ def stage(
                     watch(epoch, loss, under_way)
 
             try:
-                network, history = fitreel.fit(dataset, training, on_epoch, kept.start())
-            except fitreel.TrainingDiverged as error:
+                network, history = fitreel.training.fit(dataset, training, on_epoch, kept.start())
+            except fitreel.training.TrainingDiverged as error:
                 run.set_tags({"fitreel.diverged_epoch": str(error.epoch)})
                 if error.history:
                     record_history(run, error.history)
                 raise
         record_history(run, history)
         record_network(run, network)
-        reason = fitreel.why_nothing_learned(network.weights(), dataset, history.losses)
+        reason = fitreel.training.why_nothing_learned(network.weights(), dataset, history.losses)
         record_standstill(run, reason)
     if window:
         window.close()
@@ -114,7 +117,7 @@ def stage(
 
 def record_provenance(run: "Run") -> None:
     """Log what decides the last bits; warn if a resumed training goes on with something else."""
-    now = {f"fitreel.{key}": text for key, text in fitreel.read_provenance().items()}
+    now = {f"fitreel.{key}": text for key, text in fitreel.training.read_provenance().items()}
     changed = {key: text for key, text in now.items() if run.tags.get(key, text) != text}
     if changed:
         console.warn(f"{', '.join(changed)} changed since the training began: last bits may differ")
@@ -126,8 +129,8 @@ def record_history(run: "Run", history: "History") -> None:
     """Log the losses and the weights of every frame as files."""
     run.metrics["loss"] = float(history.losses[-1])  # for the summary; the checkpoints logged it
     with run.artifacts("training") as folder:
-        fitreel.save_losses(history.losses, folder / "history.csv")
-        fitreel.save_frames(history, folder / "frames.safetensors")
+        fitreel.training.save_losses(history.losses, folder / "history.csv")
+        fitreel.training.save_frames(history, folder / "frames.safetensors")
 
 
 def record_standstill(run: "Run", reason: str) -> None:
@@ -145,6 +148,6 @@ def record_network(run: "Run", network: "Network") -> None:
     console.show_weights(weights)
     with run.artifacts() as folder:
         (folder / "network.txt").write_text(f"{network}\n", encoding="utf-8")
-        fitreel.save_weight_table(weights, folder / "weights.csv")
-        fitreel.save_weights(weights, folder / "weights.safetensors")
+        fitreel.training.save_weight_table(weights, folder / "weights.csv")
+        fitreel.training.save_weights(weights, folder / "weights.safetensors")
         run.log_model(folder / "weights.safetensors")

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from fitreel.comparison.runs import ComparedRun
-from fitreel.dataset import Dataset, generate
-from fitreel.evaluation import evaluate
+from fitreel.data.dataset import Dataset
+from fitreel.data.drawing import generate
 from fitreel.settings import DataSettings, TrainingSettings
-from fitreel.training import fit
+from fitreel.training.evaluation import evaluate
+from fitreel.training.loop import fit
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from fitreel.dataset import Dataset, generate
+from fitreel.data.dataset import Dataset
+from fitreel.data.drawing import generate
 from fitreel.settings import TrainingSettings
-from fitreel.training import Fit, fit
+from fitreel.training.loop import Fit, fit
 from tests.needs import require
 
 if TYPE_CHECKING:

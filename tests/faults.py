@@ -10,7 +10,7 @@ import psutil
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from fitreel.journal import Record, read
+from fitreel.journal.journal import Record, read
 
 LIMIT = 120.0  # seconds that anything here may take: generous, or the test would hang
 SPOOL = "FITREEL_SPOOL"

@@ -24,11 +24,11 @@ from tests.conftest import ROOT, environment
 ALL = (
     "fitreel.comparison.figure",
     "fitreel.comparison.grid",
-    "fitreel.evaluation",
-    "fitreel.figures",
-    "fitreel.film",
-    "fitreel.tracking",
-    "fitreel.training",
+    "fitreel.training.evaluation",
+    "fitreel.pictures.figures",
+    "fitreel.pictures.film",
+    "fitreel.tracking.tracker",
+    "fitreel.training.loop",
     "matplotlib.backends.backend_agg",
     "mlflow.store.tracking.sqlalchemy_store",
 )

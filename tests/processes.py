@@ -16,11 +16,11 @@ CONTEXT.set_forkserver_preload(
         "matplotlib.backends.backend_agg",
         "fitreel.comparison.figure",
         "fitreel.comparison.grid",
-        "fitreel.evaluation",
-        "fitreel.figures",
-        "fitreel.film",
-        "fitreel.tracking",
-        "fitreel.training",
+        "fitreel.training.evaluation",
+        "fitreel.pictures.figures",
+        "fitreel.pictures.film",
+        "fitreel.tracking.tracker",
+        "fitreel.training.loop",
     ]
 )
 

@@ -19,7 +19,7 @@ from benchmarks.results import Measured, load, measured_here, save, summarise, v
 from benchmarks.rows import ROWS
 from benchmarks.sweeps import EVERY_LOSS, SCRIPT, SPACE
 from benchmarks.timing import Times
-from fitreel.dataset import Dataset
+from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
 from tests.conftest import ROOT, Command, environment
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from fitreel.camera import SIZE, Camera, loss_text, rgb
-from fitreel.dataset import Dataset
-from fitreel.figures import LINE_COLOUR
-from fitreel.scenes import scenes
-from fitreel.training import Fit
+from fitreel.data.dataset import Dataset
+from fitreel.pictures.camera import SIZE, Camera, loss_text, rgb
+from fitreel.pictures.figures import LINE_COLOUR
+from fitreel.pictures.scenes import scenes
+from fitreel.training.loop import Fit
 
 RED = np.round(np.array(to_rgb(LINE_COLOUR)) * 255)
 

@@ -8,12 +8,12 @@ from typing import get_args
 import pytest
 import torch
 
-from fitreel import checkpoints
-from fitreel.checkpoints import Checkpoints, unpack
-from fitreel.dataset import Dataset
-from fitreel.journal import Journal, Record
+from fitreel.data.dataset import Dataset
+from fitreel.journal import checkpoints
+from fitreel.journal.checkpoints import Checkpoints, unpack
+from fitreel.journal.journal import Journal, Record
 from fitreel.settings import OptimizerName, TrainingSettings
-from fitreel.training import Fit, Training, fit
+from fitreel.training.loop import Fit, Training, fit
 
 
 class Stop(Exception):

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy
 from mlflow.store.tracking.dbmodels.models import SqlExperiment
 
-from fitreel.spool import new_journal
+from fitreel.journal.spool import new_journal
 from fitreel.tracking import Tracker, examine, sync
 from fitreel.tracking.creation import JOURNAL_TAG
 from fitreel.tracking.process import PROCESS_TAG, process_tags

@@ -5,22 +5,22 @@ from typing import Any
 
 import pytest
 
-from fitreel import clock
-from fitreel.batch import Trained, fit_many
-from fitreel.clock import now
-from fitreel.dataset import Dataset
+from fitreel.data.dataset import Dataset
+from fitreel.journal import clock
+from fitreel.journal.clock import now
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.trials import Batch, Trial
 from fitreel.tracking import Run, Tracker, examine, reap
 from fitreel.tracking.process import PROCESS_TAG, TICKS, process_tags
-from fitreel.training import Training, fit
+from fitreel.training.loop import Training, fit
+from fitreel.training.many import Trained, fit_many
 
 HOUR = 3600
 
 
 @pytest.fixture
 def put(monkeypatch: pytest.MonkeyPatch) -> "Clock":
-    monkeypatch.setattr("fitreel.clock._ahead", clock._ahead)  # and restore it
+    monkeypatch.setattr("fitreel.journal.clock._ahead", clock._ahead)  # and restore it
     return Clock(monkeypatch)
 
 

@@ -9,13 +9,14 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
-from fitreel.camera import rgb
 from fitreel.comparison.grid import GridCamera, layout, most_steps, render_grid
 from fitreel.comparison.runs import ComparedRun, compare
 from fitreel.comparison.timeline import timeline
-from fitreel.dataset import Dataset, generate
-from fitreel.figures import LINE_COLOUR
-from fitreel.scenes import line_x, scenes
+from fitreel.data.dataset import Dataset
+from fitreel.data.drawing import generate
+from fitreel.pictures.camera import rgb
+from fitreel.pictures.figures import LINE_COLOUR
+from fitreel.pictures.scenes import line_x, scenes
 from fitreel.settings import MOST_RUNS, DataSettings
 from tests.compared import HOSTILE, compared, hostile
 

@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 
 from fitreel.comparison.runs import compare, first_with_points, higher_is_better
-from fitreel.dataset import Dataset, generate
+from fitreel.data.dataset import Dataset
+from fitreel.data.drawing import generate
 from fitreel.settings import MOST_RUNS, DataSettings
 from tests.compared import HOSTILE, compared, hostile
 

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from fitreel.comparison.timeline import timeline
-from fitreel.history import History
-from fitreel.network import Weights
+from fitreel.training.history import History
+from fitreel.training.weights import Weights
 from tests.compared import compared
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fitreel.spool import new_journal
+from fitreel.journal.spool import new_journal
 from fitreel.tracking import Tracker
-from pipeline import console
+from pipeline.shared import console
 from tests import processes
 from tests.faults import SPOOL
 

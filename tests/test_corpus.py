@@ -18,7 +18,8 @@ import pytest
 import torch
 import yaml
 
-from fitreel.dataset import load_dataset, sha256
+from fitreel.checks.text import shown
+from fitreel.data.files import load_dataset, sha256
 from fitreel.settings import (
     CheckpointSettings,
     ComparisonSettings,
@@ -28,11 +29,10 @@ from fitreel.settings import (
     LiveSettings,
     PlayerSettings,
     Settings,
+    SweepSettings,
     TrainingSettings,
     range_text,
 )
-from fitreel.sweep.settings import SweepSettings
-from fitreel.text import shown
 from tests.conftest import ROOT
 from tests.forked import ALL, Done, Forks, forks, run_alone
 from tests.inputs import place, text

@@ -14,7 +14,7 @@ from typing import get_args
 import pytest
 from mlflow.entities import Run
 
-from fitreel import spool as spool_module
+from fitreel.journal import spool as spool_module
 from fitreel.settings import OptimizerName
 from tests import processes
 from tests.faults import ARTIFACTS, SPOOL, client, journals, runs
@@ -142,9 +142,9 @@ def test_a_killed_run_goes_on_to_the_same_end(
 SWEEP = "sweep --trials 2 --epochs 10 --experiment other"
 IN_THE_MIDDLE = {  # where a command has scratch files: which one, and a function it calls there
     "a copied artifact": ("evaluate --run {run}", "fitreel.tracking.source", "load_dataset"),
-    "points drawn again": ("reproduce {run}", "fitreel", "save_dataset"),
+    "points drawn again": ("reproduce {run}", "fitreel.data.files", "save_dataset"),
     "the doctor's artifact": ("doctor", "fitreel.tracking.client.Client", "log_artifact"),
-    "the doctor's film": ("doctor", "fitreel.rehearsal", "render"),
+    "the doctor's film": ("doctor", "fitreel.doctor.film", "render"),
     "the model": ("run --epochs 10", "mlflow.models", "set_model"),
     "the model in MLflow": ("run --epochs 10", "mlflow.models.Model", "save"),
     "the weights of trials": (SWEEP, "fitreel.tracking.bulk.Database", "write"),

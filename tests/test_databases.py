@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy
 
-from fitreel.databases import read_url, remedy, time_limit
+from fitreel.checks.databases import read_url, remedy, time_limit
 
 
 @pytest.mark.parametrize("url", ["sqlite:x.db", "postgresql://me:secret", "h:secret@host"])

@@ -6,15 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from fitreel.dataset import (
-    FUNCTIONS,
-    Dataset,
-    generate,
-    generate_unseen,
-    load_dataset,
-    save_dataset,
-    sha256,
-)
+from fitreel.data.dataset import Dataset
+from fitreel.data.drawing import FUNCTIONS, generate, generate_unseen
+from fitreel.data.files import load_dataset, save_dataset, sha256
 from fitreel.settings import DataSettings
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fitreel.checkpoints import pack
+from fitreel.journal.checkpoints import pack
 from fitreel.tracking.delivery import losses
 from tests.conftest import environment
 from tests.faults import client

@@ -14,8 +14,8 @@ import pytest
 from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
-from fitreel import spool as spool_module
-from fitreel.checkup import check_waiting
+from fitreel.doctor.machine import check_waiting
+from fitreel.journal import spool as spool_module
 from fitreel.tracking import Tracker
 from tests import processes
 from tests.conftest import BIN, ROOT, Command, environment, free_port

@@ -9,7 +9,7 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from fitreel.dataset import load_dataset, sha256
+from fitreel.data.files import load_dataset, sha256
 from tests.forked import ALL, Done, Forks, forks
 
 WORSE = "".join(f"{x / 10},{3 - x / 5},me\n" for x in range(-10, 11))

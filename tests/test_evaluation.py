@@ -7,11 +7,12 @@ import pytest
 import torch
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from fitreel.batch import fit_many
-from fitreel.dataset import FUNCTIONS, Dataset, generate, generate_unseen
-from fitreel.evaluation import evaluate, evaluate_many
+from fitreel.data.dataset import Dataset
+from fitreel.data.drawing import FUNCTIONS, generate, generate_unseen
 from fitreel.settings import DataSettings, EvaluationSettings, FunctionName, TrainingSettings
-from fitreel.training import Fit
+from fitreel.training.evaluation import evaluate, evaluate_many
+from fitreel.training.loop import Fit
+from fitreel.training.many import fit_many
 
 
 def test_the_metrics_are_those_of_scikit_learn(dataset: Dataset, trained: Fit) -> None:

@@ -5,8 +5,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from fitreel.dataset import Dataset, generate
-from fitreel.figures import (
+from fitreel.data.dataset import Dataset
+from fitreel.data.drawing import generate
+from fitreel.pictures.figures import (
     DEAD,
     NEGATIVE,
     POINT_COLOUR,
@@ -17,9 +18,9 @@ from fitreel.figures import (
     scatter,
     shorten,
 )
-from fitreel.network import Weights
 from fitreel.settings import DataSettings
-from fitreel.training import Fit
+from fitreel.training.loop import Fit
+from fitreel.training.weights import Weights
 
 
 def pixel(figure: Figure, x: float, y: float, axes: int = 0) -> tuple[float, ...]:

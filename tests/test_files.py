@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fitreel.files import publish
+from fitreel.checks.files import publish
 
 
 def test_a_file_is_published_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -8,16 +8,17 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image, ImageSequence
 
-from fitreel.camera import SIZE, Camera, rgb
 from fitreel.comparison.grid import render_grid
 from fitreel.comparison.runs import ComparedRun, compare
-from fitreel.dataset import Dataset, generate
-from fitreel.figures import LINE_COLOUR
-from fitreel.film import render
-from fitreel.scenes import scenes
+from fitreel.data.dataset import Dataset
+from fitreel.data.drawing import generate
+from fitreel.pictures.camera import SIZE, Camera, rgb
+from fitreel.pictures.figures import LINE_COLOUR
+from fitreel.pictures.film import render
+from fitreel.pictures.scenes import scenes
 from fitreel.settings import FilmFormat, FilmSettings, TrainingSettings
 from fitreel.sweep.films import render_films
-from fitreel.training import Fit, fit
+from fitreel.training.loop import Fit, fit
 
 
 def durations(path: Path) -> list[int]:

@@ -14,9 +14,12 @@ import pytest
 import torch
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 
-from fitreel.dataset import Dataset, generate, load_dataset, save_dataset
-from fitreel.history import (
-    History,
+from fitreel.checks.text import check_name, check_run_id, check_uri, shown
+from fitreel.data.dataset import Dataset
+from fitreel.data.drawing import generate
+from fitreel.data.files import load_dataset, save_dataset
+from fitreel.settings import DataSettings, TrainingSettings, parse
+from fitreel.training.files import (
     load_history,
     load_losses,
     load_weights,
@@ -24,10 +27,9 @@ from fitreel.history import (
     save_losses,
     save_weights,
 )
-from fitreel.network import Weights
-from fitreel.settings import DataSettings, TrainingSettings, parse
-from fitreel.text import check_name, check_run_id, check_uri, shown
-from fitreel.training import fit
+from fitreel.training.history import History
+from fitreel.training.loop import fit
+from fitreel.training.weights import Weights
 
 settings.register_profile(
     "quick",

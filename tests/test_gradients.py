@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from fitreel.dataset import Dataset
-from fitreel.gradients import HingeGradients, SmoothGradients
+from fitreel.data.dataset import Dataset
 from fitreel.settings import ActivationName, TrainingSettings
-from fitreel.stack import Stack
+from fitreel.training.gradients import HingeGradients, SmoothGradients
+from fitreel.training.stack import Stack
 
 CPU = torch.device("cpu")
 # Of the largest number of each: hinges reach 2e-15, the smooth ones 7e-7.

@@ -11,9 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from fitreel.history import (
-    History,
-    first_difference,
+from fitreel.settings import TrainingSettings
+from fitreel.training.files import (
     load_history,
     load_losses,
     load_weights,
@@ -22,9 +21,9 @@ from fitreel.history import (
     save_weight_table,
     save_weights,
 )
-from fitreel.network import Network
-from fitreel.settings import TrainingSettings
-from fitreel.training import Fit
+from fitreel.training.history import History, first_difference
+from fitreel.training.loop import Fit
+from fitreel.training.network import Network
 from tests.conftest import ROOT
 
 
@@ -171,7 +170,7 @@ def test_frames_take_no_more_memory_than_their_file(tmp_path: Path) -> None:
     code = f"""
 import resource
 from pathlib import Path
-from fitreel.history import load_history
+from fitreel.training.files import load_history
 load_history(Path({str(losses)!r}), Path({str(losses.with_name("few"))!r}))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 load_history(Path({str(losses)!r}), Path({str(frames)!r}))
@@ -187,7 +186,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 def test_a_number_that_is_not_finite_is_found_in_any_block(
     tmp_path: Path, trained: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fitreel.history.BLOCK", 500)  # bytes: a few frames, and one frame
+    monkeypatch.setattr("fitreel.training.files.BLOCK", 500)  # bytes: a few frames, and one frame
     losses, path = tmp_path / "history.csv", tmp_path / "frames.safetensors"
     save_losses(trained.history.losses, losses)
     save_frames(trained.history, path)

@@ -1,12 +1,13 @@
 """The rules of the house: who imports whom, and what is written twice says the same."""
 
 import ast
+import importlib
 import importlib.metadata
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -17,38 +18,42 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from fitreel.settings import (
-    CheckpointSettings,
-    ComparisonSettings,
-    DataSettings,
-    EvaluationSettings,
-    FilmSettings,
-    LiveSettings,
-    PlayerSettings,
-    Settings,
-    TrainingSettings,
-)
-from fitreel.sweep.settings import SweepSettings
+from fitreel.settings import GROUPS, ComparisonSettings, Settings
+from pipeline.animate import animate
+from pipeline.evaluate import evaluate
+from pipeline.generate import generate
+from pipeline.run import run
+from pipeline.sweep import sweep
+from pipeline.train import train
 from tests.conftest import ROOT
 
-STAGES: dict[str, list[type[Settings]]] = {
-    "generate": [DataSettings],
-    "train": [TrainingSettings, CheckpointSettings, LiveSettings],
-    "evaluate": [EvaluationSettings],
-    "animate": [FilmSettings, PlayerSettings],
-}
-SWEEP: dict[str, list[type[Settings]]] = {
-    "sweep": [DataSettings, TrainingSettings, EvaluationSettings, SweepSettings]
-}
+
+def groups(command: Callable[..., None]) -> list[type[Settings]]:
+    hints = get_type_hints(command, include_extras=True).values()
+    return [kind for kind in hints if kind in GROUPS]
+
+
+STAGES = {each.__name__: groups(each) for each in (generate, train, evaluate, animate)}
+SWEEP = {"sweep": groups(sweep)}
 AFTERWARDS: dict[str, list[type[Settings]]] = {"compare": [ComparisonSettings]}
-MAIN = {"main": [group for groups in STAGES.values() for group in groups]}
-ENTRY_POINTS = MAIN | STAGES | SWEEP | AFTERWARDS
+ENTRY_POINTS = {"main": groups(run)} | STAGES | SWEEP | AFTERWARDS
 LIBRARY = sorted((ROOT / "src/fitreel").rglob("*.py"))
-PIPELINE = sorted((ROOT / "pipeline").glob("*.py"))
+PACKAGES = sorted(path.parent for path in (ROOT / "src").rglob("__init__.pyi"))
+PIPELINE = sorted((ROOT / "pipeline").rglob("*.py"))
+
+
+def homes(package: Path) -> dict[str, str]:
+    """Return the module in which each name of a package's face is at home."""
+    found, stub = {}, package / "__init__.pyi"
+    base = ".".join(package.relative_to(ROOT / "src").parts)
+    for node in ast.walk(ast.parse(stub.read_text() if stub.exists() else "")):
+        if isinstance(node, ast.ImportFrom):
+            found.update({alias.name: f"{base}.{node.module}" for alias in node.names})
+    return found
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Give the modules that a file imports, those for type checking alone left out."""
+    """Yield the modules that a file imports, those for type checking alone left out."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -58,7 +63,9 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
-            yield node.module or ""
+            module = node.module or ""
+            where = homes(ROOT / "src" / module.replace(".", "/"))
+            yield from {where.get(alias.name, module) for alias in node.names}
 
 
 def top_levels(path: Path) -> set[str]:
@@ -104,14 +111,32 @@ def test_help_loads_nothing_heavy() -> None:
     assert not {"torch", "mlflow", "matplotlib", "numpy", "imageio", "PIL"} & set(loaded)
 
 
-def test_all_that_the_library_offers_is_there() -> None:
+def test_the_face_is_what_a_user_of_the_library_holds() -> None:
     import fitreel
 
-    for names in fitreel._HOMES.values():
-        for name in names:
-            assert getattr(fitreel, name).__module__.startswith("fitreel."), name
-    with pytest.raises(AttributeError, match="no attribute 'undo'"):
-        fitreel.undo  # noqa: B018
+    names = [name for name in dir(fitreel) if not name.startswith("_")]
+    assert len(names) <= 20
+    assert names == sorted(fitreel.__all__)
+    everything: dict[str, Any] = {}
+    exec("from fitreel import *", everything)
+    assert set(names) <= everything.keys()
+    with pytest.raises(AttributeError, match="No fitreel attribute undo"):
+        fitreel.undo  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_a_package_offers_what_its_stub_names(package: Path) -> None:
+    name = ".".join(package.relative_to(ROOT / "src").parts)
+    module = importlib.import_module(name)
+    assert set(homes(package)) == set(module.__all__)
+    for each, home in homes(package).items():
+        assert getattr(module, each) is getattr(importlib.import_module(home), each)
+
+
+def test_every_group_of_settings_is_registered() -> None:
+    for path in (ROOT / "src/fitreel/settings").glob("*.py"):
+        importlib.import_module(f"fitreel.settings.{path.stem}")
+    assert set(Settings.__subclasses__()) == set(GROUPS)
 
 
 @pytest.fixture(scope="module")
@@ -161,9 +186,9 @@ def test_every_setting_is_an_option_explained_in_help(name: str, fitreel: Any) -
 
 def test_the_stages_page_names_every_option() -> None:
     page = (ROOT / "docs/stages.md").read_text()
-    for group in [*ENTRY_POINTS["main"], ComparisonSettings, SweepSettings]:
+    for group in GROUPS:  # dataclasses, all of them
         hints = get_type_hints(group)
-        for each in fields(group):
+        for each in fields(group):  # type: ignore[arg-type]
             assert f"| `{each.name}` | {each.default} |" in page
             for choice in get_args(hints[each.name]):
                 assert choice in page

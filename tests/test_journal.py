@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from filelock import lock_descriptor
 
-from fitreel.journal import Journal, Record, decode, encode, read, writing
+from fitreel.journal.journal import Journal, Record, decode, encode, read, writing
 
 RECORDS: list[dict[str, Any]] = [
     {"kind": "values", "tags": {"a": "ü"}},
@@ -120,7 +120,7 @@ def test_a_disk_that_takes_less_than_a_line_gets_the_rest(tmp_path: Path) -> Non
     code = """
 import resource, signal, sys
 from pathlib import Path
-from fitreel.journal import Journal
+from fitreel.journal.journal import Journal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 journal = Journal(Path(sys.argv[1]), create=True)
 journal.append("values", text="whole")
@@ -145,7 +145,7 @@ def test_flushing_has_the_disk_keep_it(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from fitreel.journal import Journal
+from fitreel.journal.journal import Journal
 journal = Journal(Path(sys.argv[1]), create=True)
 journal.append("values")
 journal.flush()
@@ -254,7 +254,7 @@ def test_one_that_is_removed_while_it_is_opened_is_never_opened_again(
             others.append(Journal(tmp_path, create=True))
         return lock_descriptor(file, blocking=blocking)
 
-    monkeypatch.setattr("fitreel.lock.lock_descriptor", too_late)
+    monkeypatch.setattr("fitreel.journal.lock.lock_descriptor", too_late)
     with pytest.raises(error):
         Journal(tmp_path)
     assert tmp_path.exists() == is_taken

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from fitreel.figures import LINE_COLOUR, POINT_COLOUR
+from fitreel.pictures.figures import LINE_COLOUR, POINT_COLOUR
 from tests.conftest import environment
 
 pytestmark = pytest.mark.needs("display")

@@ -8,14 +8,7 @@ from typing import get_args
 import pytest
 import torch
 
-from fitreel import memory
-from fitreel.batch import fit_many
-from fitreel.dataset import Dataset
-from fitreel.evaluation import evaluate
-from fitreel.gradients import SmoothGradients
-from fitreel.history import History
-from fitreel.memory import is_shortage, rows_at_once
-from fitreel.network import Weights
+from fitreel.data.dataset import Dataset
 from fitreel.settings import (
     ActivationName,
     DataSettings,
@@ -23,8 +16,15 @@ from fitreel.settings import (
     OptimizerName,
     TrainingSettings,
 )
-from fitreel.stack import Stack
-from fitreel.training import fit
+from fitreel.training import memory
+from fitreel.training.evaluation import evaluate
+from fitreel.training.gradients import SmoothGradients
+from fitreel.training.history import History
+from fitreel.training.loop import fit
+from fitreel.training.many import fit_many
+from fitreel.training.memory import is_shortage, rows_at_once
+from fitreel.training.stack import Stack
+from fitreel.training.weights import Weights
 
 
 @pytest.fixture
@@ -97,11 +97,11 @@ def test_a_neuron_that_is_dead_at_both_ends_is_dead_on_all_points() -> None:
 LARGE = """
 import resource
 from dataclasses import replace
-from fitreel.batch import fit_many
-from fitreel.dataset import generate
-from fitreel.evaluation import evaluate
+from fitreel.training.many import fit_many
+from fitreel.data.drawing import generate
+from fitreel.training.evaluation import evaluate
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
-from fitreel.training import fit
+from fitreel.training.loop import fit
 data, training = DataSettings(samples=30_000), TrainingSettings(hidden=4096, epochs=1, lr=1e-5)
 dataset = generate(data)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -13,12 +13,10 @@ import pytest
 from mlflow.entities import Run as MlflowRun, ViewType
 from mlflow.exceptions import MlflowException
 
-from fitreel.dataset import Dataset
-from fitreel.history import save_weights
-from fitreel.journal import Record
-from fitreel.network import Network
+from fitreel.data.dataset import Dataset
+from fitreel.journal.journal import Record
+from fitreel.journal.spool import Unavailable, new_journal
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
-from fitreel.spool import Unavailable, new_journal
 from fitreel.sweep.trials import Batch, Trial
 from fitreel.tracking import Tracker, sync
 from fitreel.tracking.checkup import StoreCheckup
@@ -28,6 +26,8 @@ from fitreel.tracking.creation import JOURNAL_TAG
 from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.limits import request_limit
 from fitreel.tracking.nested import REQUESTS, NestedRuns
+from fitreel.training.files import save_weights
+from fitreel.training.network import Network
 from tests import processes
 from tests.conftest import free_port
 from tests.faults import LIMIT, SPOOL, journals, wait_until

@@ -14,9 +14,8 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from fitreel.dataset import Dataset
-from fitreel.history import load_weights
-from fitreel.journal import Journal, Record
+from fitreel.data.dataset import Dataset
+from fitreel.journal.journal import Journal, Record
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.trials import Batch, Outcome, Trial
 from fitreel.tracking.bulk import ROWS, Database, FinishedRun
@@ -25,6 +24,7 @@ from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.nested import NestedRuns
 from fitreel.tracking.source import DIGESTS_TAG, Source
 from fitreel.tracking.tracker import Tracker
+from fitreel.training.files import load_weights
 from tests.servers import Server
 
 TABLES = ("runs", "params", "tags", "metrics", "latest_metrics")

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from fitreel.batch import fit_many
-from fitreel.dataset import Dataset, generate, generate_unseen
-from fitreel.network import ACTIVATIONS, Network, Weights
+from fitreel.data.dataset import Dataset
+from fitreel.data.drawing import generate, generate_unseen
 from fitreel.settings import LARGEST_SEED, ActivationName, DataSettings, TrainingSettings
+from fitreel.training.activations import ACTIVATIONS
+from fitreel.training.many import fit_many
+from fitreel.training.network import Network
+from fitreel.training.weights import Weights
 
 
 def test_a_network_starts_as_pytorch_starts_its_layers() -> None:

@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from fitreel.tracking import Run
-from pipeline.note import note
+from pipeline.shared.note import note
 
 RUN = "0123456789abcdef0123456789abcdef"
 PARAMS = {"samples": "100", "noise": "0.2", "lr": "0.20", "epochs": "50", "live": "off"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fitreel.tracking import Tracker
-from pipeline.output import Output
+from pipeline.shared.output import Output
 from tests.conftest import environment
 from tests.faults import SPOOL, client, journals, losses, records, runs, wait_until
 

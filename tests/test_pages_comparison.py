@@ -11,12 +11,13 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 
 from fitreel.comparison.runs import ComparedRun, compare
-from fitreel.dataset import Dataset, generate
-from fitreel.evaluation import evaluate
-from fitreel.history import History
+from fitreel.data.dataset import Dataset
+from fitreel.data.drawing import generate
 from fitreel.pages.comparison import common_epochs, write_comparison
 from fitreel.settings import DataSettings, TrainingSettings
-from fitreel.training import fit
+from fitreel.training.evaluation import evaluate
+from fitreel.training.history import History
+from fitreel.training.loop import fit
 from tests.browser import data, errorless, is_red, numbers, pixel, scrub, smallest_text
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"

@@ -9,11 +9,12 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
-from fitreel.dataset import Dataset, generate
-from fitreel.history import History
+from fitreel.data.dataset import Dataset
+from fitreel.data.drawing import generate
 from fitreel.pages.player import write_player
 from fitreel.settings import ActivationName, DataSettings, TrainingSettings
-from fitreel.training import fit
+from fitreel.training.history import History
+from fitreel.training.loop import fit
 from tests.browser import errorless, is_red, numbers, pixel, scrub, smallest_text, until
 
 NAME = "relu20 & <b>co</b><img src=x onerror=alert(1)>"

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from fitreel.camera import Camera, rgb
-from fitreel.dataset import Dataset
-from fitreel.palette import COLOURS, Palette
-from fitreel.scenes import scenes
-from fitreel.training import Fit
+from fitreel.data.dataset import Dataset
+from fitreel.pictures.camera import Camera, rgb
+from fitreel.pictures.palette import COLOURS, Palette
+from fitreel.pictures.scenes import scenes
+from fitreel.training.loop import Fit
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from fitreel import __version__, provenance
-from fitreel.provenance import read_provenance
+from fitreel import __version__
+from fitreel.training import provenance
+from fitreel.training.provenance import read_provenance
 from tests.conftest import ROOT, git
 
 
@@ -47,11 +48,11 @@ def test_the_commit_is_told_and_that_nothing_was_changed(repository: Path) -> No
 
 def test_changed_code_is_told(repository: Path) -> None:
     before = read_provenance()
-    training = repository / "src/fitreel/training.py"
+    training = repository / "src/fitreel/training/loop.py"
     training.write_text("lr = 1")
     changed = read_provenance()
     assert changed["commit"] == before["commit"]
-    assert changed["uncommitted"].endswith(" in src/fitreel/training.py")
+    assert changed["uncommitted"].endswith(" in src/fitreel/training/loop.py")
     assert changed["code_sha256"] != before["code_sha256"]
     git(repository, "add", "--all")
     assert read_provenance() == changed  # staged or not, it is the same code
@@ -64,13 +65,13 @@ def test_changed_code_is_told(repository: Path) -> None:
 def test_new_deleted_and_renamed_files_are_changes(repository: Path) -> None:
     (repository / "src/fitreel/new name.py").touch()
     (repository / "pipeline/train.py").unlink()
-    git(repository, "mv", "src/fitreel/film.py", "src/fitreel/movie.py")
+    git(repository, "mv", "src/fitreel/pictures/film.py", "src/fitreel/pictures/movie.py")
     _, _, files = read_provenance()["uncommitted"].partition(" in ")
-    assert files == "pipeline/train.py, src/fitreel/film.py, src/fitreel/movie.py and 1 more"
+    assert files == "pipeline/train.py, src/fitreel/pictures/film.py, src/fitreel/pictures/movie.py and 1 more"
 
 
 def test_a_conflict_is_a_change(repository: Path) -> None:
-    version = repository / "src/fitreel/version.py"
+    version = repository / "src/fitreel/__init__.py"
     main = git(repository, "branch", "--show-current")
     for branch, text in (("other", "1"), (main, "2")):
         git(
@@ -84,7 +85,7 @@ def test_a_conflict_is_a_change(repository: Path) -> None:
         git(repository, "commit", "--all", "--message", branch)
     with pytest.raises(subprocess.CalledProcessError):
         git(repository, "merge", "other")
-    assert read_provenance()["uncommitted"].endswith(" in src/fitreel/version.py")
+    assert read_provenance()["uncommitted"].endswith(" in src/fitreel/__init__.py")
 
 
 def test_files_that_are_no_code_are_no_change(repository: Path) -> None:
@@ -125,7 +126,7 @@ def test_nothing_of_the_repository_is_run_or_written(repository: Path) -> None:
         git(repository, "config", name, str(program))
     for hook in ("post-index-change", "fsmonitor-watchman"):
         shutil.copy(program, repository / ".git/hooks" / hook)
-    version = repository / "src/fitreel/version.py"
+    version = repository / "src/fitreel/__init__.py"
     version.write_text(version.read_text())  # the index would be refreshed now
     index = (repository / ".git/index").read_bytes()
     assert read_provenance()["uncommitted"] == "none"

@@ -11,10 +11,15 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from fitreel.dataset import generate
-from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
+from fitreel.data.drawing import generate
+from fitreel.settings import (
+    DataSettings,
+    EvaluationSettings,
+    SamplerName,
+    SweepSettings,
+    TrainingSettings,
+)
 from fitreel.sweep.search import LocalEngine, Search, open_study
-from fitreel.sweep.settings import SamplerName, SweepSettings
 from fitreel.sweep.trials import Outcome
 from fitreel.tracking.source import TRIAL_TAG
 from tests.clusters import Cluster

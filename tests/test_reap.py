@@ -14,8 +14,7 @@ import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
-from fitreel import Tracker
-from fitreel.tracking import examine, reap
+from fitreel.tracking import Tracker, examine, reap
 from fitreel.tracking.process import (
     HEARTBEAT_TAG,
     INSTALLATION_TAG,

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-import fitreel
-from fitreel import spool as spool_module
-from fitreel.checkup import check_waiting
-from fitreel.journal import Journal
-from fitreel.spool import Entry
+import fitreel.tracking
+from fitreel.doctor.machine import check_waiting
+from fitreel.journal import spool as spool_module
+from fitreel.journal.journal import Journal
+from fitreel.journal.spool import Entry
 from fitreel.tracking import Tracker
 from fitreel.tracking.client import Client
 from fitreel.tracking.delivery import Delivery
@@ -193,7 +193,7 @@ def after_listing(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) 
 def test_one_that_vanishes_is_no_concern_of_sync_or_doctor(
     tracker: Tracker, waiting: Waiting, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks: list[Callable[[], object]] = [lambda: list(fitreel.sync()), check_waiting]
+    looks: list[Callable[[], object]] = [lambda: list(fitreel.tracking.sync()), check_waiting]
     for look, nothing in zip(looks, ([], (True, "nothing waits")), strict=True):
         journal = waiting()
         its_run = run_id(journal)
@@ -227,7 +227,9 @@ def test_one_that_ended_undelivered_is_delivered_as_it_ended(
         journal.close()
 
     after_listing(monkeypatch, ends)
-    assert [each.text for each in fitreel.sync()] == [f"run {its_run}: delivered, FINISHED"]
+    assert [each.text for each in fitreel.tracking.sync()] == [
+        f"run {its_run}: delivered, FINISHED"
+    ]
     assert tracker.client.get_run(its_run).info.status == "FINISHED"
 
 
@@ -244,7 +246,7 @@ def test_one_that_cannot_be_read_does_not_keep_the_others(
         False,
         "1 not delivered: fitreel sync; 1 that cannot be read: fitreel sync says why",
     )
-    first, second = sorted(fitreel.sync(), key=lambda each: each.trouble is None)
+    first, second = sorted(fitreel.tracking.sync(), key=lambda each: each.trouble is None)
     assert first.is_stuck
     assert f"stays in {bad.directory}: it cannot be read: [Errno 21] Is a directory" in first.text
     assert second.text == f"run {good_run}: delivered, KILLED"
@@ -273,12 +275,12 @@ def test_a_file_elsewhere_is_not_sent_off(
         its_run = run_id(journal)
         journal.append(**plant)  # type: ignore[arg-type]
         journal.close()
-        (found,) = fitreel.sync()
+        (found,) = fitreel.tracking.sync()
         assert found.is_stuck
         assert "is damaged: " in found.text
         assert tracker.client.list_artifacts(its_run) == []
         if plant["kind"] == "artifacts":
-            (interrupted,) = fitreel.interrupted(its_run, tracker.uri)
+            (interrupted,) = fitreel.tracking.interrupted(its_run, tracker.uri)
             with (
                 pytest.raises(ValueError, match="is damaged"),
                 tracker.resume(interrupted.journal, its_run),

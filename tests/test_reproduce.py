@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from fitreel.dataset import sha256
-from fitreel.history import first_difference
-from fitreel.provenance import read_provenance
+from fitreel.data.files import sha256
+from fitreel.training.history import first_difference
+from fitreel.training.provenance import read_provenance
 from tests.conftest import BIN, ROOT, Command, environment, git
 from tests.servers import Server
 
@@ -236,7 +236,7 @@ def test_uncommitted_changes_and_another_commit_are_named(clone: Path) -> None:
     run_id = in_clone(clone, "run", *SHORT).stdout.strip()
     assert in_clone(clone, "reproduce", run_id).stderr == "identical: 40 losses, bit for bit\n"
 
-    training = clone / "src/fitreel/training.py"
+    training = clone / "src/fitreel/training/loop.py"
     faithful = training.read_text()
     training.write_text(faithful.replace("lr=settings.lr,", "lr=settings.lr * 1.01,"))
     assert training.read_text() != faithful
@@ -245,7 +245,7 @@ def test_uncommitted_changes_and_another_commit_are_named(clone: Path) -> None:
     table = rows(done.stderr)
     assert "commit" not in table
     assert table["uncommitted code"][0] == "none"
-    assert "src/fitreel/training.py" in table["uncommitted code"][1]
+    assert "src/fitreel/training/loop.py" in table["uncommitted code"][1]
     assert "epoch 1 is the first that differs: " in done.stderr
     assert done.stderr.endswith(" now; code and uncommitted code differ\n")
 

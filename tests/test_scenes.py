@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
-from fitreel.dataset import Dataset
-from fitreel.scenes import chosen_scenes, curve_epochs, scenes
-from fitreel.training import Fit
+from fitreel.data.dataset import Dataset
+from fitreel.pictures.scenes import chosen_scenes, curve_epochs, scenes
+from fitreel.training.loop import Fit
 
 
 def test_a_scene_is_what_the_network_predicted_at_its_epoch(dataset: Dataset, trained: Fit) -> None:

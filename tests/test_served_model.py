@@ -19,10 +19,10 @@ import torch
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from fitreel.history import save_weights
-from fitreel.network import Weights
 from fitreel.tracking.delivery import save_model
-from fitreel.training import Fit
+from fitreel.training.files import save_weights
+from fitreel.training.loop import Fit
+from fitreel.training.weights import Weights
 from tests.conftest import environment, free_port
 
 

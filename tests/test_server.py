@@ -8,7 +8,7 @@ import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 
-from fitreel.dataset import load_dataset
+from fitreel.data.files import load_dataset
 from tests.conftest import Command
 from tests.servers import Server
 

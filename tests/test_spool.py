@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from fitreel import spool
-from fitreel.journal import Journal
+from fitreel.journal import spool
+from fitreel.journal.journal import Journal
 from tests import processes
 from tests.faults import SPOOL
 

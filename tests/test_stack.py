@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch.optim import SGD, Adam
 
-from fitreel.network import Network
 from fitreel.settings import OptimizerName, TrainingSettings
-from fitreel.stack import Stack
+from fitreel.training.network import Network
+from fitreel.training.stack import Stack
 
 CPU = torch.device("cpu")
 MEMBERS = [TrainingSettings(hidden=hidden, seed=seed) for hidden, seed in ((5, 0), (9, 1), (5, 2))]

@@ -4,11 +4,12 @@ import pytest
 import torch
 from mlflow.tracking import MlflowClient
 
-from fitreel.dataset import Dataset
-from fitreel.network import Network, Weights
+from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
-from fitreel.standstill import why_nothing_learned
-from fitreel.training import Fit, fit
+from fitreel.training.loop import Fit, fit
+from fitreel.training.network import Network
+from fitreel.training.standstill import why_nothing_learned
+from fitreel.training.weights import Weights
 from tests.conftest import Command
 
 

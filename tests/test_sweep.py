@@ -16,7 +16,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
-from fitreel.history import load_weights
+from fitreel.training.files import load_weights
 from tests import processes
 from tests.conftest import Command, environment, on_terminal
 from tests.faults import client, runs

@@ -12,15 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
-from fitreel import SweepSettings, TrainingSettings
-from fitreel.figures import LINE_COLOUR, POINT_COLOUR, POSITIVE
+from fitreel import TrainingSettings
+from fitreel.pictures.figures import LINE_COLOUR, POINT_COLOUR, POSITIVE
+from fitreel.settings import SweepSettings, with_values
+from fitreel.settings.space import parse_space
 from fitreel.sweep.charts import bundle, panels, scores
 from fitreel.sweep.figure import OTHERS, draw_search
 from fitreel.sweep.parallel import SHADES
 from fitreel.sweep.results import Results
 from fitreel.sweep.scales import Scale, dimension_scale, label
-from fitreel.sweep.settings import with_values
-from fitreel.sweep.space import parse_space
 from fitreel.sweep.trials import End, Outcome, Trial
 
 LR = "lr=log:0.001:1"

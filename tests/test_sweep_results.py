@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fitreel.settings import TrainingSettings
+from fitreel.settings import SweepSettings, TrainingSettings
 from fitreel.sweep.results import Results, save_trials
-from fitreel.sweep.settings import SweepSettings
 from fitreel.sweep.trials import End, Outcome, Trial
 
 

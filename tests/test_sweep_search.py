@@ -8,11 +8,16 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from fitreel.dataset import Dataset
-from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
+from fitreel.data.dataset import Dataset
+from fitreel.settings import (
+    DataSettings,
+    EvaluationSettings,
+    SamplerName,
+    SweepSettings,
+    TrainingSettings,
+)
 from fitreel.sweep.archive import Archive
 from fitreel.sweep.search import Engine, LocalEngine, Search, open_engine
-from fitreel.sweep.settings import SamplerName, SweepSettings
 from fitreel.sweep.study import Study
 from fitreel.sweep.trials import Batch, Outcome, Trial, check_device
 

@@ -2,9 +2,8 @@
 
 import pytest
 
-from fitreel.settings import TrainingSettings
-from fitreel.sweep.settings import SweepSettings, with_values
-from fitreel.sweep.space import Dimension, count_points, parse_space
+from fitreel.settings import SweepSettings, TrainingSettings, with_values
+from fitreel.settings.space import Dimension, count_points, parse_space
 
 
 def test_ranges_and_choices() -> None:

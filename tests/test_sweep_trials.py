@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from fitreel.dataset import Dataset
-from fitreel.evaluation import evaluate
+from fitreel.data.dataset import Dataset
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.trials import Batch, Outcome, Trial, curve_steps
-from fitreel.training import fit
+from fitreel.training.evaluation import evaluate
+from fitreel.training.loop import fit
 
 MEASURE = (DataSettings(), EvaluationSettings(200))
 

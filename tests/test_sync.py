@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from fitreel.spool import new_journal
+from fitreel.journal.spool import new_journal
 from tests import processes
 from tests.conftest import free_port
 from tests.faults import ARTIFACTS, SPOOL, journals, losses, records, wait_until

@@ -1,6 +1,6 @@
 import pytest
 
-from fitreel.text import check_name, check_run_id, check_uri, code_span, shown
+from fitreel.checks.text import check_name, check_run_id, check_uri, code_span, shown
 
 
 def test_what_drives_a_terminal_is_written_out() -> None:

@@ -10,12 +10,13 @@ import pytest
 import torch
 from mlflow.entities import LoggedModelStatus
 
-from fitreel.dataset import Dataset, save_dataset, sha256
-from fitreel.history import save_weights
-from fitreel.network import Network
+from fitreel.data.dataset import Dataset
+from fitreel.data.files import save_dataset, sha256
 from fitreel.settings import ActivationName, DataSettings, FilmSettings, TrainingSettings
 from fitreel.tracking import Run, Tracker
-from fitreel.training import Fit, Training, fit
+from fitreel.training.files import save_weights
+from fitreel.training.loop import Fit, Training, fit
+from fitreel.training.network import Network
 
 
 def status(tracker: Tracker, run: Run) -> str:

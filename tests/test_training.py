@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from fitreel.dataset import Dataset, generate
-from fitreel.network import Network
+from fitreel.data.dataset import Dataset
+from fitreel.data.drawing import generate
 from fitreel.settings import OptimizerName, TrainingSettings
-from fitreel.training import TrainingDiverged, fit
+from fitreel.training.loop import TrainingDiverged, fit
+from fitreel.training.network import Network
 
 
 def test_one_update_is_the_gradient_worked_out_by_hand() -> None:

@@ -10,7 +10,7 @@ import torch
 from mlflow.tracking import MlflowClient
 from playwright.sync_api import Frame, Page, expect
 
-from fitreel.history import load_history
+from fitreel.training.files import load_history
 from tests.browser import is_red, numbers, pixel, scrub
 from tests.conftest import environment
 from tests.servers import Server

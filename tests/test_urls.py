@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy
 from hypothesis import given, strategies as st
 
-from fitreel.urls import masked, scrubbed
+from fitreel.checks.urls import masked, scrubbed
 
 SHOWN = {
     "postgresql://me:secret@host/db": "postgresql://***@host/db",

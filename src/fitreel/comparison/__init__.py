@@ -1,1 +1,5 @@
 """The comparison: several runs beside each other, as numbers, pictures and text."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fitreel.camera import DPI
+from fitreel.checks.text import shown
 from fitreel.comparison.colours import run_colours
 from fitreel.comparison.runs import Comparison, first_with_points
 from fitreel.comparison.summary import Table, groups_table, more_params, runs_table
@@ -20,10 +20,10 @@ from fitreel.comparison.typesetting import (
     new_page,
     write,
 )
-from fitreel.dataset import Dataset
-from fitreel.figures import INK, draw_points, style
-from fitreel.scenes import Scenes, chosen_scenes, curve_epochs
-from fitreel.text import shown
+from fitreel.data.dataset import Dataset
+from fitreel.pictures.camera import DPI
+from fitreel.pictures.figures import INK, draw_points, style
+from fitreel.pictures.scenes import Scenes, chosen_scenes, curve_epochs
 
 MOST_PARAMS = 8  # columns
 MOST_POINTS = 2000  # of a curve

@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from matplotlib.transforms import Bbox
 
-from fitreel.camera import DPI, Backdrop, Lettering, Pixels, Scenery
 from fitreel.comparison.lettering import fitted
 from fitreel.comparison.runs import Comparison
 from fitreel.comparison.timeline import Timeline, timeline
-from fitreel.dataset import Dataset
-from fitreel.figures import INK, LINE_COLOUR
-from fitreel.film import film_format, write_gif
-from fitreel.scenes import Scenes, chosen_scenes
+from fitreel.data.dataset import Dataset
+from fitreel.pictures.camera import DPI, Backdrop, Lettering, Pixels, Scenery
+from fitreel.pictures.figures import INK, LINE_COLOUR
+from fitreel.pictures.film import film_format, write_gif
+from fitreel.pictures.scenes import Scenes, chosen_scenes
 
 MOST_WIDE = 1600  # pixels, the whole picture
 NARROW = 800  # pixels; what a column of text has room for

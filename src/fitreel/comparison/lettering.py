@@ -5,8 +5,8 @@ import functools
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from fitreel.camera import DPI
-from fitreel.figures import shorten
+from fitreel.pictures.camera import DPI
+from fitreel.pictures.figures import shorten
 
 MOST_LETTERS = 200  # no place has room for more
 UNKNOWN = "□"

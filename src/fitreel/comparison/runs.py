@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from fitreel.dataset import Dataset
-from fitreel.history import History
+from fitreel.checks.text import shown
+from fitreel.data.dataset import Dataset
 from fitreel.settings import (
     KINDS,
     MOST_RUNS,
@@ -20,7 +20,7 @@ from fitreel.settings import (
     LiveSettings,
     PlayerSettings,
 )
-from fitreel.text import shown
+from fitreel.training.history import History
 
 CONFIDENCE = 0.95
 METRICS = ("test_mse", "test_mae", "test_r2", "train_mse", "loss", "excess_mse")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from fitreel.checks.text import code_span
 from fitreel.comparison.runs import METRICS, PARAMS, Comparison
 from fitreel.comparison.summary import (
     ALIKE,
@@ -12,7 +13,6 @@ from fitreel.comparison.summary import (
     more_params,
     runs_table,
 )
-from fitreel.text import code_span
 
 OURS = frozenset((RUN, ALIKE, SEEDS, "param", "value", *PARAMS, *METRICS))  # plain words
 MOST_PARAMS = 20  # columns; foreign runs may differ in hundreds

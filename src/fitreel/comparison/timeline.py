@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fitreel.history import History
-from fitreel.scenes import thinned
+from fitreel.pictures.scenes import thinned
+from fitreel.training.history import History
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,1 +1,5 @@
 """The pages: what a browser shows, each one file that needs no network."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fitreel.checks.text import shown
 from fitreel.comparison.colours import run_colours
 from fitreel.comparison.runs import (
     ComparedRun,
@@ -18,8 +19,7 @@ from fitreel.comparison.runs import (
 )
 from fitreel.pages.data import dataset_data, known_floor, training_data
 from fitreel.pages.page import packed, write_page
-from fitreel.scenes import curve_epochs, thinned
-from fitreel.text import shown
+from fitreel.pictures.scenes import curve_epochs, thinned
 
 SCRIPTS = ("network.js", "charts.js", "transport.js", "comparison.js")
 MOST_POINTS = 500

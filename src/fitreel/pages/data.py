@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fitreel.dataset import Dataset
-from fitreel.history import History
-from fitreel.network import Weights
+from fitreel.data.dataset import Dataset
 from fitreel.pages.page import packed
-from fitreel.scenes import thinned
+from fitreel.pictures.scenes import thinned
+from fitreel.training.history import History
+from fitreel.training.weights import Weights
 
 
 def dataset_data(dataset: Dataset, most: int) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fitreel.dataset import Dataset
-from fitreel.history import History
+from fitreel.checks.text import shown
+from fitreel.data.dataset import Dataset
 from fitreel.pages.data import dataset_data, known_floor, training_data
 from fitreel.pages.page import packed, write_page
-from fitreel.scenes import curve_epochs
-from fitreel.text import shown
+from fitreel.pictures.scenes import curve_epochs
+from fitreel.training.history import History
 
 SCRIPTS = ("network.js", "charts.js", "transport.js", "player.js")
 MOST_POINTS = 4000

@@ -19,8 +19,8 @@ from optuna.trial import FrozenTrial
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from fitreel.databases import read_url, remedy
-from fitreel.urls import masked, scrubbed
+from fitreel.checks.databases import read_url, remedy
+from fitreel.checks.urls import masked, scrubbed
 
 
 class Archive:

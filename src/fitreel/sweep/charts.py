@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitreel.comparison.runs import higher_is_better
+from fitreel.settings import FILMED
 from fitreel.sweep.results import Results
 from fitreel.sweep.scales import Scale, dimension_scale, score_scale
-from fitreel.sweep.settings import FILMED
 
 MOST_LINES = 3000  # of the trials beside the best
 MOST_BINS, BIN = 12, 5  # of a range, and the trials that one has at least on average

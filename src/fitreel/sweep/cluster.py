@@ -18,10 +18,10 @@ from ray._private.services import canonicalize_bootstrap_address_or_die
 from ray.exceptions import RayError, RayTaskError
 
 import fitreel
-from fitreel.interruption import held
-from fitreel.sweep.settings import SweepSettings
+from fitreel.checks.text import shown
+from fitreel.journal.signals import held
+from fitreel.settings import SweepSettings
 from fitreel.sweep.trials import Batch, Outcome, check_device
-from fitreel.text import shown
 
 Result = TypeVar("Result")
 RETRIES = 20  # of a batch whose worker or node died; a batch that kills them all must end

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from fitreel.comparison.lettering import text_width
-from fitreel.figures import INK, LINE_COLOUR, NEGATIVE, POINT_COLOUR, POSITIVE, style
+from fitreel.pictures.figures import INK, LINE_COLOUR, NEGATIVE, POINT_COLOUR, POSITIVE, style
 from fitreel.sweep.charts import Panel, Places, Scores, bundle, panels, scores
 from fitreel.sweep.page import LETTERS, MARGIN, WIDTH, add_axes, legend_height, new_figure
 from fitreel.sweep.parallel import draw_bundle

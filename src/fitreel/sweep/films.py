@@ -5,11 +5,11 @@ from pathlib import Path
 
 from fitreel.comparison.grid import render_grid
 from fitreel.comparison.runs import ComparedRun, compare
-from fitreel.film import film_format, render
+from fitreel.pictures.film import film_format, render
 from fitreel.settings import FilmSettings
 from fitreel.sweep.results import Results
 from fitreel.sweep.search import Search
-from fitreel.training import TrainingDiverged, fit
+from fitreel.training.loop import TrainingDiverged, fit
 
 
 def film_trial(search: Search, results: Results, number: int) -> ComparedRun | None:

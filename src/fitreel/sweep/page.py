@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fitreel.camera import DPI
-from fitreel.figures import INK
+from fitreel.pictures.camera import DPI
+from fitreel.pictures.figures import INK
 
 WIDTH, MARGIN = 800, 14  # pixels
 LETTERS = 9  # points, of numbers at axes

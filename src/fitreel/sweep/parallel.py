@@ -11,10 +11,10 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from fitreel.comparison.lettering import text_width
-from fitreel.figures import INK
+from fitreel.pictures.figures import INK
+from fitreel.settings import FILMED
 from fitreel.sweep.charts import Bundle, Scores
 from fitreel.sweep.page import LETTERS, MARGIN, WIDTH, add_axes, new_figure
-from fitreel.sweep.settings import FILMED
 
 SHADES = ListedColormap(colormaps["viridis"](np.linspace(0, 0.93, 256)))  # the best is the darkest
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+from fitreel.checks.text import brief
 from fitreel.comparison.runs import higher_is_better
-from fitreel.sweep.settings import SweepSettings
+from fitreel.settings import SweepSettings
 from fitreel.sweep.trials import End, Outcome, Trial
-from fitreel.text import brief
 
 NAMED = 2  # settings; of more there is room for the values alone
 

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from fitreel.checks.text import shown
 from fitreel.comparison.runs import higher_is_better
-from fitreel.sweep.space import KINDS, Dimension
-from fitreel.text import shown
+from fitreel.settings.space import KINDS, Dimension
 
 # Unexplained is for r2, logarithmic in 1 - r2: 0.9 and 0.99 are as far apart as 0.99 and 0.999.
 Kind = Literal["linear", "log", "unexplained", "choices"]

@@ -5,9 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fitreel.dataset import Dataset
-from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
-from fitreel.sweep.settings import SweepSettings, with_values
+from fitreel.data.dataset import Dataset
+from fitreel.settings import (
+    DataSettings,
+    EvaluationSettings,
+    SweepSettings,
+    TrainingSettings,
+    with_values,
+)
 from fitreel.sweep.trials import Batch, Outcome, Trial, check_device
 
 if TYPE_CHECKING:

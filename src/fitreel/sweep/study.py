@@ -24,9 +24,9 @@ from optuna.samplers import (
 from optuna.trial import FrozenTrial, TrialState
 
 from fitreel.comparison.runs import higher_is_better
+from fitreel.settings import SweepSettings
+from fitreel.settings.space import KINDS, Dimension
 from fitreel.sweep.archive import Archive
-from fitreel.sweep.settings import SweepSettings
-from fitreel.sweep.space import KINDS, Dimension
 from fitreel.sweep.trials import Outcome
 
 FEWEST = 20  # trials of which can be told what decides

@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fitreel.batch import fit_many
-from fitreel.checkpoints import pack, unpack
-from fitreel.clock import now
-from fitreel.dataset import Dataset
-from fitreel.evaluation import evaluate_many
-from fitreel.memory import is_shortage
-from fitreel.network import Weights
+from fitreel.checks.text import shown
+from fitreel.data.dataset import Dataset
+from fitreel.journal.checkpoints import pack, unpack
+from fitreel.journal.clock import now
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.halving import rungs, worse_half
-from fitreel.text import shown
+from fitreel.training.evaluation import evaluate_many
+from fitreel.training.many import fit_many
+from fitreel.training.memory import is_shortage
+from fitreel.training.weights import Weights
 
 End = Literal["finished", "diverged", "pruned"]
 

@@ -5,13 +5,6 @@ with tracker.run() as run:
     run.log_settings(TrainingSettings())
 """
 
-from fitreel.tracking.process import following_project_runner as following_project_runner
-from fitreel.tracking.reaper import examine as examine, reap as reap
-from fitreel.tracking.recovery import (
-    Interrupted as Interrupted,
-    interrupted as interrupted,
-    sync as sync,
-)
-from fitreel.tracking.run import Run as Run
-from fitreel.tracking.source import Source as Source
-from fitreel.tracking.tracker import Tracker as Tracker
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,10 +9,11 @@ import mlflow
 from mlflow.entities import Metric, Param
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
-from fitreel.checkup import Finding
-from fitreel.clock import now
-from fitreel.databases import read_url
-from fitreel.spool import scratch
+from fitreel.checks.databases import read_url
+from fitreel.checks.urls import masked
+from fitreel.doctor.machine import Finding
+from fitreel.journal.clock import now
+from fitreel.journal.spool import scratch
 from fitreel.tracking.connection import plain_errors
 from fitreel.tracking.creation import Creation
 from fitreel.tracking.database import check_place
@@ -20,7 +21,6 @@ from fitreel.tracking.ending import end
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.reaper import examine
 from fitreel.tracking.tracker import Tracker
-from fitreel.urls import masked
 
 DOCTOR_TAG = "fitreel.doctor"
 NOT_TRIED = Finding(False, "not tried, for want of the one before")

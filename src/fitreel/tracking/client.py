@@ -14,10 +14,10 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.tracking import MlflowClient
 
+from fitreel.checks.urls import masked
 from fitreel.tracking.connection import WrongAnswer
 from fitreel.tracking.limits import CREATION, largest_file, request_limit, transfer
 from fitreel.tracking.patience import Patience
-from fitreel.urls import masked
 
 EXPERIMENTS = 500  # ids in one search for runs
 Answer = TypeVar("Answer")

@@ -17,8 +17,8 @@ from urllib3.exceptions import (
     ResponseError,
 )
 
-from fitreel.spool import Unavailable
-from fitreel.urls import masked, scrubbed
+from fitreel.checks.urls import masked, scrubbed
+from fitreel.journal.spool import Unavailable
 
 BAD_REQUESTS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 FORBIDDEN = (*BAD_REQUESTS, "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")

@@ -16,8 +16,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from fitreel.journal import Journal
-from fitreel.spool import Undelivered
+from fitreel.journal.journal import Journal
+from fitreel.journal.spool import Undelivered
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import is_passing, is_refusal, is_time_out, plain
 from fitreel.tracking.delivery import Delivery

@@ -14,9 +14,9 @@ from mlflow.tracking.context.git_context import GitRunContext
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.tracking.fluent import _get_experiment_id
 
-from fitreel.clock import now
-from fitreel.journal import Journal
-from fitreel.spool import Unavailable
+from fitreel.journal.clock import now
+from fitreel.journal.journal import Journal
+from fitreel.journal.spool import Unavailable
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import WrongAnswer, is_absent, is_refusal
 from fitreel.tracking.ending import end

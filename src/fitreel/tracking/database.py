@@ -19,11 +19,11 @@ from mlflow.store.tracking.dbmodels import models
 from mlflow.tracking import MlflowClient
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from fitreel.databases import read_url, remedy, time_limit
-from fitreel.spool import scratch
-from fitreel.text import check_uri, shown
+from fitreel.checks.databases import read_url, remedy, time_limit
+from fitreel.checks.text import check_uri, shown
+from fitreel.checks.urls import masked
+from fitreel.journal.spool import scratch
 from fitreel.tracking.connection import PATIENCE
-from fitreel.urls import masked
 
 EXPERIMENTS = models.SqlExperiment.__tablename__
 KINDS = ("sqlite", "postgresql", "mysql", "mssql")

@@ -33,16 +33,16 @@ from mlflow.types.schema import AnyType
 from mlflow.utils import requirements_utils
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from fitreel.checkpoints import unpack
-from fitreel.dataset import load_dataset, sha256
-from fitreel.journal import Journal, Record
-from fitreel.spool import scratch
+from fitreel.checks.urls import masked
+from fitreel.data.files import load_dataset, sha256
+from fitreel.journal.checkpoints import unpack
+from fitreel.journal.journal import Journal, Record
+from fitreel.journal.spool import scratch
 from fitreel.tracking.client import Client, upload
 from fitreel.tracking.creation import DOUBT, remove_extras, runs_of
 from fitreel.tracking.ending import end
 from fitreel.tracking.nested import BATCH, NestedRuns
 from fitreel.tracking.source import MODEL
-from fitreel.urls import masked
 
 WITH_USER = ("http", "https", "ftp", "sftp")  # schemes of artifacts whose address may hold a login
 

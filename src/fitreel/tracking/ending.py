@@ -3,7 +3,7 @@
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from fitreel.clock import now
+from fitreel.journal.clock import now
 
 
 def end(client: MlflowClient, run: Run, status: str, when: int | None = None) -> None:

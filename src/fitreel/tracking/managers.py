@@ -11,7 +11,7 @@ from mlflow.utils.conda import (
 )
 from mlflow.utils.virtualenv import _get_pyenv_bin_path
 
-from fitreel.checkup import LIMIT, Finding
+from fitreel.doctor.machine import LIMIT, Finding
 
 
 def check_local() -> Finding:

@@ -13,17 +13,17 @@ from mlflow.tracking.context.git_context import GitRunContext
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
-from fitreel.dataset import sha256
-from fitreel.history import save_weights
-from fitreel.journal import Record
-from fitreel.spool import scratch
+from fitreel import __version__
+from fitreel.data.files import sha256
+from fitreel.journal.journal import Record
+from fitreel.journal.spool import scratch
 from fitreel.sweep.trials import Outcome, curve_steps
 from fitreel.tracking.bulk import ARTIFACTS, ROWS, Database, FinishedRun, run_id
 from fitreel.tracking.client import Client, upload
 from fitreel.tracking.creation import remove_extras
 from fitreel.tracking.database import is_database
 from fitreel.tracking.source import DIGESTS_TAG, FILMED_TAG, TRIAL_TAG
-from fitreel.version import __version__
+from fitreel.training.files import save_weights
 
 WEIGHTS = "weights.safetensors"
 REQUESTS = 4  # to a server, side by side

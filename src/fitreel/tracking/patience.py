@@ -11,7 +11,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from fitreel.spool import Unavailable
+from fitreel.journal.spool import Unavailable
 from fitreel.tracking.connection import answers_badly, is_passing, is_time_out, plain
 from fitreel.tracking.limits import request_limit
 

@@ -10,15 +10,15 @@ from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_PROJECT_ENTRY_POINT
 
-from fitreel import spool
+from fitreel.journal import spool
 from fitreel.settings import (
     ComparisonSettings,
     DataSettings,
     EvaluationSettings,
     FilmSettings,
+    SweepSettings,
     TrainingSettings,
 )
-from fitreel.sweep.settings import SweepSettings
 from fitreel.tracking.ending import end
 from fitreel.tracking.process import (
     HOST_TAG,

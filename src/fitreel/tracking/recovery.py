@@ -7,10 +7,10 @@ from functools import cache
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from fitreel import spool
-from fitreel.clock import now
-from fitreel.journal import Journal, Record
-from fitreel.text import shown
+from fitreel.checks.text import shown
+from fitreel.journal import spool
+from fitreel.journal.clock import now
+from fitreel.journal.journal import Journal, Record
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import plain
 from fitreel.tracking.creation import JOURNAL_TAG, remove_extras, runs_of

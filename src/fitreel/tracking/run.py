@@ -11,15 +11,17 @@ from typing import Literal, get_type_hints
 from mlflow.utils import name_utils
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
-from fitreel.checkpoints import Checkpoints, unpack
-from fitreel.clock import now
-from fitreel.dataset import Dataset, load_dataset, sha256
-from fitreel.history import History, load_history, load_weights
-from fitreel.journal import Journal, writing
-from fitreel.network import Weights
+from fitreel.data.dataset import Dataset
+from fitreel.data.files import load_dataset, sha256
+from fitreel.journal.checkpoints import Checkpoints, unpack
+from fitreel.journal.clock import now
+from fitreel.journal.journal import Journal, writing
 from fitreel.settings import Settings, TrainingSettings, parse
 from fitreel.sweep.trials import Outcome
 from fitreel.tracking.source import DIGESTS_TAG, DRAWN_TAG, SHA256_TAG, Source
+from fitreel.training.files import load_history, load_weights
+from fitreel.training.history import History
+from fitreel.training.weights import Weights
 
 AUTOMATIC_NAME_TAG = "fitreel.name"
 EVALUATED_TAG = "fitreel.evaluated_sha256"  # of the points, if they changed after the training

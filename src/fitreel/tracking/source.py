@@ -16,25 +16,26 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from numpy.typing import NDArray
 
-from fitreel.dataset import LARGEST_FILE as LARGEST_DATASET, Dataset, load_dataset, sha256
-from fitreel.files import check_size
-from fitreel.history import (
+from fitreel.checks.files import check_size
+from fitreel.checks.urls import scrubbed
+from fitreel.data.dataset import Dataset
+from fitreel.data.files import LARGEST_FILE as LARGEST_DATASET, load_dataset, sha256
+from fitreel.journal.spool import scratch
+from fitreel.settings import DataSettings, Settings, TrainingSettings, in_force, normalised
+from fitreel.tracking.client import Client
+from fitreel.tracking.connection import WrongAnswer, plain_errors
+from fitreel.tracking.limits import request_limit, transfer
+from fitreel.training.files import (
     LARGEST_HEADER,
     LARGEST_LOSSES,
     LARGEST_WEIGHTS,
     LOSS_SIZE,
-    History,
     load_history,
     load_losses,
     load_weights,
 )
-from fitreel.network import Weights
-from fitreel.settings import DataSettings, Settings, TrainingSettings, in_force, normalised
-from fitreel.spool import scratch
-from fitreel.tracking.client import Client
-from fitreel.tracking.connection import WrongAnswer, plain_errors
-from fitreel.tracking.limits import request_limit, transfer
-from fitreel.urls import scrubbed
+from fitreel.training.history import History
+from fitreel.training.weights import Weights
 
 DATASET = "data/dataset.csv"
 SHA256_TAG = "fitreel.dataset_sha256"  # of the points that it logged, and was trained on

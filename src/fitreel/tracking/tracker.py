@@ -15,11 +15,13 @@ from mlflow.environment_variables import (
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
-from fitreel.interruption import held
-from fitreel.journal import Journal, Record
+from fitreel import __version__
+from fitreel.checks.text import check_run_id, shown
+from fitreel.checks.urls import masked
+from fitreel.journal.journal import Journal, Record
+from fitreel.journal.signals import held
+from fitreel.journal.spool import Undelivered, new_journal
 from fitreel.settings import PATIENCE
-from fitreel.spool import Undelivered, new_journal
-from fitreel.text import check_run_id, shown
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import is_refusal, plain_errors
 from fitreel.tracking.courier import Courier
@@ -37,8 +39,6 @@ from fitreel.tracking.patience import Patience
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.run import Run
 from fitreel.tracking.source import Source
-from fitreel.urls import masked
-from fitreel.version import __version__
 
 HASTE = 5.0  # seconds: all that an interrupted run may take to be closed
 

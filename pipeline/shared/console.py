@@ -1,0 +1,193 @@
+"""The terminal: progress, weights, the closing table. All on standard error."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from fitreel.checks.text import brief, shown
+
+if TYPE_CHECKING:
+    from fitreel.comparison.runs import Comparison
+    from fitreel.settings import SweepSettings
+    from fitreel.sweep.results import Results
+    from fitreel.tracking import Run
+    from fitreel.training.weights import Weights
+
+STAGES = ("generate", "train", "evaluate", "animate")
+WIDE = 1000  # columns, more than any line of ours has
+BEST = 5  # trials shown
+ROWS = 50  # neurons shown; weights.csv has them all
+
+
+def say(text: str) -> None:
+    """Print a line to standard error: one, which drives no terminal, wherever its text is from."""
+    print(shown(text, WIDE), file=sys.stderr)
+
+
+def warn(text: str) -> None:
+    """Tell in a line what goes on that should not."""
+    say(f"fitreel: {' '.join(text.split())}")
+
+
+@contextmanager
+def going_on_with(command: str) -> Iterator[None]:
+    """Tell what goes on with a command that is interrupted."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        say(f"go on with: {command}")
+        raise
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Callable[..., None]]:
+    """Show a progress bar on a terminal, nothing in a pipe; call with what is done."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=total)
+        step = max(1, total // 100)
+
+        def show(done: int, *_: object) -> None:
+            if done % step == 0 or done == total:
+                bar.update(task, completed=done)
+
+        yield show
+
+
+@contextmanager
+def sweeping(
+    settings: "SweepSettings", tracked: Callable[[], int]
+) -> "Iterator[Callable[[Results], None]]":
+    """Show on a terminal how many trials are tracked, and the best; call with the results."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    columns = (
+        TextColumn("{task.description:>8}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[best]}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    over = threading.Event()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("sweep", total=settings.count, best="", rate="", completed=tracked())
+        begun, before = time.monotonic(), tracked()
+
+        def follow() -> None:
+            while not over.wait(0.2):
+                done = tracked()
+                speed = (done - before) / (time.monotonic() - begun)
+                bar.update(task, completed=done, rate=f"{speed:.1f} trials/s")
+
+        follower = threading.Thread(target=follow, name="progress", daemon=True)
+        follower.start()
+
+        def show(results: "Results") -> None:
+            if best := results.best(1):
+                bar.update(task, best=f"best {settings.metric} {results.score(best[0]):.4g}")
+
+        try:
+            yield show
+        finally:
+            over.set()
+            follower.join()
+            bar.update(task, completed=tracked())
+
+
+def show_weights(weights: "Weights") -> None:
+    """Print the hidden neurons as rows, and the output's bias."""
+    rows = list(zip(weights.input_weight, weights.bias, weights.output_weight, strict=True))
+    say("neuron  input_weight          bias  output_weight")
+    for neuron, row in enumerate(rows[:ROWS]):
+        say(f"{neuron:6}  {row[0].item():12.6f}  {row[1].item():12.6f}  {row[2].item():13.6f}")
+    if len(rows) > ROWS:
+        say(f"     … and {len(rows) - ROWS} more in weights.csv")
+    say(f"output bias {weights.output_bias.item():.6f}")
+
+
+def summarise(run: "Run", uri: str) -> None:
+    """Print what a run holds: losses, errors, the stages' times, the way to the UI."""
+    table = Table(title=Text(shown(run.name)), title_justify="left", show_header=False)
+    metrics = {"final loss": "loss"} | {
+        name: name
+        for name in ("train_mse", "test_mse", "test_mae", "test_r2", "excess_mse", "points_mse")
+    }
+    for label, metric in metrics.items():
+        if metric in run.metrics:
+            table.add_row(label, f"{run.metrics[metric]:.6f}")
+    for stage in STAGES:
+        if seconds := run.tags.get(f"fitreel.{stage}_seconds"):
+            table.add_row(stage, Text(f"{shown(seconds)} s"))
+    table.add_row("run", Text(run.run_id))
+    table.add_row("look at it", Text(shown(_way_to_ui(run, uri), 1000), overflow="fold"))
+    Console(stderr=True).print(table)
+
+
+def summarise_comparison(comparison: "Comparison", run: "Run", uri: str) -> None:
+    """Print what was compared, the best starred, and the way to the UI."""
+    table = Table(title=Text(shown(run.name)), title_justify="left")
+    table.add_column("run")
+    table.add_column(Text(shown(comparison.metric)))
+    best = comparison.best.get(comparison.metric, ())
+    for place, (each, label) in enumerate(zip(comparison.runs, comparison.labels, strict=True)):
+        value = each.metrics.get(comparison.metric)
+        star = " *" if place in best else ""
+        table.add_row(Text(shown(label)), "" if value is None else f"{value:.6g}{star}")
+    console = Console(stderr=True)
+    console.print(table)
+    way = Text(f"look at it: {shown(_way_to_ui(run, uri), 1000)}")
+    console.print(way, soft_wrap=True)
+
+
+def summarise_sweep(results: "Results | None", run: "Run", uri: str) -> None:
+    """Print the best trials, how many ended otherwise, and the way to the UI."""
+    console = Console(stderr=True)
+    if results and (best := results.best(BEST)):
+        table = Table(title=Text(shown(run.name)), title_justify="left")
+        for name in ("trial", *results.names, results.settings.metric):
+            table.add_column(Text(name), justify="right")
+        for number in best:
+            values = [brief(value) for value in results.values(number).values()]
+            table.add_row(str(number), *values, f"{results.score(number):.6g}")
+        console.print(table)
+        say(results.summary)
+    console.print(Text(f"look at it: {shown(_way_to_ui(run, uri), 1000)}"), soft_wrap=True)
+
+
+def show_differences(rows: Iterable[tuple[str, str, str]]) -> None:
+    """Print what a run recorded beside what is found now: rows of name, recorded, now."""
+    table = Table("", "recorded", "now")
+    for row in rows:
+        table.add_row(*(Text(shown(cell, WIDE), overflow="fold") for cell in row))
+    Console(stderr=True).print(table)
+
+
+def show_checkup(rows: Iterable[tuple[str, str, str]]) -> None:
+    """Print what was checked: rows of name, outcome, finding; in a pipe each on a line."""
+    table = Table("check", "outcome", "found")
+    colours = {"ok": "green", "note": "yellow", "missing": "red"}
+    for name, outcome, text in rows:
+        found = Text(shown(text, WIDE), overflow="fold")
+        table.add_row(name, Text(outcome, colours[outcome]), found)
+    Console(stderr=True, width=None if sys.stderr.isatty() else WIDE).print(table)
+
+
+def _way_to_ui(run: "Run", uri: str) -> str:
+    if uri.startswith(("http://", "https://")):
+        host = uri.replace("***@", "").rstrip("/")  # a browser asks who it is
+        page = f"{host}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+        return f"{page}?workflowType=machine_learning"  # not the UI for chats, its default
+    return f"mlflow ui --backend-store-uri {uri}"

@@ -1,0 +1,192 @@
+"""The options of the commands, made from the settings: one option a field."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import Field, asdict, fields
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import typer
+
+from fitreel.checks.text import check_filter, check_name, check_path, check_run_id
+from fitreel.settings import GROUPS, ComparisonSettings, parse, range_text
+from pipeline.shared.session import Session, Target
+
+PANELS = {**GROUPS, Target: "Run"}
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Make a Typer command of a function whose parameters are settings and a session."""
+    hints: dict[str, Any] = get_type_hints(command, include_extras=True)
+    hints.pop("return")
+    own = {
+        name: hints.pop(name) for name, kind in [*hints.items()] if get_origin(kind) is Annotated
+    }
+    groups = {name: Target if kind is Session else kind for name, kind in hints.items()}
+    options = [
+        inspect.Parameter(
+            each.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=[each.default] if each.metadata.get("many") else each.default,
+            annotation=_option(each, get_type_hints(group)[each.name], PANELS[group]),
+        )
+        for group in groups.values()
+        for each in fields(group)
+    ]
+    options += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for name, option in own.items()
+    ]
+
+    @functools.wraps(command)
+    def with_settings(**values: Any) -> None:
+        given = {
+            name: group(**{each.name: _joined(values[each.name]) for each in fields(group)})
+            for name, group in groups.items()
+        }
+        target = given.pop("session")
+        settings = {name: asdict(group) for name, group in given.items()}
+        plan = {"command": command.__name__, "settings": settings}
+        command(**given, **{name: values[name] for name in own}, session=Session(target, plan))
+
+    # Typer looks at both, and through __wrapped__.
+    del with_settings.__wrapped__
+    with_settings.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    with_settings.__annotations__ = {option.name: option.annotation for option in options}
+    return with_settings
+
+
+def _joined(value: Any) -> Any:
+    return " ".join(value) if isinstance(value, list) else value
+
+
+def _option(each: "Field[Any]", kind: Any, panel: str) -> Any:
+    if panel == PANELS[Target]:
+        return Annotated[kind, _target_option(each.name)]
+    if each.metadata.get("many"):
+        return Annotated[list[kind], _setting_option(each, kind, panel)]
+    return Annotated[kind, _setting_option(each, kind, panel)]
+
+
+def _setting_option(each: "Field[Any]", kind: Any, panel: str) -> Any:
+    text = each.metadata["help"]
+    if limits := range_text(each.metadata):
+        text = f"{text.removesuffix('.')}, {limits}."
+    return typer.Option(
+        _flag(each.name),
+        help=text,
+        rich_help_panel=panel,
+        parser=_parser(functools.partial(parse, kind=kind)),
+        metavar=_metavar(kind),
+    )
+
+
+def _target_option(name: str) -> Any:
+    (each,) = [each for each in fields(Target) if each.name == name]
+    return typer.Option(
+        _flag(name),
+        help=each.metadata["help"],
+        rich_help_panel=PANELS[Target],
+        parser=_parser(each.metadata["check"]),
+        metavar="SECONDS" if name == "patience" else "TEXT",
+    )
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _parser(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
+    def read(text: Any) -> Any:
+        try:
+            return parse(str(text))
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    return read
+
+
+def _metavar(kind: Any) -> str:
+    if kind is str:
+        return "TEXT"
+    return "|".join(get_args(kind)) if get_origin(kind) is Literal else kind.__name__.upper()
+
+
+def _comparison_option(name: str) -> Any:
+    (each,) = [each for each in fields(ComparisonSettings) if each.name == name]
+    kind = get_type_hints(ComparisonSettings)[name]
+    return _setting_option(each, kind, PANELS[ComparisonSettings])
+
+
+def _text_option(text: str, metavar: str, check: Callable[[str], str]) -> Any:
+    panel = PANELS[ComparisonSettings]
+    return typer.Option(help=text, metavar=metavar, parser=_parser(check), rich_help_panel=panel)
+
+
+def _check_run_ids(text: str) -> str:
+    return " ".join(map(check_run_id, text.split() or [text]))
+
+
+def _run_argument(text: str) -> Any:
+    return typer.Argument(help=text, metavar="RUN", parser=_parser(check_run_id))
+
+
+# For the commands that take no settings.
+RUN = Annotated[str, _run_argument("Id of the run.")]
+RUN_OR_ALL = Annotated[str | None, _run_argument("Id of one run; all that wait if left out.")]
+TRACKING_URI = Annotated[str | None, _target_option("tracking_uri")]
+PATIENCE = Annotated[float, _target_option("patience")]
+MINUTES = Annotated[
+    float,
+    typer.Option(
+        help="Minutes of silence after which a run of another machine is given up.",
+        metavar="MINUTES",
+        parser=_parser(functools.partial(parse, kind=float)),
+    ),
+]
+
+# For compare.
+RUNS = Annotated[
+    list[str] | None, _run_argument("Ids of the runs; the best are found if left out.")
+]
+RUNS_AS_TEXT = Annotated[
+    str | None,
+    _text_option(
+        'The same in one text, for mlflow run . -e compare -P runs="RUN RUN".',
+        "TEXT",
+        _check_run_ids,
+    ),
+]
+BEST = Annotated[int, _comparison_option("best")]
+METRIC = Annotated[str, _comparison_option("metric")]
+FILTER = Annotated[
+    str | None,
+    _text_option(
+        "Which runs to look at, in MLflow's own words: \"params.lr = '0.1'\".", "TEXT", check_filter
+    ),
+]
+SEARCHED = Annotated[
+    str | None,
+    _text_option(
+        "MLflow experiment to look into, and for the comparison's own run.", "TEXT", check_name
+    ),
+]
+OUT = Annotated[
+    str | None,
+    _text_option(
+        "Directory for the files as well; made if it is missing.", "DIRECTORY", check_path
+    ),
+]
+NAME = Annotated[str | None, _target_option("name")]
+
+# For sweep.
+RESUMED = Annotated[
+    str | None,
+    typer.Option(
+        "--resume",
+        help="Id of an interrupted sweep to go on with; all its settings are known.",
+        metavar="RUN",
+        parser=_parser(check_run_id),
+        rich_help_panel=PANELS[Target],
+    ),
+]

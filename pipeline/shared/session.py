@@ -1,0 +1,205 @@
+"""What every command does around its stage: reach the store, open the run, name it, sum it up."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import fitreel.journal
+import fitreel.tracking
+from fitreel.checks.text import check_name, check_run_id, check_uri, shown
+from fitreel.settings import PATIENCE, parse
+from pipeline.shared import console
+from pipeline.shared.note import note
+
+if TYPE_CHECKING:
+    from fitreel.tracking import Interrupted, Run, Source, Tracker
+
+
+def _text(text: str, check: Callable[[str], Any], default: Any = None) -> Any:
+    return field(default=default, metadata={"help": text, "check": check})
+
+
+@dataclass(frozen=True)
+class Target:
+    """Say which run to read from and log to."""
+
+    run: str | None = _text("Id of the run to go on with.", check_run_id)
+    experiment: str | None = _text(
+        "MLflow experiment of a new run; made if it is missing.", check_name
+    )
+    name: str | None = _text(
+        "Name of the run; made from its settings if none is given.", check_name
+    )
+    tracking_uri: str | None = _text(
+        "MLflow's tracking URI; without it $MLFLOW_TRACKING_URI, else mlflow.db in this directory.",
+        check_uri,
+    )
+    patience: float = _text(
+        "How long to wait for a store that is busy, at the start or the end; then fitreel sync.",
+        partial(parse, kind=float),
+        PATIENCE,
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.patience < float("inf"):
+            raise ValueError(f"patience must be 0 or more seconds; got {self.patience}")
+
+
+class Session:
+    """A command under way: where it tracks, and what it goes on with if it was interrupted."""
+
+    def __init__(
+        self,
+        target: Target,
+        plan: dict[str, Any] | None = None,
+        interrupted: "Interrupted | None" = None,
+    ) -> None:
+        """Begin a command; one without a plan cannot be gone on with."""
+        self.target = target
+        self._plan = plan
+        self._interrupted = interrupted
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether this is no resumed command: then its run may turn out unfit for it."""
+        return self._interrupted is None
+
+    @property
+    def directory(self) -> Path:
+        """Give the directory in which the command was begun."""
+        begun = None if self._plan is None else self._plan.get("directory")
+        return Path(begun) if begun else Path.cwd()
+
+    @cached_property
+    def tracker(self) -> "Tracker":
+        """Reach the tracking store that the options name; one to read from must be there."""
+        return self._reach(may_create=False)
+
+    def _reach(self, *, may_create: bool) -> "Tracker":
+        return fitreel.tracking.Tracker(
+            self.target.tracking_uri or None,
+            self.target.experiment or None,
+            may_create=may_create,
+            patience=self.target.patience,
+            on_wait=console.warn,
+        )
+
+    def source(self) -> "Source":
+        """Open the run to read from; ValueError if there is none."""
+        named = self._plan["source"] if self._plan and not self.is_new else self.target.run
+        source = self.tracker.source(named)
+        if source.kind and self.is_new:
+            raise ValueError(f"run {source.run_id} is a {shown(source.kind)} and no experiment")
+        return source
+
+    def source_or_none(self) -> "Source | None":
+        """Open the run to read from if one is named or active; else a new store will do."""
+        if self.is_new:
+            self.tracker = self._reach(may_create=not self.target.run)
+            return self.tracker.source_or_none(self.target.run)
+        return self.source() if self._plan and self._plan["source"] else None
+
+    def writes_to(self, source: "Source") -> bool:
+        """Tell whether the command logs to the run that it reads from."""
+        if self._interrupted is None:
+            return self.tracker.writes_to(source)
+        return bool(self._interrupted.run_id == source.run_id)
+
+    def into(self, source: "Source | None") -> "Source | None":
+        """Open the run that the command will log to; None if that is a new one."""
+        if source and self.writes_to(source):
+            return source
+        return self.tracker.source_or_none(None)
+
+    def check_free(self, source: "Source | None", stage: str, files: Collection[str]) -> None:
+        """Raise ValueError if a stage would replace files that it did not log itself.
+
+        A stage that is done has a tag in the run: its own files it may replace.
+        """
+        into = self.into(source) if self.is_new else None
+        if into is None or f"fitreel.{stage}_seconds" in into.tags:
+            return
+        if found := into.first_of(files):
+            raise ValueError(
+                f"run {into.run_id} has {found}, which fitreel {stage} did not log and would "
+                "replace; log to another run"
+            )
+
+    @contextmanager
+    def run(
+        self,
+        source: "Source | None" = None,
+        experiment_id: str | None = None,
+        describe: "Callable[[Run], str]" = note,
+        summarise: "Callable[[Run, str], None]" = console.summarise,
+    ) -> Iterator["Run"]:
+        """Open the run to log to; at the end write its note, sum it up, print its id.
+
+        ``describe`` gives the note, in Markdown; ``summarise`` is told the run and the store's URI.
+        """
+        run = None
+        try:
+            with (
+                fitreel.tracking.following_project_runner(),
+                self._open(source, experiment_id) as run,
+            ):
+                yield run
+                run.set_note(describe(run))
+        except fitreel.journal.Undelivered:
+            self._close(run, summarise)
+            raise
+        self._close(run, summarise)
+
+    def _open(
+        self, source: "Source | None", experiment_id: str | None
+    ) -> AbstractContextManager["Run"]:
+        if self._interrupted:
+            return self.tracker.resume(
+                self._interrupted.journal,
+                self._interrupted.run_id,
+                patience=self.target.patience,
+                on_wait=console.warn,
+            )
+        begun = {"source": source.run_id if source else None, "directory": str(self.directory)}
+        return self.tracker.run(
+            source,
+            self.target.name or None,
+            experiment_id=experiment_id,
+            plan=self._plan and self._plan | begun,
+            patience=self.target.patience,
+            on_wait=console.warn,
+        )
+
+    def _close(self, run: "Run | None", summarise: "Callable[[Run, str], None]") -> None:
+        if run:
+            summarise(run, self.tracker.uri)
+            print(run.run_id)
+
+
+def go_on(run_id: str, target: Target, commands: Mapping[str, Callable[..., None]]) -> None:
+    """Go on with a run's interrupted commands, one after the other, or say that it is finished.
+
+    Raises ValueError where its plan is no command of these, or not of this version.
+    """
+    found = False
+    for interrupted in fitreel.tracking.interrupted(run_id, target.tracking_uri):
+        found = True
+        plan = interrupted.plan
+        name = plan["command"]
+        if name not in commands:
+            interrupted.journal.close()
+            raise ValueError(f"run {run_id} was begun by {name}: fitreel resume {run_id}")
+        kinds = get_type_hints(commands[name])
+        try:
+            settings = {key: kinds[key](**values) for key, values in plan["settings"].items()}
+        except (KeyError, TypeError):
+            raise ValueError(f"run {run_id} was begun by another version of fitreel") from None
+        console.say(f"going on with fitreel {name}")
+        again = replace(target, tracking_uri=interrupted.uri)
+        commands[name](**settings, session=Session(again, plan, interrupted))
+    if not found:
+        console.say(f"run {run_id} is finished")
+        print(run_id)

@@ -1,0 +1,21 @@
+from .data.dataset import Dataset as Dataset
+from .data.drawing import generate as generate
+from .data.files import load_dataset as load_dataset
+from .pages.player import write_player as write_player
+from .pictures.figures import draw_weights as draw_weights, scatter as scatter
+from .pictures.film import render as render
+from .settings.experiment import (
+    DataSettings as DataSettings,
+    EvaluationSettings as EvaluationSettings,
+    FilmSettings as FilmSettings,
+    TrainingSettings as TrainingSettings,
+)
+from .training.evaluation import evaluate as evaluate
+from .training.history import History as History
+from .training.loop import TrainingDiverged as TrainingDiverged, fit as fit
+from .training.many import fit_many as fit_many
+from .training.network import Network as Network
+from .training.weights import Weights as Weights
+
+__version__: str
+__all__: list[str]

@@ -1,0 +1,1 @@
+"""The checks of what comes from outside: text, URLs, files, who owns a directory."""

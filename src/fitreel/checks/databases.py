@@ -1,0 +1,42 @@
+"""What is to know of any database: how its URL is read, and the driver that it needs."""
+
+import sqlalchemy
+
+from fitreel.checks.urls import masked
+
+PACKAGES = {  # where it is not named as what is imported
+    "psycopg": "'psycopg[binary]'",
+    "psycopg2": "psycopg2-binary",
+    "MySQLdb": "mysqlclient",
+    "mysql": "mysql-connector-python",
+}
+TIMEOUTS = {  # seconds to connect; pg8000's holds for every answer
+    "psycopg": "connect_timeout",
+    "psycopg2": "connect_timeout",
+    "pg8000": "timeout",
+    "pymysql": "connect_timeout",
+    "mysqldb": "connect_timeout",
+    "mysqlconnector": "connection_timeout",
+    "pymssql": "login_timeout",
+    "pyodbc": "timeout",
+}
+
+
+def read_url(url: str) -> sqlalchemy.URL:
+    """Read the URL of a database; ValueError, without its secrets, if it is none."""
+    try:
+        return sqlalchemy.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # which may quote half a password
+        raise ValueError(f"'{masked(url)}' is no URL of a database") from None
+
+
+def remedy(error: ModuleNotFoundError) -> str:
+    """Say how to install the driver that a database lacks."""
+    module = (error.name or "").partition(".")[0]
+    return f"needs its driver: pip install {PACKAGES.get(module, module)}"
+
+
+def time_limit(url: sqlalchemy.URL, seconds: int) -> dict[str, int]:
+    """Give the argument that has a driver wait no longer; none where we know of none."""
+    name = TIMEOUTS.get(url.get_dialect().driver)
+    return {name: seconds} if name else {}

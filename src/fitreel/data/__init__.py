@@ -1,0 +1,5 @@
+"""The dataset: the points of an experiment, drawn or read from a file."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,37 @@
+"""The drawing of points: a known curve, and noise on top."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from fitreel.data.dataset import Dataset
+from fitreel.settings import LARGEST_SEED, DataSettings, FunctionName
+
+FUNCTIONS: dict[FunctionName, Callable[[Tensor], Tensor]] = {
+    "quadratic": torch.square,
+    "sine": lambda x: torch.sin(math.pi * x),
+    "cubic": lambda x: x**3,
+    "step": lambda x: (x >= 0).to(x.dtype),
+    "abs": torch.abs,
+}
+
+
+def generate(settings: DataSettings = DataSettings()) -> Dataset:
+    """Draw the points to train on, evenly spaced in x, as the settings say."""
+    x = torch.linspace(settings.x_min, settings.x_max, settings.samples)
+    return _with_noise(x, settings, torch.Generator().manual_seed(settings.data_seed))
+
+
+def generate_unseen(settings: DataSettings, samples: int) -> Dataset:
+    """Draw ``samples`` points of the same distribution from a seed that no training uses."""
+    generator = torch.Generator().manual_seed(LARGEST_SEED + 1 + settings.data_seed)
+    span = settings.x_max - settings.x_min
+    x = settings.x_min + span * torch.rand(samples, generator=generator)
+    return _with_noise(x, settings, generator)
+
+
+def _with_noise(x: Tensor, settings: DataSettings, generator: torch.Generator) -> Dataset:
+    noise = torch.rand(x.shape, generator=generator)
+    return Dataset(x, FUNCTIONS[settings.function](x) + settings.noise * noise)

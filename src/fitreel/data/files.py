@@ -1,0 +1,60 @@
+"""The file of a dataset: columns x and y as CSV."""
+
+import csv
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import torch
+
+from fitreel.checks.files import check_lines, check_size
+from fitreel.checks.text import shown
+from fitreel.data.dataset import Dataset
+from fitreel.settings import MOST_POINTS, parse
+
+LARGEST_FILE = 64 * MOST_POINTS  # bytes; a row of ours has 34 at most
+
+
+def save_dataset(dataset: Dataset, path: Path) -> None:
+    """Write the points as a CSV file with the columns x and y, nine digits: exact in float32."""
+    columns = np.stack([dataset.x.numpy(), dataset.y.numpy()], axis=1)
+    np.savetxt(path, columns, fmt="%.9g", delimiter=",", header="x,y", comments="")
+
+
+def load_dataset(path: Path) -> Dataset:
+    """Read the columns x and y of a CSV file; ValueError names the file and what is wrong."""
+    check_size(path.name, path.stat().st_size, LARGEST_FILE)
+    try:
+        check_lines(path)
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            points = np.array(list(_points(file))).reshape(-1, 2)
+        # Each in memory of its own, aligned: sums over slices differ in the last bit.
+        x, y = (torch.tensor(column, dtype=torch.float32) for column in points.T)
+        return Dataset(x, y)
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path.name} is no dataset: {error}") from None
+
+
+def _points(file: TextIO) -> Iterator[tuple[float, float]]:
+    rows = csv.reader(file, strict=True)
+    names = [name.strip() for name in next(rows, [])]
+    if names.count("x") != 1 or names.count("y") != 1:
+        raise ValueError(f"its columns are {shown(', '.join(names))}; one x and one y are needed")
+    x, y = names.index("x"), names.index("y")
+    for count, row in enumerate(filter(None, rows), start=1):
+        try:
+            if len(row) != len(names):
+                raise ValueError(f"{len(row):,} values, but {len(names):,} columns")
+            if count > MOST_POINTS:
+                raise ValueError(f"more than {MOST_POINTS:,} points")
+            yield parse(row[x].strip(), float), parse(row[y].strip(), float)
+        except ValueError as error:
+            raise ValueError(f"line {rows.line_num}: {error}") from None
+
+
+def sha256(path: Path) -> str:
+    """Give the hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,23 @@
+"""The rehearsal: a film of two frames, to see whether films can be made here."""
+
+import imageio.v3 as imageio
+
+from fitreel.data.drawing import generate
+from fitreel.doctor.machine import Finding
+from fitreel.journal.spool import scratch
+from fitreel.pictures.camera import SIZE
+from fitreel.pictures.film import render
+from fitreel.settings import FilmFormat, FilmSettings, TrainingSettings
+from fitreel.training.loop import fit
+
+
+def check_film(form: FilmFormat) -> Finding:
+    """Train for two epochs, film them, and open the film again."""
+    dataset = generate()
+    history = fit(dataset, TrainingSettings(epochs=2, frame_every=1)).history
+    with scratch() as folder:
+        path = folder / f"rst.{form}"
+        render(dataset, history, path, FilmSettings(format=form))
+        shape = imageio.imread(path, index=1).shape
+    fine = shape[:2] == SIZE[::-1]
+    return Finding(fine, "a film was written and read again" if fine else f"its shape is {shape}")

@@ -1,0 +1,2 @@
+from .comparison import write_comparison as write_comparison
+from .player import write_player as write_player

@@ -1,0 +1,61 @@
+"""The scenes: what each frame of a film shows, as plain arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fitreel.data.dataset import Dataset
+from fitreel.training.history import History
+
+LINE_POINTS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Scenes:
+    """Hold what the film shows: one row a frame."""
+
+    dataset: Dataset
+    x: NDArray[np.float32]  # (points of the line,)
+    predictions: NDArray[np.float32]  # (frames, points of the line)
+    epochs: NDArray[np.int64]  # (frames,)
+    losses: NDArray[np.float64]  # (frames,)
+
+
+def line_x(dataset: Dataset) -> torch.Tensor:
+    """Give the x of the prediction's line, evenly over the points' range: (LINE_POINTS,)."""
+    return torch.linspace(dataset.x.min().item(), dataset.x.max().item(), LINE_POINTS)
+
+
+def thinned(count: int, most: int) -> NDArray[np.int64]:
+    """Choose at most ``most`` of ``count`` places, evenly, both ends kept."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
+
+
+def curve_epochs(losses: NDArray[np.float64], most: int) -> NDArray[np.int64]:
+    """Choose the epochs that draw a curve: all, or the lowest and highest of each stretch.
+
+    So a thinned curve keeps its spikes. The first and the last are always there.
+    """
+    epochs = np.arange(len(losses))
+    if len(losses) <= most:
+        return epochs
+    stretches = np.array_split(epochs, most // 2)
+    ends = [(part[losses[part].argmin()], part[losses[part].argmax()]) for part in stretches]
+    return np.unique([0, *np.ravel(ends), len(losses) - 1])
+
+
+def scenes(dataset: Dataset, history: History, max_frames: int) -> Scenes:
+    """Compute what each frame shows; more than ``max_frames`` are thinned evenly, ends kept."""
+    return chosen_scenes(dataset, history, thinned(len(history.frame_epochs), max_frames))
+
+
+def chosen_scenes(dataset: Dataset, history: History, frames: NDArray[np.int64]) -> Scenes:
+    """Compute what these frames show, places in ``history.frames``; one may come repeatedly."""
+    chosen, places = np.unique(frames, return_inverse=True)
+    x = line_x(dataset)
+    # One network at a time: together they would hold frames by points by neurons numbers.
+    predictions = np.stack([history.frames[int(k)].predict(x).numpy() for k in chosen])
+    epochs = history.frame_epochs[frames]
+    return Scenes(dataset, x.numpy(), predictions[places], epochs, history.losses[epochs])

@@ -1,0 +1,32 @@
+from .base import Settings as Settings, parse as parse, range_text as range_text, setting as setting
+from .comparison import MOST_RUNS as MOST_RUNS, ComparisonSettings as ComparisonSettings
+from .experiment import (
+    LARGEST_SEED as LARGEST_SEED,
+    MOST_EPOCHS as MOST_EPOCHS,
+    MOST_FRAME_NUMBERS as MOST_FRAME_NUMBERS,
+    MOST_NEURONS as MOST_NEURONS,
+    MOST_POINTS as MOST_POINTS,
+    ActivationName as ActivationName,
+    CheckpointSettings as CheckpointSettings,
+    DataSettings as DataSettings,
+    EvaluationSettings as EvaluationSettings,
+    FilmFormat as FilmFormat,
+    FilmSettings as FilmSettings,
+    FunctionName as FunctionName,
+    LiveSettings as LiveSettings,
+    OptimizerName as OptimizerName,
+    PlayerSettings as PlayerSettings,
+    Switch as Switch,
+    TrainingSettings as TrainingSettings,
+)
+from .groups import GROUPS as GROUPS, KINDS as KINDS, in_force as in_force, normalised as normalised
+from .space import Dimension as Dimension
+from .sweep import (
+    FILMED as FILMED,
+    EngineName as EngineName,
+    MetricName as MetricName,
+    SamplerName as SamplerName,
+    SweepSettings as SweepSettings,
+    with_values as with_values,
+)
+from .tracking import PATIENCE as PATIENCE

@@ -1,0 +1,91 @@
+"""A setting: its default, its help and its range, written once and checked."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import field, fields
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+from fitreel.checks.text import shown
+
+
+def setting(
+    default: Any,
+    text: str,
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+    many: bool = False,
+) -> Any:
+    """Declare a field: its default, its help, and the range ``above < value``, ``least..most``.
+
+    ``many`` says that its option may be given again: the texts are joined by a space.
+    """
+    limits = {"least": least, "most": most, "above": above}
+    return field(default=default, metadata={"help": text, "many": many} | limits)
+
+
+class Settings:
+    """Check every field on construction; read them back from the text that MLflow keeps."""
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for each in fields(self):  # type: ignore[arg-type]
+            _check(each.name, getattr(self, each.name), hints[each.name], each.metadata)
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, str]) -> Self:
+        """Parse the settings out of an MLflow run's params; a missing one raises ValueError."""
+        hints = get_type_hints(cls)
+        names = [each.name for each in fields(cls)]  # type: ignore[arg-type]
+        if missing := [name for name in names if name not in params]:
+            raise ValueError(f"the run lacks the params {', '.join(missing)}")
+        return cls(**{name: parse(params[name], hints[name]) for name in names})
+
+
+# Plain numbers: Python would read 1_000, spaces around it and the digits of every script as well.
+NUMBERS: dict[Any, re.Pattern[str]] = {
+    int: re.compile(r"[+-]?[0-9]{1,4000}"),
+    float: re.compile(
+        r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|inf)", re.IGNORECASE
+    ),
+}
+
+
+def parse(text: str, kind: Any) -> Any:
+    """Read a setting of type ``kind`` from text; ValueError names the text if it is none."""
+    number = NUMBERS.get(kind)
+    if number is None:  # a choice, which its settings check
+        return text
+    if not number.fullmatch(text):
+        raise ValueError(f"'{shown(text)}' is not a valid {kind.__name__}")
+    return kind(text)
+
+
+def _check(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> None:
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ValueError(
+                f"{name} must be one of {', '.join(get_args(kind))}; got {shown(repr(value))}"
+            )
+        return
+    accepted = (int, float) if kind is float else (kind,)
+    if isinstance(value, bool) or not isinstance(value, accepted):
+        raise ValueError(f"{name} must be of type {kind.__name__}; got {shown(repr(value))}")
+    if kind is str:
+        return
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} must be finite; got {value}")
+    if not limits["least"] <= value <= limits["most"] or not limits["above"] < value:
+        raise ValueError(f"{name} must be {range_text(limits)}; got {shown(str(value))}")
+
+
+def range_text(limits: Mapping[str, Any]) -> str:
+    """Put a field's limits in words, an empty string where there are none."""
+    low, high = limits["least"], limits["most"]
+    if math.isfinite(limits["above"]):
+        return f"above {limits['above']:g}, at most {high:g}"
+    if math.isfinite(high):
+        return f"from {low:,} to {high:,}" if isinstance(high, int) else f"from {low:g} to {high:g}"
+    return f"at least {low:g}" if math.isfinite(low) else ""

@@ -1,0 +1,120 @@
+"""The settings of an experiment: every default, and every range, written once."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fitreel.settings.base import Settings, setting
+
+FunctionName = Literal["quadratic", "sine", "cubic", "step", "abs"]
+ActivationName = Literal["relu", "tanh", "sigmoid", "gelu"]
+OptimizerName = Literal["sgd", "momentum", "adam"]
+FilmFormat = Literal["gif", "mp4"]
+Switch = Literal["on", "off"]
+
+# torch's CPU generator keeps only the low 32 bits of a seed; test points use the upper half.
+LARGEST_SEED = 2**31 - 1
+MOST_POINTS = 1_000_000
+MOST_NEURONS = 4096
+MOST_EPOCHS = 10_000_000
+MOST_FRAME_NUMBERS = 150_000_000  # of all frames: 0.6 GB, of which saving them makes copies
+
+
+@dataclass(frozen=True)
+class DataSettings(Settings):
+    """Say which points to draw: evenly spaced x, y = function(x) + noise * uniform [0, 1)."""
+
+    samples: int = setting(100, "Number of points.", least=2, most=MOST_POINTS)
+    function: FunctionName = setting("quadratic", "Curve under the noise.")
+    noise: float = setting(0.2, "Height of the uniform noise on top.", least=0, most=1e6)
+    x_min: float = setting(-1.0, "Left end of the x axis.", least=-1e3, most=1e3)
+    x_max: float = setting(1.0, "Right end of the x axis.", least=-1e3, most=1e3)
+    data_seed: int = setting(0, "Seed of the noise.", least=0, most=LARGEST_SEED)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.x_min < self.x_max:
+            raise ValueError(f"x_min must be below x_max; got {self.x_min} and {self.x_max}")
+
+    @property
+    def label(self) -> str:
+        """Name the points for a list of runs, as in sine100-noise0.2."""
+        seed = "" if self.data_seed == DataSettings.data_seed else f"-data{self.data_seed}"
+        return f"{self.function}{self.samples}-noise{self.noise:g}{seed}"
+
+    @property
+    def prefix(self) -> str:
+        """Give what an experiment's name begins with: nothing for the default points."""
+        return "" if self == DataSettings() else f"{self.label}-"
+
+
+@dataclass(frozen=True)
+class TrainingSettings(Settings):
+    """Say which network to train, how, and how often to keep its weights for the film."""
+
+    hidden: int = setting(20, "Number of hidden neurons.", least=1, most=MOST_NEURONS)
+    activation: ActivationName = setting("relu", "Activation of the hidden layer.")
+    optimizer: OptimizerName = setting("sgd", "Update rule; momentum is sgd with 0.9.")
+    lr: float = setting(0.1, "Learning rate.", above=0, most=1e6)
+    epochs: int = setting(1000, "Updates, each on all points.", least=1, most=MOST_EPOCHS)
+    # Of the seeds 0 to 99 it ends in the middle, with the median of losses and dead neurons.
+    seed: int = setting(72, "Seed of the initial weights.", least=0, most=LARGEST_SEED)
+    frame_every: int = setting(
+        5, "Epochs from one frame of the film to the next.", least=1, most=MOST_EPOCHS
+    )
+
+    def check_frames(self) -> None:
+        """Raise ValueError if the weights of all frames are more than the memory should hold."""
+        frames, numbers = -(-self.epochs // self.frame_every), 3 * self.hidden + 1
+        if frames * numbers > MOST_FRAME_NUMBERS:
+            raise ValueError(
+                f"{frames:,} frames of {numbers:,} weights are {frames * numbers:,} numbers, more "
+                f"than {MOST_FRAME_NUMBERS:,}; raise frame_every (it is {self.frame_every:,})"
+            )
+
+    @property
+    def label(self) -> str:
+        """Name the training for a list of runs, as in relu20-sgd-lr0.1-e1000."""
+        seed = "" if self.seed == TrainingSettings.seed else f"-seed{self.seed}"
+        return f"{self.activation}{self.hidden}-{self.optimizer}-lr{self.lr:g}-e{self.epochs}{seed}"
+
+
+@dataclass(frozen=True)
+class CheckpointSettings(Settings):
+    """Say how much of a training may have to be done again after a crash."""
+
+    checkpoint_every: int = setting(
+        500,
+        "Epochs from one checkpoint to the next; one is taken every 10 s, too.",
+        least=1,
+        most=MOST_EPOCHS,
+    )
+
+
+@dataclass(frozen=True)
+class LiveSettings(Settings):
+    """Say whether to watch the training in a window."""
+
+    live: Switch = setting("off", "Open a window and redraw it as training goes.")
+
+
+@dataclass(frozen=True)
+class EvaluationSettings(Settings):
+    """Say how many unseen points to test on."""
+
+    test_samples: int = setting(1000, "Number of fresh test points.", least=2, most=10_000_000)
+
+
+@dataclass(frozen=True)
+class FilmSettings(Settings):
+    """Say how the film plays."""
+
+    fps: int = setting(20, "Frames a second.", least=1, most=50)
+    format: FilmFormat = setting("gif", "File format: rst.gif or rst.mp4.")
+    max_frames: int = setting(400, "Longer films are thinned evenly to this.", least=2, most=2000)
+
+
+@dataclass(frozen=True)
+class PlayerSettings(Settings):
+    """Say whether to make a page that plays the training."""
+
+    player: Switch = setting("on", "Make player.html, to play and read off in a browser.")

@@ -1,0 +1,114 @@
+"""The settings of a sweep: every default, and every range, written once."""
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from fitreel.checks.text import check_uri, shown
+from fitreel.settings.base import Settings, setting
+from fitreel.settings.experiment import Switch, TrainingSettings
+from fitreel.settings.space import Dimension, count_points, parse_space
+
+SamplerName = Literal["random", "grid", "qmc", "tpe", "cmaes"]
+EngineName = Literal["local", "ray"]
+MetricName = Literal["test_mse", "test_mae", "test_r2", "train_mse", "train_mae", "train_r2"]
+LEARNS = ("tpe", "cmaes")  # from what came of earlier trials
+PATTERNS = {
+    "address": (r"auto|[\w.-]{1,255}:\d{1,5}", "auto or HOST:PORT"),
+    "device": (r"[a-z]{1,20}(:\d{1,3})?", "as torch names it: cpu, cuda, cuda:1"),
+}
+FILMED = 9  # the best trials, which best.gif shows and whose frames are kept
+POINTS = 100  # of a curve, where nobody says otherwise
+
+
+@dataclass(frozen=True)
+class SweepSettings(Settings):
+    """Say what to try, how often, and how to choose."""
+
+    trials: int = setting(100, "Number of trainings.", least=1, most=1_000_000)
+    space: str = setting(
+        "lr=log:1e-3:0.5 hidden=int:2:64",
+        "What to vary, and over what: NAME=log:LOW:HIGH, NAME=int:LOW:HIGH, NAME=float:LOW:HIGH, "
+        "each with :COUNT behind it for so many values, or NAME=VALUE|VALUE. "
+        "Give it once for each setting, or all in one text.",
+        many=True,
+    )
+    sampler: SamplerName = setting("random", "How to choose; tpe and cmaes learn as they go.")
+    sweep_seed: int = setting(0, "Seed of the choice.", least=0, most=2**31 - 1)
+    metric: MetricName = setting("test_mse", "Metric that tells which trial is best.")
+    prune: Switch = setting("off", "Drop the worse half of a batch, again and again, as it trains.")
+    log_every: int = setting(
+        0,
+        "Epochs from one point of a logged curve to the next; 0 chooses about 100 points.",
+        least=0,
+        most=10_000_000,
+    )
+    batch: int = setting(
+        0,
+        "Trainings that share a batch; 0 chooses 256, and 32 where the sampler learns.",
+        least=0,
+        most=100_000,
+    )
+    storage: str = setting("sqlite:///optuna.db", "URL of the database that keeps Optuna's study.")
+    engine: EngineName = setting("local", "Where to train: in this process, or on a Ray cluster.")
+    address: str = setting(
+        "auto", "Address of the Ray cluster; auto finds the one of this machine."
+    )
+    parallel: int = setting(
+        0, "Batches under way at once on Ray; 0 is one a processor.", least=0, most=100_000
+    )
+    device: str = setting("cpu", "What to train on, as torch names it: cpu, cuda, cuda:1.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        dimensions = self.dimensions
+        try:
+            check_uri(self.storage)
+        except ValueError as error:
+            raise ValueError(f"storage: {error}") from None
+        for name, (pattern, what) in PATTERNS.items():
+            if not re.fullmatch(pattern, value := getattr(self, name), re.ASCII):
+                raise ValueError(f"{name} must be {what}; got '{shown(value)}'")
+        if self.sampler == "grid" and (points := count_points(dimensions)) > self.trials:
+            raise ValueError(
+                f"space: the grid has {points:,} points, more than {self.trials:,} trials; "
+                "raise --trials"
+            )
+        if self.sampler == "cmaes" and sum(each.is_range for each in dimensions) < 2:
+            raise ValueError("space: cmaes needs two ranges or more; choices it draws at random")
+
+    @property
+    def label(self) -> str:
+        """Name the sweep for a list of runs, as in sweep-lr-hidden-random-100."""
+        names = "-".join(each.name for each in self.dimensions)
+        return f"sweep-{names}-{self.sampler}-{self.count}"
+
+    @property
+    def dimensions(self) -> tuple[Dimension, ...]:
+        """Read the search space."""
+        return parse_space(self.space)
+
+    @property
+    def count(self) -> int:
+        """Count the trials: a grid may have fewer points than would be allowed."""
+        points = count_points(self.dimensions) if self.sampler == "grid" else self.trials
+        return min(points, self.trials)
+
+    @property
+    def learns(self) -> bool:
+        """Tell whether what is tried depends on what came of earlier trials."""
+        return self.sampler in LEARNS
+
+    @property
+    def batch_size(self) -> int:
+        """Say how many trials share a batch."""
+        return self.batch or (32 if self.learns else 256)
+
+    def step(self, epochs: int) -> int:
+        """Say how many epochs lie between two points of the curve of a training so long."""
+        return self.log_every or max(1, round(epochs / POINTS))
+
+
+def with_values(base: TrainingSettings, values: dict[str, Any]) -> TrainingSettings:
+    """Put a trial's values into what all trials share."""
+    return TrainingSettings(**asdict(base) | values)

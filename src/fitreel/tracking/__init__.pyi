@@ -1,0 +1,14 @@
+from .checkup import StoreCheckup as StoreCheckup
+from .finder import best_runs as best_runs, named_runs as named_runs
+from .managers import (
+    check_conda as check_conda,
+    check_local as check_local,
+    check_uv as check_uv,
+    check_virtualenv as check_virtualenv,
+)
+from .process import following_project_runner as following_project_runner
+from .reaper import examine as examine, reap as reap
+from .recovery import Interrupted as Interrupted, interrupted as interrupted, sync as sync
+from .run import Run as Run
+from .source import Source as Source, has_edited_points as has_edited_points
+from .tracker import Tracker as Tracker

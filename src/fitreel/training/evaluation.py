@@ -1,0 +1,55 @@
+"""The evaluation: how well a network fits the points it saw, and points it never saw."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+
+from fitreel.data.dataset import Dataset
+from fitreel.data.drawing import generate_unseen
+from fitreel.settings import DataSettings, EvaluationSettings
+from fitreel.training.weights import Weights
+
+
+def evaluate(
+    weights: Weights,
+    dataset: Dataset,
+    data: DataSettings | None = None,
+    settings: EvaluationSettings = EvaluationSettings(),
+) -> dict[str, float]:
+    """Measure the fit: ``train_mse``, ``train_rmse``, ``train_mae``, ``train_r2``.
+
+    Where ``data`` says how the points were drawn, add the same with ``test_`` on
+    ``settings.test_samples`` fresh ones, ``noise_floor`` (the variance of the noise: the
+    least mse that any model can reach) and ``excess_mse`` = test_mse - noise_floor.
+    """
+    return next(evaluate_many([weights], dataset, data, settings))
+
+
+def evaluate_many(
+    networks: Iterable[Weights],
+    dataset: Dataset,
+    data: DataSettings | None = None,
+    settings: EvaluationSettings = EvaluationSettings(),
+) -> Iterator[dict[str, float]]:
+    """Measure the fit of one after the other, as ``evaluate`` does, on the same fresh points."""
+    unseen = generate_unseen(data, settings.test_samples) if data else None
+    for weights in networks:
+        metrics = errors("train", weights, dataset)
+        if data is not None and unseen is not None:
+            metrics |= errors("test", weights, unseen)
+            metrics["noise_floor"] = data.noise**2 / 12  # the variance of a uniform distribution
+            metrics["excess_mse"] = metrics["test_mse"] - metrics["noise_floor"]
+        yield metrics
+
+
+def errors(prefix: str, weights: Weights, dataset: Dataset) -> dict[str, float]:
+    """Measure the fit to some points: ``prefix_mse``, ``_rmse``, ``_mae`` and ``_r2``."""
+    error = (weights.predict(dataset.x) - dataset.y).to(torch.float64)
+    mse = error.square().mean().item()
+    variance = dataset.y.to(torch.float64).var(correction=0).item()
+    return {
+        f"{prefix}_mse": mse,
+        f"{prefix}_rmse": mse**0.5,
+        f"{prefix}_mae": error.abs().mean().item(),
+        f"{prefix}_r2": 1 - mse / variance if variance else float("nan"),
+    }

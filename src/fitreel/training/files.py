@@ -1,0 +1,178 @@
+"""The files of a training: losses, frames and weights."""
+
+import csv
+import math
+import threading
+import warnings
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from fitreel.checks.files import check_lines, check_size
+from fitreel.checks.text import shown
+from fitreel.settings import MOST_EPOCHS, MOST_NEURONS, ActivationName
+from fitreel.training.history import History
+from fitreel.training.weights import Weights
+
+QUIET = threading.Lock()  # what is ignored is so for all threads, and restored
+LOSS_SIZE = 32  # bytes of a row at most; ours have 24
+LARGEST_LOSSES = LOSS_SIZE * MOST_EPOCHS
+LARGEST_HEADER = 100_000  # bytes before the numbers of safetensors; ours are below 1,000
+BLOCK = 2**23  # bytes of numbers that are read at once
+LARGEST_WEIGHTS = LARGEST_HEADER + 4 * (3 * MOST_NEURONS + 1)
+
+# The names under which a torch module of the same structure keeps its weights.
+STATE_NAMES = ("hidden.weight", "hidden.bias", "output.weight", "output.bias")
+
+
+def save_losses(losses: NDArray[np.float64], path: Path) -> None:
+    """Write epoch and loss as a CSV file, nine digits: exact for the float32 losses of torch."""
+    rows = np.stack([np.arange(len(losses)), losses], axis=1)
+    np.savetxt(path, rows, fmt=["%d", "%.9g"], delimiter=",", header="epoch,loss", comments="")
+
+
+def load_losses(path: Path) -> NDArray[np.float64]:
+    """Read the losses back; ValueError if the epochs are not 0, 1, 2, … or a loss is missing."""
+    check_size(path.name, path.stat().st_size, LARGEST_LOSSES)
+    try:
+        check_lines(path)
+        with QUIET, warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of empty lines, and of nothing else
+            rows = np.loadtxt(
+                path,
+                delimiter=",",
+                comments=None,
+                skiprows=1,
+                ndmin=2,
+                encoding="utf-8",
+                max_rows=MOST_EPOCHS,
+            )
+        if rows.shape[1] != 2 or not np.array_equal(rows[:, 0], np.arange(len(rows))):
+            raise ValueError("its epochs are not 0, 1, 2, …")
+        losses = np.asarray(rows[:, 1], dtype=np.float32)
+        if not np.isfinite(losses).all():
+            raise ValueError("a loss is not finite")
+    except ValueError as error:
+        raise ValueError(f"{path.name} is no history: {error}") from None
+    return losses.astype(np.float64)
+
+
+def save_frames(history: History, path: Path) -> None:
+    """Write the weights of every frame as safetensors, one stacked tensor a parameter."""
+    tensors = _state(history.frames) | {"epoch": torch.from_numpy(history.frame_epochs)}
+    _write(path, tensors, history.frames.activation)
+
+
+def load_history(losses: Path, frames: Path) -> History:
+    """Read a history from its two files; ValueError names the one that is wrong."""
+    values = load_losses(losses)
+    try:
+        tensors, activation = _read(frames, most_frames=len(values))
+        return History(values, tensors["epoch"].numpy(), _weights(tensors, activation))
+    except (ValueError, SafetensorError) as error:
+        raise ValueError(f"{frames.name} holds no frames: {error}") from None
+
+
+def save_weights(weights: Weights, path: Path) -> None:
+    """Write all parameters as safetensors, named and shaped as a torch module's state."""
+    _write(path, _state(weights), weights.activation)
+
+
+def load_weights(path: Path) -> Weights:
+    """Read the parameters and the activation back; ValueError names the file if it is none."""
+    check_size(path.name, path.stat().st_size, LARGEST_WEIGHTS)
+    try:
+        return _weights(*_read(path))
+    except (ValueError, SafetensorError) as error:
+        raise ValueError(f"{path.name} holds no weights: {error}") from None
+
+
+def save_weight_table(weights: Weights, path: Path) -> None:
+    """Write a row a hidden neuron: neuron, input_weight, bias, output_weight."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["neuron", "input_weight", "bias", "output_weight"])
+        columns = (weights.input_weight, weights.bias, weights.output_weight)
+        for neuron, row in enumerate(torch.stack(columns, dim=1).tolist()):
+            writer.writerow([neuron, *(f"{number:.9g}" for number in row)])
+
+
+def _state(weights: Weights) -> dict[str, torch.Tensor]:
+    tensors = (
+        weights.input_weight.unsqueeze(-1),  # (..., hidden, 1)
+        weights.bias,  # (..., hidden)
+        weights.output_weight.unsqueeze(-2),  # (..., 1, hidden)
+        weights.output_bias.unsqueeze(-1),  # (..., 1)
+    )
+    return {name: tensor.contiguous() for name, tensor in zip(STATE_NAMES, tensors, strict=True)}
+
+
+def _weights(state: dict[str, torch.Tensor], activation: ActivationName) -> Weights:
+    return Weights.from_parameters([state[name] for name in STATE_NAMES], activation)
+
+
+def _write(path: Path, tensors: dict[str, torch.Tensor], activation: ActivationName) -> None:
+    try:
+        save_file(tensors, path, metadata={"activation": activation})
+    except SafetensorError as error:  # which is no OSError, though the disk is full
+        raise OSError(f"{path} cannot be written: {error}") from error
+
+
+def _read(
+    path: Path, most_frames: int | None = None
+) -> tuple[dict[str, torch.Tensor], ActivationName]:
+    """Read a network, or the networks of frames, once the header promises what fits."""
+    with path.open("rb") as begin:
+        header = int.from_bytes(begin.read(8), "little")
+    if header > LARGEST_HEADER:
+        raise ValueError(f"its header would have {header:,} bytes")
+    with safe_open(path, framework="pt") as file:
+        activation = (file.metadata() or {}).get("activation")
+        names = STATE_NAMES if most_frames is None else (*STATE_NAMES, "epoch")
+        slices = {name: file.get_slice(name) for name in names}
+        shapes = {name: tuple(each.get_shape()) for name, each in slices.items()}
+        for name, each in slices.items():
+            wanted = "I64" if name == "epoch" else "F32"
+            if each.get_dtype() != wanted:
+                raise ValueError(f"{name} is of type {each.get_dtype()}, not {wanted}")
+        _check_shapes(shapes, most_frames)
+    for known in get_args(ActivationName):
+        if activation == known:
+            return {name: _numbers(path, name, shape) for name, shape in shapes.items()}, known
+    raise ValueError(f"it names no known activation; got {shown(repr(activation))}")
+
+
+def _numbers(path: Path, name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """Read a tensor, a block of rows at a time.
+
+    Each block from a file opened for it, as the pages that were read stay in memory until it is
+    closed. Copied, because what safetensors reads is not aligned, and sums over it differ in the
+    last bit.
+    """
+    tensor = torch.empty(shape, dtype=torch.int64 if name == "epoch" else torch.float32)
+    rows = max(1, BLOCK // max(1, tensor[0].nbytes))
+    for first in range(0, len(tensor), rows):
+        with safe_open(path, framework="pt") as file:
+            block = file.get_slice(name)[first : first + rows]
+            if not np.isfinite(block.numpy()).all():
+                raise ValueError("a weight is not finite")
+            tensor[first : first + rows] = block
+    return tensor
+
+
+def _check_shapes(shapes: dict[str, tuple[int, ...]], most_frames: int | None) -> None:
+    frames = () if most_frames is None else shapes["epoch"]
+    hidden = shapes["hidden.bias"][-1:]
+    wanted = ((*hidden, 1), hidden, (1, *hidden), (1,))
+    if tuple(shapes[name] for name in STATE_NAMES) != tuple((*frames, *each) for each in wanted):
+        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"the shapes do not fit: {found}")
+    if not 1 <= hidden[0] <= MOST_NEURONS:
+        raise ValueError(f"it has {hidden[0]:,} neurons; from 1 to {MOST_NEURONS:,} are possible")
+    if most_frames is not None and (len(frames) != 1 or not 1 <= frames[0] <= most_frames):
+        raise ValueError(f"it has {math.prod(frames):,} frames, but {most_frames:,} losses")

@@ -1,0 +1,44 @@
+"""The history: what a training leaves behind."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fitreel.training.weights import Weights
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """Hold the loss of every epoch and the weights at every frame, each before its update."""
+
+    losses: NDArray[np.float64]  # (epochs,)
+    frame_epochs: NDArray[np.int64]  # (frames,)
+    frames: Weights  # with a leading dimension (frames,)
+
+    def __post_init__(self) -> None:
+        count, epochs = len(self.frame_epochs), len(self.losses)
+        if not 0 < count == len(self.frames.output_bias):
+            raise ValueError(
+                f"{count} frame epochs do not fit {len(self.frames.output_bias)} frames"
+            )
+        if self.frame_epochs[0] < 0 or (np.diff(self.frame_epochs) <= 0).any():
+            raise ValueError("the epochs of the frames must rise from 0 or later")
+        if self.frame_epochs[-1] >= epochs:
+            raise ValueError(
+                f"the last frame shows epoch {self.frame_epochs[-1]}, "
+                f"but the losses end before epoch {epochs}"
+            )
+
+
+def first_difference(ours: ArrayLike, theirs: ArrayLike) -> int | None:
+    """Give the first epoch at which two rows of losses are not equal to the last bit, or None.
+
+    Where one row ends before the other, that is the epoch after its last.
+    """
+    one, other = (np.asarray(row, dtype=np.float64).view(np.int64) for row in (ours, theirs))
+    common = min(len(one), len(other))
+    (different,) = np.nonzero(one[:common] != other[:common])
+    if len(different):
+        return int(different[0])
+    return common if len(one) != len(other) else None

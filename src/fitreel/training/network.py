@@ -1,0 +1,60 @@
+"""The network: one hidden layer, linear output."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fitreel.settings import ActivationName, TrainingSettings
+from fitreel.training.activations import ACTIVATIONS
+from fitreel.training.weights import Weights
+
+
+class Network(nn.Module):
+    """Map (points, 1) to (points, 1) through one hidden layer."""
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        """Draw the initial weights as PyTorch distributes them, from a stream of their own."""
+        super().__init__()
+        # Not torch's generator, which draws the points: equal seeds would give equal numbers.
+        generator = np.random.Generator(np.random.Philox(key=settings.seed))
+        self.hidden = _linear(1, settings.hidden, generator)
+        self.activation = ACTIVATIONS[settings.activation][0]()  # for the printed structure
+        self.output = _linear(settings.hidden, 1, generator)
+        self._activation_name = settings.activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predict y from x."""
+        return forward(x, *self.parameters(), activation=self._activation_name)
+
+    def weights(self) -> Weights:
+        """Copy the weights as they are now."""
+        copies = [parameter.detach().clone() for parameter in self.parameters()]
+        return Weights.from_parameters(copies, self._activation_name)
+
+
+def forward(
+    x: Tensor,
+    hidden_weight: Tensor,
+    hidden_bias: Tensor,
+    output_weight: Tensor,
+    output_bias: Tensor,
+    *,
+    activation: ActivationName,
+) -> Tensor:
+    """Map (points, 1) to (points, 1) with the parameters of a network."""
+    active = ACTIVATIONS[activation][1](F.linear(x, hidden_weight, hidden_bias))
+    return F.linear(active, output_weight, output_bias)
+
+
+def _linear(inputs: int, outputs: int, generator: np.random.Generator) -> nn.Linear:
+    """Make a layer whose numbers are uniform between ±1/√inputs, as nn.Linear has them."""
+    # On the meta device nothing is drawn; the layer's own initialisation is global.
+    layer = nn.Linear(inputs, outputs, device="meta")
+    bound = 1 / math.sqrt(inputs)
+    for name, shape in (("weight", (outputs, inputs)), ("bias", (outputs,))):
+        uniform = torch.tensor(generator.random(shape, dtype=np.float32))  # in [0, 1)
+        setattr(layer, name, nn.Parameter((2 * uniform - 1) * bound))
+    return layer

@@ -1,0 +1,106 @@
+"""The provenance: what decides the last bit of a loss besides the settings and the points."""
+
+import hashlib
+import itertools
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fitreel import __version__
+
+PACKAGE = Path(__file__).resolve().parents[1]
+GIT_TIMEOUT = 5  # seconds; a run never waits longer for a slow disk
+
+
+def read_provenance() -> dict[str, str]:
+    """Tell versions, threads, processor and code of this process, as text by name.
+
+    ``commit`` and ``uncommitted`` are there where a git checkout tracks the code.
+    """
+    return {
+        "code_version": __version__,
+        "code_sha256": _code_sha256(),
+        **_checkout(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "threads": str(torch.get_num_threads()),
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _code_sha256() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        _add(digest, path.relative_to(PACKAGE).as_posix(), path)
+    return digest.hexdigest()
+
+
+def _add(digest: "hashlib._Hash", name: str, path: Path) -> None:
+    content = path.read_bytes() if path.is_file() else b""  # deleted
+    digest.update(f"{name}\0{len(content)}\0".encode() + content)
+
+
+def _checkout() -> dict[str, str]:
+    """Ask git for the commit of the code, and for what was changed since."""
+    try:
+        # The last fails unless the commit has this package: a virtual environment may lie in
+        # somebody's repository, which is not asked further then.
+        told = _git("rev-parse", "--show-toplevel", "HEAD", "HEAD:./__init__.py")
+        top, commit, _ = told.splitlines()
+        changes = _git(
+            *("status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames"),
+            *("--ignore-submodules=all", "--", "*.py", ":(top)pipeline/*.py"),
+        )
+        return {"commit": commit, "uncommitted": _uncommitted(Path(top), changes)}
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return {}  # no git, no repository, or one that git refuses
+
+
+def _git(*arguments: str) -> str:
+    # Whatever else this repository wants: no locks, no watching process, no other repository.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return subprocess.run(  # noqa: S603
+        ["git", "--no-pager", "-c", "core.fsmonitor=false", *arguments],  # noqa: S607
+        cwd=PACKAGE,
+        env=kept | {"GIT_OPTIONAL_LOCKS": "0"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=GIT_TIMEOUT,
+    ).stdout
+
+
+def _uncommitted(top: Path, changes: str) -> str:
+    """Name the changed files of a porcelain status, with a digest of what is in them."""
+    fields = {"1": 8, "u": 10, "?": 1}  # before the path, by the kind of a line
+    names = sorted(line.split(" ", fields[line[0]])[-1] for line in changes.split("\0") if line)
+    if not names:
+        return "none"
+    digest = hashlib.sha256()
+    for name in names:
+        _add(digest, name, top / name)
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{digest.hexdigest()[:12]} in {', '.join(names[:3])}{more}"
+
+
+def _processor() -> str:
+    """Name the processor and the instructions that torch uses; virtual ones often share a name."""
+    told: dict[str, str] = {}
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
+            for line in itertools.takewhile(str.strip, file):  # the first core
+                name, _, value = line.partition(":")
+                told[name.strip()] = value.strip()
+    except OSError:
+        pass
+    name = told.get("model name") or platform.processor() or platform.machine()
+    details = ("cpu family", "model", "CPU implementer", "CPU part")
+    parts = [f"{each} {told[each]}" for each in details if each in told]
+    return ", ".join([name, *parts, torch.backends.cpu.get_cpu_capability()])

@@ -1,0 +1,192 @@
+"""Finding runs to compare, in a real store: runs of ours, and those that others left there."""
+
+from collections.abc import Callable
+
+import pytest
+
+from fitreel.data.dataset import Dataset
+from fitreel.data.files import save_dataset
+from fitreel.settings import TrainingSettings
+from fitreel.tracking import Tracker, finder
+from fitreel.tracking.finder import best_runs, named_runs
+from fitreel.tracking.source import FILMED_TAG, TRIAL_TAG
+from fitreel.training.files import save_frames, save_losses
+from fitreel.training.loop import Fit
+
+Make = Callable[..., str]
+
+
+@pytest.fixture
+def experiment(tracker: Tracker, request: pytest.FixtureRequest) -> str:
+    """Give the id of an experiment with nothing in it."""
+    return str(tracker.client.create_experiment(request.node.name))
+
+
+@pytest.fixture
+def make(tracker: Tracker, experiment: str, dataset: Dataset, trained: Fit) -> Make:
+    """Make a trained run that has these metrics; give its id."""
+
+    def make(**metrics: float) -> str:
+        with tracker.run(experiment_id=experiment) as run:
+            run.log_settings(TrainingSettings(epochs=60))
+            run.log_metrics(metrics)
+            with run.artifacts("data") as folder:
+                save_dataset(dataset, folder / "dataset.csv")
+            with run.artifacts("training") as folder:
+                save_losses(trained.history.losses, folder / "history.csv")
+                save_frames(trained.history, folder / "frames.safetensors")
+        return str(run.run_id)
+
+    return make
+
+
+def foreign(tracker: Tracker, experiment: str, name: str, **metrics: float) -> str:
+    """Make a run as somebody else does, who keeps no history."""
+    made = tracker.client.create_run(experiment, run_name=name)
+    for metric, value in metrics.items():
+        tracker.client.log_metric(made.info.run_id, metric, value)
+    return str(made.info.run_id)
+
+
+def ids(found: finder.Found) -> list[str]:
+    return [run.run_id for run in found.runs]
+
+
+def test_the_best_come_first(tracker: Tracker, experiment: str, make: Make) -> None:
+    runs = [make(test_mse=mse, test_r2=1 - mse) for mse in (0.3, 0.1, 0.2)]
+    lowest = best_runs(tracker, experiment, 6, "test_mse")
+    highest = best_runs(tracker, experiment, 2, "test_r2")
+    assert ids(lowest) == [runs[1], runs[2], runs[0]]
+    assert ids(highest) == [runs[1], runs[2]]
+    assert lowest.experiments == dict.fromkeys(runs, experiment)
+    assert lowest.left_out == ()
+
+
+@pytest.mark.parametrize("page", [1, 2, 200])
+def test_what_cannot_be_compared_is_named_and_the_next_ones_are_taken(
+    tracker: Tracker,
+    experiment: str,
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    page: int,
+) -> None:
+    monkeypatch.setattr(finder, "PAGE", page)
+    runs = [make(test_mse=mse) for mse in (0.1, 0.2, 0.3)]
+    for number in range(3):
+        foreign(tracker, experiment, f"foreign {number}", test_mse=0.05 * number)
+    foreign(tracker, experiment, "not reached", test_mse=0.25)
+    foreign(tracker, experiment, "without the metric", loss=0)
+    found = best_runs(tracker, experiment, 2, "test_mse")
+    assert ids(found) == runs[:2]
+    assert [each.name for each in found.left_out] == [f"foreign {number}" for number in range(3)]
+    assert "has no data/dataset.csv" in found.left_out[0].why
+
+
+def test_some_are_never_met(tracker: Tracker, experiment: str, make: Make) -> None:
+    runs = [make(test_mse=0.1), make(test_mse=0.2)]
+    for value in (float("nan"), float("-inf"), float("inf")):
+        make(test_mse=value)
+    tracker.client.delete_run(make(test_mse=0.0))
+    tracker.client.set_tag(make(test_mse=0.0), "fitreel.kind", "comparison")
+    make(loss=0.0)
+    found = best_runs(tracker, experiment, 60, "test_mse")
+    assert ids(found) == runs
+    assert found.left_out == ()
+
+
+def test_trials_without_a_film_are_counted(tracker: Tracker, experiment: str, make: Make) -> None:
+    """A sweep films its best nine; so they are among the best of its experiment."""
+    filmed = [make(test_mse=mse) for mse in (0.1, 0.3, 0.6)]
+    for run_id in filmed[:2]:
+        tracker.client.set_tag(run_id, TRIAL_TAG, "1")
+        tracker.client.set_tag(run_id, FILMED_TAG, "yes")
+    others = [foreign(tracker, experiment, "trial", test_mse=mse) for mse in (0.2, 0.4, 0.5, 0.7)]
+    for run_id in others:
+        tracker.client.set_tag(run_id, TRIAL_TAG, "2")
+    for count, lost in ((2, "1 of the best 2"), (4, "2 of the best 4"), (20, "4 of the best 20")):
+        found = best_runs(tracker, experiment, count, "test_mse")
+        assert ids(found) == filmed[:count]
+        (one,) = found.left_out
+        assert one.name == lost
+        assert "a sweep, which films the best nine that finish;" in one.why
+    with pytest.raises(ValueError, match=r"only one .*; left out: 1 of the best 2: a trial"):
+        best_runs(tracker, experiment, 2, "test_mse", "metrics.test_mse > 0.5")
+
+
+def test_a_filter_is_mlflows_own(tracker: Tracker, experiment: str, make: Make) -> None:
+    runs = [make(test_mse=mse) for mse in (0.1, 0.2, 0.3)]
+    for run in runs[1:]:
+        tracker.client.set_tag(run, "for", "it's")
+    words = 'tags.for = "it\'s" AND metrics.test_mse < 1'
+    assert ids(best_runs(tracker, experiment, 6, "test_mse", words)) == runs[1:]
+    with pytest.raises(ValueError, match=r"the filter does not work: Invalid clause"):
+        best_runs(tracker, experiment, 6, "test_mse", "nonsense")
+
+
+def test_named_runs_keep_their_order(tracker: Tracker, make: Make) -> None:
+    runs = [make(), make()]
+    done = list[int]()
+    found = named_runs(tracker, [runs[1], "nowhere", runs[0]], done.append)
+    assert ids(found) == [runs[1], runs[0]]
+    assert [each.name for each in found.left_out] == ["nowhere"]
+    assert done == [1, 1, 2]
+
+
+def test_files_out_of_reach_are_a_reason_to_leave_a_run_out(tracker: Tracker, make: Make) -> None:
+    runs = [make(), make()]
+    for address in ("s3://bucket/x", "ftp://127.0.0.1:1/x", "evil://x", "http://127.0.0.1:1/x"):
+        home = tracker.client.create_experiment(f"in {address}", artifact_location=address)
+        away = foreign(tracker, home, address)
+        found = named_runs(tracker, [away, *runs])
+        assert ids(found) == runs
+        assert [each.name for each in found.left_out] == [address]
+
+
+def test_fewer_than_two_are_none(tracker: Tracker, experiment: str, make: Make) -> None:
+    (run,) = [make(test_mse=0.1)]
+    with pytest.raises(ValueError, match=r"only one of the runs whose test_mse is a finite"):
+        best_runs(tracker, experiment, 6, "test_mse")
+    with pytest.raises(
+        ValueError,
+        match=r"only one of the runs named .*left out: nowhere: there is no",
+    ):
+        named_runs(tracker, [run, "nowhere"])
+    with pytest.raises(ValueError, match=r"none of the runs whose no such is a finite"):
+        best_runs(tracker, experiment, 6, "no such")
+
+
+def test_params_are_as_they_were_meant(tracker: Tracker) -> None:
+    with tracker.run() as run:
+        pass
+    said = {
+        "lr": "0.20",
+        "epochs": "0100",
+        "noise": "none",
+        "optimizer": "sgd",
+        "note": "1e1",
+        "name": "a",
+    }
+    for name, text in said.items():
+        tracker.client.log_param(run.run_id, name, text)
+    tracker.client.set_tag(run.run_id, "fitreel.hidden", "7")
+    tracker.client.set_tag(run.run_id, "fitreel.epochs", "50")
+    assert tracker.source(run.run_id).all_settings() == {
+        "lr": "0.2",
+        "epochs": "50",
+        "noise": "none",
+        "optimizer": "sgd",
+        "note": "1e1",
+        "hidden": "7",
+    }
+
+
+def test_an_experiment_is_found_and_never_made(tracker: Tracker) -> None:
+    made = tracker.client.create_experiment("rates")
+    gone = tracker.client.create_experiment("gone")
+    tracker.client.delete_experiment(gone)
+    assert tracker.find_experiment("rates") == made
+    assert tracker.find_experiment(None) == "0"
+    for name in ("gone", "never"):
+        with pytest.raises(ValueError, match=f"there is no experiment '{name}'"):
+            tracker.find_experiment(name)
+    assert tracker.client.get_experiment_by_name("never") is None
