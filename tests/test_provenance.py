@@ -67,7 +67,10 @@ def test_new_deleted_and_renamed_files_are_changes(repository: Path) -> None:
     (repository / "pipeline/train.py").unlink()
     git(repository, "mv", "src/fitreel/pictures/film.py", "src/fitreel/pictures/movie.py")
     _, _, files = read_provenance()["uncommitted"].partition(" in ")
-    assert files == "pipeline/train.py, src/fitreel/pictures/film.py, src/fitreel/pictures/movie.py and 1 more"
+    assert (
+        files
+        == "pipeline/train.py, src/fitreel/new name.py, src/fitreel/pictures/film.py and 1 more"
+    )
 
 
 def test_a_conflict_is_a_change(repository: Path) -> None:
