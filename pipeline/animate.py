@@ -7,6 +7,7 @@ import fitreel.pictures
 from fitreel.settings import FilmSettings, PlayerSettings
 from pipeline.shared import console
 from pipeline.shared.session import Session
+from pipeline.shared.stage import nothing, stage
 
 if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
@@ -31,7 +32,7 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
     with session.run(source) as run:
         if not session.writes_to(source):
             run.set_name(f"{source.name}-animate")
-        stage(run, dataset, history, film, player, noise_floor)
+        film_training(run, dataset, history, film, player, noise_floor)
 
 
 def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
@@ -39,7 +40,8 @@ def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
     return (f"rst.{film.format}", *(("player.html",) if player.player == "on" else ()))
 
 
-def stage(
+@stage("animate", restore=nothing)
+def film_training(
     run: "Run",
     dataset: "Dataset",
     history: "History",
@@ -48,14 +50,11 @@ def stage(
     noise_floor: float | None,
 ) -> None:
     """Render the film, write the player and log both."""
-    if run.has_done("animate"):
-        return
-    with run.stage("animate"):
-        run.log_settings(film)
-        run.log_settings(player)
-        frames = min(len(history.frame_epochs), film.max_frames)
-        with run.artifacts() as folder, console.progress("animate", frames) as progress:
-            fitreel.pictures.render(dataset, history, folder / f"rst.{film.format}", film, progress)
-            if player.player == "on":
-                page = folder / "player.html"
-                fitreel.pages.write_player(dataset, history, page, run.name, noise_floor)
+    run.log_settings(film)
+    run.log_settings(player)
+    frames = min(len(history.frame_epochs), film.max_frames)
+    with run.artifacts() as folder, console.progress("animate", frames) as progress:
+        fitreel.pictures.render(dataset, history, folder / f"rst.{film.format}", film, progress)
+        if player.player == "on":
+            page = folder / "player.html"
+            fitreel.pages.write_player(dataset, history, page, run.name, noise_floor)

@@ -26,6 +26,7 @@ from pipeline.shared.options import (
     TRACKING_URI,
 )
 from pipeline.shared.session import Session, Target
+from pipeline.shared.stage import nothing, stage
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import Comparison
@@ -80,7 +81,9 @@ def compare(
     with session.run(None, home, describe, summarise) as into:
         into.set_name(f"compare-{len(found.runs)}-runs")
         into.log_params(asked)
-        stage(into, comparison, directory)
+        ids = [each.run_id for each in comparison.runs]
+        into.set_tags({"fitreel.kind": "comparison", "fitreel.compared_runs": json.dumps(ids)})
+        draw_pictures(into, comparison, directory)
 
 
 def named(tracker: "Tracker", ids: list[str]) -> "Found":
@@ -118,17 +121,18 @@ def made(directory: str) -> Path:
     return path
 
 
-def stage(run: "Run", comparison: "Comparison", directory: Path | None) -> None:
-    """Draw the comparison, log it, and lay it into a directory, too."""
-    ids = [each.run_id for each in comparison.runs]
-    run.set_tags({"fitreel.kind": "comparison", "fitreel.compared_runs": json.dumps(ids)})
-    with run.stage("compare"), run.artifacts() as folder:
+@stage("compare", restore=nothing)
+def draw_pictures(run: "Run", comparison: "Comparison", directory: Path | None) -> None:
+    """Draw the comparison and log it; copy the files into a directory if one is named."""
+    with run.artifacts() as folder:
         fitreel.comparison.draw_comparison(comparison).savefig(folder / "compare.png")
         fitreel.pages.write_comparison(comparison, folder / "compare.html")
         table = fitreel.comparison.comparison_table(comparison)
         (folder / "compare.md").write_text(table, encoding="utf-8")
-        with console.progress("compare", fitreel.comparison.count_frames(comparison)) as progress:
-            fitreel.comparison.render_grid(comparison, folder / "compare.gif", on_frame=progress)
+        frames = fitreel.comparison.count_frames(comparison)
+        with console.progress("compare", frames) as progress:
+            film = folder / "compare.gif"
+            fitreel.comparison.render_grid(comparison, film, on_frame=progress)
         if directory:
             for file in sorted(folder.iterdir()):
                 publish(file, directory)

@@ -9,6 +9,7 @@ from pipeline import generate
 from pipeline.shared import console
 from pipeline.shared.note import NOTHING_LEARNED
 from pipeline.shared.session import Session
+from pipeline.shared.stage import nothing, stage
 from pipeline.train import record_standstill
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
             # The training knew its losses, too.
             found = source.tags.get(NOTHING_LEARNED)
             record_standstill(run, found or fitreel.training.why_nothing_learned(weights, dataset))
-        stage(run, dataset, weights, data, evaluation, was_seen=not source.has_changed_points)
+        was_seen = not source.has_changed_points
+        measure_fit(run, dataset, weights, data, evaluation, was_seen=was_seen)
 
 
 def say_what_changed(source: "Source") -> None:
@@ -55,7 +57,8 @@ def say_what_changed(source: "Source") -> None:
         )
 
 
-def stage(
+@stage("evaluate", restore=nothing)
+def measure_fit(
     run: "Run",
     dataset: "Dataset",
     weights: "Weights",
@@ -68,17 +71,14 @@ def stage(
 
     Points that changed after the training are neither its own nor fresh ones.
     """
-    if run.has_done("evaluate"):
-        return
-    with run.stage("evaluate"):
-        run.log_settings(evaluation)
-        if was_seen:
-            metrics = fitreel.training.evaluate(weights, dataset, data, evaluation)
-        else:
-            metrics = fitreel.training.errors("points", weights, dataset)
-        run.log_metrics(metrics)
-        with run.artifacts() as folder:
-            table = fitreel.pictures.neuron_table(weights, dataset)
-            mse = metrics["train_mse" if was_seen else "points_mse"]
-            figure = fitreel.pictures.draw_weights(table, run.name, mse)
-            figure.savefig(folder / "rst.png")
+    run.log_settings(evaluation)
+    if was_seen:
+        metrics = fitreel.training.evaluate(weights, dataset, data, evaluation)
+    else:
+        metrics = fitreel.training.errors("points", weights, dataset)
+    run.log_metrics(metrics)
+    with run.artifacts() as folder:
+        table = fitreel.pictures.neuron_table(weights, dataset)
+        mse = metrics["train_mse" if was_seen else "points_mse"]
+        figure = fitreel.pictures.draw_weights(table, run.name, mse)
+        figure.savefig(folder / "rst.png")

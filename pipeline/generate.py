@@ -7,6 +7,7 @@ import fitreel.data
 import fitreel.pictures
 from fitreel.settings import DataSettings
 from pipeline.shared.session import Session
+from pipeline.shared.stage import stage
 
 if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
@@ -27,16 +28,14 @@ def generate(data: DataSettings, session: Session) -> None:
     session.check_free(source, "generate", FILES)
     with session.run(source) as run:
         run.set_name(data.label)
-        stage(run, data)
+        draw_points(run, data)
 
 
-def stage(run: "Run", data: DataSettings) -> "Dataset":
+@stage("generate", restore=lambda run: run.dataset())
+def draw_points(run: "Run", data: DataSettings) -> "Dataset":
     """Draw the points and log them."""
-    if run.has_done("generate"):
-        return run.dataset()
-    with run.stage("generate"):
-        dataset = fitreel.data.generate(data)
-        record(run, dataset, data)
+    dataset = fitreel.data.generate(data)
+    record(run, dataset, data)
     return dataset
 
 

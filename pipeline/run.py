@@ -43,11 +43,11 @@ def run(
     window = train.open_window(live)
     with session.run(source) as run:
         run.set_name(data.prefix + training.label)
-        dataset = generate.stage(run, data)
-        weights, history = train.stage(run, dataset, training, checkpoints, live, window)
-        evaluate.stage(run, dataset, weights, data, evaluation)
+        dataset = generate.draw_points(run, data)
+        weights, history = train.train_network(run, dataset, training, checkpoints, live, window)
+        evaluate.measure_fit(run, dataset, weights, data, evaluation)
         noise_floor = run.metrics.get("noise_floor")
-        animate.stage(run, dataset, history, film, player, noise_floor)
+        animate.film_training(run, dataset, history, film, player, noise_floor)
 
 
 def check_unused(session: Session, source: "Source | None") -> None:

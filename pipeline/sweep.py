@@ -68,7 +68,7 @@ def sweep(
     with described as run, console.going_on_with(f"fitreel sweep --resume {run.run_id}"):
         run.set_name(settings.label)
         run.set_tags({"fitreel.kind": "sweep"})
-        dataset = generate.stage(run, data)
+        dataset = generate.draw_points(run, data)
         study.archive_in(archive, f"fitreel-{run.run_id}")
         search = fitreel.sweep.Search(settings, dataset, data, training, evaluation)
         with run.stage("sweep"):

@@ -9,13 +9,14 @@ from pipeline import generate
 from pipeline.shared import console
 from pipeline.shared.note import NOTHING_LEARNED
 from pipeline.shared.session import Session
+from pipeline.shared.stage import stage
 
 if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
     from fitreel.pictures.live import LiveWindow
     from fitreel.tracking import Run
     from fitreel.training.history import History
-    from fitreel.training.loop import Training
+    from fitreel.training.loop import Fit, Training
     from fitreel.training.network import Network
     from fitreel.training.weights import Weights
 
@@ -66,7 +67,7 @@ def train(
         elif source.has_changed_points:
             generate.record_changed(run, source, "training")
         run.set_name(training.label if data is None else data.prefix + training.label)
-        stage(run, dataset, training, checkpoints, live, window)
+        train_network(run, dataset, training, checkpoints, live, window)
 
 
 def open_window(live: LiveSettings) -> "LiveWindow | None":
@@ -74,7 +75,8 @@ def open_window(live: LiveSettings) -> "LiveWindow | None":
     return fitreel.pictures.LiveWindow() if live.live == "on" else None
 
 
-def stage(
+@stage("train", restore=lambda run: (run.weights(), run.history()))
+def train_network(
     run: "Run",
     dataset: "Dataset",
     training: TrainingSettings,
@@ -82,37 +84,45 @@ def stage(
     live: LiveSettings,
     window: "LiveWindow | None",
 ) -> "tuple[Weights, History]":
-    """Train and log what comes out; a training that diverges is logged up to there."""
-    if run.has_done("train"):
-        return run.weights(), run.history()
-    with run.stage("train"):
-        for settings in (training, checkpoints, live):
-            run.log_settings(settings)
-        record_provenance(run)
-        watch = window.watch(dataset, training.frame_every) if window else None
-        kept = run.checkpoints(training, checkpoints.checkpoint_every)
-        with kept.keeping(), console.progress("train", training.epochs) as progress:
-
-            def on_epoch(epoch: int, loss: float, under_way: "Training") -> None:
-                kept.on_epoch(epoch, under_way)
-                progress(epoch + 1)
-                if watch:
-                    watch(epoch, loss, under_way)
-
-            try:
-                network, history = fitreel.training.fit(dataset, training, on_epoch, kept.start())
-            except fitreel.training.TrainingDiverged as error:
-                run.set_tags({"fitreel.diverged_epoch": str(error.epoch)})
-                if error.history:
-                    record_history(run, error.history)
-                raise
-        record_history(run, history)
-        record_network(run, network)
-        reason = fitreel.training.why_nothing_learned(network.weights(), dataset, history.losses)
-        record_standstill(run, reason)
+    """Train and log the results; of a training that diverges, all up to that epoch."""
+    for settings in (training, checkpoints, live):
+        run.log_settings(settings)
+    record_provenance(run)
+    try:
+        network, history = fit(run, dataset, training, checkpoints, window)
+    except fitreel.training.TrainingDiverged as error:
+        run.set_tags({"fitreel.diverged_epoch": str(error.epoch)})
+        if error.history:
+            record_history(run, error.history)
+        raise
+    record_history(run, history)
+    record_network(run, network)
+    reason = fitreel.training.why_nothing_learned(network.weights(), dataset, history.losses)
+    record_standstill(run, reason)
     if window:
         window.close()
     return network.weights(), history
+
+
+def fit(
+    run: "Run",
+    dataset: "Dataset",
+    training: TrainingSettings,
+    checkpoints: CheckpointSettings,
+    window: "LiveWindow | None",
+) -> "Fit":
+    """Train from the last checkpoint; show the progress and take new checkpoints."""
+    watch = window.watch(dataset, training.frame_every) if window else None
+    kept = run.checkpoints(training, checkpoints.checkpoint_every)
+    with kept.keeping(), console.progress("train", training.epochs) as progress:
+
+        def on_epoch(epoch: int, loss: float, under_way: "Training") -> None:
+            kept.on_epoch(epoch, under_way)
+            progress(epoch + 1)
+            if watch:
+                watch(epoch, loss, under_way)
+
+        return fitreel.training.fit(dataset, training, on_epoch, kept.start())
 
 
 def record_provenance(run: "Run") -> None:
