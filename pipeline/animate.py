@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> None:
-    """Film a run's training, frame by frame: rst.gif or rst.mp4, and player.html.
+    """Film how the network of a run learned: rst.gif or rst.mp4, and player.html.
 
     Example: fitreel animate --run RUN --fps 10 --format mp4
     """
@@ -26,7 +26,7 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
     if source.has_changed_points:
         console.warn(
             f"the points of run {source.run_id} changed after its training: "
-            "the film shows them as they are now"
+            "the film shows the present ones"
         )
     noise_floor = source.metrics.get("noise_floor") if source.data_settings() else None
     with session.run(source) as run:
@@ -36,7 +36,7 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
 
 
 def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
-    """Name the files that are logged."""
+    """Return the paths of the artifacts that are logged."""
     return (f"rst.{film.format}", *(("player.html",) if player.player == "on" else ()))
 
 

@@ -50,16 +50,16 @@ def compare(
     tracking_uri: TRACKING_URI = None,
     patience: PATIENCE = Target.patience,
 ) -> None:
-    """Compare runs: those named, or the best of an experiment; into a run of its own.
+    """Compare runs: those named, or the best of an experiment. The comparison is a run as well.
 
     Example: fitreel compare --experiment rates --best 4
     """
     settings = ComparisonSettings(best, metric)
     ids = list(dict.fromkeys([*(run or []), *(runs or "").split()]))
     if ids and (filter or best != ComparisonSettings.best):
-        raise ValueError("--best and --filter search for runs; leave them out where runs are named")
+        raise ValueError("--best and --filter search for runs; leave them out if runs are named")
     if len(ids) > MOST_RUNS:
-        raise ValueError(f"{MOST_RUNS} runs are the most that can be compared; got {len(ids)}")
+        raise ValueError(f"at most {MOST_RUNS} runs can be compared; got {len(ids)}")
     target = Target(None, experiment if ids else None, name, tracking_uri, patience)
     session = Session(target)
     session.check_free(None, "compare", FILES)
@@ -87,7 +87,7 @@ def compare(
 
 
 def named(tracker: "Tracker", ids: list[str]) -> "Found":
-    """Read the runs that were named."""
+    """Read the named runs."""
     with console.progress("read", len(ids)) as progress:
         return fitreel.tracking.named_runs(tracker, ids, progress)
 
@@ -103,10 +103,10 @@ def best_of(
 
 
 def show_left_out(found: "Found") -> None:
-    """Name the runs that cannot be compared, and why; and those whose points are new to them."""
+    """Print which runs are left out, and why; warn of those whose points changed."""
     for name in found.changed:
         console.warn(
-            f"the points of {shown(name)} changed after its training: they are shown as they are"
+            f"the points of {shown(name)} changed after its training: the present ones are shown"
         )
     for each in found.left_out[:LEFT_OUT]:
         console.say(shown(f"left out: {shown(each.name)}: {' '.join(each.why.split())}", 500))
@@ -115,7 +115,7 @@ def show_left_out(found: "Found") -> None:
 
 
 def made(directory: str) -> Path:
-    """Make a directory, unless it is there."""
+    """Create a directory unless it exists, and return its path."""
     path = Path(directory)
     path.mkdir(parents=True, exist_ok=True)
     return path
@@ -139,7 +139,7 @@ def draw_pictures(run: "Run", comparison: "Comparison", directory: Path | None) 
 
 
 def note(comparison: "Comparison", found: "Found", run: "Run") -> str:
-    """Write which runs were compared, each a link, and show the pictures, in Markdown."""
+    """Return the note of a comparison: its runs as links, and its pictures, in Markdown."""
     rows = [f"|run&emsp;|{code_span(comparison.metric)}&emsp;|", "|---|---|"]
     for place, each in enumerate(comparison.runs):
         name = code_span(shown(comparison.labels[place], 60))

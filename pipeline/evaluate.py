@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run, Source
     from fitreel.training.weights import Weights
 
-NO_CURVE = "there are no fresh points to test on and no noise floor"
+NO_CURVE = "there is no test on fresh points and no noise floor"
 
 FILES = ("rst.png",)
 
 
 def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
-    """Measure a trained run on its own points and on fresh ones; picture its weights.
+    """Measure a trained run on its own points and on fresh ones; draw its weights.
 
     Example: fitreel evaluate --run RUN --test-samples 5000
     """
@@ -37,7 +37,7 @@ def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
         if source.has_changed_points:
             generate.record_changed(run, source, "evaluation")
         else:
-            # The training knew its losses, too.
+            # What the training found is better founded: it knew the losses, too.
             found = source.tags.get(NOTHING_LEARNED)
             record_standstill(run, found or fitreel.training.why_nothing_learned(weights, dataset))
         was_seen = not source.has_changed_points
@@ -45,11 +45,11 @@ def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
 
 
 def say_what_changed(source: "Source") -> None:
-    """Say that the settings do not hold, if the points are not those that they draw."""
+    """Warn if the points are not those that the run's settings draw."""
     if source.has_changed_points:
         console.warn(
             f"the points of run {source.run_id} changed after its training: errors on them are "
-            f"logged as points_mse and so on, {NO_CURVE}"
+            f"logged as points_mse, points_mae and so on, and {NO_CURVE}"
         )
     elif source.has_edited_points:
         console.warn(
@@ -69,7 +69,8 @@ def measure_fit(
 ) -> None:
     """Measure the fit and log the metrics and rst.png.
 
-    Points that changed after the training are neither its own nor fresh ones.
+    Points that changed after the training are neither the training's nor fresh ones: they count
+    as ``points_…``.
     """
     run.log_settings(evaluation)
     if was_seen:

@@ -17,14 +17,14 @@ FILES = ("data/dataset.csv", "data/scatter.png")
 
 
 def generate(data: DataSettings, session: Session) -> None:
-    """Draw the points of an experiment and log them, to a new run if none is named.
+    """Draw the points of an experiment and log them (to a new run, unless --run names one).
 
     Example: fitreel generate --function sine --noise 0.1
     """
     source = session.source_or_none()
     into = session.into(source)
     if session.is_new and into and into.has_dataset:
-        raise ValueError(f"run {into.run_id} has its points already; leave --run out")
+        raise ValueError(f"run {into.run_id} has points already; leave out --run")
     session.check_free(source, "generate", FILES)
     with session.run(source) as run:
         run.set_name(data.label)
@@ -40,7 +40,7 @@ def draw_points(run: "Run", data: DataSettings) -> "Dataset":
 
 
 def record(run: "Run", dataset: "Dataset", data: DataSettings | None) -> None:
-    """Log points and how they were drawn, where that is known."""
+    """Log points, and the settings that drew them if those are known."""
     if data:
         run.log_settings(data)
     with run.artifacts("data") as folder:
@@ -52,7 +52,7 @@ def record(run: "Run", dataset: "Dataset", data: DataSettings | None) -> None:
 def record_changed(
     run: "Run", source: "Source", context: Literal["training", "evaluation"]
 ) -> None:
-    """Log points of a source that were changed since it logged them, byte for byte."""
+    """Log a source's points, changed since it logged them, byte for byte."""
     with source.points() as file, run.artifacts("data") as folder:
         shutil.copy(file, folder / "dataset.csv")
         fitreel.pictures.scatter(source.dataset()).savefig(folder / "scatter.png")

@@ -42,23 +42,23 @@ def train(
     into = session.into(source) or source
     if session.is_new and (into.has_training or into.has_model):
         raise ValueError(
-            f"run {into.run_id} is trained already; if that was interrupted, fitreel resume goes "
-            "on; train anew with fitreel run, or into a new run with mlflow run . -e train -P run=…"
+            f"run {into.run_id} is trained already; if its training was interrupted, use fitreel "
+            "resume; to train again, use fitreel run, or mlflow run . -e train -P run=…"
         )
     if not session.is_new and into.has_training and into.has_changed_points:
         raise ValueError(
-            f"the points of run {into.run_id} changed since its training began: restore them, or "
-            f"train on them as a new run: mlflow run . -e train -P run={into.run_id}"
+            f"the points of run {into.run_id} changed since its training started: restore "
+            f"them, or train on them in a new run: mlflow run . -e train -P run={into.run_id}"
         )
     if session.is_new and into is not source and into.has_dataset:
-        raise ValueError(f"run {into.run_id} has its points already; train on them, without --run")
+        raise ValueError(f"run {into.run_id} has points already; train on them, without --run")
     session.check_free(source, "train", FILES)
     if into is not source:
         session.check_free(source, "generate", generate.FILES)
     if source.has_changed_points:
         console.warn(
-            f"the points of run {source.run_id} changed since they were drawn: the settings that "
-            "drew them do not hold, so no fresh points will be drawn and there is no noise floor"
+            f"the points of run {source.run_id} changed since they were drawn: its settings no "
+            "longer describe them, so there will be no test on fresh points and no noise floor"
         )
     window = open_window(live)
     with session.run(source) as run:
@@ -71,7 +71,7 @@ def train(
 
 
 def open_window(live: LiveSettings) -> "LiveWindow | None":
-    """Open the live window if it is wanted; OSError where there is no display."""
+    """Return the live window if --live is on; OSError if there is no display."""
     return fitreel.pictures.LiveWindow() if live.live == "on" else None
 
 
@@ -126,11 +126,12 @@ def fit(
 
 
 def record_provenance(run: "Run") -> None:
-    """Log what decides the last bits; warn if a resumed training goes on with something else."""
+    """Log what decides the last bits; warn if it changed before a resumed training."""
     now = {f"fitreel.{key}": text for key, text in fitreel.training.read_provenance().items()}
     changed = {key: text for key, text in now.items() if run.tags.get(key, text) != text}
     if changed:
-        console.warn(f"{', '.join(changed)} changed since the training began: last bits may differ")
+        names = ", ".join(changed)
+        console.warn(f"{names} changed since the training started: the last bits may differ")
         run.set_tags({f"{key}_resumed": text for key, text in changed.items()})
     run.set_tags({key: text for key, text in now.items() if key not in changed})
 
@@ -144,14 +145,14 @@ def record_history(run: "Run", history: "History") -> None:
 
 
 def record_standstill(run: "Run", reason: str) -> None:
-    """Log and say why the network learned nothing, if there is a reason to say so."""
+    """Log why the network learned nothing, and warn, if there is a reason."""
     if reason:
         run.set_tags({NOTHING_LEARNED: reason})
         console.warn(f"the network learned nothing: {reason}")
 
 
 def record_network(run: "Run", network: "Network") -> None:
-    """Log structure, final weights and model; show structure and weights on the terminal."""
+    """Log the structure, the final weights and the model; print structure and weights."""
     weights = network.weights()
     for line in str(network).splitlines():
         console.say(line)
