@@ -28,18 +28,18 @@ ROWS = 50  # neurons shown; weights.csv has them all
 
 
 def say(text: str) -> None:
-    """Print a line to standard error: one, which drives no terminal, wherever its text is from."""
+    """Print one line to standard error, without anything that controls a terminal."""
     print(shown(text, WIDE), file=sys.stderr)
 
 
 def warn(text: str) -> None:
-    """Tell in a line what goes on that should not."""
+    """Print a warning, on one line."""
     say(f"fitreel: {' '.join(text.split())}")
 
 
 @contextmanager
 def going_on_with(command: str) -> Iterator[None]:
-    """Tell what goes on with a command that is interrupted."""
+    """Print, if the command is interrupted, the command that resumes it."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
@@ -49,7 +49,7 @@ def going_on_with(command: str) -> Iterator[None]:
 
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[..., None]]:
-    """Show a progress bar on a terminal, nothing in a pipe; call with what is done."""
+    """Show a progress bar on a terminal, nothing in a pipe; yield what takes the progress."""
     if not sys.stderr.isatty():
         yield lambda *_: None
         return
@@ -69,7 +69,7 @@ def progress(label: str, total: int) -> Iterator[Callable[..., None]]:
 def sweeping(
     settings: "SweepSettings", tracked: Callable[[], int]
 ) -> "Iterator[Callable[[Results], None]]":
-    """Show on a terminal how many trials are tracked, and the best; call with the results."""
+    """Show on a terminal how many trials are tracked, and the best; yield what takes results."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -119,7 +119,7 @@ def show_weights(weights: "Weights") -> None:
 
 
 def summarise(run: "Run", uri: str) -> None:
-    """Print what a run holds: losses, errors, the stages' times, the way to the UI."""
+    """Print the summary of a run: losses, errors, the stages' times, how to see it in the UI."""
     table = Table(title=Text(shown(run.name)), title_justify="left", show_header=False)
     metrics = {"final loss": "loss"} | {
         name: name
@@ -137,7 +137,7 @@ def summarise(run: "Run", uri: str) -> None:
 
 
 def summarise_comparison(comparison: "Comparison", run: "Run", uri: str) -> None:
-    """Print what was compared, the best starred, and the way to the UI."""
+    """Print the compared runs, the best starred, and how to see them in the UI."""
     table = Table(title=Text(shown(run.name)), title_justify="left")
     table.add_column("run")
     table.add_column(Text(shown(comparison.metric)))
@@ -153,7 +153,7 @@ def summarise_comparison(comparison: "Comparison", run: "Run", uri: str) -> None
 
 
 def summarise_sweep(results: "Results | None", run: "Run", uri: str) -> None:
-    """Print the best trials, how many ended otherwise, and the way to the UI."""
+    """Print the best trials, how the others ended, and how to see them in the UI."""
     console = Console(stderr=True)
     if results and (best := results.best(BEST)):
         table = Table(title=Text(shown(run.name)), title_justify="left")
@@ -168,7 +168,7 @@ def summarise_sweep(results: "Results | None", run: "Run", uri: str) -> None:
 
 
 def show_differences(rows: Iterable[tuple[str, str, str]]) -> None:
-    """Print what a run recorded beside what is found now: rows of name, recorded, now."""
+    """Print what a run recorded next to what is found now: rows of name, recorded, now."""
     table = Table("", "recorded", "now")
     for row in rows:
         table.add_row(*(Text(shown(cell, WIDE), overflow="fold") for cell in row))
@@ -176,7 +176,7 @@ def show_differences(rows: Iterable[tuple[str, str, str]]) -> None:
 
 
 def show_checkup(rows: Iterable[tuple[str, str, str]]) -> None:
-    """Print what was checked: rows of name, outcome, finding; in a pipe each on a line."""
+    """Print the findings of the doctor: rows of name, outcome, finding; in a pipe one line each."""
     table = Table("check", "outcome", "found")
     colours = {"ok": "green", "note": "yellow", "missing": "red"}
     for name, outcome, text in rows:
