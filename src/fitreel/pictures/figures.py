@@ -16,7 +16,7 @@ POINT_COLOUR = "#3b6ea5"
 LINE_COLOUR = "#e3120b"
 INK = "#30343b"
 GRID = "#e4e7ec"
-# Blue and vermilion: told apart by every common kind of colour vision, and by their lightness.
+# Blue and vermilion differ for every common kind of colour vision, and in lightness.
 POSITIVE, NEGATIVE, DEAD = "#2f6db3", "#d95f02", "#b4b9c2"
 # Above this many neurons a bar is too thin for a number of its own.
 LABELLED_NEURONS = 64
@@ -48,7 +48,7 @@ def draw_points(axes: Axes, dataset: Dataset, scale: float = 1.0) -> None:
 
 
 def scatter(dataset: Dataset) -> Figure:
-    """Picture a dataset: its points, 640 by 480 pixels."""
+    """Draw the points of a dataset, 640 by 480 pixels."""
     figure = Figure(figsize=(6.4, 4.8), dpi=100)
     axes = figure.add_axes((0.11, 0.11, 0.86, 0.8))
     style(axes)
@@ -61,7 +61,7 @@ def scatter(dataset: Dataset) -> Figure:
 
 @dataclass(frozen=True, eq=False)
 class NeuronTable:
-    """Hold what the picture of the weights shows, an entry a hidden neuron."""
+    """The content of the weights' picture, an entry for each hidden neuron."""
 
     input_weight: NDArray[np.float32]
     output_weight: NDArray[np.float32]
@@ -69,7 +69,7 @@ class NeuronTable:
 
 
 def neuron_table(weights: Weights, dataset: Dataset) -> NeuronTable:
-    """Say of each hidden neuron its two weights and whether no data point activates it."""
+    """Return the two weights of each hidden neuron, and whether no data point activates it."""
     return NeuronTable(
         weights.input_weight.numpy(),
         weights.output_weight.numpy(),
@@ -78,7 +78,7 @@ def neuron_table(weights: Weights, dataset: Dataset) -> NeuronTable:
 
 
 def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
-    """Picture the weights of the hidden neurons, without biases: a row a neuron.
+    """Draw the weights of the hidden neurons, without biases, a row for each neuron.
 
     ``name`` and ``loss`` make the title. The height grows with the number of neurons.
     """
@@ -124,7 +124,7 @@ def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
 
 
 def shorten(name: str, most: int = 60, tail: int = 0) -> str:
-    """Make a run's name fit on one line of a title; ``tail`` letters of its end are kept."""
+    """Return a run's name shortened to one line of a title; the last ``tail`` letters are kept."""
     line = "".join(letter if letter.isprintable() else " " for letter in name)
     if len(line) <= most:
         return line

@@ -1,4 +1,4 @@
-"""The film: how the fit came about, frame by frame, as rst.gif or rst.mp4."""
+"""The film: how the fit developed, frame by frame, as rst.gif or rst.mp4."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -42,7 +42,7 @@ def film_format(
     wanted: FilmFormat = FilmSettings.format,
     possible: Sequence[FilmFormat] = get_args(FilmFormat),
 ) -> FilmFormat:
-    """Say in which format to write a film; ValueError names a suffix that is none of them."""
+    """Return the format of a film's file; ValueError names a suffix that is not possible."""
     suffix = Path(path).suffix.lower().removeprefix(".")
     if not suffix and wanted == FilmSettings.format:
         return wanted
@@ -63,7 +63,7 @@ def write_gif(
     fps: int,
     on_frame: Callable[[int], None] | None = None,
 ) -> None:
-    """Write of each of ``total`` frames what differs from the one before, as it is drawn.
+    """Write the changes of each of ``total`` frames from the one before, as it is drawn.
 
     Pillow's own writing of many frames, which imageio calls, holds them all to the end and
     remaps each one's palette: a third more time, and 600 kB a frame.
@@ -97,7 +97,7 @@ def _gif_header(palette: Palette, size: tuple[int, int]) -> list[bytes]:
 def _gif_frame(
     places: NDArray[np.intp], indices: Indices, width: int, palette: Palette, duration: int
 ) -> list[bytes]:
-    """Encode the smallest box around the pixels at these places, all others transparent."""
+    """Return the smallest box around these pixels, encoded, with all others transparent."""
     rows, columns = np.divmod(places if len(places) else np.zeros(1, np.intp), width)
     left, top = columns.min(), rows.min()
     box = np.full((rows.max() - top + 1, columns.max() - left + 1), palette.transparent)
@@ -113,7 +113,7 @@ def _gif_frame(
 
 
 def _durations(frames: int, fps: int) -> list[int]:
-    """Give each frame's time in milliseconds; GIF counts hundredths, so they are spread evenly."""
+    """Return each frame's time in milliseconds, spread evenly: GIF counts in hundredths of 1 s."""
     hundredths = np.diff(np.round(np.arange(frames + 1) * 100 / fps)).astype(int)
     hundredths[-1] = round(HOLD * 100)
     durations: list[int] = (hundredths * 10).tolist()
