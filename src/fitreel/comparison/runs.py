@@ -113,7 +113,7 @@ def higher_is_better(metric: str) -> bool:
 
 
 def is_finite(value: float) -> bool:
-    """Return whether a metric is finite; MLflow's databases store infinity as the largest number."""
+    """Return whether a metric is finite; MLflow's databases store infinity as the largest float."""
     return abs(value) < sys.float_info.max
 
 
