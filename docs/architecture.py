@@ -77,7 +77,9 @@ def floors(below: Arrows) -> list[list[str]]:
     while len(height) < len(below):
         ready = [name for name in below if name not in height and below[name] <= height.keys()]
         if not ready:
-            raise ValueError(f"packages import each other: {', '.join(below.keys() - height)}")
+            raise ValueError(
+                f"packages import each other: {', '.join(sorted(below.keys() - height))}"
+            )
         height |= {
             name: 1 + max((height[each] for each in below[name]), default=0) for name in ready
         }

@@ -14,7 +14,8 @@ from fitreel.comparison.timeline import Timeline, timeline
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.camera import DPI, Backdrop, Lettering, Pixels, Scenery
 from fitreel.pictures.figures import INK, LINE_COLOUR
-from fitreel.pictures.film import film_format, write_gif
+from fitreel.pictures.film import film_format
+from fitreel.pictures.gif import write_gif
 from fitreel.pictures.scenes import Scenes, chosen_scenes
 
 MOST_WIDE = 1600  # pixels, the whole picture

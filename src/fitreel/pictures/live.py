@@ -6,7 +6,7 @@ from matplotlib.backends.registry import BackendFilter, backend_registry
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.camera import DPI, SIZE, Scenery, loss_text
 from fitreel.pictures.figures import INK, LINE_COLOUR
-from fitreel.pictures.film import HOLD
+from fitreel.pictures.gif import HOLD
 from fitreel.pictures.scenes import line_x
 from fitreel.training.loop import Hook, Training
 
