@@ -6,6 +6,7 @@ import fitreel.pages
 import fitreel.pictures
 from fitreel.settings import FilmSettings, PlayerSettings
 from pipeline.shared import console
+from pipeline.shared.progress import progress
 from pipeline.shared.session import Session
 from pipeline.shared.stage import nothing, stage
 
@@ -53,8 +54,8 @@ def film_training(
     run.log_settings(film)
     run.log_settings(player)
     frames = min(len(history.frame_epochs), film.max_frames)
-    with run.artifacts() as folder, console.progress("animate", frames) as progress:
-        fitreel.pictures.render(dataset, history, folder / f"rst.{film.format}", film, progress)
+    with run.artifacts() as folder, progress("animate", frames) as show:
+        fitreel.pictures.render(dataset, history, folder / f"rst.{film.format}", film, show)
         if player.player == "on":
             page = folder / "player.html"
             fitreel.pages.write_player(dataset, history, page, run.name, noise_floor)

@@ -25,6 +25,7 @@ from pipeline.shared.options import (
     SEARCHED,
     TRACKING_URI,
 )
+from pipeline.shared.progress import progress
 from pipeline.shared.session import Session, Target
 from pipeline.shared.stage import nothing, stage
 
@@ -56,15 +57,9 @@ def compare(
     """
     settings = ComparisonSettings(best, metric)
     ids = list(dict.fromkeys([*(run or []), *(runs or "").split()]))
-    if ids and (filter or best != ComparisonSettings.best):
-        raise ValueError("--best and --filter search for runs; leave them out if runs are named")
-    if len(ids) > MOST_RUNS:
-        raise ValueError(f"at most {MOST_RUNS} runs can be compared; got {len(ids)}")
-    target = Target(None, experiment if ids else None, name, tracking_uri, patience)
-    session = Session(target)
+    check_options(ids, is_search=bool(filter) or best != ComparisonSettings.best, out=out)
+    session = Session(Target(None, experiment if ids else None, name, tracking_uri, patience))
     session.check_free(None, "compare", FILES)
-    if out and Path(out).exists() and not Path(out).is_dir():
-        raise ValueError(f"--out must be a directory; {shown(out)} is a file")
     if ids:
         found = named(session.tracker, ids)
         home = next(iter(found.experiments.values()))
@@ -78,6 +73,7 @@ def compare(
     directory = made(out) if out else None
     describe = partial(note, comparison, found)
     summarise = partial(console.summarise_comparison, comparison)
+    # Without a plan: a comparison that is interrupted takes seconds to make again.
     with session.run(None, home, describe, summarise) as into:
         into.set_name(f"compare-{len(found.runs)}-runs")
         into.log_params(asked)
@@ -86,19 +82,29 @@ def compare(
         draw_pictures(into, comparison, directory)
 
 
+def check_options(ids: list[str], *, is_search: bool, out: str | None) -> None:
+    """Raise ValueError if the options contradict each other."""
+    if ids and is_search:
+        raise ValueError("--best and --filter search for runs; leave them out if runs are named")
+    if len(ids) > MOST_RUNS:
+        raise ValueError(f"at most {MOST_RUNS} runs can be compared; got {len(ids)}")
+    if out and Path(out).exists() and not Path(out).is_dir():
+        raise ValueError(f"--out must be a directory; {shown(out)} is a file")
+
+
 def named(tracker: "Tracker", ids: list[str]) -> "Found":
     """Read the named runs."""
-    with console.progress("read", len(ids)) as progress:
-        return fitreel.tracking.named_runs(tracker, ids, progress)
+    with progress("read", len(ids)) as show:
+        return fitreel.tracking.named_runs(tracker, ids, show)
 
 
 def best_of(
     tracker: "Tracker", experiment_id: str, settings: ComparisonSettings, filter_text: str | None
 ) -> "Found":
     """Read the best runs of an experiment."""
-    with console.progress("read", settings.best) as progress:
+    with progress("read", settings.best) as show:
         return fitreel.tracking.best_runs(
-            tracker, experiment_id, settings.best, settings.metric, filter_text, progress
+            tracker, experiment_id, settings.best, settings.metric, filter_text, show
         )
 
 
@@ -130,9 +136,9 @@ def draw_pictures(run: "Run", comparison: "Comparison", directory: Path | None) 
         table = fitreel.comparison.comparison_table(comparison)
         (folder / "compare.md").write_text(table, encoding="utf-8")
         frames = fitreel.comparison.count_frames(comparison)
-        with console.progress("compare", frames) as progress:
+        with progress("compare", frames) as show:
             film = folder / "compare.gif"
-            fitreel.comparison.render_grid(comparison, film, on_frame=progress)
+            fitreel.comparison.render_grid(comparison, film, on_frame=show)
         if directory:
             for file in sorted(folder.iterdir()):
                 publish(file, directory)

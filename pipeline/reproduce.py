@@ -13,6 +13,7 @@ from fitreel.journal.spool import scratch
 from fitreel.settings import TrainingSettings
 from pipeline.shared import console
 from pipeline.shared.options import RUN, TRACKING_URI
+from pipeline.shared.progress import progress
 
 if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
@@ -124,9 +125,9 @@ def recorded_losses(source: "Source") -> dict[str, list[float]]:
 
 def train(dataset: "Dataset", settings: TrainingSettings) -> tuple[list[float], str]:
     """Train, and return the losses and the epoch at which the training diverged, or "never"."""
-    with console.progress("train", settings.epochs) as progress:
+    with progress("train", settings.epochs) as show:
         try:
-            fit = fitreel.training.fit(dataset, settings, lambda epoch, *_: progress(epoch + 1))
+            fit = fitreel.training.fit(dataset, settings, lambda epoch, *_: show(epoch + 1))
         except fitreel.training.TrainingDiverged as error:
             return error.history.losses.tolist() if error.history else [], str(error.epoch)
     return fit.history.losses.tolist(), NEVER

@@ -8,13 +8,14 @@ from fitreel.settings import CheckpointSettings, LiveSettings, TrainingSettings
 from pipeline import generate
 from pipeline.shared import console
 from pipeline.shared.note import NOTHING_LEARNED
+from pipeline.shared.progress import progress
 from pipeline.shared.session import Session
 from pipeline.shared.stage import stage
 
 if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
     from fitreel.pictures.live import LiveWindow
-    from fitreel.tracking import Run
+    from fitreel.tracking import Run, Source
     from fitreel.training.history import History
     from fitreel.training.loop import Fit, Training
     from fitreel.training.network import Network
@@ -39,22 +40,7 @@ def train(
     training.check_frames()
     source = session.source()
     dataset, data = source.dataset(), source.data_settings()
-    into = session.into(source) or source
-    if session.is_new and (into.has_training or into.has_model):
-        raise ValueError(
-            f"run {into.run_id} is trained already; if its training was interrupted, use fitreel "
-            "resume; to train again, use fitreel run, or mlflow run . -e train -P run=…"
-        )
-    if not session.is_new and into.has_training and into.has_changed_points:
-        raise ValueError(
-            f"the points of run {into.run_id} changed since its training started: restore "
-            f"them, or train on them in a new run: mlflow run . -e train -P run={into.run_id}"
-        )
-    if session.is_new and into is not source and into.has_dataset:
-        raise ValueError(f"run {into.run_id} has points already; train on them, without --run")
-    session.check_free(source, "train", FILES)
-    if into is not source:
-        session.check_free(source, "generate", generate.FILES)
+    check_run(session, source)
     if source.has_changed_points:
         console.warn(
             f"the points of run {source.run_id} changed since they were drawn: its settings no "
@@ -68,6 +54,28 @@ def train(
             generate.record_changed(run, source, "training")
         run.set_name(training.label if data is None else data.prefix + training.label)
         train_network(run, dataset, training, checkpoints, live, window)
+
+
+def check_run(session: Session, source: "Source") -> None:
+    """Raise ValueError if the training would replace another one, or points of other origin."""
+    into = session.into(source) or source
+    if not session.is_new:
+        if into.has_training and into.has_changed_points:
+            raise ValueError(
+                f"the points of run {into.run_id} changed since its training started: restore "
+                f"them, or train on them in a new run: mlflow run . -e train -P run={into.run_id}"
+            )
+        return
+    if into.has_training or into.has_model:
+        raise ValueError(
+            f"run {into.run_id} is trained already; if its training was interrupted, use fitreel "
+            "resume; to train again, use fitreel run, or mlflow run . -e train -P run=…"
+        )
+    if into is not source and into.has_dataset:
+        raise ValueError(f"run {into.run_id} has points already; train on them, without --run")
+    session.check_free(source, "train", FILES)
+    if into is not source:
+        session.check_free(source, "generate", generate.FILES)
 
 
 def open_window(live: LiveSettings) -> "LiveWindow | None":
@@ -114,11 +122,11 @@ def fit(
     """Train from the last checkpoint; show the progress and take new checkpoints."""
     watch = window.watch(dataset, training.frame_every) if window else None
     kept = run.checkpoints(training, checkpoints.checkpoint_every)
-    with kept.keeping(), console.progress("train", training.epochs) as progress:
+    with kept.keeping(), progress("train", training.epochs) as show:
 
         def on_epoch(epoch: int, loss: float, under_way: "Training") -> None:
             kept.on_epoch(epoch, under_way)
-            progress(epoch + 1)
+            show(epoch + 1)
             if watch:
                 watch(epoch, loss, under_way)
 

@@ -1,14 +1,11 @@
-"""The terminal: progress, weights, the closing table. All on standard error."""
+"""The terminal: weights, warnings, the closing table. All on standard error."""
 
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +13,6 @@ from fitreel.checks.text import brief, shown
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import Comparison
-    from fitreel.settings import SweepSettings
     from fitreel.sweep.results import Results
     from fitreel.tracking import Run
     from fitreel.training.weights import Weights
@@ -45,66 +41,6 @@ def going_on_with(command: str) -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit):
         say(f"go on with: {command}")
         raise
-
-
-@contextmanager
-def progress(label: str, total: int) -> Iterator[Callable[..., None]]:
-    """Show a progress bar on a terminal, nothing in a pipe; yield what takes the progress."""
-    if not sys.stderr.isatty():
-        yield lambda *_: None
-        return
-    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task(label, total=total)
-        step = max(1, total // 100)
-
-        def show(done: int, *_: object) -> None:
-            if done % step == 0 or done == total:
-                bar.update(task, completed=done)
-
-        yield show
-
-
-@contextmanager
-def sweeping(
-    settings: "SweepSettings", tracked: Callable[[], int]
-) -> "Iterator[Callable[[Results], None]]":
-    """Show on a terminal how many trials are tracked, and the best; yield what takes results."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    columns = (
-        TextColumn("{task.description:>8}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[best]}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    over = threading.Event()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("sweep", total=settings.count, best="", rate="", completed=tracked())
-        begun, before = time.monotonic(), tracked()
-
-        def follow() -> None:
-            while not over.wait(0.2):
-                done = tracked()
-                speed = (done - before) / (time.monotonic() - begun)
-                bar.update(task, completed=done, rate=f"{speed:.1f} trials/s")
-
-        follower = threading.Thread(target=follow, name="progress", daemon=True)
-        follower.start()
-
-        def show(results: "Results") -> None:
-            if best := results.best(1):
-                bar.update(task, best=f"best {settings.metric} {results.score(best[0]):.4g}")
-
-        try:
-            yield show
-        finally:
-            over.set()
-            follower.join()
-            bar.update(task, completed=tracked())
 
 
 def show_weights(weights: "Weights") -> None:

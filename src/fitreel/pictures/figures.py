@@ -94,14 +94,8 @@ def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
     _draw_bars(right, table.output_weight, table.dead, "output weight")
     left.set_ylabel("hidden neuron", color=INK)
     left.set_ylim(neurons - 0.4, -0.6)
-    if neurons <= LABELLED_NEURONS:
-        labels = [f"{n} dead" if dead else f"{n}" for n, dead in enumerate(table.dead)]
-        left.set_yticks(range(neurons), labels)
-        for label, dead in zip(left.get_yticklabels(), table.dead, strict=True):
-            label.set_color("#7a808b" if dead else INK)
-    else:
-        left.yaxis.get_major_locator().set_params(integer=True)
-    # A name is text, whatever it holds: no mathematics is parsed from it.
+    _label_neurons(left, table.dead)
+    # A name is text, whatever it contains: no mathematics is parsed from it.
     figure.suptitle(
         f"{shorten(name)}   loss {loss:.4g}",
         y=1 - 0.08 / height,
@@ -110,9 +104,24 @@ def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
         fontweight="bold",
         parse_math=False,
     )
+    _draw_legend(figure, table.dead)
+    return figure
+
+
+def _label_neurons(axes: Axes, dead: NDArray[np.bool_]) -> None:
+    if len(dead) > LABELLED_NEURONS:
+        axes.locator_params("y", integer=True)
+        return
+    labels = [f"{n} dead" if is_dead else f"{n}" for n, is_dead in enumerate(dead)]
+    axes.set_yticks(range(len(dead)), labels)
+    for label, is_dead in zip(axes.get_yticklabels(), dead, strict=True):
+        label.set_color("#7a808b" if is_dead else INK)
+
+
+def _draw_legend(figure: Figure, dead: NDArray[np.bool_]) -> None:
     kinds = [(POSITIVE, "positive"), (NEGATIVE, "negative")]
-    if dead := int(table.dead.sum()):
-        kinds.append((DEAD, f"dead: no point activates it ({dead} of {neurons})"))
+    if count := int(dead.sum()):
+        kinds.append((DEAD, f"dead: no point activates it ({count} of {len(dead)})"))
     figure.legend(
         handles=[Patch(color=colour, label=label) for colour, label in kinds],
         loc="lower center",
@@ -120,7 +129,6 @@ def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
         frameon=False,
         labelcolor=INK,
     )
-    return figure
 
 
 def shorten(name: str, most: int = 60, tail: int = 0) -> str:
