@@ -141,10 +141,14 @@ def torture(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def quiet_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+def quiet_mlflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    yield
+    # A store that a test opened in this process is no default for the commands of the next one.
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session", autouse=True)
