@@ -149,7 +149,7 @@ def test_a_signal_ends_it_as_any_other_command(cluster: Cluster, tmp_path: Path)
         said, told = process.communicate(timeout=60)
     (run,) = runs(client(tmp_path))
     assert (process.returncode, said) == (143, "")
-    assert told == f"go on with: fitreel sweep --resume {run.info.run_id}\n"
+    assert told == f"go to resume: fitreel sweep --resume {run.info.run_id}\n"
     assert run.info.status == "KILLED"
 
 

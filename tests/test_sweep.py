@@ -213,7 +213,7 @@ def test_only_a_sweep_is_resumed_as_one(fitreel: Command) -> None:
     run = fitreel("generate").stdout.strip()
     done = fitreel("sweep", "--resume", run)
     assert (done.returncode, done.stdout) == (0, f"{run}\n")
-    for bad, text in (("no/id", "'no/id' is no run id"), ("0" * 32, "there is no run")):
+    for bad, text in (("no/id", "'no/id' is not a run id"), ("0" * 32, "there is no run")):
         done = fitreel("sweep", "--resume", bad)
         assert done.returncode == 2
         assert text in done.stderr

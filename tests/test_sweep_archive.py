@@ -95,7 +95,7 @@ def test_a_database_that_is_damaged_meanwhile(study: optuna.Study, tmp_path: Pat
             "postgresql+psycopg2://me:se/cret@host/db",
             "postgresql+psycopg2://***@host/db needs its driver: pip install psycopg2-binary",
         ),
-        ("postgresql://me:secret", "'postgresql://***' is no URL of a database"),
+        ("postgresql://me:secret", "'postgresql://***' is not the URL of a database"),
     ],
 )
 def test_no_password_is_in_what_is_told(url: str, line: str, tmp_path: Path) -> None:

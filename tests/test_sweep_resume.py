@@ -127,7 +127,7 @@ def test_ctrl_c_ends_a_sweep_that_is_gone_on_with(tmp_path: Path, resume: tuple[
     said = (tmp_path / "err").read_text()
     parent, _ = split(runs(client(tmp_path)))
     assert parent.info.status == "KILLED"
-    assert f"go on with: fitreel sweep --resume {parent.info.run_id}\n" in said
+    assert f"go to resume: fitreel sweep --resume {parent.info.run_id}\n" in said
     code, output, errors = processes.run(*resume, parent.info.run_id, directory=tmp_path, **spool)
     assert (code, output) == (0, f"{parent.info.run_id}\n"), errors
     again, trials = split(runs(client(tmp_path)))

@@ -57,7 +57,7 @@ BAD = {
     "hidden=int:2:9999": "space: hidden must be from 1 to 4,096",
     "hidden=2|2": "hidden has a choice twice",
     "lr=0.1|0.2 lr=0.3|0.4": "lr is named twice",
-    "seed=" + "0|" * 2000: "it has 4,005 characters; 2,000 are the most",
+    "seed=" + "0|" * 2000: "it has 4,005 characters; at most 2,000 are allowed",
     "lr=\x1b[2J:1:2": r"got '\x1b[2J'",
 }
 

@@ -172,11 +172,11 @@ def test_frames_that_cannot_be_the_run_s_are_not_read(
     root = tracker.client.get_run(run.run_id).info.artifact_uri
     with Path(root, "training/frames.safetensors").open("wb") as file:
         file.truncate(2**30)  # a sparse file
-    with pytest.raises(ValueError, match=r"1,073,741,824 bytes; 268,435,456 are the most"):
+    with pytest.raises(ValueError, match=r"1,073,741,824 bytes; at most 268,435,456 are allowed"):
         tracker.source(run.run_id).history()
     with tracker.run(tracker.source(run.run_id)) as run:
         run.log_settings(TrainingSettings(epochs=10_000))
-    with pytest.raises(ValueError, match=r"1,073,741,824 bytes; 604,000 are the most"):
+    with pytest.raises(ValueError, match=r"1,073,741,824 bytes; at most 604,000 are allowed"):
         tracker.source(run.run_id).history()
     # Settings that ask for all of it.
     tags = {"fitreel.epochs": "10000000", "fitreel.frame_every": "1", "fitreel.hidden": "4096"}
@@ -184,7 +184,7 @@ def test_frames_that_cannot_be_the_run_s_are_not_read(
         run.set_tags(tags)
     memory = SimpleNamespace(available=10**9)
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
-    with pytest.raises(ValueError, match=r"1,073,741,824 bytes; 1,000,000,000 are the most"):
+    with pytest.raises(ValueError, match=r"1,073,741,824 bytes; at most 1,000,000,000 are allowed"):
         tracker.source(run.run_id).history()
 
 

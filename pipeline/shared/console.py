@@ -39,7 +39,7 @@ def going_on_with(command: str) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        say(f"go on with: {command}")
+        say(f"to resume: {command}")
         raise
 
 

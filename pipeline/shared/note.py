@@ -97,7 +97,7 @@ def _pictures(run: "Run") -> list[str]:
     found = []
     if "fitreel.animate_seconds" in run.tags:
         settings = in_force(run.params, run.tags)
-        if settings.get("format") == "gif":  # an mp4 is no picture
+        if settings.get("format") == "gif":  # an mp4 cannot be shown as a picture
             found.append(picture(run, "rst.gif"))
         if settings.get("player") == "on":
             found.append(f"Play it: {way(run, 'player.html')}")

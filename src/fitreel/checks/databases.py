@@ -27,7 +27,7 @@ def read_url(url: str) -> sqlalchemy.URL:
     try:
         return sqlalchemy.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):  # which may quote half a password
-        raise ValueError(f"'{masked(url)}' is no URL of a database") from None
+        raise ValueError(f"'{masked(url)}' is not the URL of a database") from None
 
 
 def remedy(error: ModuleNotFoundError) -> str:

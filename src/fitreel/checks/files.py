@@ -12,7 +12,7 @@ def check_size(name: str, size: int, most: int) -> None:
     if size == 0:
         raise ValueError(f"{name} is empty, or no ordinary file")
     if size > most:
-        raise ValueError(f"{name} has {size:,} bytes; {most:,} are the most")
+        raise ValueError(f"{name} has {size:,} bytes; at most {most:,} are allowed")
 
 
 def check_lines(path: Path) -> None:

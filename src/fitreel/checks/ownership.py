@@ -13,7 +13,7 @@ def check_own(path: Path) -> None:
     if stat.S_ISLNK(found.st_mode):
         raise PermissionError(f"{path} is a symbolic link")
     if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(f"{path} is no directory")
+        raise NotADirectoryError(f"{path} is not a directory")
     if not hasattr(os, "geteuid"):  # Windows has other rights
         return
     if found.st_uid != os.geteuid():

@@ -48,7 +48,7 @@ def check_uri(text: str) -> str:
         lacks_host = parts.scheme in ("http", "https") and not (parts.hostname and parts.port != 0)
     except ValueError:  # which quotes what may be half a password
         raise ValueError(
-            f"{seen} is no URL: a port is at most 65535, and in a password / is %2F, [ is %5B"
+            f"{seen} is not a URL: a port is at most 65535, and in a password / is %2F, [ is %5B"
         ) from None
     if lacks_host:
         raise ValueError(f"{seen} names no host")
@@ -73,14 +73,14 @@ def check_filter(text: str) -> str:
 def check_metric(text: str) -> str:
     """Return a metric's name; ValueError if MLflow does not allow it."""
     if not re.fullmatch(r"[\w/.\- :]{1,250}", text) or not text.strip():
-        raise ValueError(f"'{shown(text)}' is no name of a metric")
+        raise ValueError(f"'{shown(text)}' is not the name of a metric")
     return text
 
 
 def check_run_id(text: str) -> str:
     """Return a run's id; ValueError if no run can have it."""
     if not re.fullmatch(r"[0-9A-Za-z][\w-]{0,255}", text, re.ASCII):
-        raise ValueError(f"'{shown(text)}' is no run id")
+        raise ValueError(f"'{shown(text)}' is not a run id")
     return text
 
 
@@ -88,7 +88,7 @@ def _check(text: str, most: int) -> str:
     if not text.strip():
         raise ValueError("it is empty; leave the option out")
     if len(text) > most:
-        raise ValueError(f"it has {len(text):,} characters; {most:,} are the most")
+        raise ValueError(f"it has {len(text):,} characters; at most {most:,} are allowed")
     for place, letter in enumerate(text, start=1):
         if not _is_plain(letter):
             raise ValueError(f"its character {place} is {letter!a}, which cannot be seen")

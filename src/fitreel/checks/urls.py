@@ -10,14 +10,14 @@ SCHEME = re.compile(r"[\w+.-]+(:[\w+.-]+)?")  # as in postgresql+psycopg, and in
 AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d*)?")  # a host and a port
 OPTION = re.compile(r"(?:^|[?&;#\s])([^=?&;#/\s]*)=")
 SECRET = re.compile("pass|pwd|token|secret|key|auth|cred|sig|user|uid|login|odbc_connect|dsn", re.I)
-TELLING = 4  # letters from which on a part of a password is looked for by itself
+PART = 4  # letters at least of a password's part that is looked for by itself
 
 
 def masked(url: str) -> str:
     """Return a URL as others may see it: without user, password and options that look secret.
 
     Parsers disagree on where a password ends that holds @, / or #: what any of them could take
-    for a part of it is hidden, and all behind the scheme where that cannot be told.
+    for a part of it is hidden, and all after the scheme if that is unclear.
     """
     scheme, slashes, rest = _split(url)
     if not _is_path(scheme, rest):
@@ -57,8 +57,8 @@ def _secrets(url: str) -> Iterator[str]:
     name, _, password = user.partition(":")
     found = [password]
     if scheme.startswith("http"):
-        found += [user, name]  # a token has no name; a database tells whom it refuses
-    found += [part for part in re.split("[:@/?#]", password) if len(part) >= TELLING]
+        found += [user, name]  # a token has no name; a database may quote the user that it refuses
+    found += [part for part in re.split("[:@/?#]", password) if len(part) >= PART]
     for option in OPTION.finditer(rest):
         if SECRET.search(unquote_plus(option[1])):
             found += [rest[option.end() :], re.split("[&;#]", rest[option.end() :])[0]]

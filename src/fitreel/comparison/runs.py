@@ -81,7 +81,7 @@ class Comparison:
     metrics: tuple[str, ...]  # names, the one asked for first
     best: dict[str, frozenset[int]]  # metric to places
     groups: tuple[Group, ...]
-    labels: tuple[str, ...]  # names, told apart; never blank
+    labels: tuple[str, ...]  # names, all different; never blank
 
 
 def compare(runs: Sequence[ComparedRun], metric: str = "test_mse") -> Comparison:

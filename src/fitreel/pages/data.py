@@ -51,7 +51,7 @@ def known_floor(value: float | None) -> float | None:
 
 
 def _rows(weights: Weights, kept: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Give a row for each of these frames: input weights, biases, output weights, output bias."""
+    """Return a row for each of these frames: input weights, biases, output weights, output bias."""
     parts = (weights.input_weight, weights.bias, weights.output_weight)
     bias = weights.output_bias.unsqueeze(-1)
     return np.concatenate([part.numpy()[kept] for part in (*parts, bias)], axis=-1)

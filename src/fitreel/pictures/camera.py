@@ -103,7 +103,7 @@ class Scenery:
 class Lettering:
     """Numbers written with ready-made characters.
 
-    Matplotlib lays out a text anew each time it changes, which took half of a film's time.
+    Matplotlib lays out a text again each time it changes, which took half of a film's time.
     """
 
     def __init__(self, word: str, size: float, colour: str) -> None:

@@ -23,7 +23,7 @@ LABELLED_NEURONS = 64
 
 
 def style(axes: Axes) -> None:
-    """Give axes the look that all of fitreel's pictures share."""
+    """Style axes as in all of fitreel's pictures."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(INK)
     axes.tick_params(colors=INK, labelsize=10)

@@ -35,8 +35,8 @@ KINDS: dict[str, Any] = {
 
 def in_force(params: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:
     """Return the params in force: a tag overrides a param, which MLflow never changes."""
-    told = {name: tags[tag] for name in KINDS if (tag := f"fitreel.{name}") in tags}
-    return dict(params) | told
+    overridden = {name: tags[tag] for name in KINDS if (tag := f"fitreel.{name}") in tags}
+    return dict(params) | overridden
 
 
 def normalised(name: str, text: str) -> str:

@@ -52,7 +52,7 @@ def parse_space(text: str) -> tuple[Dimension, ...]:
     line that begins with the word space, where a name, a number or an end is none.
     """
     if len(text) > LONGEST:
-        raise ValueError(f"space: it has {len(text):,} characters; {LONGEST:,} are the most")
+        raise ValueError(f"space: it has {len(text):,} characters; at most {LONGEST:,} are allowed")
     dimensions = tuple(_dimension(part) for part in text.split())
     if not dimensions:
         raise ValueError("space: it is empty; name a setting, as in lr=log:1e-3:0.5")
