@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import fitreel.pages
 import fitreel.pictures
 from fitreel.settings import FilmSettings, PlayerSettings
+from fitreel.tracking.names import PLAYER, film_path
 from pipeline.shared import console
 from pipeline.shared.session import Session
 
@@ -36,7 +37,7 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
 
 def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
     """Name the files that are logged."""
-    return (f"rst.{film.format}", *(("player.html",) if player.player == "on" else ()))
+    return (film_path(film.format), *((PLAYER,) if player.player == "on" else ()))
 
 
 def stage(
@@ -55,7 +56,9 @@ def stage(
         run.log_settings(player)
         frames = min(len(history.frame_epochs), film.max_frames)
         with run.artifacts() as folder, console.progress("animate", frames) as progress:
-            fitreel.pictures.render(dataset, history, folder / f"rst.{film.format}", film, progress)
+            fitreel.pictures.render(
+                dataset, history, folder / film_path(film.format), film, progress
+            )
             if player.player == "on":
-                page = folder / "player.html"
+                page = folder / PLAYER
                 fitreel.pages.write_player(dataset, history, page, run.name, noise_floor)

@@ -11,6 +11,14 @@ import fitreel.tracking
 from fitreel.checks.files import publish
 from fitreel.checks.text import code_span, shown
 from fitreel.settings import MOST_RUNS, ComparisonSettings
+from fitreel.tracking.names import (
+    COMPARED_TAG,
+    COMPARISON_FILM,
+    COMPARISON_PAGE,
+    COMPARISON_PICTURE,
+    COMPARISON_TABLE,
+    KIND_TAG,
+)
 from pipeline.shared import console
 from pipeline.shared.note import picture, way
 from pipeline.shared.options import (
@@ -32,7 +40,7 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run, Tracker
     from fitreel.tracking.finder import Found
 
-FILES = ("compare.html", "compare.gif", "compare.png", "compare.md")
+FILES = (COMPARISON_PAGE, COMPARISON_FILM, COMPARISON_PICTURE, COMPARISON_TABLE)
 LEFT_OUT = 10  # shown on the terminal
 LONGEST_NOTE = 7000  # characters; MLflow cuts a note at 8000
 
@@ -121,14 +129,14 @@ def made(directory: str) -> Path:
 def stage(run: "Run", comparison: "Comparison", directory: Path | None) -> None:
     """Draw the comparison, log it, and lay it into a directory, too."""
     ids = [each.run_id for each in comparison.runs]
-    run.set_tags({"fitreel.kind": "comparison", "fitreel.compared_runs": json.dumps(ids)})
+    run.set_tags({KIND_TAG: "comparison", COMPARED_TAG: json.dumps(ids)})
     with run.stage("compare"), run.artifacts() as folder:
-        fitreel.comparison.draw_comparison(comparison).savefig(folder / "compare.png")
-        fitreel.pages.write_comparison(comparison, folder / "compare.html")
+        fitreel.comparison.draw_comparison(comparison).savefig(folder / COMPARISON_PICTURE)
+        fitreel.pages.write_comparison(comparison, folder / COMPARISON_PAGE)
         table = fitreel.comparison.comparison_table(comparison)
-        (folder / "compare.md").write_text(table, encoding="utf-8")
+        (folder / COMPARISON_TABLE).write_text(table, encoding="utf-8")
         with console.progress("compare", fitreel.comparison.count_frames(comparison)) as progress:
-            fitreel.comparison.render_grid(comparison, folder / "compare.gif", on_frame=progress)
+            fitreel.comparison.render_grid(comparison, folder / COMPARISON_FILM, on_frame=progress)
         if directory:
             for file in sorted(folder.iterdir()):
                 publish(file, directory)
@@ -146,7 +154,7 @@ def note(comparison: "Comparison", found: "Found", run: "Run") -> str:
             break
         rows.append(row)
     # A wider picture would push the rest of MLflow's page away.
-    film = [picture(run, "compare.gif")] if fitreel.comparison.is_narrow(comparison) else []
+    film = [picture(run, COMPARISON_FILM)] if fitreel.comparison.is_narrow(comparison) else []
     ways = ", ".join(way(run, file) for file in FILES)
     return "\n\n".join(["\n".join(rows), "&nbsp;", *film, f"Look at {ways}"])
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Literal
 import fitreel.data
 import fitreel.pictures
 from fitreel.settings import DataSettings
+from fitreel.tracking.names import DATA, DATASET, DATASET_FILE, SCATTER, SCATTER_FILE
 from pipeline.shared.session import Session
 
 if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
     from fitreel.tracking import Run, Source
 
-FILES = ("data/dataset.csv", "data/scatter.png")
+FILES = (DATASET, SCATTER)
 
 
 def generate(data: DataSettings, session: Session) -> None:
@@ -44,17 +45,17 @@ def record(run: "Run", dataset: "Dataset", data: DataSettings | None) -> None:
     """Log points and how they were drawn, where that is known."""
     if data:
         run.log_settings(data)
-    with run.artifacts("data") as folder:
-        fitreel.data.save_dataset(dataset, folder / "dataset.csv")
-        fitreel.pictures.scatter(dataset).savefig(folder / "scatter.png")
-        run.log_dataset(folder / "dataset.csv", data.function if data else "points")
+    with run.artifacts(DATA) as folder:
+        fitreel.data.save_dataset(dataset, folder / DATASET_FILE)
+        fitreel.pictures.scatter(dataset).savefig(folder / SCATTER_FILE)
+        run.log_dataset(folder / DATASET_FILE, data.function if data else "points")
 
 
 def record_changed(
     run: "Run", source: "Source", context: Literal["training", "evaluation"]
 ) -> None:
     """Log points of a source that were changed since it logged them, byte for byte."""
-    with source.points() as file, run.artifacts("data") as folder:
-        shutil.copy(file, folder / "dataset.csv")
-        fitreel.pictures.scatter(source.dataset()).savefig(folder / "scatter.png")
-        run.log_dataset(folder / "dataset.csv", "points", context)
+    with source.points() as file, run.artifacts(DATA) as folder:
+        shutil.copy(file, folder / DATASET_FILE)
+        fitreel.pictures.scatter(source.dataset()).savefig(folder / SCATTER_FILE)
+        run.log_dataset(folder / DATASET_FILE, "points", context)

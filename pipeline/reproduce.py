@@ -11,6 +11,7 @@ import fitreel.tracking
 import fitreel.training
 from fitreel.journal.spool import scratch
 from fitreel.settings import TrainingSettings
+from fitreel.tracking.names import DIVERGED_TAG, HISTORY, SHA256_TAG, provenance_tag
 from pipeline.shared import console
 from pipeline.shared.options import RUN, TRACKING_URI
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
     from fitreel.tracking import Source
 
-HISTORY = "training/history.csv"
 LABELS = {"code_sha256": "code", "uncommitted": "uncommitted code", "threads": "thread count"}
 HASHES = ("code_sha256", "commit")
 SHOWN = 16  # digits of a hash
@@ -45,7 +45,7 @@ def reproduce(
     """
     source = fitreel.tracking.Tracker(tracking_uri or None, may_create=False).source(run)
     settings = trained_with(source)
-    then = source.tags.get("fitreel.diverged_epoch", NEVER)
+    then = source.tags.get(DIVERGED_TAG, NEVER)
     records = recorded_losses(source)
     with source.points() as points:
         results = differences_in_points(source, points)
@@ -89,7 +89,7 @@ def trained_with(source: "Source") -> TrainingSettings:
             f"run {source.run_id} is a trial of a sweep: trained in a batch, its losses are those "
             "of a training alone within 0.0001, not to the last bit; there is nothing to reproduce"
         )
-    if not source.has_training and "fitreel.diverged_epoch" not in source.tags:
+    if not source.has_training and DIVERGED_TAG not in source.tags:
         raise ValueError(f"run {source.run_id} has no training to reproduce")
     if (settings := source.training_settings()) is None:
         raise ValueError(f"run {source.run_id} does not tell how it was trained")
@@ -121,7 +121,7 @@ def train(dataset: "Dataset", settings: TrainingSettings) -> tuple[list[float], 
 
 def differences_in_points(source: "Source", points: Path) -> list[Difference]:
     """Compare the recorded hash with the stored points, and with those its settings draw now."""
-    recorded = source.tags.get("fitreel.dataset_sha256", "")
+    recorded = source.tags.get(SHA256_TAG, "")
     found = {"data hash, as stored": fitreel.data.sha256(points)}
     if data := source.data_settings():
         with scratch() as folder:
@@ -139,7 +139,7 @@ def differences_in_provenance(source: "Source") -> list[Difference]:
     """Compare code, versions, threads and processor, as far as both sides know them."""
     differences = []
     for key, now in fitreel.training.read_provenance().items():
-        recorded = source.tags.get(f"fitreel.{key}", now)
+        recorded = source.tags.get(provenance_tag(key), now)
         if recorded != now:
             name, shown = LABELS.get(key, key.replace("_", " ")), SHOWN if key in HASHES else None
             differences.append(Difference(name, recorded[:shown], now[:shown]))
@@ -158,6 +158,6 @@ def _names(differences: Sequence[Difference]) -> str:
 
 
 def _nothing(source: "Source") -> str:
-    if "fitreel.torch" in source.tags:
+    if provenance_tag("torch") in source.tags:
         return "nothing else that is recorded differs"
     return "the run does not tell what it was trained with"

@@ -11,7 +11,8 @@ from fitreel.journal.clock import now
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.trials import Batch, Trial
 from fitreel.tracking import Run, Tracker, examine, reap
-from fitreel.tracking.process import PROCESS_TAG, TICKS, process_tags
+from fitreel.tracking.names import PROCESS_TAG
+from fitreel.tracking.process import TICKS, process_tags
 from fitreel.training.loop import Training, fit
 from fitreel.training.many import Trained, fit_many
 

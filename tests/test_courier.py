@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fitreel.tracking import Run, Tracker
-from fitreel.tracking.process import HEARTBEAT_TAG
+from fitreel.tracking.names import HEARTBEAT_TAG
 from tests.faults import SPOOL, wait_until
 
 

@@ -9,7 +9,7 @@ from fitreel.data.files import save_dataset
 from fitreel.settings import TrainingSettings
 from fitreel.tracking import Tracker, finder
 from fitreel.tracking.finder import best_runs, named_runs
-from fitreel.tracking.source import FILMED_TAG, TRIAL_TAG
+from fitreel.tracking.names import FILMED_TAG, TRIAL_TAG
 from fitreel.training.files import save_frames, save_losses
 from fitreel.training.loop import Fit
 
@@ -168,8 +168,8 @@ def test_params_are_as_they_were_meant(tracker: Tracker) -> None:
     }
     for name, text in said.items():
         tracker.client.log_param(run.run_id, name, text)
-    tracker.client.set_tag(run.run_id, "fitreel.hidden", "7")
-    tracker.client.set_tag(run.run_id, "fitreel.epochs", "50")
+    tracker.client.set_tag(run.run_id, "fitreel.override.hidden", "7")
+    tracker.client.set_tag(run.run_id, "fitreel.override.epochs", "50")
     assert tracker.source(run.run_id).all_settings() == {
         "lr": "0.2",
         "epochs": "50",

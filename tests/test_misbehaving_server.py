@@ -22,9 +22,9 @@ from fitreel.tracking import Tracker, sync
 from fitreel.tracking.checkup import StoreCheckup
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import WrongAnswer
-from fitreel.tracking.creation import JOURNAL_TAG
 from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.limits import request_limit
+from fitreel.tracking.names import JOURNAL_TAG
 from fitreel.tracking.nested import REQUESTS, NestedRuns
 from fitreel.training.files import save_weights
 from fitreel.training.network import Network

@@ -15,12 +15,9 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from fitreel.tracking import Tracker, examine, reap
+from fitreel.tracking.names import HEARTBEAT_TAG, INSTALLATION_TAG, MACHINE_TAG, PROCESS_TAG
 from fitreel.tracking.process import (
-    HEARTBEAT_TAG,
-    INSTALLATION_TAG,
-    MACHINE_TAG,
     MISSED,
-    PROCESS_TAG,
     TICKS,
     installation,
     is_alive,

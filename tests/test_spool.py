@@ -284,3 +284,37 @@ def test_a_journal_that_somebody_else_put_there_is_not_read(
     assert (code, errors.count("\n")) == (2, 1), errors
     assert f"stays in {journal.directory}: it cannot be read: " in errors
     assert (journal.directory / "journal").exists()
+
+
+DIVERGED = {"kind": "values", "tags": {"fitreel.diverged_epoch": "7"}}
+
+
+@pytest.mark.parametrize(
+    ("records", "is_over"),
+    [
+        ([{"kind": "status", "status": "FAILED", "resumable": True}], False),
+        ([{"kind": "status", "status": "FAILED", "resumable": False}], True),
+        ([{"kind": "status", "status": "FINISHED", "resumable": False}], True),
+        # As fitreel 0.2.0 wrote them.
+        ([{"kind": "status", "status": "FAILED"}], False),
+        ([{"kind": "status", "status": "KILLED"}], False),
+        ([{"kind": "status", "status": "FINISHED"}], True),
+        ([DIVERGED, {"kind": "status", "status": "FAILED"}], True),
+        ([DIVERGED, {"kind": "status", "status": "KILLED"}], False),
+        # What the last record says counts, also of a run that was resumed.
+        ([DIVERGED, {"kind": "status", "status": "FAILED", "resumable": True}], False),
+        ([{"kind": "status", "status": "KILLED"}, {"kind": "status", "status": "RUNNING"}], False),
+        ([DIVERGED], False),
+    ],
+)
+@pytest.mark.usefixtures("place")
+def test_a_journal_says_whether_its_command_can_be_resumed(
+    records: list[dict[str, object]], is_over: bool
+) -> None:
+    journal = spool.new_journal()
+    journal.append("plan", uri="sqlite:///mlflow.db", plan={"command": "train"})
+    for record in records:
+        journal.append(**record)  # type: ignore[arg-type]
+    journal.close()
+    (entry,) = spool.entries()
+    assert entry.is_over is is_over

@@ -72,8 +72,8 @@ def test_params_that_are_there_already_stay(tracker: Tracker) -> None:
         run.log_settings(FilmSettings(fps=20, max_frames=30))
     found = tracker.source(run.run_id)
     assert found.params == {"fps": "020", "format": "gif", "max_frames": "10"}
-    assert "fitreel.fps" not in found.tags
-    assert found.tags["fitreel.max_frames"] == "30"
+    assert "fitreel.override.fps" not in found.tags
+    assert found.tags["fitreel.override.max_frames"] == "30"
 
 
 def test_an_automatic_name_never_replaces_a_chosen_one(tracker: Tracker) -> None:
@@ -179,7 +179,11 @@ def test_frames_that_cannot_be_the_run_s_are_not_read(
     with pytest.raises(ValueError, match=r"1,073,741,824 bytes; 604,000 are the most"):
         tracker.source(run.run_id).history()
     # Settings that ask for all of it.
-    tags = {"fitreel.epochs": "10000000", "fitreel.frame_every": "1", "fitreel.hidden": "4096"}
+    tags = {
+        "fitreel.override.epochs": "10000000",
+        "fitreel.override.frame_every": "1",
+        "fitreel.override.hidden": "4096",
+    }
     with tracker.run(tracker.source(run.run_id)) as run:
         run.set_tags(tags)
     memory = SimpleNamespace(available=10**9)

@@ -11,6 +11,7 @@ import fitreel.journal
 import fitreel.tracking
 from fitreel.checks.text import check_name, check_run_id, check_uri, shown
 from fitreel.settings import PATIENCE, parse
+from fitreel.tracking.names import seconds_tag
 from pipeline.shared import console
 from pipeline.shared.note import note
 
@@ -120,7 +121,7 @@ class Session:
         A stage that is done has a tag in the run: its own files it may replace.
         """
         into = self.into(source) if self.is_new else None
-        if into is None or f"fitreel.{stage}_seconds" in into.tags:
+        if into is None or seconds_tag(stage) in into.tags:
             return
         if found := into.first_of(files):
             raise ValueError(

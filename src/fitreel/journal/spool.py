@@ -36,13 +36,12 @@ class Entry:
     plan: Record  # the command that wrote it; empty if that is not gone on with
     run_id: str | None  # None if the process died before it knew
     status: str | None  # how the command ended; None if it did not end itself
-    diverged: bool
+    resumable: bool  # False once the command ended for good
 
     @property
     def is_over(self) -> bool:
-        """Tell whether there is nothing to go on with."""
-        ended = self.status == "FINISHED" or (self.status == "FAILED" and self.diverged)
-        return ended or not self.plan
+        """Whether nothing can be resumed: once delivered, the journal may go."""
+        return not (self.resumable and self.plan)
 
 
 def directory() -> Path:
@@ -147,7 +146,7 @@ def entries() -> list[Entry]:
         except FileNotFoundError:  # removed just now
             continue
         except OSError:  # who opens it learns why
-            entry = Entry(path, "", {}, None, None, False)
+            entry = Entry(path, "", {}, None, None, resumable=False)
         if entry is not None:
             found.append(entry)
     return found
@@ -173,7 +172,8 @@ def opened(path: Path) -> tuple[Journal, Entry]:
 
 def _entry(path: Path) -> Entry | None:
     check_own(path)
-    uri, plan, run_id, status, diverged = "", None, None, None, False
+    uri, plan, run_id, status, resumable = "", None, None, None, True
+    diverged = False
     for record in _readable(path):
         if record["kind"] == "plan":
             uri, plan = record["uri"], record["plan"]
@@ -181,11 +181,15 @@ def _entry(path: Path) -> Entry | None:
             run_id = record["run_id"]
         elif record["kind"] == "status":
             status = None if record["status"] == "RUNNING" else record["status"]
+            ended = status == "FINISHED" or (status == "FAILED" and diverged)
+            resumable = record.get("resumable", not ended)
         elif record["kind"] == "values":
+            # Journals of fitreel 0.2.0: their last record does not say whether to resume. All but
+            # finished runs were resumed, and those that diverged and would again, by this tag.
             diverged = diverged or "fitreel.diverged_epoch" in record.get("tags", {})
     if not uri and _is_empty(path):
         return None
-    return Entry(path, uri, plan or {}, run_id, status, diverged)
+    return Entry(path, uri, plan or {}, run_id, status, resumable)
 
 
 def _readable(path: Path) -> Iterator[Record]:

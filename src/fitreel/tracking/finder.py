@@ -11,7 +11,8 @@ from mlflow.exceptions import MlflowException
 from fitreel.checks.text import shown
 from fitreel.comparison.runs import ComparedRun, higher_is_better, is_finite
 from fitreel.tracking.connection import is_refusal, plain_errors
-from fitreel.tracking.source import FILMED_TAG, KIND_TAG, TRIAL_TAG, Source
+from fitreel.tracking.names import FILMED_TAG, KIND_TAG, TRIAL_TAG
+from fitreel.tracking.source import Source
 from fitreel.tracking.tracker import Tracker
 
 PAGE = 200  # runs that are asked for at once

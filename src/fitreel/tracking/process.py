@@ -14,11 +14,14 @@ from pathlib import Path
 import psutil
 from mlflow.environment_variables import MLFLOW_RUN_ID
 
-HOST_TAG = "fitreel.host"
-MACHINE_TAG = "fitreel.machine"
-INSTALLATION_TAG = "fitreel.installation"
-PROCESS_TAG = "fitreel.process"
-HEARTBEAT_TAG = "fitreel.heartbeat"
+from fitreel.tracking.names import (
+    HEARTBEAT_TAG,
+    HOST_TAG,
+    INSTALLATION_TAG,
+    MACHINE_TAG,
+    PROCESS_TAG,
+)
+
 BEAT = 30  # seconds from one heartbeat to the next
 MISSED = 5  # heartbeats in a row, until one that was delayed is out of the question
 TICKS = "ticks after boot"

@@ -20,15 +20,8 @@ from fitreel.settings import (
     TrainingSettings,
 )
 from fitreel.tracking.ending import end
-from fitreel.tracking.process import (
-    HOST_TAG,
-    MACHINE_TAG,
-    PROCESS_TAG,
-    ahead,
-    is_alive,
-    silence,
-)
-from fitreel.tracking.source import TRIAL_TAG
+from fitreel.tracking.names import HOST_TAG, MACHINE_TAG, PROCESS_TAG, REAPED_TAG, TRIAL_TAG
+from fitreel.tracking.process import ahead, is_alive, silence
 from fitreel.tracking.tracker import Tracker
 
 SETTINGS = {
@@ -128,7 +121,7 @@ def reap(tracker: Tracker, verdict: Verdict) -> bool:
     run = tracker.client.get_run(verdict.run_id)
     if (run.info.status, _process(run)) != ("RUNNING", verdict.process):
         return False
-    tracker.client.set_tag(verdict.run_id, "fitreel.reaped", verdict.reason)
+    tracker.client.set_tag(verdict.run_id, REAPED_TAG, verdict.reason)
     end(tracker.client, run, verdict.status)
     return True
 

@@ -13,9 +13,9 @@ from fitreel.journal.clock import now
 from fitreel.journal.journal import Journal, Record
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import plain
-from fitreel.tracking.creation import JOURNAL_TAG, remove_extras, runs_of
+from fitreel.tracking.creation import remove_extras, runs_of
 from fitreel.tracking.delivery import Delivery
-from fitreel.tracking.source import KIND_TAG
+from fitreel.tracking.names import JOURNAL_TAG, KIND_TAG
 from fitreel.tracking.tracker import Tracker
 
 KILLED = "KILLED"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, get_type_hints
+from typing import Literal
 
 from mlflow.utils import name_utils
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
@@ -16,15 +16,27 @@ from fitreel.data.files import load_dataset, sha256
 from fitreel.journal.checkpoints import Checkpoints, unpack
 from fitreel.journal.clock import now
 from fitreel.journal.journal import Journal, writing
-from fitreel.settings import Settings, TrainingSettings, parse
+from fitreel.settings import Settings, TrainingSettings, normalised
 from fitreel.sweep.trials import Outcome
-from fitreel.tracking.source import DIGESTS_TAG, DRAWN_TAG, SHA256_TAG, Source
+from fitreel.tracking.names import (
+    AUTOMATIC_NAME_TAG,
+    DATA,
+    DATASET,
+    DIGESTS_TAG,
+    DRAWN_TAG,
+    EVALUATED_TAG,
+    FRAMES,
+    HISTORY,
+    SHA256_TAG,
+    WEIGHTS,
+    override_tag,
+    seconds_tag,
+)
+from fitreel.tracking.overrides import in_force
+from fitreel.tracking.source import Source
 from fitreel.training.files import load_history, load_weights
 from fitreel.training.history import History
 from fitreel.training.weights import Weights
-
-AUTOMATIC_NAME_TAG = "fitreel.name"
-EVALUATED_TAG = "fitreel.evaluated_sha256"  # of the points, if they changed after the training
 
 
 class Run:
@@ -62,23 +74,24 @@ class Run:
         started = time.perf_counter()
         yield
         seconds = time.perf_counter() - started
-        self._log(stage=name, tags={f"fitreel.{name}_seconds": f"{seconds:.2f}"})
+        self._log(stage=name, tags={seconds_tag(name): f"{seconds:.2f}"})
 
     def log_settings(self, settings: Settings, leave_out: Collection[str] = ()) -> None:
         """Log the settings as params.
 
-        A param that is there already stays, as `mlflow run` logs them before fitreel starts;
-        one that says something else is told in a tag, because MLflow's params never change.
+        A param that is already there stays, as `mlflow run` logs them before fitreel starts; a
+        tag replaces one that says something else, because MLflow never changes a param.
         """
-        hints = get_type_hints(type(settings))
-        told = asdict(settings)  # type: ignore[call-overload]
-        values = {key: value for key, value in told.items() if key not in leave_out}
+        every = asdict(settings)  # type: ignore[call-overload]
+        values = {key: value for key, value in every.items() if key not in leave_out}
+        before = in_force(self.params, self.tags)
         self._log(
             params={key: str(value) for key, value in values.items() if key not in self.params},
             tags={
-                f"fitreel.{key}": str(value)
+                override_tag(key): str(value)
                 for key, value in values.items()
-                if key in self.params and parse(self.params[key], hints[key]) != value
+                if key in self.params
+                and normalised(key, before[key]) != normalised(key, str(value))
             },
         )
 
@@ -176,17 +189,17 @@ class Run:
 
     def dataset(self) -> Dataset:
         """Read the points that it logged before it was interrupted."""
-        return load_dataset(self._artifacts["data/dataset.csv"])
+        return load_dataset(self._artifacts[DATASET])
 
     def weights(self) -> Weights:
         """Read the trained parameters that it logged before it was interrupted."""
-        return load_weights(self._artifacts["weights.safetensors"])
+        return load_weights(self._artifacts[WEIGHTS])
 
     def history(self) -> History:
         """Read the losses and frames that it logged before it was interrupted."""
         return load_history(
-            self._artifacts["training/history.csv"],
-            self._artifacts["training/frames.safetensors"],
+            self._artifacts[HISTORY],
+            self._artifacts[FRAMES],
         )
 
     def log_dataset(
@@ -199,7 +212,7 @@ class Run:
         self._journal.append(
             "dataset",
             file=self._relative(file),
-            path=f"data/{file.name}",
+            path=f"{DATA}/{file.name}",
             name=name,
             context=context,
         )
@@ -225,9 +238,9 @@ class Run:
             status = record["status"] if record["kind"] == "status" else None
         return status
 
-    def end(self, status: str) -> None:
-        """Log how it ended."""
-        self._journal.append("status", status=status, time=now())
+    def end(self, status: str, *, resumable: bool = False) -> None:
+        """Log how it ended, and whether its command can be resumed."""
+        self._journal.append("status", status=status, time=now(), resumable=resumable)
 
 
 def _is_from_mlflow(name: str) -> bool:

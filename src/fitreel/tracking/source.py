@@ -21,10 +21,24 @@ from fitreel.checks.urls import scrubbed
 from fitreel.data.dataset import Dataset
 from fitreel.data.files import LARGEST_FILE as LARGEST_DATASET, load_dataset, sha256
 from fitreel.journal.spool import scratch
-from fitreel.settings import DataSettings, Settings, TrainingSettings, in_force, normalised
+from fitreel.settings import DataSettings, Settings, TrainingSettings, normalised
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import WrongAnswer, plain_errors
 from fitreel.tracking.limits import request_limit, transfer
+from fitreel.tracking.names import (
+    DATASET,
+    DIGESTS_TAG,
+    DIVERGED_TAG,
+    DRAWN_TAG,
+    FRAMES,
+    HISTORY,
+    KIND_TAG,
+    MODEL,
+    SHA256_TAG,
+    TRIAL_TAG,
+    WEIGHTS,
+)
+from fitreel.tracking.overrides import in_force
 from fitreel.training.files import (
     LARGEST_HEADER,
     LARGEST_LOSSES,
@@ -37,14 +51,6 @@ from fitreel.training.files import (
 from fitreel.training.history import History
 from fitreel.training.weights import Weights
 
-DATASET = "data/dataset.csv"
-SHA256_TAG = "fitreel.dataset_sha256"  # of the points that it logged, and was trained on
-DRAWN_TAG = "fitreel.drawn_sha256"  # of the points that its settings draw, if those are others
-DIGESTS_TAG = "fitreel.sha256"  # JSON: the path of an artifact to its SHA-256
-KIND_TAG = "fitreel.kind"  # what the run is, if it is no experiment
-TRIAL_TAG = "fitreel.trial"  # its number, if it is one of a sweep
-FILMED_TAG = "fitreel.filmed"  # there if that trial was among the best, whose frames are kept
-MODEL = "model"  # its name among the models that MLflow keeps
 LARGEST_FRAMES = 2**28  # bytes, where no param says how many frames there are
 # `mlflow run` logs these as params, too: they say which run, not how it was made.
 PASSED_THROUGH = {"run", "name", "experiment", "tracking_uri", "patience"}
@@ -203,7 +209,7 @@ class Source:
 
     def stored_losses(self) -> list[float]:
         """Read the losses of its history as they are now, whatever it logged."""
-        with self.artifact("training/history.csv", "train", LARGEST_LOSSES) as path:
+        with self.artifact(HISTORY, "train", LARGEST_LOSSES) as path:
             found: list[float] = load_losses(path).tolist()
         return found
 
@@ -217,7 +223,7 @@ class Source:
 
     def weights(self) -> Weights:
         """Read the trained parameters."""
-        with self._as_logged("weights.safetensors", "train", LARGEST_WEIGHTS) as path:
+        with self._as_logged(WEIGHTS, "train", LARGEST_WEIGHTS) as path:
             weights = load_weights(path)
             self._check_network(weights)
         return weights
@@ -226,8 +232,8 @@ class Source:
         """Read losses and frames."""
         most = self._largest_history()
         with (
-            self.artifact("training/history.csv", "train", most[0]) as losses,
-            self._as_logged("training/frames.safetensors", "train", most[1]) as frames,
+            self.artifact(HISTORY, "train", most[0]) as losses,
+            self._as_logged(FRAMES, "train", most[1]) as frames,
         ):
             history = load_history(losses, frames)
             self._check_network(history.frames)
@@ -256,7 +262,7 @@ class Source:
 
     def _check_losses(self, losses: NDArray[np.float64]) -> None:
         settings, count = self.training_settings(), len(losses)
-        diverged = "fitreel.diverged_epoch" in self.tags
+        diverged = DIVERGED_TAG in self.tags
         if settings and count != settings.epochs and not (diverged and count < settings.epochs):
             raise ValueError(
                 f"history.csv has {count:,} losses, "

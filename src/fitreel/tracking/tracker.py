@@ -26,7 +26,6 @@ from fitreel.tracking.client import Client
 from fitreel.tracking.connection import is_refusal, plain_errors
 from fitreel.tracking.courier import Courier
 from fitreel.tracking.creation import (
-    JOURNAL_TAG,
     default_experiment_id,
     find_or_make_experiment,
     is_in_doubt,
@@ -35,6 +34,7 @@ from fitreel.tracking.creation import (
 from fitreel.tracking.database import absolute, check_store
 from fitreel.tracking.ending import end
 from fitreel.tracking.limits import FIRST, request_limit
+from fitreel.tracking.names import JOURNAL_TAG, SOURCE_RUN_TAG, VERSION_TAG
 from fitreel.tracking.patience import Patience
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.run import Run
@@ -164,7 +164,7 @@ class Tracker:
         if self.experiment_id not in (None, found.experiment_id):
             raise ValueError(f"run {run_id} is in another experiment; leave --experiment out")
         if source and source.run_id != run_id:
-            tags["fitreel.source_run"] = source.run_id
+            tags[SOURCE_RUN_TAG] = source.run_id
         return self._enter(journal, tags, found)
 
     def default_experiment_id(self) -> str:
@@ -174,7 +174,7 @@ class Tracker:
     def _tags(self, journal: Journal) -> dict[str, str]:
         return process_tags() | {
             JOURNAL_TAG: journal.directory.name,
-            "fitreel.version": __version__,
+            VERSION_TAG: __version__,
         }
 
     def _make(
@@ -258,7 +258,7 @@ class Tracker:
             journal.make_room()
         if not finished:
             with suppress(OSError):
-                run.end(status)
+                run.end(status, resumable=not isinstance(error, ArithmeticError))
         try:
             courier.finish(patience, on_wait, HASTE if interrupted else math.inf)
         except (Undelivered, ValueError) as untold:
