@@ -140,7 +140,6 @@ def record_provenance(run: "Run") -> None:
 
 def record_history(run: "Run", history: "History") -> None:
     """Log the losses and the weights of every frame as files."""
-    run.metrics["loss"] = float(history.losses[-1])  # for the summary; the checkpoints logged it
     with run.artifacts(TRAINING) as folder:
         fitreel.training.save_losses(history.losses, folder / HISTORY_FILE)
         fitreel.training.save_frames(history, folder / FRAMES_FILE)

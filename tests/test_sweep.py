@@ -175,7 +175,11 @@ def test_what_a_trial_or_a_sweep_cannot_do_is_told(directory: Path) -> None:
     said = {
         ("evaluate", "--run", sweep): f"run {sweep} is a sweep and no experiment",
         ("train", "--run", sweep): f"run {sweep} is a sweep and no experiment",
-        ("animate", "--run", trial): "of its trials a sweep films the best nine; train it alone",
+        (
+            "animate",
+            "--run",
+            trial,
+        ): "films only the best nine of its trials; train it alone",
         ("reproduce", trial): f"run {trial} is a trial of a sweep: trained in a batch",
     }
     for command, text in said.items():

@@ -55,6 +55,27 @@ def test_every_loss_is_there_once_and_in_order(tracker: Tracker, dataset: Datase
     assert [point.value for point in points] == losses.tolist()
 
 
+def test_a_run_knows_its_last_loss_as_soon_as_the_journal_has_it(
+    tracker: Tracker, dataset: Dataset
+) -> None:
+    with tracker.run() as run:
+        losses = train(run, dataset, epochs=30).history.losses
+        assert run.metrics == {"loss": losses[-1]}
+
+
+def test_what_is_written_to_a_run_changes_nothing_that_was_read_before(tracker: Tracker) -> None:
+    with tracker.run() as run:
+        run.log_params({"epochs": "7"})
+    source = tracker.source(run.run_id)
+    before = dict(source.params), dict(source.metrics), dict(source.tags)
+    with tracker.run(source) as run:
+        run.log_params({"lr": "0.1"})
+        run.log_metrics({"loss": 1.0})
+        run.set_tags({"mine": "yes"})
+        assert run.params == source.params | {"lr": "0.1"}
+    assert (source.params, source.metrics, source.tags) == before
+
+
 def test_losses_before_a_failure_are_kept(tracker: Tracker, dataset: Dataset) -> None:
     with pytest.raises(OSError, match="display"), tracker.run() as run:
         train(run, dataset, epochs=100, fails_at=30)

@@ -3,7 +3,7 @@
 import base64
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -20,8 +20,18 @@ LONGEST = 10  # seconds without one, however slow an epoch is
 class Checkpoints:
     """Keep a training in a journal as it goes: losses and frames once each, the state anew."""
 
-    def __init__(self, journal: Journal, settings: TrainingSettings, every: int) -> None:
-        """Take one every so many epochs, and one every 10 seconds."""
+    def __init__(
+        self,
+        journal: Journal,
+        settings: TrainingSettings,
+        every: int,
+        on_loss: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """Write one every so many epochs, and one every 10 seconds.
+
+        ``on_loss`` is called with the last loss whenever losses are written.
+        """
+        self._on_loss = on_loss
         self._journal = journal
         self._settings = settings
         self._every = every
@@ -101,6 +111,7 @@ class Checkpoints:
             numbers=pack(losses.astype(np.float32)),  # exact: torch's losses are such
         )
         self._losses += len(losses)
+        self._on_loss(float(losses[-1]))
 
 
 def pack(numbers: NDArray[np.float32]) -> str:

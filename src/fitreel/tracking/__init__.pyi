@@ -1,4 +1,5 @@
 from .checkup import StoreCheckup as StoreCheckup
+from .facts import has_edited_points as has_edited_points
 from .finder import best_runs as best_runs, named_runs as named_runs
 from .managers import (
     check_conda as check_conda,
@@ -10,5 +11,5 @@ from .process import following_project_runner as following_project_runner
 from .reaper import examine as examine, reap as reap
 from .recovery import Interrupted as Interrupted, interrupted as interrupted, sync as sync
 from .run import Run as Run
-from .source import Source as Source, has_edited_points as has_edited_points
+from .source import Source as Source
 from .tracker import Tracker as Tracker

@@ -18,6 +18,7 @@ from fitreel.journal.clock import now
 from fitreel.journal.journal import Journal, writing
 from fitreel.settings import Settings, TrainingSettings, normalised
 from fitreel.sweep.trials import Outcome
+from fitreel.tracking.facts import Facts
 from fitreel.tracking.names import (
     AUTOMATIC_NAME_TAG,
     DATA,
@@ -33,24 +34,25 @@ from fitreel.tracking.names import (
     seconds_tag,
 )
 from fitreel.tracking.overrides import in_force
-from fitreel.tracking.source import Source
 from fitreel.training.files import load_history, load_weights
 from fitreel.training.history import History
 from fitreel.training.weights import Weights
 
 
-class Run:
-    """An open run, as a stage writes to it; it knows what it has been told."""
+class Run(Facts):
+    """An open run, as a stage writes to it; what is written changes its facts at once."""
 
-    def __init__(self, journal: Journal, found: Source) -> None:
-        """Go on from what the store has of it and what its journal says."""
+    def __init__(self, journal: Journal, found: Facts) -> None:
+        """Start with what the store has of the run, and add what its journal says."""
+        super().__init__(
+            found.run_id,
+            found.experiment_id,
+            found.name,
+            found.params,
+            found.metrics,
+            found.tags,
+        )
         self._journal = journal
-        self.run_id = found.run_id
-        self.experiment_id = found.experiment_id
-        self.name = found.name
-        self.params = found.params
-        self.metrics = found.metrics
-        self.tags = found.tags
         self.has_plan = False
         self._done: set[str] = set()
         self._artifacts: dict[str, Path] = {}
@@ -60,7 +62,7 @@ class Run:
             elif record["kind"] == "plan":
                 self.has_plan = bool(record["plan"])
             elif record["kind"] == "losses":
-                self.metrics["loss"] = unpack(record["numbers"])[-1].item()
+                self._know_loss(unpack(record["numbers"])[-1].item())
             elif record["kind"] == "artifacts":
                 self._know_artifacts(journal.file(record, "folder"), record["to"])
 
@@ -130,6 +132,10 @@ class Run:
         self.name = self.tags.get(MLFLOW_RUN_NAME, self.name)
         self._done |= {str(fields["stage"])} if "stage" in fields else set()
 
+    def _know_loss(self, loss: float) -> None:
+        """Learn the last loss of a record of losses, which the courier delivers as a metric."""
+        self.metrics["loss"] = loss
+
     @contextmanager
     def artifacts(self, to: str | None = None) -> Iterator[Path]:
         """Give a directory; what is in it at the end is logged below the folder ``to``."""
@@ -185,7 +191,7 @@ class Run:
 
     def checkpoints(self, settings: TrainingSettings, every: int) -> Checkpoints:
         """Open the checkpoints of its training."""
-        return Checkpoints(self._journal, settings, every)
+        return Checkpoints(self._journal, settings, every, on_loss=self._know_loss)
 
     def dataset(self) -> Dataset:
         """Read the points that it logged before it was interrupted."""
