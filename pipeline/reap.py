@@ -25,7 +25,9 @@ def reap(
     """
     if not older_than >= 0:
         raise ValueError(f"older_than must be 0 or more minutes; got {older_than}")
-    tracker = fitreel.tracking.Tracker(tracking_uri, may_create=False, on_wait=console.warn)
+    tracker = fitreel.tracking.Tracker(
+        tracking_uri, may_create=False, patience=fitreel.tracking.Patience(report=console.warn)
+    )
     dead = 0
     for verdict in fitreel.tracking.examine(tracker, older_than * 60):
         outcome = "left"

@@ -52,7 +52,7 @@ def cut_off(server: Server, spool: Path) -> str:
     output, errors = [(spool.parent / name).read_text() for name in ("out", "err")]
     (journal,) = journals(spool)
     assert process.exitcode == 75, errors
-    assert f"waits in {journal}: fitreel sync delivers it" in errors.splitlines()[-1]
+    assert f"wait in {journal}: upload them with fitreel sync" in errors.splitlines()[-1]
     assert "Traceback" not in errors
     return output.strip()
 

@@ -84,8 +84,7 @@ class Session:
             self.target.tracking_uri or None,
             self.target.experiment or None,
             may_create=may_create,
-            patience=self.target.patience,
-            on_wait=console.warn,
+            patience=fitreel.tracking.Patience(self.target.patience, console.warn),
         )
 
     def source(self) -> "Source":
@@ -158,20 +157,13 @@ class Session:
         self, source: "Source | None", experiment_id: str | None
     ) -> AbstractContextManager["Run"]:
         if self._interrupted:
-            return self.tracker.resume(
-                self._interrupted.journal,
-                self._interrupted.run_id,
-                patience=self.target.patience,
-                on_wait=console.warn,
-            )
+            return self.tracker.resume(self._interrupted.journal, self._interrupted.run_id)
         begun = {"source": source.run_id if source else None, "directory": str(self.directory)}
         return self.tracker.run(
             source,
             self.target.name or None,
             experiment_id=experiment_id,
             plan=self._plan and self._plan | begun,
-            patience=self.target.patience,
-            on_wait=console.warn,
         )
 
     def _close(self, run: "Run | None", summarise: "Callable[[Run, str], None]") -> None:

@@ -7,6 +7,7 @@ from .managers import (
     check_uv as check_uv,
     check_virtualenv as check_virtualenv,
 )
+from .patience import Patience as Patience
 from .process import following_project_runner as following_project_runner
 from .reaper import examine as examine, reap as reap
 from .recovery import Interrupted as Interrupted, interrupted as interrupted, sync as sync

@@ -23,7 +23,7 @@ from fitreel.journal.spool import Unavailable
 BAD_REQUESTS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 FORBIDDEN = (*BAD_REQUESTS, "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
 LASTING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-PATIENCE = 4  # seconds for the first answer of a database
+FIRST_ANSWER = 4  # seconds that a database may take for it
 NOT_THERE = (NewConnectionError, ConnectTimeoutError)
 BUSY = (ReadTimeoutError, ProtocolError, ResponseError)  # silence, a reset, a status as 429 or 503
 

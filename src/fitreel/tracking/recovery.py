@@ -16,10 +16,12 @@ from fitreel.tracking.connection import plain
 from fitreel.tracking.creation import remove_extras, runs_of
 from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.names import JOURNAL_TAG, KIND_TAG
+from fitreel.tracking.patience import Patience
 from fitreel.tracking.tracker import Tracker
 
 KILLED = "KILLED"
-PATIENCE = 30.0  # seconds: a store that is away now will be asked by the next sync
+# Short: the next sync asks a store again that is away now.
+PATIENCE = Patience(30.0)
 
 
 @dataclass(frozen=True)
