@@ -33,7 +33,7 @@ from pipeline.run import check_unused
 from pipeline.shared import console
 from pipeline.shared.note import sweep_note
 from pipeline.shared.options import RESUMED
-from pipeline.shared.session import Session, go_on
+from pipeline.shared.session import Session, resume_run
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import ComparedRun
@@ -65,7 +65,7 @@ def sweep(
     Example: fitreel sweep --trials 200 --space lr=log:1e-3:0.5 --space "activation=relu|tanh"
     """
     if resume:
-        go_on(resume, session.target, {"sweep": sweep})
+        resume_run(resume, session.target, {"sweep": sweep})
         return
     study = fitreel.sweep.open_study(settings)
     source = session.source_or_none()

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from fitreel.data.dataset import Dataset
-from fitreel.journal import clock
-from fitreel.journal.clock import now
+from fitreel.journal.clock import CLOCK, now
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.trials import Batch, Trial
 from fitreel.tracking import Run, Tracker, examine, reap
@@ -21,7 +20,7 @@ HOUR = 3600
 
 @pytest.fixture
 def put(monkeypatch: pytest.MonkeyPatch) -> "Clock":
-    monkeypatch.setattr("fitreel.journal.clock._ahead", clock._ahead)  # and restore it
+    monkeypatch.setattr(CLOCK, "_ahead", CLOCK._ahead)  # and restore it
     return Clock(monkeypatch)
 
 

@@ -3,6 +3,7 @@
 import errno
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -121,10 +122,14 @@ def refused(tracker: Tracker) -> Callable[[Run], None]:
     return before
 
 
-def test_a_finished_run_that_the_store_refuses_waits_for_sync(tracker: Tracker) -> None:
+def test_a_finished_run_that_the_store_refuses_waits_for_sync(
+    tracker: Tracker, reports: list[str]
+) -> None:
     before = refused(tracker)
     _, journal = close(tracker, None, before=before, raises=ValueError)
     assert journal == "over"
+    # The command shows the error; only the courier may have reported it before.
+    assert not [line for line in reports if "goes on" not in line]
 
 
 @pytest.mark.parametrize(
@@ -196,6 +201,8 @@ def test_on_a_full_disk_the_status_alone_is_written(
         monkeypatch.setattr(Courier, "finish", lambda _: pytest.fail("nothing is delivered"))
 
     assert close(tracker, DiskFull(), before=before) == ("FAILED", "resumable")
+    # A courier that went on would fill the room that was left for the status.
+    assert "courier" not in [thread.name for thread in threading.enumerate()]
     (entry,) = spool.entries()
     assert entry.status == "FAILED"
     assert not (entry.directory / "reserve").exists()

@@ -1,4 +1,4 @@
-"""The courier of a run that its store refuses: it says so at once, once, and the run lives on."""
+"""The courier of a run that its store refuses: it reports that once, at once; the run goes on."""
 
 import time
 from collections.abc import Iterator

@@ -138,7 +138,7 @@ def test_sync_finds_a_run_whose_making_was_never_confirmed(proxy: Proxy) -> None
     (delivered,) = sync()
     (orphan,) = active(proxy, "orphans")
     assert orphan.data.tags[JOURNAL_TAG] == journal.name
-    assert delivered.text.endswith(f"go on with: fitreel resume {orphan.info.run_id}")
+    assert delivered.text.endswith(f"resume it with: fitreel resume {orphan.info.run_id}")
 
 
 def test_trials_are_made_once(proxy: Proxy, records: list[Record]) -> None:

@@ -67,7 +67,7 @@ def test_a_directory_of_something_else_is_refused_and_not_touched(
         assert code == 1
     else:
         assert (code, errors.count("\n")) == (2, 1), errors
-        assert f"{shared} is no spool of fitreel: it holds something" in errors
+        assert f"{shared} is not a spool of fitreel: it has files" in errors
     assert "$FITREEL_SPOOL" in errors
     assert state(shared) == before
 
@@ -228,7 +228,7 @@ def test_one_that_others_can_fill_is_refused(
     UNSAFE[message](place)
     before = state(place)
     for use in (spool.new_journal, spool.entries, spool.discard_remains):
-        with pytest.raises(OSError, match=rf"{message}.*; mend that, or name another .*SPOOL"):
+        with pytest.raises(OSError, match=rf"{message}.*; fix that, or name another .*SPOOL"):
             use()
     said = tmp_path_factory.mktemp("said")
     code, output, errors = processes.run("sync", directory=said, **{SPOOL: str(place)})

@@ -173,8 +173,8 @@ def test_what_a_trial_or_a_sweep_cannot_do_is_told(directory: Path) -> None:
     pruned = next(run for run in trials.values() if "fitreel.pruned_epoch" in run.data.tags)
     sweep, trial = parent.info.run_id, pruned.info.run_id
     said = {
-        ("evaluate", "--run", sweep): f"run {sweep} is a sweep and no experiment",
-        ("train", "--run", sweep): f"run {sweep} is a sweep and no experiment",
+        ("evaluate", "--run", sweep): f"run {sweep} is a sweep, not an experiment",
+        ("train", "--run", sweep): f"run {sweep} is a sweep, not an experiment",
         (
             "animate",
             "--run",

@@ -240,7 +240,7 @@ def test_the_active_run_of_mlflow_comes_before_the_source(
     assert inside.source(None).run_id == active
 
 
-def test_deleted_and_unknown_runs_are_told(tracker: Tracker) -> None:
+def test_deleted_and_unknown_runs_are_refused(tracker: Tracker) -> None:
     with tracker.run() as run:
         pass
     tracker.client.delete_run(run.run_id)
@@ -265,7 +265,7 @@ def test_an_experiment_is_made_when_it_is_missing(tracker: Tracker) -> None:
         pass
 
 
-def test_a_database_file_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text(
         "a shopping list, long enough to be read as a database\n" * 9
     )

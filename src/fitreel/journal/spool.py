@@ -1,4 +1,4 @@
-"""The spool: the directory of all journals, and what is known of each from its first lines."""
+"""The spool: the directory of all journals, and what each of them is about."""
 
 import os
 import re
@@ -15,27 +15,27 @@ from fitreel.checks.ownership import check_own, check_parents
 from fitreel.journal.journal import Journal, Record, is_only_ours, read
 
 VARIABLE = "FITREEL_SPOOL"
-MARKER = "fitreel-spool"  # the file that says that a directory is a spool
+MARKER = "fitreel-spool"  # a directory with this file is a spool
 NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")  # of a journal's directory
 
 
 class Undelivered(Exception):
-    """Results wait in the spool, because the tracking store did not take them."""
+    """Results wait in the spool because the tracking store did not take them."""
 
 
 class Unavailable(ConnectionError):
-    """The tracking store is there, but too busy to begin: it is worth to try again later."""
+    """The tracking store is there, but too busy to start with: retry later."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Hold what a journal is about."""
+    """What a journal is about."""
 
     directory: Path
     uri: str  # of the tracking store; empty if not even that can be read
-    plan: Record  # the command that wrote it; empty if that is not gone on with
-    run_id: str | None  # None if the process died before it knew
-    status: str | None  # how the command ended; None if it did not end itself
+    plan: Record  # of its command; empty if that is not resumed
+    run_id: str | None  # None if the process died before it had one
+    status: str | None  # how the command ended; None if it died
     resumable: bool  # False once the command ended for good
 
     @property
@@ -45,34 +45,35 @@ class Entry:
 
 
 def directory() -> Path:
-    """Give the place of the spool: $FITREEL_SPOOL, else one among the user's own files."""
+    """Return the place of the spool: $FITREEL_SPOOL, else one among the user's own files."""
     chosen = os.environ.get(VARIABLE)
     return Path(chosen).absolute() if chosen else platformdirs.user_state_path("fitreel") / "spool"
 
 
 def new_journal() -> Journal:
-    """Begin a journal in the spool, which is made and tidied; PermissionError where it cannot be.
+    """Create a journal in the spool, which is created or tidied first.
 
-    ValueError where its place is a directory of something else.
+    Raises PermissionError if it cannot be written, ValueError if its place is a directory of
+    something else.
     """
     discard_remains()
-    return _begin()
+    return _create()
 
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Lend a new directory; whatever ends the process, the spool is rid of it later.
+    """Yield a new directory, removed at the end, or by a later command if the process is killed.
 
-    It is a journal's that never gets a record.
+    It belongs to a journal that never gets a record.
     """
-    journal = _begin()
+    journal = _create()
     try:
         yield journal.folder()
     finally:
         journal.remove()
 
 
-def _begin() -> Journal:
+def _create() -> Journal:
     place = directory()
     if not is_there(place):
         with _writing():
@@ -88,7 +89,7 @@ def _begin() -> Journal:
         while True:
             path = place / f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(4)}"
             path.mkdir(mode=0o700)
-            # Another process may just have taken it for what a dead one left.
+            # Another process may have removed it just now, as the remains of a dead one.
             with suppress(BlockingIOError, FileNotFoundError):
                 return Journal(path, create=True)
 
@@ -104,10 +105,10 @@ def _writing() -> Iterator[None]:
 
 
 def is_there(place: Path) -> bool:
-    """Tell whether there is a spool in a place.
+    """Return whether there is a spool in a place.
 
-    Raises PermissionError if others could put something into it, ValueError if it is a directory
-    of something else.
+    Raises PermissionError if others could write into it, ValueError if it is a directory of
+    something else.
     """
     try:
         check_parents(place)
@@ -115,18 +116,18 @@ def is_there(place: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise type(error)(f"{error}; mend that, or name another place with ${VARIABLE}") from None
-    # In this order: who makes a spool marks it before anything else is in it.
+        raise type(error)(f"{error}; fix that, or name another place with ${VARIABLE}") from None
+    # In this order: a new spool is marked before anything else is in it.
     if any(place.iterdir()) and not (place / MARKER).is_file():
         raise ValueError(
-            f"{place} is no spool of fitreel: it holds something, but no file {MARKER}; "
+            f"{place} is not a spool of fitreel: it has files, but {MARKER} is missing; "
             f"name another place with ${VARIABLE}"
         )
     return True
 
 
 def _paths() -> list[Path]:
-    """List the directories of journals, the oldest first; nothing else in the spool is ours."""
+    """Return the directories of journals, the oldest first; nothing else in the spool is ours."""
     place = directory()
     if not is_there(place):
         return []
@@ -134,10 +135,10 @@ def _paths() -> list[Path]:
 
 
 def entries() -> list[Entry]:
-    """List what is in the spool, the oldest first.
+    """Return what is in the spool, the oldest first.
 
-    A living process may change or remove any of it the next moment: before something is done
-    about an entry, it is opened, and read once more. One that cannot be read has no URI.
+    A living process may change or remove any entry at once: open an entry before doing something
+    about it. One that cannot be read has an empty URI.
     """
     found = []
     for path in _paths():
@@ -145,7 +146,7 @@ def entries() -> list[Entry]:
             entry = _entry(path)
         except FileNotFoundError:  # removed just now
             continue
-        except OSError:  # who opens it learns why
+        except OSError:  # to open it raises the same
             entry = Entry(path, "", {}, None, None, resumable=False)
         if entry is not None:
             found.append(entry)
@@ -153,7 +154,7 @@ def entries() -> list[Entry]:
 
 
 def opened(path: Path) -> tuple[Journal, Entry]:
-    """Open a journal, and say what it is about now that nobody else changes it.
+    """Open a journal, and return it with what it is about now that no other process changes it.
 
     Raises FileNotFoundError if it was removed since it was listed, BlockingIOError while a living
     process has it, another OSError if it cannot be read.
@@ -163,7 +164,7 @@ def opened(path: Path) -> tuple[Journal, Entry]:
     try:
         entry = _entry(path)
         if entry is None:
-            raise FileNotFoundError(f"{path} holds no record")
+            raise FileNotFoundError(f"{path} has no record")
     except BaseException:
         journal.close()
         raise
@@ -193,12 +194,12 @@ def _entry(path: Path) -> Entry | None:
 
 
 def _readable(path: Path) -> Iterator[Record]:
-    with suppress(ValueError):  # damaged further on
+    with suppress(ValueError):  # damaged from there on
         yield from (record for _, record in read(path))
 
 
 def _is_empty(path: Path) -> bool:
-    """Tell whether there is not one whole record, not even a damaged one."""
+    """Return whether there is no whole record, not even a damaged one."""
     try:
         return next(read(path), None) is None
     except FileNotFoundError:
@@ -208,9 +209,9 @@ def _is_empty(path: Path) -> bool:
 
 
 def discard_remains() -> None:
-    """Remove what dead processes left without a record: journals half made or removed, scratch."""
+    """Remove what dead processes left without a record: unfinished journals, scratch folders."""
     for path in _paths():
-        with suppress(OSError):  # vanished, in use, or not ours to touch
+        with suppress(OSError):  # removed just now, in use, or another user's
             if _is_remains(path):
                 journal = Journal(path, create=True)
                 journal.remove() if _is_remains(path) else journal.close()

@@ -10,7 +10,8 @@ from .managers import (
 from .patience import Patience as Patience
 from .process import following_project_runner as following_project_runner
 from .reaper import examine as examine, reap as reap
-from .recovery import Interrupted as Interrupted, interrupted as interrupted, sync as sync
+from .recovery import sync as sync
+from .resumption import Interrupted as Interrupted, interrupted as interrupted
 from .run import Run as Run
 from .source import Source as Source
 from .tracker import Tracker as Tracker

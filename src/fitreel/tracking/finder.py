@@ -1,4 +1,4 @@
-"""Runs to compare: named ones, or the best of an experiment; what cannot be read is left out."""
+"""Runs to compare: named ones, or the best of an experiment; unreadable runs are left out."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,12 +15,12 @@ from fitreel.tracking.names import FILMED_TAG, KIND_TAG, TRIAL_TAG
 from fitreel.tracking.source import Source
 from fitreel.tracking.tracker import Tracker
 
-PAGE = 200  # runs that are asked for at once
+PAGE = 200  # runs in one request
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Hold a run that cannot be compared."""
+    """A run that cannot be compared, and the reason."""
 
     name: str
     why: str
@@ -28,16 +28,16 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Found:
-    """Hold what can be compared, in order, and what was met and cannot."""
+    """The runs that can be compared, in order, and those that were left out."""
 
     runs: tuple[ComparedRun, ...]
     experiments: Mapping[str, str]  # run id to experiment id
     left_out: tuple[LeftOut, ...]
-    changed: tuple[str, ...] = ()  # names of runs whose points changed after their training
+    changed: tuple[str, ...] = ()  # names of runs whose points changed after the training
 
 
 class Finder:
-    """Read runs; remember those that can be compared, and why the others cannot."""
+    """A reader of runs that collects those that can be compared, and why others cannot."""
 
     def __init__(self, tracker: Tracker, on_run: Callable[[int], None]) -> None:
         self._tracker = tracker
@@ -48,8 +48,8 @@ class Finder:
         self._changed = list[str]()
 
     def read(self, runs: Sequence[str | MlflowRun]) -> None:
-        """Read runs, those that lack something aside; ConnectionError if the store is away."""
-        # A server is mostly waited for; a database is read faster by one thread than by two.
+        """Read runs and leave out those that lack something; ConnectionError without a store."""
+        # Reading from a server is mostly waiting; one thread reads a database faster than two.
         threads = 8 if self._tracker.uri.startswith("http") else 1
         with ThreadPoolExecutor(threads) as pool:
             for source, outcome in pool.map(self._read, runs):
@@ -72,7 +72,7 @@ class Finder:
             return source, LeftOut(source.name if source else str(run), str(error))
 
     def _check_store(self) -> None:
-        """Raise ConnectionError, unless it is only the files of a run that are out of reach."""
+        """Raise ConnectionError, unless only the files of a run are out of reach."""
         with plain_errors(self._tracker.client.tracking_uri):
             self._tracker.client.search_experiments(max_results=1)
 
@@ -83,22 +83,25 @@ class Finder:
 
     @property
     def count(self) -> int:
-        """Count the runs that can be compared."""
+        """How many runs can be compared."""
         return len(self._runs)
 
     def leave_out(self, name: str, why: str) -> None:
-        """Remember what cannot be compared."""
+        """Add something that cannot be compared."""
         self._left_out.append(LeftOut(name, why))
 
     def found(self, which: str) -> Found:
-        """Give what was found; ValueError if that is less than two of the runs ``which``."""
+        """Return what was found; ValueError if fewer than two runs can be compared.
+
+        ``which`` describes the runs in that error.
+        """
         if len(self._runs) < 2:
             one = self._left_out[0] if self._left_out else None
             more = f" with {len(self._left_out) - 1} more" if len(self._left_out) > 1 else ""
             why = f"; left out{more}: {shown(one.name)}: {one.why}" if one else ""
             count = "only one" if self._runs else "none"
             raise ValueError(
-                f"nothing to compare: {count} of the runs {which} can be used, two are needed{why}"
+                f"nothing to compare: {count} of the runs {which} can be used; two are needed{why}"
             )
         return Found(
             tuple(self._runs), self._experiments, tuple(self._left_out), tuple(self._changed)
@@ -106,12 +109,12 @@ class Finder:
 
 
 def compared(source: Source) -> ComparedRun:
-    """Read of a run what a comparison needs.
+    """Read what a comparison needs of a run.
 
-    ValueError or FileNotFoundError say in a line what it lacks.
+    Raises ValueError or FileNotFoundError, with one line about what is missing.
     """
-    if kind := source.tags.get(KIND_TAG):
-        raise ValueError(f"run {source.run_id} is a {shown(kind)} and no experiment")
+    if source.kind:
+        raise ValueError(f"run {source.run_id} is a {shown(source.kind)}, not an experiment")
     return ComparedRun(
         source.run_id,
         source.name,
@@ -125,7 +128,7 @@ def compared(source: Source) -> ComparedRun:
 def named_runs(
     tracker: Tracker, run_ids: Iterable[str], on_run: Callable[[int], None] = lambda _: None
 ) -> Found:
-    """Read the runs of these ids; ``on_run`` is told how many there are after each.
+    """Read the runs of these ids; ``on_run`` gets the number of usable ones after each.
 
     Raises ValueError if fewer than two can be compared, ConnectionError if the store is away.
     """
@@ -144,18 +147,18 @@ def best_runs(
 ) -> Found:
     """Read the best runs of an experiment by a metric, the best first.
 
-    Only runs that have it, as a finite number, are looked at, and only until there are ``count``
-    that can be compared. ``filter_text`` is what MLflow's own search takes. Raises as
-    ``named_runs`` does, and ValueError if MLflow cannot read the filter.
+    Runs are read until ``count`` of them can be compared; those without the metric, or with a
+    value that is not finite, are skipped. ``filter_text`` is a filter of MLflow's own search.
+    Raises as ``named_runs`` does, and ValueError if MLflow cannot read the filter.
     """
     finder = Finder(tracker, on_run)
     ranked = _best_first(tracker, experiment_id, metric, filter_text or "")
     unfilmed = list[int]()
     candidates = _filmed(ranked, unfilmed)
     while missing := count - finder.count:
-        if not (batch := list(islice(candidates, missing))):
+        if not (some := list(islice(candidates, missing))):
             break
-        finder.read(batch)
+        finder.read(some)
     if lost := sum(place < count for place in unfilmed):
         trials = "a trial" if lost == 1 else "trials"
         finder.leave_out(
@@ -189,7 +192,7 @@ def _best_first(
                 raise ValueError(f"the filter does not work: {error.message}") from error
         for run in page:
             value = run.data.metrics.get(metric)
-            if value is None:  # those without it are last
+            if value is None:  # runs without the metric are last
                 return
             if is_finite(value) and KIND_TAG not in run.data.tags:
                 yield run
@@ -199,7 +202,7 @@ def _best_first(
 
 
 def _filmed(runs: Iterable[MlflowRun], unfilmed: list[int]) -> Iterator[MlflowRun]:
-    """Give those that can have a film; of a sweep's trials only the best have. Note the others."""
+    """Yield the runs that can have a film, as only a sweep's best trials do; note the others."""
     for place, run in enumerate(runs):
         if TRIAL_TAG in run.data.tags and FILMED_TAG not in run.data.tags:
             unfilmed.append(place)
