@@ -18,7 +18,7 @@ from fitreel.tracking import Patience, Run, Tracker
 from fitreel.tracking.closing import HASTE
 from fitreel.tracking.courier import Courier
 from fitreel.tracking.delivery import Delivery
-from tests.faults import SPOOL
+from tests.faults import SPOOL, wait_until
 from tests.servers import Server
 
 PLAN = {"command": "train", "settings": {}}
@@ -196,13 +196,17 @@ def test_an_interrupted_run_takes_no_longer_than_haste(
 def test_on_a_full_disk_the_status_alone_is_written(
     tracker: Tracker, reports: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def couriers() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if thread.name == "courier"}
+
     def before(_: Run) -> None:
         monkeypatch.setattr(Journal, "is_cramped", property(lambda _: True))
         monkeypatch.setattr(Courier, "finish", lambda _: pytest.fail("nothing is delivered"))
 
+    earlier = couriers()
     assert close(tracker, DiskFull(), before=before) == ("FAILED", "resumable")
     # A courier that went on would fill the room that was left for the status.
-    assert "courier" not in [thread.name for thread in threading.enumerate()]
+    wait_until(lambda: not couriers() - earlier, "the courier goes on")
     (entry,) = spool.entries()
     assert entry.status == "FAILED"
     assert not (entry.directory / "reserve").exists()
