@@ -15,8 +15,8 @@ import pytest
 import fitreel.tracking
 from fitreel.doctor.machine import check_waiting
 from fitreel.journal import spool as spool_module
+from fitreel.journal.entry import Entry
 from fitreel.journal.journal import Journal
-from fitreel.journal.spool import Entry
 from fitreel.tracking import Tracker
 from fitreel.tracking.client import Client
 from fitreel.tracking.delivery import Delivery

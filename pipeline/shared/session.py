@@ -74,7 +74,11 @@ class Session:
 
     @cached_property
     def tracker(self) -> "Tracker":
-        """The tracking store that the options name; one to read from must exist."""
+        """The tracking store that the options name; it must exist.
+
+        Only `run`, `generate` and `sweep` may create one, and only if they name no run: a command
+        that reads would find nothing in a new store.
+        """
         return self._reach(may_create=False)
 
     def _reach(self, *, may_create: bool) -> "Tracker":
@@ -171,7 +175,9 @@ class Session:
 
 
 def resume_run(run_id: str, target: Target, commands: Mapping[str, Callable[..., None]]) -> None:
-    """Resume the interrupted commands of a run, the oldest first; a finished run is only named.
+    """Run the interrupted commands of a run again, the oldest first; a finished run is reported.
+
+    Their stages return what the run has already, as ``Run.has_done`` says.
 
     Raises ValueError if a command is not among ``commands``, or of another version of fitreel.
     """

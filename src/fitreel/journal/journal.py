@@ -6,27 +6,19 @@ a whole, `artifacts` has the files. An open journal is locked; the lock ends wit
 
 import json
 import os
-import re
 import shutil
-import stat
 import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from fitreel.journal.directory import FILES, FOLDER, is_inside, is_own
 from fitreel.journal.lock import Lock
 
 Record = dict[str, Any]
 RESERVE = 1 << 17  # bytes set aside for the last record on a full disk
-# All files of a journal's directory, in the order in which they are deleted: the journal first,
-# the lock last.
-FILES = (
-    *("journal", "checkpoint", "checkpoint.new", "delivered", "delivered.new", "reserve"),
-    "lock",
-)
-FOLDER = re.compile(r"tmp[a-z0-9_]{8}")  # as tempfile.mkdtemp names those in artifacts
 
 
 def encode(record: Record) -> bytes:
@@ -146,15 +138,9 @@ class Journal:
         Raises ValueError if it is missing or not a plain file, or if one of the record's paths
         leads out of the artifacts, of the run or of the journal.
         """
-        root = self.directory / "artifacts"
-        path = root / str(record.get(key))
+        path = self.directory / "artifacts" / str(record.get(key))
         names = [record.get(key), *(record[each] for each in ("to", "path") if record.get(each))]
-        above = [each for each in path.parents if each.is_relative_to(root)]
-        if not (
-            all(map(_is_plain, names))
-            and all(map(_is_real, (path, *above)))
-            and all(map(_is_real, path.rglob("*")))
-        ):
+        if not all(map(is_inside, names)) or not is_own(path, self.directory / "artifacts"):
             raise ValueError(
                 f"{self.directory / 'journal'} is damaged: {key} in a record of {record['kind']} "
                 "is not a file of its own"
@@ -187,34 +173,6 @@ class Journal:
                 self.directory.rmdir()
         finally:
             self.close()
-
-
-def is_only_ours(directory: Path) -> bool:
-    """Return whether a directory has nothing but what a journal keeps there."""
-    for path in directory.iterdir():
-        if path.name == "artifacts" and _is_real(path) and path.is_dir():
-            if not all(FOLDER.fullmatch(each.name) for each in path.iterdir()):
-                return False
-        elif path.name not in FILES or not stat.S_ISREG(path.lstat().st_mode):
-            return False
-    return True
-
-
-def _is_plain(name: object) -> bool:
-    """Return whether a name is a relative path that does not lead upwards."""
-    if not isinstance(name, str) or {"\\", "\0"} & set(name):
-        return False
-    path = PurePosixPath(name)
-    return path.parts != () and not path.is_absolute() and ".." not in path.parts
-
-
-def _is_real(path: Path) -> bool:
-    """Return whether it is a file or a directory itself, not a link, pipe or device."""
-    try:
-        mode = path.lstat().st_mode
-    except OSError:
-        return False
-    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def read(directory: Path, start: int = 0) -> Iterator[tuple[int, Record]]:

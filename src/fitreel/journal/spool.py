@@ -6,13 +6,14 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
 from fitreel.checks.ownership import check_own, check_parents
-from fitreel.journal.journal import Journal, Record, is_only_ours, read
+from fitreel.journal.directory import is_only_ours
+from fitreel.journal.entry import Entry, is_empty, read_entry
+from fitreel.journal.journal import Journal
 
 VARIABLE = "FITREEL_SPOOL"
 MARKER = "fitreel-spool"  # a directory with this file is a spool
@@ -25,23 +26,6 @@ class Undelivered(Exception):
 
 class Unavailable(ConnectionError):
     """The tracking store is there, but too busy to start with: retry later."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What a journal is about."""
-
-    directory: Path
-    uri: str  # of the tracking store; empty if not even that can be read
-    plan: Record  # of its command; empty if that is not resumed
-    run_id: str | None  # None if the process died before it had one
-    status: str | None  # how the command ended; None if it died
-    resumable: bool  # False once the command ended for good
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing can be resumed: once delivered, the journal may go."""
-        return not (self.resumable and self.plan)
 
 
 def directory() -> Path:
@@ -143,7 +127,7 @@ def entries() -> list[Entry]:
     found = []
     for path in _paths():
         try:
-            entry = _entry(path)
+            entry = read_entry(path)
         except FileNotFoundError:  # removed just now
             continue
         except OSError:  # to open it raises the same
@@ -162,50 +146,13 @@ def opened(path: Path) -> tuple[Journal, Entry]:
     check_own(path)
     journal = Journal(path)
     try:
-        entry = _entry(path)
+        entry = read_entry(path)
         if entry is None:
             raise FileNotFoundError(f"{path} has no record")
     except BaseException:
         journal.close()
         raise
     return journal, entry
-
-
-def _entry(path: Path) -> Entry | None:
-    check_own(path)
-    uri, plan, run_id, status, resumable = "", None, None, None, True
-    diverged = False
-    for record in _readable(path):
-        if record["kind"] == "plan":
-            uri, plan = record["uri"], record["plan"]
-        elif record["kind"] == "run":
-            run_id = record["run_id"]
-        elif record["kind"] == "status":
-            status = None if record["status"] == "RUNNING" else record["status"]
-            ended = status == "FINISHED" or (status == "FAILED" and diverged)
-            resumable = record.get("resumable", not ended)
-        elif record["kind"] == "values":
-            # Journals of fitreel 0.2.0: their last record does not say whether to resume. All but
-            # finished runs were resumed, and those that diverged and would again, by this tag.
-            diverged = diverged or "fitreel.diverged_epoch" in record.get("tags", {})
-    if not uri and _is_empty(path):
-        return None
-    return Entry(path, uri, plan or {}, run_id, status, resumable)
-
-
-def _readable(path: Path) -> Iterator[Record]:
-    with suppress(ValueError):  # damaged from there on
-        yield from (record for _, record in read(path))
-
-
-def _is_empty(path: Path) -> bool:
-    """Return whether there is no whole record, not even a damaged one."""
-    try:
-        return next(read(path), None) is None
-    except FileNotFoundError:
-        return True
-    except ValueError:
-        return False
 
 
 def discard_remains() -> None:
@@ -219,4 +166,4 @@ def discard_remains() -> None:
 
 def _is_remains(path: Path) -> bool:
     check_own(path)
-    return _is_empty(path) and is_only_ours(path)
+    return is_empty(path) and is_only_ours(path)

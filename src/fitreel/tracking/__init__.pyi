@@ -8,7 +8,7 @@ from .managers import (
     check_virtualenv as check_virtualenv,
 )
 from .patience import Patience as Patience
-from .process import following_project_runner as following_project_runner
+from .project_runner import following_project_runner as following_project_runner
 from .reaper import examine as examine, reap as reap
 from .recovery import sync as sync
 from .resumption import Interrupted as Interrupted, interrupted as interrupted

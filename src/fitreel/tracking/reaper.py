@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_PROJECT_ENTRY_POINT
 
 from fitreel.journal import spool
+from fitreel.journal.entry import Entry
 from fitreel.settings import (
     ComparisonSettings,
     DataSettings,
@@ -88,7 +89,7 @@ def _is_ours(run: MlflowRun) -> bool:
     )
 
 
-def _judge(run: MlflowRun, older_than: float, entry: spool.Entry | None) -> tuple[str | None, str]:
+def _judge(run: MlflowRun, older_than: float, entry: Entry | None) -> tuple[str | None, str]:
     tags = run.data.tags
     if PROCESS_TAG not in tags:
         age = time.time() - run.info.start_time / 1000

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fitreel.journal import spool
 from fitreel.journal.clock import now
+from fitreel.journal.entry import Entry
 from fitreel.journal.journal import Journal
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import plain
@@ -25,7 +26,7 @@ SYNC_PATIENCE = Patience(30.0)  # short: the next sync retries
 class Delivered:
     """What became of a journal."""
 
-    entry: spool.Entry
+    entry: Entry
     run_id: str | None
     trouble: Exception | None = None  # why it is not delivered
 
@@ -79,7 +80,7 @@ def _reach(uri: str) -> Tracker | Exception:
 
 
 def _deliver(
-    journal: Journal, entry: spool.Entry, uri: str, reach: Callable[[str], Tracker | Exception]
+    journal: Journal, entry: Entry, uri: str, reach: Callable[[str], Tracker | Exception]
 ) -> Delivered:
     """Deliver a journal, then close it, or remove it if nothing can be resumed."""
     is_done = False
@@ -101,7 +102,7 @@ def _deliver(
         journal.remove() if is_done else journal.close()
 
 
-def _deliver_all(journal: Journal, entry: spool.Entry, run_id: str, client: Client) -> None:
+def _deliver_all(journal: Journal, entry: Entry, run_id: str, client: Client) -> None:
     if not entry.plan and not entry.status:
         # It will not be resumed, and its process died before it could write its status.
         journal.append("status", status=KILLED, time=now(), resumable=False)

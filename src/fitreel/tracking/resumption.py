@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fitreel.checks.text import shown
 from fitreel.journal import spool
+from fitreel.journal.entry import Entry
 from fitreel.journal.journal import Journal, Record
 from fitreel.tracking.names import JOURNAL_TAG
 from fitreel.tracking.source import Source
@@ -48,7 +49,7 @@ def interrupted(run_id: str, tracking_uri: str | None = None) -> Iterator[Interr
         yield from interrupted(run_id, tracking_uri)
 
 
-def _resumable(run_id: str, tracking_uri: str | None) -> list[spool.Entry]:
+def _resumable(run_id: str, tracking_uri: str | None) -> list[Entry]:
     """List the journals of a run's interrupted commands; an empty list if it is finished."""
     found = [entry for entry in spool.entries() if entry.uri and entry.run_id in (run_id, None)]
     listed = [entry for entry in found if entry.run_id == run_id and not entry.is_over]
@@ -65,7 +66,7 @@ def _resumable(run_id: str, tracking_uri: str | None) -> list[spool.Entry]:
     return listed
 
 
-def _check_resumable(run: Source, entries: list[spool.Entry]) -> None:
+def _check_resumable(run: Source, entries: list[Entry]) -> None:
     """Raise ValueError, saying what to do instead, if a run cannot be resumed here."""
     # A comparison has no plan: it takes seconds, and holds nothing that its runs do not hold.
     if any(not entry.plan for entry in entries) or (not entries and run.kind == "comparison"):

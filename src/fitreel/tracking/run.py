@@ -1,4 +1,4 @@
-"""An open run, as the stages write to it: into its journal, which a courier delivers."""
+"""An open run as the stages write to it: into its journal, which a courier delivers."""
 
 import json
 import time
@@ -67,12 +67,16 @@ class Run(Facts):
                 self._know_artifacts(journal.file(record, "folder"), record["to"])
 
     def has_done(self, stage: str) -> bool:
-        """Tell whether a stage was finished before this run was interrupted."""
+        """Return whether a stage was finished before the run was interrupted.
+
+        To resume is to run the same command again: every stage asks this, and returns what the
+        run has of it. Nothing else in the pipeline depends on resuming.
+        """
         return stage in self._done
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a stage; the seconds become a tag, and the stage is done."""
+        """Time a stage; a tag keeps the seconds, and the stage is done."""
         started = time.perf_counter()
         yield
         seconds = time.perf_counter() - started
@@ -98,7 +102,7 @@ class Run(Facts):
         )
 
     def log_params(self, params: Mapping[str, str]) -> None:
-        """Log params; one that is there already stays."""
+        """Log params; one that is already there stays."""
         self._log(params={name: text for name, text in params.items() if name not in self.params})
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
@@ -110,7 +114,7 @@ class Run(Facts):
         self._log(tags=dict(tags))
 
     def set_name(self, name: str) -> None:
-        """Name the run, unless somebody chose its name."""
+        """Set the name of the run, unless the user chose one."""
         present = self.tags.get(MLFLOW_RUN_NAME, "")
         if present == self.tags.get(AUTOMATIC_NAME_TAG) or _is_from_mlflow(present):
             self.set_tags({MLFLOW_RUN_NAME: name, AUTOMATIC_NAME_TAG: name})
@@ -124,7 +128,7 @@ class Run(Facts):
         self._know(**fields)
 
     def _know(self, **fields: object) -> None:
-        """Learn what a record of values says."""
+        """Add what a record of values says to the facts."""
         for kind in ("params", "metrics", "tags"):
             found = fields.get(kind, {})
             if isinstance(found, dict):
@@ -133,18 +137,18 @@ class Run(Facts):
         self._done |= {str(fields["stage"])} if "stage" in fields else set()
 
     def _know_loss(self, loss: float) -> None:
-        """Learn the last loss of a record of losses, which the courier delivers as a metric."""
+        """Keep the last loss of a record of losses, which the courier delivers as a metric."""
         self.metrics["loss"] = loss
 
     @contextmanager
     def artifacts(self, to: str | None = None) -> Iterator[Path]:
-        """Give a directory; what is in it at the end is logged below the folder ``to``."""
+        """Yield a directory; its files are logged at the end, below the folder ``to``."""
         folder = self._journal.folder()
         with writing(folder):
             yield folder
         self._journal.append("artifacts", folder=folder.name, to=to)
         self._know_artifacts(folder, to)
-        # Tables are left out: people may open and save them, and the numbers are checked.
+        # Tables have no digest: people may open and save them, and their numbers are checked.
         sums = json.loads(self.tags.get(DIGESTS_TAG, "{}"))
         sums |= {
             str(Path(to or "") / file.name): sha256(file) for file in folder.glob("*.safetensors")
@@ -159,14 +163,14 @@ class Run(Facts):
     def log_trial(
         self, outcome: Outcome, name: str, params: Mapping[str, str], tags: Mapping[str, str]
     ) -> None:
-        """Log a trial: a nested run that is over, on the points of this one."""
+        """Log a trial: a nested run that has ended, on the points of this one."""
         shared = {SHA256_TAG: self.tags[SHA256_TAG]}
         self._journal.append(
             "trial", name=name, params=params, tags=shared | dict(tags), **outcome.to_record()
         )
 
     def trials(self) -> dict[int, tuple[TrainingSettings, Outcome]]:
-        """Read the trials that it logged, and what came of them but their curves, by numbers."""
+        """Read the logged trials by number: their settings, and their outcomes without curves."""
         return {
             record["number"]: (
                 TrainingSettings.from_params(record["params"]),
@@ -178,12 +182,12 @@ class Run(Facts):
 
     @property
     def delivered_trials(self) -> int:
-        """Count the trials that the store has."""
+        """How many trials the store has."""
         return int((self._journal.kept("delivered") or {}).get("trials", 0))
 
     @contextmanager
     def trial_artifacts(self, number: int, to: str | None = None) -> Iterator[Path]:
-        """Give a directory; what is in it at the end is logged with a trial, below ``to``."""
+        """Yield a directory; its files are logged at the end with a trial, below ``to``."""
         folder = self._journal.folder()
         with writing(folder):
             yield folder
@@ -194,15 +198,15 @@ class Run(Facts):
         return Checkpoints(self._journal, settings, every, on_loss=self._know_loss)
 
     def dataset(self) -> Dataset:
-        """Read the points that it logged before it was interrupted."""
+        """Read the points that the run logged before it was interrupted."""
         return load_dataset(self._artifacts[DATASET])
 
     def weights(self) -> Weights:
-        """Read the trained parameters that it logged before it was interrupted."""
+        """Read the trained parameters that the run logged before it was interrupted."""
         return load_weights(self._artifacts[WEIGHTS])
 
     def history(self) -> History:
-        """Read the losses and frames that it logged before it was interrupted."""
+        """Read the losses and frames that the run logged before it was interrupted."""
         return load_history(
             self._artifacts[HISTORY],
             self._artifacts[FRAMES],
@@ -213,7 +217,7 @@ class Run(Facts):
     ) -> None:
         """Log a file of artifacts("data") as an input of the run, with its SHA-256.
 
-        Where a training's points take the place of others, it keeps the SHA-256 of those, too.
+        If points replace those that the settings drew, the SHA-256 of the drawn ones is kept.
         """
         self._journal.append(
             "dataset",
@@ -230,7 +234,7 @@ class Run(Facts):
         self.set_tags({SHA256_TAG: digest} | ({DRAWN_TAG: drawn} if drawn != digest else {}))
 
     def log_model(self, weights: Path) -> None:
-        """Log a model made of a file of artifacts()."""
+        """Log a model with the weights of a file of artifacts()."""
         self._journal.append("model", weights=self._relative(weights))
 
     def _relative(self, file: Path) -> str:
@@ -238,7 +242,7 @@ class Run(Facts):
 
     @property
     def status(self) -> str | None:
-        """Say how it ended; None if it did not."""
+        """How it ended; None while it is open."""
         status = None
         for _, record in self._journal.records():
             status = record["status"] if record["kind"] == "status" else None
@@ -250,7 +254,7 @@ class Run(Facts):
 
 
 def _is_from_mlflow(name: str) -> bool:
-    """Tell whether MLflow made this name up, as in bright-shark-123."""
+    """Return whether MLflow chose this name, such as bright-shark-123."""
     predicate, _, rest = name.partition("-")
     noun, _, number = rest.partition("-")
     return (

@@ -134,6 +134,8 @@ class Tracker:
         ``experiment_id``, unless the tracker has an experiment. ``plan`` is what the journal keeps
         to resume the command; without it nothing is resumed. Raises Undelivered if the store took
         nothing at the end for as long as the patience lasts.
+
+        Read what a stage needs before opening its run: then a bad input changes nothing.
         """
         with held(self._longest_hold) as release:
             journal = new_journal()
