@@ -15,6 +15,7 @@ from fitreel.journal import spool
 from fitreel.journal.journal import Journal, Record
 from fitreel.journal.spool import Undelivered
 from fitreel.tracking import Patience, Run, Tracker
+from fitreel.tracking.client import Client
 from fitreel.tracking.closing import HASTE
 from fitreel.tracking.courier import Courier
 from fitreel.tracking.delivery import Delivery
@@ -199,7 +200,15 @@ def test_on_a_full_disk_the_status_alone_is_written(
     def couriers() -> set[threading.Thread]:
         return {thread for thread in threading.enumerate() if thread.name == "courier"}
 
+    end, has_room = Run.end, list[bool]()
+
+    def ending(run: Run, status: str, *, resumable: bool = False) -> None:
+        (entry,) = spool.entries()
+        has_room.append(not (entry.directory / "reserve").exists())
+        end(run, status, resumable=resumable)
+
     def before(_: Run) -> None:
+        monkeypatch.setattr(Run, "end", ending)
         monkeypatch.setattr(Journal, "is_cramped", property(lambda _: True))
         monkeypatch.setattr(Courier, "finish", lambda _: pytest.fail("nothing is delivered"))
 
@@ -209,7 +218,7 @@ def test_on_a_full_disk_the_status_alone_is_written(
     wait_until(lambda: not couriers() - earlier, "the courier goes on")
     (entry,) = spool.entries()
     assert entry.status == "FAILED"
-    assert not (entry.directory / "reserve").exists()
+    assert has_room == [True]  # when the status was written
     assert reports == []
 
 
@@ -234,17 +243,19 @@ def test_a_run_whose_server_is_away_is_not_ended_directly(
 ) -> None:
     """That would wait for the server a second time."""
     (tmp_path / "server").mkdir()
-    stopped = list[float]()
+    stopped, asked = list[float](), list[str]()
     with Server(tmp_path / "server") as server:
 
         def before(_: Run) -> None:
             server.stop()
+            monkeypatch.setattr(Client, "get_run", lambda *_: asked.append("get_run"))
             stopped.append(time.monotonic())
 
         tracker = Tracker(server.url, patience=Patience(1, reports.append))
         monkeypatch.setattr(f"{__name__}.status", lambda *_: "")  # of a server that is away
         close(tracker, RuntimeError(), before=before)
     assert time.monotonic() - stopped[0] < 10
+    assert asked == []
     (entry,) = spool.entries()
     assert (entry.status, entry.is_over) == ("FAILED", False)
     assert "does not answer" in reports[-1]
