@@ -15,7 +15,6 @@ from fitreel.journal import spool
 from fitreel.journal.journal import Journal, Record
 from fitreel.journal.spool import Undelivered
 from fitreel.tracking import Patience, Run, Tracker
-from fitreel.tracking.client import Client
 from fitreel.tracking.closing import HASTE
 from fitreel.tracking.courier import Courier
 from fitreel.tracking.delivery import Delivery
@@ -245,13 +244,13 @@ def test_a_run_whose_server_is_away_is_not_ended_directly(
     (tmp_path / "server").mkdir()
     stopped, asked = list[float](), list[str]()
     with Server(tmp_path / "server") as server:
+        tracker = Tracker(server.url, patience=Patience(1, reports.append))
 
         def before(_: Run) -> None:
             server.stop()
-            monkeypatch.setattr(Client, "get_run", lambda *_: asked.append("get_run"))
+            monkeypatch.setattr(tracker.client, "get_run", asked.append)
             stopped.append(time.monotonic())
 
-        tracker = Tracker(server.url, patience=Patience(1, reports.append))
         monkeypatch.setattr(f"{__name__}.status", lambda *_: "")  # of a server that is away
         close(tracker, RuntimeError(), before=before)
     assert time.monotonic() - stopped[0] < 10
