@@ -33,7 +33,9 @@ from pipeline.shared.options import (
     SEARCHED,
     TRACKING_URI,
 )
+from pipeline.shared.progress import progress
 from pipeline.shared.session import Session, Target
+from pipeline.shared.stage import nothing, stage
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import Comparison
@@ -57,21 +59,15 @@ def compare(
     tracking_uri: TRACKING_URI = None,
     patience: PATIENCE = Target.patience,
 ) -> None:
-    """Compare runs: those named, or the best of an experiment; into a run of its own.
+    """Compare runs: those named, or the best of an experiment. The comparison is a run as well.
 
     Example: fitreel compare --experiment rates --best 4
     """
     settings = ComparisonSettings(best, metric)
     ids = list(dict.fromkeys([*(run or []), *(runs or "").split()]))
-    if ids and (filter or best != ComparisonSettings.best):
-        raise ValueError("--best and --filter search for runs; leave them out where runs are named")
-    if len(ids) > MOST_RUNS:
-        raise ValueError(f"{MOST_RUNS} runs are the most that can be compared; got {len(ids)}")
-    target = Target(None, experiment if ids else None, name, tracking_uri, patience)
-    session = Session(target)
+    check_options(ids, is_search=bool(filter) or best != ComparisonSettings.best, out=out)
+    session = Session(Target(None, experiment if ids else None, name, tracking_uri, patience))
     session.check_free(None, "compare", FILES)
-    if out and Path(out).exists() and not Path(out).is_dir():
-        raise ValueError(f"--out must be a directory; {shown(out)} is a file")
     if ids:
         found = named(session.tracker, ids)
         home = next(iter(found.experiments.values()))
@@ -85,33 +81,46 @@ def compare(
     directory = made(out) if out else None
     describe = partial(note, comparison, found)
     summarise = partial(console.summarise_comparison, comparison)
+    # Without a plan: a comparison that is interrupted takes seconds to make again.
     with session.run(None, home, describe, summarise) as into:
         into.set_name(f"compare-{len(found.runs)}-runs")
         into.log_params(asked)
-        stage(into, comparison, directory)
+        ids = [each.run_id for each in comparison.runs]
+        into.set_tags({KIND_TAG: "comparison", COMPARED_TAG: json.dumps(ids)})
+        draw_pictures(into, comparison, directory)
+
+
+def check_options(ids: list[str], *, is_search: bool, out: str | None) -> None:
+    """Raise ValueError if the options contradict each other."""
+    if ids and is_search:
+        raise ValueError("--best and --filter search for runs; leave them out if runs are named")
+    if len(ids) > MOST_RUNS:
+        raise ValueError(f"at most {MOST_RUNS} runs can be compared; got {len(ids)}")
+    if out and Path(out).exists() and not Path(out).is_dir():
+        raise ValueError(f"--out must be a directory; {shown(out)} is a file")
 
 
 def named(tracker: "Tracker", ids: list[str]) -> "Found":
-    """Read the runs that were named."""
-    with console.progress("read", len(ids)) as progress:
-        return fitreel.tracking.named_runs(tracker, ids, progress)
+    """Read the named runs."""
+    with progress("read", len(ids)) as show:
+        return fitreel.tracking.named_runs(tracker, ids, show)
 
 
 def best_of(
     tracker: "Tracker", experiment_id: str, settings: ComparisonSettings, filter_text: str | None
 ) -> "Found":
     """Read the best runs of an experiment."""
-    with console.progress("read", settings.best) as progress:
+    with progress("read", settings.best) as show:
         return fitreel.tracking.best_runs(
-            tracker, experiment_id, settings.best, settings.metric, filter_text, progress
+            tracker, experiment_id, settings.best, settings.metric, filter_text, show
         )
 
 
 def show_left_out(found: "Found") -> None:
-    """Name the runs that cannot be compared, and why; and those whose points are new to them."""
+    """Print which runs are left out, and why; warn of those whose points changed."""
     for name in found.changed:
         console.warn(
-            f"the points of {shown(name)} changed after its training: they are shown as they are"
+            f"the points of {shown(name)} changed after its training: the present ones are shown"
         )
     for each in found.left_out[:LEFT_OUT]:
         console.say(shown(f"left out: {shown(each.name)}: {' '.join(each.why.split())}", 500))
@@ -120,30 +129,31 @@ def show_left_out(found: "Found") -> None:
 
 
 def made(directory: str) -> Path:
-    """Make a directory, unless it is there."""
+    """Create a directory unless it exists, and return its path."""
     path = Path(directory)
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def stage(run: "Run", comparison: "Comparison", directory: Path | None) -> None:
-    """Draw the comparison, log it, and lay it into a directory, too."""
-    ids = [each.run_id for each in comparison.runs]
-    run.set_tags({KIND_TAG: "comparison", COMPARED_TAG: json.dumps(ids)})
-    with run.stage("compare"), run.artifacts() as folder:
+@stage("compare", restore=nothing)
+def draw_pictures(run: "Run", comparison: "Comparison", directory: Path | None) -> None:
+    """Draw the comparison and log it; copy the files into a directory if one is named."""
+    with run.artifacts() as folder:
         fitreel.comparison.draw_comparison(comparison).savefig(folder / COMPARISON_PICTURE)
         fitreel.pages.write_comparison(comparison, folder / COMPARISON_PAGE)
         table = fitreel.comparison.comparison_table(comparison)
         (folder / COMPARISON_TABLE).write_text(table, encoding="utf-8")
-        with console.progress("compare", fitreel.comparison.count_frames(comparison)) as progress:
-            fitreel.comparison.render_grid(comparison, folder / COMPARISON_FILM, on_frame=progress)
+        frames = fitreel.comparison.count_frames(comparison)
+        with progress("compare", frames) as show:
+            film = folder / COMPARISON_FILM
+            fitreel.comparison.render_grid(comparison, film, on_frame=show)
         if directory:
             for file in sorted(folder.iterdir()):
                 publish(file, directory)
 
 
 def note(comparison: "Comparison", found: "Found", run: "Run") -> str:
-    """Write which runs were compared, each a link, and show the pictures, in Markdown."""
+    """Return the note of a comparison: its runs as links, and its pictures, in Markdown."""
     rows = [f"|run&emsp;|{code_span(comparison.metric)}&emsp;|", "|---|---|"]
     for place, each in enumerate(comparison.runs):
         name = code_span(shown(comparison.labels[place], 60))

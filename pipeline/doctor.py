@@ -12,6 +12,7 @@ import fitreel.doctor
 import fitreel.tracking
 from pipeline.shared import console
 from pipeline.shared.options import TRACKING_URI
+from pipeline.shared.progress import progress
 
 if TYPE_CHECKING:
     from fitreel.doctor.machine import Finding
@@ -39,13 +40,13 @@ def doctor(tracking_uri: TRACKING_URI = None) -> None:
     """
     rows, missing = [], False
     attempts = [Attempt(check) for check in checks(tracking_uri)]
-    with console.progress("doctor", len(attempts)) as progress:
+    with progress("doctor", len(attempts)) as show:
         for done, attempt in enumerate(attempts, start=1):
             check, (fine, text) = attempt.check, attempt.finish()
             missing |= check.needed and not fine
             outcome = "ok" if fine else "missing" if check.needed else "note"
             rows.append((check.name, outcome, text))
-            progress(done)
+            show(done)
     console.show_checkup(rows)
     if missing:
         console.say("something that is needed is missing")

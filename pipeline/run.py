@@ -31,7 +31,7 @@ def run(
     player: PlayerSettings,
     session: Session,
 ) -> None:
-    """Draw points, train on them, measure and film the fit: one experiment, one run.
+    """Draw points, train, evaluate and film: all four stages in one run.
 
     Example: fitreel run --lr 0.2 --activation tanh
     """
@@ -43,17 +43,17 @@ def run(
     window = train.open_window(live)
     with session.run(source) as run:
         run.set_name(data.prefix + training.label)
-        dataset = generate.stage(run, data)
-        weights, history = train.stage(run, dataset, training, checkpoints, live, window)
-        evaluate.stage(run, dataset, weights, data, evaluation)
+        dataset = generate.draw_points(run, data)
+        weights, history = train.train_network(run, dataset, training, checkpoints, live, window)
+        evaluate.measure_fit(run, dataset, weights, data, evaluation)
         noise_floor = run.metrics.get("noise_floor")
-        animate.stage(run, dataset, history, film, player, noise_floor)
+        animate.film_training(run, dataset, history, film, player, noise_floor)
 
 
 def check_unused(session: Session, source: "Source | None") -> None:
-    """Raise ValueError where an experiment would replace the points or the training of a run."""
+    """Raise ValueError if the experiment would replace the points or the training of a run."""
     into = session.into(source)
     if session.is_new and into and (into.has_dataset or into.has_training or into.has_model):
-        raise ValueError(f"run {into.run_id} is an experiment already; leave --run out")
+        raise ValueError(f"run {into.run_id} is an experiment already; leave out --run")
     session.check_free(source, "generate", generate.FILES)
     session.check_free(source, "train", train.FILES)

@@ -33,6 +33,7 @@ from pipeline.run import check_unused
 from pipeline.shared import console
 from pipeline.shared.note import sweep_note
 from pipeline.shared.options import RESUMED
+from pipeline.shared.progress import progress, sweeping
 from pipeline.shared.session import Session, resume_run
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def sweep(
     with described as run, console.going_on_with(f"fitreel sweep --resume {run.run_id}"):
         run.set_name(settings.label)
         run.set_tags({KIND_TAG: "sweep"})
-        dataset = generate.stage(run, data)
+        dataset = generate.draw_points(run, data)
         study.archive_in(archive, f"fitreel-{run.run_id}")
         search = fitreel.sweep.Search(settings, dataset, data, training, evaluation)
         with run.stage("sweep"):
@@ -105,7 +106,7 @@ def stage(run: "Run", search: "Search", study: "Study", engine: "Engine") -> "Re
     shared = asdict(search.data) | asdict(search.evaluation)
     known = run.trials()
     trials, outcomes = list["Trial"](), list["Outcome"]()
-    with console.sweeping(settings, lambda: run.delivered_trials) as show:
+    with sweeping(settings, lambda: run.delivered_trials) as show:
         for batch in search.run(study, engine, known):
             for trial, outcome in batch:
                 if trial.number not in known:
@@ -173,19 +174,19 @@ def film_best(
     run: "Run", search: "Search", results: "Results", best: list[int]
 ) -> "Iterator[ComparedRun]":
     """Train the best once more with their frames kept, which their runs get, too."""
-    with console.progress("film", len(best)) as progress:
+    with progress("film", len(best)) as show:
         for done, number in enumerate(best, start=1):
             if film := fitreel.sweep.film_trial(search, results, number):
                 with run.trial_artifacts(number, TRAINING) as folder:
                     fitreel.training.save_losses(film.history.losses, folder / HISTORY_FILE)
                     fitreel.training.save_frames(film.history, folder / FRAMES_FILE)
                 yield film
-            progress(done)
+            show(done)
 
 
 def wait_for_store(run: "Run", results: "Results") -> None:
     """Show how the store takes the trials, as long as it takes any."""
-    with console.sweeping(results.settings, lambda: run.delivered_trials) as show:
+    with sweeping(results.settings, lambda: run.delivered_trials) as show:
         show(results)
         seen, since = -1, time.monotonic()
         while seen < len(results.trials) and time.monotonic() - since < SILENCE:

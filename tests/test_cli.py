@@ -190,8 +190,8 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     [
         (["train"], "there is no run to read from; name one with --run"),
         (["train", "--run", "nowhere"], "there is no run 'nowhere' in sqlite:///"),
-        (["generate", "--run", "RUN"], "run RUN has its points already; leave --run out"),
-        (["run", "--run", "RUN"], "run RUN is an experiment already; leave --run out"),
+        (["generate", "--run", "RUN"], "run RUN has points already; leave out --run"),
+        (["run", "--run", "RUN"], "run RUN is an experiment already; leave out --run"),
         (["evaluate", "--run", "RUN"], "run RUN has no weights.safetensors; log it first: fitreel"),
         (["animate", "--run", "RUN"], "run RUN has no training/history.csv; log it first: fitreel"),
         (["train", "--run", "RUN", "--experiment", "other"], "run RUN is in another experiment"),
@@ -226,9 +226,7 @@ def test_a_run_is_trained_once(fitreel: Command) -> None:
     (run_id,) = fitreel("run", *SHORT).stdout.split()
     done = fitreel("train", "--run", run_id, "--lr", "0.2")
     assert done.returncode == 2
-    assert done.stderr.startswith(
-        f"fitreel: run {run_id} is trained already; if that was interrupted"
-    )
+    assert done.stderr.startswith(f"fitreel: run {run_id} is trained already; if its training was")
 
 
 def test_damaged_artifacts_are_named(fitreel: Command, tmp_path: Path) -> None:

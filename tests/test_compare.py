@@ -173,7 +173,7 @@ REFUSED = {
     "one": ("{slow}", "nothing to compare: only one of the runs named can be used, two are needed"),
     "one twice": ("{slow} {slow}", "nothing to compare: only one of the runs named can be used"),
     "one and points": ("{slow} {points}", "left out: quadratic100-noise0.2: run {points} has no"),
-    "61": ("{many}", "60 runs are the most that can be compared; got 61"),
+    "61": ("{many}", "at most 60 runs can be compared; got 61"),
     "ids and a filter": ("{slow} {fast} --filter params.lr='1'", "--best and --filter search for"),
     "ids and best": ("{slow} {fast} --best 3", "--best and --filter search for runs; leave them"),
     "no experiment": ("--experiment nowhere", "there is no experiment 'nowhere' in sqlite:///"),

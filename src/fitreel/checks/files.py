@@ -1,4 +1,4 @@
-"""Files: what is looked at before one from outside is read; giving one to somebody else."""
+"""Files: what is checked before one from outside is read, and copying one safely."""
 
 import secrets
 import shutil
@@ -16,7 +16,7 @@ def check_size(name: str, size: int, most: int) -> None:
 
 
 def check_lines(path: Path) -> None:
-    """Raise ValueError where a line is so long that reading it would fill the memory."""
+    """Raise ValueError if a line is so long that reading it would fill the memory."""
     with path.open("rb") as file:
         while block := file.read(BLOCK):
             if len(block) == BLOCK and b"\n" not in block and b"\r" not in block:
@@ -24,7 +24,7 @@ def check_lines(path: Path) -> None:
 
 
 def publish(file: Path, directory: Path) -> None:
-    """Copy a file into a directory, whole or not at all, in place of one of the same name."""
+    """Copy a file into a directory, completely or not at all; it replaces one of the same name."""
     draft = directory / f".{file.name}-{secrets.token_hex(4)}"
     try:
         with file.open("rb") as ours, draft.open("xb") as theirs:

@@ -1,4 +1,4 @@
-"""URLs that hold secrets: what of them may be shown, and what of a message about them."""
+"""URLs with secrets: how they, and messages about them, are shown."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ TELLING = 4  # letters from which on a part of a password is looked for by itsel
 
 
 def masked(url: str) -> str:
-    """Write a URL as others may read it: without user, password and options that look secret.
+    """Return a URL as others may see it: without user, password and options that look secret.
 
     Parsers disagree on where a password ends that holds @, / or #: what any of them could take
     for a part of it is hidden, and all behind the scheme where that cannot be told.
@@ -34,7 +34,7 @@ def masked(url: str) -> str:
 
 
 def scrubbed(message: str, url: str) -> str:
-    """Take what is secret in a URL out of a message about it, whoever wrote that."""
+    """Return a message about a URL without the URL's secrets."""
     message = message.replace(url, masked(url))
     for secret in sorted(set(_secrets(url)), key=len, reverse=True):
         message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", HIDDEN, message)
@@ -51,7 +51,7 @@ def _is_path(scheme: str, rest: str) -> bool:
 
 
 def _secrets(url: str) -> Iterator[str]:
-    """Give what of a URL must not be in a message, as it is written and as it is meant."""
+    """Yield the secrets of a URL, as written and decoded."""
     scheme, _, rest = _split(url)
     user = "" if _is_path(scheme, rest) else rest.rpartition("@")[0]
     name, _, password = user.partition(":")

@@ -1,4 +1,4 @@
-"""Lettering: a stranger's text made drawable, in glyphs that the font has and a width in pixels."""
+"""Lettering: text from outside made drawable, with the font's glyphs and within a width."""
 
 import functools
 
@@ -13,7 +13,7 @@ UNKNOWN = "□"
 
 
 def text_width(text: str, size: float, weight: str = "normal") -> float:
-    """Give the width in pixels of drawable text of ``size`` points."""
+    """Return the width in pixels of drawable text of ``size`` points."""
     font = FontProperties(size=size, weight=weight)
     width, _, _ = _renderer().get_text_width_height_descent(  # type: ignore[no-untyped-call]
         text, font, ismath=False
@@ -22,7 +22,7 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
 
 
 def fitted(text: str, width: float, size: float, weight: str = "normal") -> str:
-    """Shorten text until it is no wider than ``width`` pixels; what cannot be drawn is a box.
+    """Return text shortened to ``width`` pixels; a letter that the font lacks becomes a box.
 
     It loses its middle: names often differ in their last letters alone.
     """

@@ -20,7 +20,7 @@ SIZE = 9.5  # points
 
 
 def new_page(figure: Figure, width: float, height: float) -> Axes:
-    """Give axes over the whole figure that count pixels from its upper left."""
+    """Return axes over the whole figure that count pixels from its upper left."""
     page = figure.add_axes((0, 0, 1, 1))
     page.set_axis_off()
     page.set_xlim(0, width)
@@ -29,7 +29,7 @@ def new_page(figure: Figure, width: float, height: float) -> Axes:
 
 
 def column_widths(table: Table) -> list[float]:
-    """Give the width of each column that its text asks for, the space beside it included."""
+    """Return the width that the text of each column needs, with the space next to it."""
     widths = []
     for column, name in enumerate(table.header):
         is_number = column >= table.numbers_from
@@ -105,7 +105,7 @@ def write(
     align: str = "left",
     colour: str = INK,
 ) -> None:
-    """Write text of anybody on one line, shortened to ``width``; none of it is mathematics."""
+    """Write text on one line, shortened to ``width``; nothing in it is parsed as mathematics."""
     # On the baseline of its row, wherever accents may reach.
     label = page.text(
         x,

@@ -22,11 +22,11 @@ from fitreel.pages.page import packed, write_page
 from fitreel.pictures.scenes import curve_epochs, thinned
 
 SCRIPTS = ("network.js", "charts.js", "transport.js", "comparison.js")
-MOST_POINTS = 500
+MOST_SHOWN_POINTS = 500
 MOST_LOSSES = 1000
 MOST_FRAMES = 400
 MOST_BYTES = 7_000_000  # of all runs' weights together
-LONGEST = 200  # letters of a param
+LABEL = 200  # letters of a param or a name, at most
 
 
 def write_comparison(comparison: Comparison, path: Path | str) -> None:
@@ -39,7 +39,7 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
     data = {
         "metric": shown(comparison.metric),
         "is_higher_better": higher_is_better(comparison.metric),
-        "datasets": [dataset_data(runs[first].dataset, MOST_POINTS) for first in places],
+        "datasets": [dataset_data(runs[first].dataset, MOST_SHOWN_POINTS) for first in places],
         "runs": [
             _run(run, label, places[first], epochs, MOST_BYTES // len(runs))
             for run, label, first in zip(runs, comparison.labels, firsts, strict=True)
@@ -47,7 +47,7 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
         "epochs": packed(epochs, np.int32),
         "noise_floor": floors.pop() if len(floors) == 1 else None,
         "differing": [shown(name) for name in comparison.differing],
-        "equal": {shown(name): shown(text, LONGEST) for name, text in comparison.equal.items()},
+        "equal": {shown(name): shown(text, LABEL) for name, text in comparison.equal.items()},
         "metrics": [shown(name) for name in comparison.metrics],
         "best": {shown(name): sorted(best) for name, best in comparison.best.items()},
         "groups": [_group(group, epochs) for group in comparison.groups],
@@ -59,7 +59,7 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
 
 
 def common_epochs(curves: Sequence[NDArray[np.float64]]) -> NDArray[np.int64]:
-    """Choose the epochs at which losses are compared: evenly, with each run's spikes and ends."""
+    """Return the epochs at which losses are compared: evenly, with each run's spikes and ends."""
     even = thinned(max(map(len, curves)), MOST_LOSSES)
     share = max(4, MOST_LOSSES // len(curves))
     chosen = [curve_epochs(losses, share) for losses in curves if len(losses) > MOST_LOSSES]
@@ -73,8 +73,8 @@ def _run(
     mine = epochs[epochs < len(run.history.losses)]
     return {
         "run_id": shown(run.run_id),
-        "label": shown(label, LONGEST),
-        "params": {shown(name): shown(text, LONGEST) for name, text in run.params.items()},
+        "label": shown(label, LABEL),
+        "params": {shown(name): shown(text, LABEL) for name, text in run.params.items()},
         "metrics": {shown(name): _number(value) for name, value in run.metrics.items()},
         "dataset": dataset,
         "training": training_data(run.history, mine, MOST_FRAMES, most_bytes),
@@ -99,5 +99,5 @@ def _group(group: Group, epochs: NDArray[np.int64]) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | str:
-    """Give a number that JSON knows; others as text."""
+    """Return a number that JSON allows; others as text."""
     return value if math.isfinite(value) else str(value)

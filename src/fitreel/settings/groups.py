@@ -33,7 +33,7 @@ KINDS: dict[str, Any] = {
 
 
 def normalised(name: str, text: str) -> str:
-    """Write a param as its setting is logged, 0.20 as 0.2; text that is none stays as it is."""
+    """Return a param as its setting is logged, 0.20 as 0.2; other text is returned as it is."""
     try:
         return str(parse(text, KINDS.get(name)))
     except ValueError:

@@ -96,7 +96,7 @@ class Finder:
             why = f"; left out{more}: {shown(one.name)}: {one.why}" if one else ""
             count = "only one" if self._runs else "none"
             raise ValueError(
-                f"nothing to compare: {count} of the runs {which} can be used; two are needed{why}"
+                f"nothing to compare: {count} of the runs {which} can be used, two are needed{why}"
             )
         return Found(
             tuple(self._runs), self._experiments, tuple(self._left_out), tuple(self._changed)
