@@ -318,3 +318,10 @@ def test_a_journal_says_whether_its_command_can_be_resumed(
     journal.close()
     (entry,) = spool.entries()
     assert entry.is_over is is_over
+
+
+@pytest.mark.usefixtures("place")
+def test_a_journal_without_a_plan_has_nothing_to_resume() -> None:
+    begun().close()
+    (entry,) = spool.entries()
+    assert entry.is_over
