@@ -26,7 +26,7 @@ from fitreel.settings import DataSettings, EvaluationSettings, SweepSettings, Tr
 from fitreel.sweep.search import Engine, LocalEngine, Search, open_engine, open_study
 from fitreel.sweep.trials import Batch, Outcome
 from fitreel.tracking import Tracker
-from fitreel.tracking.source import SHA256_TAG
+from fitreel.tracking.names import SHA256_TAG
 from tests.clusters import Cluster
 from tests.conftest import environment
 from tests.servers import Server

@@ -14,7 +14,7 @@ import fitreel.tracking
 from benchmarks.processes import ENVIRONMENT, FITREEL, PYTHON, process
 from benchmarks.timing import Side, seconds
 from fitreel.settings import SamplerName
-from fitreel.tracking.source import SHA256_TAG
+from fitreel.tracking.names import SHA256_TAG
 from pipeline import sweep
 
 SCRIPT = str(Path(__file__).with_name("sweep_script.py"))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import fitreel.pages
 import fitreel.pictures
 from fitreel.settings import FilmSettings, PlayerSettings
+from fitreel.tracking.names import PLAYER, film_path
 from pipeline.shared import console
 from pipeline.shared.progress import progress
 from pipeline.shared.session import Session
@@ -38,7 +39,7 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
 
 def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
     """Return the paths of the artifacts that are logged."""
-    return (f"rst.{film.format}", *(("player.html",) if player.player == "on" else ()))
+    return (film_path(film.format), *((PLAYER,) if player.player == "on" else ()))
 
 
 @stage("animate", restore=nothing)
@@ -55,7 +56,7 @@ def film_training(
     run.log_settings(player)
     frames = min(len(history.frame_epochs), film.max_frames)
     with run.artifacts() as folder, progress("animate", frames) as show:
-        fitreel.pictures.render(dataset, history, folder / f"rst.{film.format}", film, show)
+        fitreel.pictures.render(dataset, history, folder / film_path(film.format), film, show)
         if player.player == "on":
-            page = folder / "player.html"
+            page = folder / PLAYER
             fitreel.pages.write_player(dataset, history, page, run.name, noise_floor)

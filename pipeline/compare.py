@@ -11,6 +11,14 @@ import fitreel.tracking
 from fitreel.checks.files import publish
 from fitreel.checks.text import code_span, shown
 from fitreel.settings import MOST_RUNS, ComparisonSettings
+from fitreel.tracking.names import (
+    COMPARED_TAG,
+    COMPARISON_FILM,
+    COMPARISON_PAGE,
+    COMPARISON_PICTURE,
+    COMPARISON_TABLE,
+    KIND_TAG,
+)
 from pipeline.shared import console
 from pipeline.shared.note import picture, way
 from pipeline.shared.options import (
@@ -34,7 +42,7 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run, Tracker
     from fitreel.tracking.finder import Found
 
-FILES = ("compare.html", "compare.gif", "compare.png", "compare.md")
+FILES = (COMPARISON_PAGE, COMPARISON_FILM, COMPARISON_PICTURE, COMPARISON_TABLE)
 LEFT_OUT = 10  # shown on the terminal
 LONGEST_NOTE = 7000  # characters; MLflow cuts a note at 8000
 
@@ -78,7 +86,7 @@ def compare(
         into.set_name(f"compare-{len(found.runs)}-runs")
         into.log_params(asked)
         ids = [each.run_id for each in comparison.runs]
-        into.set_tags({"fitreel.kind": "comparison", "fitreel.compared_runs": json.dumps(ids)})
+        into.set_tags({KIND_TAG: "comparison", COMPARED_TAG: json.dumps(ids)})
         draw_pictures(into, comparison, directory)
 
 
@@ -131,13 +139,13 @@ def made(directory: str) -> Path:
 def draw_pictures(run: "Run", comparison: "Comparison", directory: Path | None) -> None:
     """Draw the comparison and log it; copy the files into a directory if one is named."""
     with run.artifacts() as folder:
-        fitreel.comparison.draw_comparison(comparison).savefig(folder / "compare.png")
-        fitreel.pages.write_comparison(comparison, folder / "compare.html")
+        fitreel.comparison.draw_comparison(comparison).savefig(folder / COMPARISON_PICTURE)
+        fitreel.pages.write_comparison(comparison, folder / COMPARISON_PAGE)
         table = fitreel.comparison.comparison_table(comparison)
-        (folder / "compare.md").write_text(table, encoding="utf-8")
+        (folder / COMPARISON_TABLE).write_text(table, encoding="utf-8")
         frames = fitreel.comparison.count_frames(comparison)
         with progress("compare", frames) as show:
-            film = folder / "compare.gif"
+            film = folder / COMPARISON_FILM
             fitreel.comparison.render_grid(comparison, film, on_frame=show)
         if directory:
             for file in sorted(folder.iterdir()):
@@ -156,7 +164,7 @@ def note(comparison: "Comparison", found: "Found", run: "Run") -> str:
             break
         rows.append(row)
     # A wider picture would push the rest of MLflow's page away.
-    film = [picture(run, "compare.gif")] if fitreel.comparison.is_narrow(comparison) else []
+    film = [picture(run, COMPARISON_FILM)] if fitreel.comparison.is_narrow(comparison) else []
     ways = ", ".join(way(run, file) for file in FILES)
     return "\n\n".join(["\n".join(rows), "&nbsp;", *film, f"Look at {ways}"])
 

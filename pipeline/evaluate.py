@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import fitreel.pictures
 import fitreel.training
 from fitreel.settings import DataSettings, EvaluationSettings
+from fitreel.tracking.names import NOTHING_LEARNED_TAG, WEIGHTS_PICTURE
 from pipeline import generate
 from pipeline.shared import console
-from pipeline.shared.note import NOTHING_LEARNED
 from pipeline.shared.session import Session
 from pipeline.shared.stage import nothing, stage
 from pipeline.train import record_standstill
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NO_CURVE = "there is no test on fresh points and no noise floor"
 
-FILES = ("rst.png",)
+FILES = (WEIGHTS_PICTURE,)
 
 
 def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
@@ -38,7 +38,7 @@ def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
             generate.record_changed(run, source, "evaluation")
         else:
             # What the training found is better founded: it knew the losses, too.
-            found = source.tags.get(NOTHING_LEARNED)
+            found = source.tags.get(NOTHING_LEARNED_TAG)
             record_standstill(run, found or fitreel.training.why_nothing_learned(weights, dataset))
         was_seen = not source.has_changed_points
         measure_fit(run, dataset, weights, data, evaluation, was_seen=was_seen)
@@ -82,4 +82,4 @@ def measure_fit(
         table = fitreel.pictures.neuron_table(weights, dataset)
         mse = metrics["train_mse" if was_seen else "points_mse"]
         figure = fitreel.pictures.draw_weights(table, run.name, mse)
-        figure.savefig(folder / "rst.png")
+        figure.savefig(folder / WEIGHTS_PICTURE)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import fitreel.data
 import fitreel.pictures
 from fitreel.settings import DataSettings
+from fitreel.tracking.names import DATA, DATASET, DATASET_FILE, SCATTER, SCATTER_FILE
 from pipeline.shared.session import Session
 from pipeline.shared.stage import stage
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
     from fitreel.tracking import Run, Source
 
-FILES = ("data/dataset.csv", "data/scatter.png")
+FILES = (DATASET, SCATTER)
 
 
 def generate(data: DataSettings, session: Session) -> None:
@@ -43,17 +44,17 @@ def record(run: "Run", dataset: "Dataset", data: DataSettings | None) -> None:
     """Log points, and the settings that drew them if those are known."""
     if data:
         run.log_settings(data)
-    with run.artifacts("data") as folder:
-        fitreel.data.save_dataset(dataset, folder / "dataset.csv")
-        fitreel.pictures.scatter(dataset).savefig(folder / "scatter.png")
-        run.log_dataset(folder / "dataset.csv", data.function if data else "points")
+    with run.artifacts(DATA) as folder:
+        fitreel.data.save_dataset(dataset, folder / DATASET_FILE)
+        fitreel.pictures.scatter(dataset).savefig(folder / SCATTER_FILE)
+        run.log_dataset(folder / DATASET_FILE, data.function if data else "points")
 
 
 def record_changed(
     run: "Run", source: "Source", context: Literal["training", "evaluation"]
 ) -> None:
     """Log a source's points, changed since it logged them, byte for byte."""
-    with source.points() as file, run.artifacts("data") as folder:
-        shutil.copy(file, folder / "dataset.csv")
-        fitreel.pictures.scatter(source.dataset()).savefig(folder / "scatter.png")
-        run.log_dataset(folder / "dataset.csv", "points", context)
+    with source.points() as file, run.artifacts(DATA) as folder:
+        shutil.copy(file, folder / DATASET_FILE)
+        fitreel.pictures.scatter(source.dataset()).savefig(folder / SCATTER_FILE)
+        run.log_dataset(folder / DATASET_FILE, "points", context)

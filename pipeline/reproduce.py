@@ -11,6 +11,7 @@ import fitreel.tracking
 import fitreel.training
 from fitreel.journal.spool import scratch
 from fitreel.settings import TrainingSettings
+from fitreel.tracking.names import DIVERGED_TAG, HISTORY, SHA256_TAG, provenance_tag
 from pipeline.shared import console
 from pipeline.shared.options import RUN, TRACKING_URI
 from pipeline.shared.progress import progress
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
     from fitreel.tracking import Source
 
-HISTORY = "training/history.csv"
 LABELS = {"code_sha256": "code", "uncommitted": "uncommitted code", "threads": "thread count"}
 HASHES = ("code_sha256", "commit")
 SHOWN = 16  # digits of a hash
@@ -70,7 +70,7 @@ def reproduce(
         results = differences_in_points(source, points)
         dataset = fitreel.data.load_dataset(points)
     losses, diverged = train(dataset, settings)
-    then = source.tags.get("fitreel.diverged_epoch", NEVER)
+    then = source.tags.get(DIVERGED_TAG, NEVER)
     if then != diverged:
         results.append(Difference("epoch of divergence", then, diverged))
     circumstances = differences_in_provenance(source)
@@ -103,7 +103,7 @@ def trained_with(source: "Source") -> TrainingSettings:
             f"run {source.run_id} is a trial of a sweep: it was trained in a stack, so its "
             "losses equal those of a single training within 0.0001, not to the last bit"
         )
-    if not source.has_training and "fitreel.diverged_epoch" not in source.tags:
+    if not source.has_training and DIVERGED_TAG not in source.tags:
         raise ValueError(f"run {source.run_id} has no training to reproduce")
     if (settings := source.training_settings()) is None:
         raise ValueError(f"run {source.run_id} does not record how it was trained")
@@ -147,7 +147,7 @@ def first_differences(
 
 def differences_in_points(source: "Source", points: Path) -> list[Difference]:
     """Compare the recorded hash with the stored points and with those that the settings draw."""
-    recorded = source.tags.get("fitreel.dataset_sha256", "")
+    recorded = source.tags.get(SHA256_TAG, "")
     found = {"data hash, as stored": fitreel.data.sha256(points)}
     if data := source.data_settings():
         with scratch() as folder:
@@ -165,7 +165,7 @@ def differences_in_provenance(source: "Source") -> list[Difference]:
     """Compare code, versions, threads and processor, as far as both are known."""
     differences = []
     for key, now in fitreel.training.read_provenance().items():
-        recorded = source.tags.get(f"fitreel.{key}", now)
+        recorded = source.tags.get(provenance_tag(key), now)
         if recorded != now:
             name, shown = LABELS.get(key, key.replace("_", " ")), SHOWN if key in HASHES else None
             differences.append(Difference(name, recorded[:shown], now[:shown]))
@@ -184,6 +184,6 @@ def _names(differences: Sequence[Difference]) -> str:
 
 
 def _nothing(source: "Source") -> str:
-    if "fitreel.torch" in source.tags:
+    if provenance_tag("torch") in source.tags:
         return "nothing else that is recorded differs"
     return "the run does not record what it was trained with"

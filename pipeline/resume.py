@@ -1,4 +1,4 @@
-"""resume: go on with an interrupted run."""
+"""resume: resume an interrupted run."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from pipeline.evaluate import evaluate
 from pipeline.generate import generate
 from pipeline.run import run as run_all
 from pipeline.shared.options import PATIENCE, RUN, TRACKING_URI
-from pipeline.shared.session import Target, go_on
+from pipeline.shared.session import Target, resume_run
 from pipeline.sweep import sweep
 from pipeline.train import train
 
@@ -26,9 +26,9 @@ def resume(
     tracking_uri: TRACKING_URI = None,
     patience: PATIENCE = Target.patience,
 ) -> None:
-    """Go on with an interrupted run where it stood, as if nothing had happened.
+    """Resume an interrupted run where it stopped; its results are those of an uninterrupted one.
 
-    Stages that were done are not done again; a training goes on from its last checkpoint.
+    Finished stages are skipped; a training resumes from its last checkpoint.
     Example: fitreel resume RUN
     """
-    go_on(run, Target(tracking_uri=tracking_uri, patience=patience), COMMANDS)
+    resume_run(run, Target(tracking_uri=tracking_uri, patience=patience), COMMANDS)

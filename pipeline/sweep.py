@@ -14,13 +14,27 @@ from fitreel.settings import (
     SweepSettings,
     TrainingSettings,
 )
+from fitreel.tracking.names import (
+    BEST_FILM,
+    BEST_TRIAL_TAG,
+    DIVERGED_TAG,
+    FRAMES_FILE,
+    HISTORY_FILE,
+    KIND_TAG,
+    NOTHING_LEARNED_TAG,
+    PARALLEL_TAG,
+    PRUNED_TAG,
+    TRAINING,
+    TRIALS,
+    WEIGHTS,
+)
 from pipeline import generate
 from pipeline.run import check_unused
 from pipeline.shared import console
-from pipeline.shared.note import NOTHING_LEARNED, sweep_note
+from pipeline.shared.note import sweep_note
 from pipeline.shared.options import RESUMED
 from pipeline.shared.progress import progress, sweeping
-from pipeline.shared.session import Session, go_on
+from pipeline.shared.session import Session, resume_run
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import ComparedRun
@@ -32,7 +46,7 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run
 
 FILES = (
-    *("weights.safetensors", "trials.csv", "best.gif"),
+    *(WEIGHTS, TRIALS, BEST_FILM),
     *("history.png", "importance.png", "settings.png", "parallel.png"),
 )
 SILENCE = 5.0  # seconds without a trial taken, until the end tells what it waits for
@@ -52,7 +66,7 @@ def sweep(
     Example: fitreel sweep --trials 200 --space lr=log:1e-3:0.5 --space "activation=relu|tanh"
     """
     if resume:
-        go_on(resume, session.target, {"sweep": sweep})
+        resume_run(resume, session.target, {"sweep": sweep})
         return
     study = fitreel.sweep.open_study(settings)
     source = session.source_or_none()
@@ -68,7 +82,7 @@ def sweep(
     )
     with described as run, console.going_on_with(f"fitreel sweep --resume {run.run_id}"):
         run.set_name(settings.label)
-        run.set_tags({"fitreel.kind": "sweep"})
+        run.set_tags({KIND_TAG: "sweep"})
         dataset = generate.draw_points(run, data)
         study.archive_in(archive, f"fitreel-{run.run_id}")
         search = fitreel.sweep.Search(settings, dataset, data, training, evaluation)
@@ -87,8 +101,8 @@ def stage(run: "Run", search: "Search", study: "Study", engine: "Engine") -> "Re
     run.log_settings(settings, leave_out=("storage",))  # which may hold a password
     # A sampler that learns goes on as it began, however many processors there are by now.
     if settings.learns:
-        engine.parallel = int(run.tags.get("fitreel.parallel", engine.parallel))
-    run.set_tags({"fitreel.parallel": str(engine.parallel)})
+        engine.parallel = int(run.tags.get(PARALLEL_TAG, engine.parallel))
+    run.set_tags({PARALLEL_TAG: str(engine.parallel)})
     shared = asdict(search.data) | asdict(search.evaluation)
     known = run.trials()
     trials, outcomes = list["Trial"](), list["Outcome"]()
@@ -108,14 +122,14 @@ def record(
 ) -> None:
     """Log a trial as a run of its own below the sweep's."""
     params = {name: str(value) for name, value in (shared | asdict(trial.settings)).items()}
-    ended = {"diverged": "fitreel.diverged_epoch", "pruned": "fitreel.pruned_epoch"}
+    ended = {"diverged": DIVERGED_TAG, "pruned": PRUNED_TAG}
     tags = {ended[outcome.end]: str(outcome.epochs)} if outcome.end in ended else {}
     if outcome.end == "finished" and outcome.weights:
         r2 = outcome.metrics["train_r2"]
         if reason := fitreel.training.why_nothing_learned(
             outcome.weights, dataset, outcome.curve, r2
         ):
-            tags[NOTHING_LEARNED] = reason
+            tags[NOTHING_LEARNED_TAG] = reason
     run.log_trial(outcome, trial.name, params, tags)
 
 
@@ -126,7 +140,7 @@ def conclude(run: "Run", search: "Search", results: "Results") -> None:
     with run.stage("conclude"):
         run.log_metrics({end: float(count) for end, count in results.ends.items()})
         with run.artifacts() as folder:
-            fitreel.sweep.save_trials(results, folder / "trials.csv")
+            fitreel.sweep.save_trials(results, folder / TRIALS)
         best = results.best(FILMED)
         if not best:
             raise ArithmeticError(why_none(results))
@@ -135,14 +149,14 @@ def conclude(run: "Run", search: "Search", results: "Results") -> None:
             {f"best_{name}": str(each) for name, each in results.values(best[0]).items()}
         )
         run.log_metrics({f"best_{name}": value for name, value in outcome.metrics.items()})
-        run.set_tags({"fitreel.best_trial": str(best[0])})
+        run.set_tags({BEST_TRIAL_TAG: str(best[0])})
         films = list(film_best(run, search, results, best))
         with run.artifacts() as folder:
             if outcome.weights:
-                fitreel.training.save_weights(outcome.weights, folder / "weights.safetensors")
-                run.log_model(folder / "weights.safetensors")
+                fitreel.training.save_weights(outcome.weights, folder / WEIGHTS)
+                run.log_model(folder / WEIGHTS)
             if films:
-                fitreel.sweep.render_films(films, search.settings.metric, folder / "best.gif")
+                fitreel.sweep.render_films(films, search.settings.metric, folder / BEST_FILM)
             for name, figure in fitreel.sweep.draw_search(results).items():
                 figure.savefig(folder / f"{name}.png")
 
@@ -163,9 +177,9 @@ def film_best(
     with progress("film", len(best)) as show:
         for done, number in enumerate(best, start=1):
             if film := fitreel.sweep.film_trial(search, results, number):
-                with run.trial_artifacts(number, "training") as folder:
-                    fitreel.training.save_losses(film.history.losses, folder / "history.csv")
-                    fitreel.training.save_frames(film.history, folder / "frames.safetensors")
+                with run.trial_artifacts(number, TRAINING) as folder:
+                    fitreel.training.save_losses(film.history.losses, folder / HISTORY_FILE)
+                    fitreel.training.save_frames(film.history, folder / FRAMES_FILE)
                 yield film
             show(done)
 

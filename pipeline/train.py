@@ -5,9 +5,22 @@ from typing import TYPE_CHECKING
 import fitreel.pictures
 import fitreel.training
 from fitreel.settings import CheckpointSettings, LiveSettings, TrainingSettings
+from fitreel.tracking.names import (
+    DIVERGED_TAG,
+    FRAMES,
+    FRAMES_FILE,
+    HISTORY,
+    HISTORY_FILE,
+    NETWORK,
+    NOTHING_LEARNED_TAG,
+    TRAINING,
+    WEIGHT_TABLE,
+    WEIGHTS,
+    provenance_tag,
+    resumed_tag,
+)
 from pipeline import generate
 from pipeline.shared import console
-from pipeline.shared.note import NOTHING_LEARNED
 from pipeline.shared.progress import progress
 from pipeline.shared.session import Session
 from pipeline.shared.stage import stage
@@ -22,8 +35,8 @@ if TYPE_CHECKING:
     from fitreel.training.weights import Weights
 
 FILES = (
-    *("training/history.csv", "training/frames.safetensors"),
-    *("network.txt", "weights.csv", "weights.safetensors"),
+    *(HISTORY, FRAMES),
+    *(NETWORK, WEIGHT_TABLE, WEIGHTS),
 )
 
 
@@ -99,7 +112,7 @@ def train_network(
     try:
         network, history = fit(run, dataset, training, checkpoints, window)
     except fitreel.training.TrainingDiverged as error:
-        run.set_tags({"fitreel.diverged_epoch": str(error.epoch)})
+        run.set_tags({DIVERGED_TAG: str(error.epoch)})
         if error.history:
             record_history(run, error.history)
         raise
@@ -135,27 +148,26 @@ def fit(
 
 def record_provenance(run: "Run") -> None:
     """Log what decides the last bits; warn if it changed before a resumed training."""
-    now = {f"fitreel.{key}": text for key, text in fitreel.training.read_provenance().items()}
+    now = {provenance_tag(key): text for key, text in fitreel.training.read_provenance().items()}
     changed = {key: text for key, text in now.items() if run.tags.get(key, text) != text}
     if changed:
         names = ", ".join(changed)
         console.warn(f"{names} changed since the training started: the last bits may differ")
-        run.set_tags({f"{key}_resumed": text for key, text in changed.items()})
+        run.set_tags({resumed_tag(key): text for key, text in changed.items()})
     run.set_tags({key: text for key, text in now.items() if key not in changed})
 
 
 def record_history(run: "Run", history: "History") -> None:
     """Log the losses and the weights of every frame as files."""
-    run.metrics["loss"] = float(history.losses[-1])  # for the summary; the checkpoints logged it
-    with run.artifacts("training") as folder:
-        fitreel.training.save_losses(history.losses, folder / "history.csv")
-        fitreel.training.save_frames(history, folder / "frames.safetensors")
+    with run.artifacts(TRAINING) as folder:
+        fitreel.training.save_losses(history.losses, folder / HISTORY_FILE)
+        fitreel.training.save_frames(history, folder / FRAMES_FILE)
 
 
 def record_standstill(run: "Run", reason: str) -> None:
     """Log why the network learned nothing, and warn, if there is a reason."""
     if reason:
-        run.set_tags({NOTHING_LEARNED: reason})
+        run.set_tags({NOTHING_LEARNED_TAG: reason})
         console.warn(f"the network learned nothing: {reason}")
 
 
@@ -166,7 +178,7 @@ def record_network(run: "Run", network: "Network") -> None:
         console.say(line)
     console.show_weights(weights)
     with run.artifacts() as folder:
-        (folder / "network.txt").write_text(f"{network}\n", encoding="utf-8")
-        fitreel.training.save_weight_table(weights, folder / "weights.csv")
-        fitreel.training.save_weights(weights, folder / "weights.safetensors")
-        run.log_model(folder / "weights.safetensors")
+        (folder / NETWORK).write_text(f"{network}\n", encoding="utf-8")
+        fitreel.training.save_weight_table(weights, folder / WEIGHT_TABLE)
+        fitreel.training.save_weights(weights, folder / WEIGHTS)
+        run.log_model(folder / WEIGHTS)

@@ -111,7 +111,7 @@ def test_an_old_run_can_be_filmed_anew(fitreel: Command, tmp_path: Path) -> None
     assert len(iio.imread(film)) == 3
     run = store(tmp_path).get_run(run_id)
     assert run.data.params["max_frames"] == "400"  # params never change …
-    assert run.data.tags["fitreel.max_frames"] == "3"  # … so a tag tells
+    assert run.data.tags["fitreel.override.max_frames"] == "3"  # … so a tag replaces it
 
 
 def test_an_experiment_and_a_store_are_chosen(fitreel: Command, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from mlflow.store.tracking.dbmodels.models import SqlExperiment
 
 from fitreel.journal.spool import new_journal
 from fitreel.tracking import Tracker, examine, sync
-from fitreel.tracking.creation import JOURNAL_TAG
-from fitreel.tracking.process import PROCESS_TAG, process_tags
+from fitreel.tracking.names import JOURNAL_TAG, PROCESS_TAG
+from fitreel.tracking.process import process_tags
 from tests.faults import SPOOL
 
 MANY = 1200  # a page has a thousand

@@ -21,8 +21,9 @@ from fitreel.sweep.trials import Batch, Outcome, Trial
 from fitreel.tracking.bulk import ROWS, Database, FinishedRun
 from fitreel.tracking.client import Client
 from fitreel.tracking.delivery import Delivery
+from fitreel.tracking.names import DIGESTS_TAG
 from fitreel.tracking.nested import NestedRuns
-from fitreel.tracking.source import DIGESTS_TAG, Source
+from fitreel.tracking.source import Source
 from fitreel.tracking.tracker import Tracker
 from fitreel.training.files import load_weights
 from tests.servers import Server

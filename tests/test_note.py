@@ -51,7 +51,7 @@ def test_params_are_text_that_anybody_may_have_written() -> None:
     ("changes", "shown"),
     [
         ({}, ["rst.gif", "rst.png"]),
-        ({"fitreel.format": "mp4"}, ["rst.png"]),  # which is no picture
+        ({"fitreel.override.format": "mp4"}, ["rst.png"]),  # which is no picture
     ],
 )
 def test_a_note_shows_the_pictures_that_there_are(
@@ -71,4 +71,4 @@ def test_a_note_leads_to_the_player_if_there_is_one() -> None:
     link = f"[player.html](#/experiments/7/runs/{RUN}/artifacts/player.html)"
     assert link in note(told({"player": "on"}, {}, tags))
     assert link not in note(told({"player": "off"}, {}, tags))
-    assert link in note(told({"player": "off"}, {}, tags | {"fitreel.player": "on"}))
+    assert link in note(told({"player": "off"}, {}, tags | {"fitreel.override.player": "on"}))

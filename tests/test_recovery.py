@@ -15,8 +15,8 @@ import pytest
 import fitreel.tracking
 from fitreel.doctor.machine import check_waiting
 from fitreel.journal import spool as spool_module
+from fitreel.journal.entry import Entry
 from fitreel.journal.journal import Journal
-from fitreel.journal.spool import Entry
 from fitreel.tracking import Tracker
 from fitreel.tracking.client import Client
 from fitreel.tracking.delivery import Delivery
@@ -336,7 +336,7 @@ def test_however_two_resume_a_run_it_is_whole(
         codes = [process.exitcode for process in both]
         assert 0 in codes, errors
         for code, text in zip(codes, errors, strict=True):
-            assert code == 0 or "is not interrupted: its process lives" in text
+            assert code == 0 or "is not interrupted: its process is alive" in text
         assert stored(directory, its_run) == EPOCHS
         assert client(directory).get_run(its_run).info.status == "FINISHED"
         assert is_empty(spool)

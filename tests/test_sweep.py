@@ -173,9 +173,13 @@ def test_what_a_trial_or_a_sweep_cannot_do_is_told(directory: Path) -> None:
     pruned = next(run for run in trials.values() if "fitreel.pruned_epoch" in run.data.tags)
     sweep, trial = parent.info.run_id, pruned.info.run_id
     said = {
-        ("evaluate", "--run", sweep): f"run {sweep} is a sweep and no experiment",
-        ("train", "--run", sweep): f"run {sweep} is a sweep and no experiment",
-        ("animate", "--run", trial): "of its trials a sweep films the best nine; train it alone",
+        ("evaluate", "--run", sweep): f"run {sweep} is a sweep, not an experiment",
+        ("train", "--run", sweep): f"run {sweep} is a sweep, not an experiment",
+        (
+            "animate",
+            "--run",
+            trial,
+        ): "films only the best nine of its trials; train it alone",
         ("reproduce", trial): f"run {trial} is a trial of a sweep: trained in a batch",
     }
     for command, text in said.items():

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fitreel.checks.text import brief, shown
+from fitreel.tracking.names import seconds_tag
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import Comparison
@@ -65,7 +66,7 @@ def summarise(run: "Run", uri: str) -> None:
         if metric in run.metrics:
             table.add_row(label, f"{run.metrics[metric]:.6f}")
     for stage in STAGES:
-        if seconds := run.tags.get(f"fitreel.{stage}_seconds"):
+        if seconds := run.tags.get(seconds_tag(stage)):
             table.add_row(stage, Text(f"{shown(seconds)} s"))
     table.add_row("run", Text(run.run_id))
     table.add_row("look at it", Text(shown(_way_to_ui(run, uri), 1000), overflow="fold"))

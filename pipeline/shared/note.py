@@ -14,9 +14,20 @@ from fitreel.settings import (
     FilmSettings,
     SweepSettings,
     TrainingSettings,
-    in_force,
 )
 from fitreel.settings.space import LONGEST
+from fitreel.tracking.names import (
+    BEST_FILM,
+    NOTHING_LEARNED_TAG,
+    PLAYER,
+    SHA256_TAG,
+    SOURCE_RUN_TAG,
+    TRIALS,
+    WEIGHTS_PICTURE,
+    film_path,
+    seconds_tag,
+)
+from fitreel.tracking.overrides import in_force
 
 if TYPE_CHECKING:
     from fitreel.sweep.results import Results
@@ -37,8 +48,6 @@ SWEEP = {
 PLACE = {"storage", "engine", "address", "parallel"}  # where a sweep was done, not what
 NOTED = 9  # trials in the note of a sweep
 RESULTS = ("mse", "rmse", "mae", "r2")
-SHA256 = "fitreel.dataset_sha256"  # tag: of a run that has points
-NOTHING_LEARNED = "fitreel.nothing_learned"  # tag: why, of a training that ended with a useless fit
 
 
 def note(run: "Run") -> str:
@@ -62,13 +71,13 @@ def sweep_note(run: "Run", results: "Results") -> str:
     for number in results.best(NOTED):
         values = [brief(value) for value in results.values(number).values()]
         rows.append(_row(str(number), *values, f"{results.score(number):.4g}"))
-    ways = ", ".join(way(run, file) for file in ("trials.csv", *results.pictures))
+    ways = ", ".join(way(run, file) for file in (TRIALS, *results.pictures))
     return "\n\n".join(
         [
             "\n".join(rows),
             "&nbsp;",
             results.summary,
-            *(picture(run, file) for file in ("best.gif", *results.pictures)),
+            *(picture(run, file) for file in (BEST_FILM, *results.pictures)),
             f"Look at {ways}",
             _commands(_reproducing(run, results), SWEEP, "sweep", LONGEST),
         ]
@@ -95,26 +104,26 @@ def way(run: "Run", file: str) -> str:
 def _pictures(run: "Run") -> list[str]:
     """Return film, weights and a link to the player, as far as they exist."""
     found = []
-    if "fitreel.animate_seconds" in run.tags:
+    if seconds_tag("animate") in run.tags:
         settings = in_force(run.params, run.tags)
         if settings.get("format") == "gif":  # an mp4 cannot be shown as a picture
-            found.append(picture(run, "rst.gif"))
+            found.append(picture(run, film_path("gif")))
         if settings.get("player") == "on":
-            found.append(f"Play it: {way(run, 'player.html')}")
-    if "fitreel.evaluate_seconds" in run.tags:
-        found.append(picture(run, "rst.png"))
+            found.append(f"Play it: {way(run, PLAYER)}")
+    if seconds_tag("evaluate") in run.tags:
+        found.append(picture(run, WEIGHTS_PICTURE))
     return found
 
 
 def _warning(tags: Mapping[str, str]) -> str:
-    reason = tags.get(NOTHING_LEARNED)
+    reason = tags.get(NOTHING_LEARNED_TAG)
     return f"**The network learned nothing**: {_line(reason, 300)}" if reason else ""
 
 
 def _draws_points(run: "Run") -> bool:
     """Return whether a run's settings draw its points; a single stage may have no points at all."""
     known = {each.name for each in fields(DataSettings)} & run.params.keys()
-    has_points = SHA256 in run.tags
+    has_points = SHA256_TAG in run.tags
     return not fitreel.tracking.has_edited_points(run.tags) and bool(known or not has_points)
 
 
@@ -129,7 +138,7 @@ def _reproduce(run: "Run") -> str:
     if not _draws_points(run):
         return _training(run)
     # A run that measures or films another one has no points and no training.
-    is_of_another = "fitreel.source_run" in run.tags and SHA256 not in run.tags
+    is_of_another = SOURCE_RUN_TAG in run.tags and SHA256_TAG not in run.tags
     return "" if is_of_another else _commands(run.params)
 
 

@@ -19,7 +19,7 @@ from .experiment import (
     Switch as Switch,
     TrainingSettings as TrainingSettings,
 )
-from .groups import GROUPS as GROUPS, KINDS as KINDS, in_force as in_force, normalised as normalised
+from .groups import GROUPS as GROUPS, KINDS as KINDS, normalised as normalised
 from .space import Dimension as Dimension
 from .sweep import (
     FILMED as FILMED,

@@ -1,6 +1,5 @@
-"""The groups of settings: all of them, and how the params of a run are read as settings."""
+"""The groups of settings: all of them, and the type of each setting by its name."""
 
-from collections.abc import Mapping
 from typing import Any, get_type_hints
 
 from fitreel.settings.base import Settings, parse
@@ -31,12 +30,6 @@ GROUPS: dict[type[Settings], str] = {
 KINDS: dict[str, Any] = {
     name: kind for group in GROUPS for name, kind in get_type_hints(group).items()
 }
-
-
-def in_force(params: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the params in force: a tag overrides a param, which MLflow never changes."""
-    overridden = {name: tags[tag] for name in KINDS if (tag := f"fitreel.{name}") in tags}
-    return dict(params) | overridden
 
 
 def normalised(name: str, text: str) -> str:

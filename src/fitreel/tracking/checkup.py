@@ -18,11 +18,12 @@ from fitreel.tracking.connection import plain_errors
 from fitreel.tracking.creation import Creation
 from fitreel.tracking.database import check_place
 from fitreel.tracking.ending import end
+from fitreel.tracking.names import DOCTOR_TAG
+from fitreel.tracking.patience import Patience
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.reaper import examine
 from fitreel.tracking.tracker import Tracker
 
-DOCTOR_TAG = "fitreel.doctor"
 NOT_TRIED = Finding(False, "not tried, for want of the one before")
 PATIENCE = 10.0  # seconds for a server that is busy
 SILENCE = 3600  # seconds after which fitreel reap gives up a run of another machine
@@ -44,7 +45,7 @@ class StoreCheckup:
     def reach(self) -> Finding:
         """Connect as every command does."""
         try:
-            self._tracker = Tracker(self._uri, may_create=False, patience=PATIENCE)
+            self._tracker = Tracker(self._uri, may_create=False, patience=Patience(PATIENCE))
         except FileNotFoundError:
             return self._try_elsewhere()
         return Finding(True, f"{self._tracker.uri} answers")

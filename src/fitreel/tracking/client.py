@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 from fitreel.checks.urls import masked
 from fitreel.tracking.connection import WrongAnswer
 from fitreel.tracking.limits import CREATION, largest_file, request_limit, transfer
-from fitreel.tracking.patience import Patience
+from fitreel.tracking.patience import Retries
 
 EXPERIMENTS = 500  # ids in one search for runs
 Answer = TypeVar("Answer")
@@ -26,10 +26,10 @@ Answer = TypeVar("Answer")
 class Client(MlflowClient):
     """MLflow's client; an answer that cannot be true is a ConnectionError."""
 
-    def __init__(self, tracking_uri: str | None = None, patience: Patience | None = None) -> None:
-        """Open a store; with patience, what is read from a busy server is asked for again."""
+    def __init__(self, tracking_uri: str | None = None, retries: Retries | None = None) -> None:
+        """Open a store; with retries, what is read from a busy server is asked for again."""
         super().__init__(tracking_uri)
-        self._patience = patience
+        self._retries = retries
         self._repositories: dict[str, ArtifactRepository] = {}
 
     def without_patience(self) -> Self:
@@ -37,8 +37,8 @@ class Client(MlflowClient):
         return type(self)(self.tracking_uri)
 
     def patiently(self, ask: Callable[[], Answer]) -> Answer:
-        """Ask again while the store is busy, unless this client has no patience."""
-        return self._patience(ask) if self._patience else ask()
+        """Ask again while the store is busy, unless this client has no retries."""
+        return self._retries(ask) if self._retries else ask()
 
     def _read(self, ask: Callable[[], Answer], is_whole: Callable[[Answer], bool]) -> Answer:
         return self.patiently(lambda: self._checked(ask(), is_whole))

@@ -1,4 +1,4 @@
-"""Reaching a tracking store, and what is told when that fails."""
+"""Errors of a tracking store: one line for each, and whether retrying helps."""
 
 import errno
 import sqlite3
@@ -23,12 +23,16 @@ from fitreel.journal.spool import Unavailable
 BAD_REQUESTS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 FORBIDDEN = (*BAD_REQUESTS, "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
 LASTING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-PATIENCE = 4  # seconds for the first answer of a database
+FIRST_ANSWER = 4  # seconds that a database may take for it
 NOT_THERE = (NewConnectionError, ConnectTimeoutError)
-BUSY = (ReadTimeoutError, ProtocolError, ResponseError)  # silence, a reset, a status as 429 or 503
+BUSY = (
+    ReadTimeoutError,
+    ProtocolError,
+    ResponseError,
+)  # silence, a reset, a status such as 429 or 503
 
-# A server of databases that is away, or where another process was first: drivers have errors of
-# their own, which SQLAlchemy sorts.
+# A database server that is away, or where another process was first. Each driver has errors of
+# its own, which SQLAlchemy sorts into these.
 DATABASE_ERRORS = (
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.InterfaceError,
@@ -37,14 +41,14 @@ DATABASE_ERRORS = (
 
 
 class WrongAnswer(ConnectionError):
-    """An answer that cannot be true: its text names the store."""
+    """An answer that cannot be true; the message names the store."""
 
 
 @contextmanager
 def plain_errors(uri: str) -> Iterator[None]:
-    """Turn MLflow's and the database's exceptions into built-in ones that fit on a line.
+    """Turn exceptions of MLflow and of the database into built-in ones that fit on a line.
 
-    ``uri`` is that of the store as it is: its secrets are looked for in their texts.
+    ``uri`` is that of the store, secrets included: these are removed from the messages.
     """
     try:
         yield
@@ -53,16 +57,16 @@ def plain_errors(uri: str) -> Iterator[None]:
 
 
 def plain(error: Exception, uri: str) -> Exception:
-    """Give the built-in exception that says on a line what went wrong with a store.
+    """Return a built-in exception that says in one line what went wrong with a store.
 
-    What is secret in ``uri`` is not in it, whoever wrote the error's text.
+    Secrets of ``uri`` are removed from its text, wherever that comes from.
     """
     if isinstance(error, (WrongAnswer, Unavailable)):
         return error
     cause, seen = _innermost(error), masked(uri)
     if isinstance(error, UnsupportedModelRegistryStoreURIException):
         known = ", ".join(filter(None, error.supported_uri_schemes))
-        return ValueError(f"{seen} is no tracking store; MLflow knows {known}")
+        return ValueError(f"{seen} is not a tracking store; MLflow knows {known}")
     reason = scrubbed(str(cause), uri)
     if uri.startswith("http") and isinstance(cause, OSError):
         return ConnectionError(
@@ -75,26 +79,26 @@ def plain(error: Exception, uri: str) -> Exception:
             return ValueError(f"tracking store {seen}: {message}")
         return ConnectionError(f"tracking store {seen}: {message if cause is error else reason}")
     if isinstance(error, sqlalchemy.exc.ArgumentError):
-        return ValueError(f"'{seen}' is no tracking store: {scrubbed(str(error), uri)}")
+        return ValueError(f"'{seen}' is not a tracking store: {scrubbed(str(error), uri)}")
     if isinstance(error, sqlalchemy.exc.SQLAlchemyError):
         return ConnectionError(f"tracking store {seen} cannot be opened ({reason})")
     return error
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Tell whether a store will answer the same however often it is asked."""
+    """Return whether a store refused a request, and would refuse it again."""
     return isinstance(error, MlflowException) and error.error_code in BAD_REQUESTS
 
 
 def is_passing(error: BaseException) -> bool:
-    """Tell whether it is worth to wait: a store that is away or busy, no disk that is full."""
+    """Return whether waiting may help: with a store that is away or busy, not with a full disk."""
     cause = _innermost(error)
     if isinstance(error, MlflowException) and error.error_code in FORBIDDEN:
         return False
     if isinstance(cause, OSError) and cause.errno in LASTING:
         return False
     if isinstance(cause, sqlite3.Error):
-        # Where another process was first with the same row, a second look finds it.
+        # Another process may have written the same row first; a second look finds it.
         return isinstance(cause, sqlite3.IntegrityError) or "locked" in str(cause)
     if any(isinstance(each, DATABASE_ERRORS) for each in _causes(error)):
         return True
@@ -102,22 +106,22 @@ def is_passing(error: BaseException) -> bool:
 
 
 def is_absent(error: BaseException) -> bool:
-    """Tell whether no server took the request: none is there, or its name is unknown."""
+    """Return whether no server took the request: it is not there, or its name is unknown."""
     return any(isinstance(cause, NOT_THERE) for cause in _causes(error))
 
 
 def answers_badly(error: BaseException) -> bool:
-    """Tell whether a server is there that is busy, or whose answers are no good."""
+    """Return whether the server is busy, or its answers are useless."""
     return any(isinstance(cause, (*BUSY, WrongAnswer)) for cause in _causes(error))
 
 
 def is_time_out(error: BaseException) -> bool:
-    """Tell whether a server took a request and needed longer than it may."""
+    """Return whether a server took a request but needed too long for it."""
     return isinstance(_innermost(error), TimeoutError) and not is_absent(error)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Give an error, what it came from, what that came from."""
+    """Yield an error, its cause, the cause of that, and so on."""
     found: BaseException | None = error
     while found:
         yield found

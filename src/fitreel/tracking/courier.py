@@ -1,9 +1,8 @@
-"""The courier: a thread that delivers a run's journal while the run goes on."""
+"""The courier: a thread that delivers the journal of a run while the run goes on."""
 
 import math
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from mlflow.entities import RunTag
@@ -22,43 +21,38 @@ from fitreel.tracking.client import Client
 from fitreel.tracking.connection import is_passing, is_refusal, is_time_out, plain
 from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.limits import CALL, request_limit
+from fitreel.tracking.patience import Patience
 from fitreel.tracking.process import BEAT, heartbeat
 
 PAUSE = 0.2  # seconds between two looks into the journal
-LONGEST = 600.0  # seconds that a single delivery may take
+LONGEST_STEP = 600.0  # seconds that one step of the delivery may take without any trouble
+REPORTED_AFTER = 1.0  # seconds that the end waits for a store until it says so
 
 
 class Courier(threading.Thread):
-    """Deliver a journal while the run goes on, and tell that the run lives."""
+    """A thread that delivers a journal; another one sends the heartbeat of the run."""
 
-    def __init__(
-        self,
-        client: Client,
-        journal: Journal,
-        run_id: str,
-        on_refusal: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        """Get ready; ``on_refusal`` gets a line, once, if the store refuses the run meanwhile."""
+    def __init__(self, client: Client, journal: Journal, run_id: str, patience: Patience) -> None:
         super().__init__(name="courier", daemon=True)
         self._client = client
         self._uri = client.tracking_uri
         self._run_id = run_id
         self._journal = journal
+        self._patience = patience
         self._delivery = Delivery(client, journal, run_id)
         self._closing = threading.Event()
         self._given_up = threading.Event()
         # Not is_alive(): a join() that a signal breaks off takes the thread for stopped.
         self._over = threading.Event()
-        self._heard = time.monotonic()  # when the store took something last
-        self._on_refusal = on_refusal
+        self._progress_at = time.monotonic()  # when the store took something last
         self._heart = threading.Thread(target=self._beat, name="heart", daemon=True)
-        self.trouble: Exception | None = None
+        self._trouble: Exception | None = None
+        self._has_reported_refusal = False
         self._done = False
 
     def run(self) -> None:
-        """Deliver what comes, until told to finish and nothing is left."""
+        """Deliver what the journal gets, until ``finish`` is called and nothing is left."""
         self._heart.start()
-        told = False
         try:
             while not (self._done or self._given_up.is_set()):
                 closing = self._closing.is_set()
@@ -66,17 +60,10 @@ class Courier(threading.Thread):
                     self._deliver()
                     self._done = closing and not self._given_up.is_set()
                 except MlflowException as error:
-                    self.trouble = error
-                    if closing or not is_refusal(error):
-                        return
-                    if not told:
-                        told = True
-                        self._on_refusal(self._refusal(error))
-                    self._closing.wait(BEAT)
-                    self.trouble = None  # a deleted run may have been restored
+                    self._wait_after_refusal(error, closing)
                 self._closing.wait(PAUSE)
         except Exception as error:
-            self.trouble = error
+            self._trouble = error
         finally:
             self._over.set()
 
@@ -90,67 +77,82 @@ class Courier(threading.Thread):
             reraise=True,
         )
         while not self._given_up.is_set() and retrying(self._delivery.step):
-            self._heard, self.trouble = time.monotonic(), None
-
-    def _refusal(self, error: MlflowException) -> str:
-        return (
-            f"{plain(error, self._uri)}; run {self._run_id} goes on, "
-            f"its results wait in {self._journal.directory}"
-        )
-
-    @property
-    def waits(self) -> bool:
-        """Tell whether it waits for a store that is away or busy."""
-        return self.trouble is not None and is_passing(self.trouble)
+            self._progress_at, self._trouble = time.monotonic(), None
 
     def _note(self, error: BaseException) -> bool:
-        """Remember what goes wrong; tell whether to try again."""
-        self.trouble = error if isinstance(error, Exception) else None
+        """Remember what goes wrong; return whether to retry."""
+        self._trouble = error if isinstance(error, Exception) else None
         if is_time_out(error):
             request_limit.stretch()
         return isinstance(error, Exception) and not is_refusal(error)
 
+    def _wait_after_refusal(self, error: MlflowException, closing: bool) -> None:
+        """Report the first refusal, and wait: a run that was deleted may be restored."""
+        self._trouble = error
+        if closing or not is_refusal(error):
+            raise error
+        if not self._has_reported_refusal:
+            self._has_reported_refusal = True
+            self._patience.report(
+                f"{plain(error, self._uri)}; run {self._run_id} goes on, "
+                f"its results wait in {self._journal.directory}"
+            )
+        self._closing.wait(BEAT)
+        self._trouble = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a store that is away or busy."""
+        return self._trouble is not None and is_passing(self._trouble)
+
     def _beat(self) -> None:
-        """Tell that the run lives, whatever becomes of its deliveries."""
+        """Send heartbeats, also while nothing can be delivered."""
         while not self._over.wait(BEAT):
             tags = [RunTag(*item) for item in heartbeat().items()]
             with suppress(Exception):  # there will be another
                 self._client.log_batch(self._run_id, tags=tags)
 
     def stop(self) -> None:
-        """Deliver no more; what is under way gets as long as a request."""
+        """Deliver no more; a request that is under way gets the time of a call."""
         self._given_up.set()
         self._closing.set()
         self._over.wait(CALL)
 
-    def finish(
-        self, patience: float, on_wait: Callable[[str], None], limit: float = math.inf
-    ) -> None:
-        """Wait until all is delivered; Undelivered if the store takes nothing for so long.
+    def finish(self, within: float = math.inf) -> None:
+        """Wait until all is delivered, for ``within`` seconds at most.
 
-        ``on_wait`` is told once why it takes long; ``limit`` is for all of it, in seconds. Raises
-        ValueError if the store refuses.
+        Raises Undelivered if the store takes nothing for as long as the patience lasts, ValueError
+        if it refuses. The first wait of a second is reported, with its reason.
         """
         self._closing.set()
-        began = self._heard = time.monotonic()
-        told = False
-        while not self._over.wait(0.02):
-            now = time.monotonic()
-            silence = now - self._heard
-            lasting = self.trouble is not None and not is_passing(self.trouble)
-            # Without trouble it is at work: some files are large.
-            enough = patience if self.trouble else max(patience, LONGEST)
-            if lasting or silence > enough or now - began > limit:
-                self._given_up.set()
-                break
-            if self.trouble and silence > 1 and not told:
-                told = True
-                on_wait(str(plain(self.trouble, self._uri)))
+        self._wait(within)
         if self._done:
             return
-        reason = plain(self.trouble or TimeoutError("interrupted"), self._uri)
-        if self.trouble and is_refusal(self.trouble):
-            raise ValueError(reason) from self.trouble
+        reason = plain(self._trouble or TimeoutError("interrupted"), self._uri)
+        if self._trouble and is_refusal(self._trouble):
+            raise ValueError(reason) from self._trouble
         raise Undelivered(
-            f"{reason}; what it lacks waits in {self._journal.directory}: fitreel sync delivers it"
+            f"{reason}; undelivered results wait in {self._journal.directory}: "
+            "upload them with fitreel sync"
         )
+
+    def _wait(self, within: float) -> None:
+        started = self._progress_at = time.monotonic()
+        has_reported = False
+        while not self._over.wait(0.02):
+            now = time.monotonic()
+            silence = now - self._progress_at
+            if now - started > within or self._is_hopeless(silence):
+                self._given_up.set()
+                return
+            trouble = self._trouble
+            if trouble and silence > REPORTED_AFTER and not has_reported:
+                has_reported = True
+                self._patience.report(str(plain(trouble, self._uri)))
+
+    def _is_hopeless(self, silence: float) -> bool:
+        """Return whether waiting is useless, after so many seconds in which nothing was taken."""
+        trouble = self._trouble
+        if trouble is None:  # it is at work: some files are large
+            return silence > max(self._patience.seconds, LONGEST_STEP)
+        return silence > self._patience.seconds or not is_passing(trouble)

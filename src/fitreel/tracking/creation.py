@@ -20,8 +20,8 @@ from fitreel.journal.spool import Unavailable
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import WrongAnswer, is_absent, is_refusal
 from fitreel.tracking.ending import end
+from fitreel.tracking.names import JOURNAL_TAG
 
-JOURNAL_TAG = "fitreel.journal"
 DOUBT = "doubt"  # the record of a journal whose run may have been made twice
 Made = TypeVar("Made")
 

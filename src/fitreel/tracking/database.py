@@ -23,7 +23,7 @@ from fitreel.checks.databases import read_url, remedy, time_limit
 from fitreel.checks.text import check_uri, shown
 from fitreel.checks.urls import masked
 from fitreel.journal.spool import scratch
-from fitreel.tracking.connection import PATIENCE
+from fitreel.tracking.connection import FIRST_ANSWER
 
 EXPERIMENTS = models.SqlExperiment.__tablename__
 KINDS = ("sqlite", "postgresql", "mysql", "mssql")
@@ -79,7 +79,7 @@ def check_store(uri: str, may_create: bool) -> None:
     url = read_url(uri)
     path = Path(url.database or "")
     is_file = kind == "sqlite"
-    engine = open_engine(uri, **({} if is_file else time_limit(url, PATIENCE)))
+    engine = open_engine(uri, **({} if is_file else time_limit(url, FIRST_ANSWER)))
     if is_file and path.exists():
         check_place(path)
     elif is_file and not may_create:

@@ -41,8 +41,8 @@ from fitreel.journal.spool import scratch
 from fitreel.tracking.client import Client, upload
 from fitreel.tracking.creation import DOUBT, remove_extras, runs_of
 from fitreel.tracking.ending import end
+from fitreel.tracking.names import MODEL
 from fitreel.tracking.nested import BATCH, NestedRuns
-from fitreel.tracking.source import MODEL
 
 WITH_USER = ("http", "https", "ftp", "sftp")  # schemes of artifacts whose address may hold a login
 

@@ -1,4 +1,4 @@
-"""The end of a run in the store, which is never before its start."""
+"""The end of a run in the store, never before its start."""
 
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
@@ -7,8 +7,8 @@ from fitreel.journal.clock import now
 
 
 def end(client: MlflowClient, run: Run, status: str, when: int | None = None) -> None:
-    """Close a run with a status, ended at ``when``, in milliseconds since 1970, or now.
+    """Close a run with a status; ``when`` is in milliseconds since 1970, by default now.
 
-    The clock that its start was read from may have been ahead, of this machine's or another's.
+    The start may be later than that: it was read from a clock that was ahead.
     """
     client.set_terminated(run.info.run_id, status, max(when or now(), run.info.start_time or 0))

@@ -22,10 +22,9 @@ from fitreel.tracking.bulk import ARTIFACTS, ROWS, Database, FinishedRun, run_id
 from fitreel.tracking.client import Client, upload
 from fitreel.tracking.creation import remove_extras
 from fitreel.tracking.database import is_database
-from fitreel.tracking.source import DIGESTS_TAG, FILMED_TAG, TRIAL_TAG
+from fitreel.tracking.names import DIGESTS_TAG, FILMED_TAG, TRIAL_TAG, VERSION_TAG, WEIGHTS
 from fitreel.training.files import save_weights
 
-WEIGHTS = "weights.safetensors"
 REQUESTS = 4  # to a server, side by side
 BATCH = 1000  # metrics in one call: MLflow's limit
 
@@ -44,7 +43,7 @@ class NestedRuns:
 
     @cached_property
     def _tags(self) -> dict[str, str]:
-        tags = {MLFLOW_PARENT_RUN_ID: self._parent_id, "fitreel.version": __version__}
+        tags = {MLFLOW_PARENT_RUN_ID: self._parent_id, VERSION_TAG: __version__}
         # MLflow's own provider of git's commit takes 40 ms to be imported.
         resolved: dict[str, str] = resolve_tags(tags, ignore=[GitRunContext])  # type: ignore[list-item]
         return resolved

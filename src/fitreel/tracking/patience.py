@@ -1,6 +1,7 @@
-"""Patience: ask a server again that is busy, for as long as it is worth it."""
+"""Patience: how long to wait for a store that is busy or away, and retrying until then."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from tenacity import (
@@ -12,38 +13,40 @@ from tenacity import (
 )
 
 from fitreel.journal.spool import Unavailable
+from fitreel.settings import PATIENCE
 from fitreel.tracking.connection import answers_badly, is_passing, is_time_out, plain
 from fitreel.tracking.limits import request_limit
 
 Answer = TypeVar("Answer")
 
 
+@dataclass(frozen=True)
 class Patience:
-    """Ask again while a server is busy or away; say once that it takes long."""
+    """How long to wait for a store, in seconds, and what to call with a line about the wait."""
 
-    def __init__(
-        self,
-        uri: str,
-        seconds: float,
-        on_wait: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        """Wait so long for a store; ``on_wait`` gets a line when it waits first."""
+    seconds: float = PATIENCE
+    report: Callable[[str], None] = lambda _: None
+
+
+class Retries:
+    """Retries of the requests to one server; the first wait is reported, later ones are not."""
+
+    def __init__(self, uri: str, patience: Patience) -> None:
         self._uri = uri
-        self._seconds = seconds
-        self._on_wait = on_wait
+        self._patience = patience
         self._has_answered = False
-        self._told = False
+        self._has_reported = False
 
     def __call__(self, ask: Callable[[], Answer]) -> Answer:
-        """Give the answer; Unavailable if there is none in all that time.
+        """Return what ``ask`` returns; Unavailable if it still fails at the end of the patience.
 
-        A server that is not there at the first call is not waited for: its error is raised.
+        The error of a server that is not there at the first call is raised at once.
         """
         retrying = Retrying(
             retry=retry_if_exception(self._is_worth_it),
             wait=wait_random_exponential(multiplier=0.25, max=4),
-            stop=stop_after_delay(self._seconds),
-            before_sleep=self._tell,
+            stop=stop_after_delay(self._patience.seconds),
+            before_sleep=self._before_sleep,
             reraise=True,
         )
         try:
@@ -60,12 +63,13 @@ class Patience:
             return False
         return is_passing(error) and (self._has_answered or answers_badly(error))
 
-    def _tell(self, state: RetryCallState) -> None:
+    def _before_sleep(self, state: RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()
         if not isinstance(error, Exception):
             return
         if is_time_out(error):
             request_limit.stretch()
-        if not self._told:
-            self._told = True
-            self._on_wait(f"{plain(error, self._uri)}; trying for {self._seconds:.0f} s")
+        if not self._has_reported:
+            self._has_reported = True
+            seconds = f"{self._patience.seconds:.0f} s"
+            self._patience.report(f"{plain(error, self._uri)}; trying for {seconds}")
