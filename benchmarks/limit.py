@@ -54,6 +54,4 @@ class Limit:
 
 
 def _numbers(settings: TrainingSettings) -> np.ndarray:
-    weights = Network(settings).weights()
-    parts = (weights.input_weight, weights.bias, weights.output_weight, weights.output_bias)
-    return np.concatenate([[settings.lr], *(part.reshape(-1).numpy() for part in parts)])
+    return np.concatenate([[settings.lr], Network(settings).weights().flat().numpy()])

@@ -35,7 +35,7 @@ def train(
 
     Example: fitreel train --run RUN --lr 0.05
     """
-    training.check_frames()
+    fitreel.training.check_frames(training)
     source = session.source()
     dataset, data = source.dataset(), source.data_settings()
     into = session.into(source) or source

@@ -5,6 +5,7 @@ from torch.optim import SGD, Adam
 from fitreel.settings import OptimizerName, TrainingSettings
 from fitreel.training.network import Network
 from fitreel.training.stack import Stack
+from fitreel.training.weights import Weights
 
 CPU = torch.device("cpu")
 MEMBERS = [TrainingSettings(hidden=hidden, seed=seed) for hidden, seed in ((5, 0), (9, 1), (5, 2))]
@@ -19,7 +20,7 @@ def test_members_begin_with_the_weights_that_they_would_have_alone() -> None:
         assert torch.equal(found.bias, expected.bias)
         assert torch.equal(found.output_weight, expected.output_weight)
         assert torch.equal(found.output_bias, expected.output_bias)
-    assert not stack.parts(stack.numbers)[0][0, 5:].any()
+    assert not Weights.split(stack.numbers)[0][0, 5:].any()
     assert stack.is_neuron.sum(dim=1).tolist() == [5, 9, 5]
 
 

@@ -240,7 +240,7 @@ class Source:
         if settings is None:
             return LARGEST_LOSSES, LARGEST_FRAMES
         frames = -(-settings.epochs // settings.frame_every)
-        size = 4 * (3 * settings.hidden + 1) + 8  # a frame's weights and its epoch
+        size = 4 * Weights.count(settings.hidden) + 8  # a frame's weights and its epoch
         # Settings may be as much of an invention as the file, which need not fill a disk.
         memory = int(psutil.virtual_memory().available)
         return 100 + LOSS_SIZE * settings.epochs, min(LARGEST_HEADER + size * frames, memory)

@@ -8,7 +8,11 @@ from .files import (
     save_weight_table as save_weight_table,
     save_weights as save_weights,
 )
-from .history import History as History, first_difference as first_difference
+from .history import (
+    History as History,
+    check_frames as check_frames,
+    first_difference as first_difference,
+)
 from .loop import (
     Checkpoint as Checkpoint,
     Fit as Fit,

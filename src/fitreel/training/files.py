@@ -24,7 +24,7 @@ LOSS_SIZE = 32  # bytes of a row at most; ours have 24
 LARGEST_LOSSES = LOSS_SIZE * MOST_EPOCHS
 LARGEST_HEADER = 100_000  # bytes before the numbers of safetensors; ours are below 1,000
 BLOCK = 2**23  # bytes of numbers that are read at once
-LARGEST_WEIGHTS = LARGEST_HEADER + 4 * (3 * MOST_NEURONS + 1)
+LARGEST_WEIGHTS = LARGEST_HEADER + 4 * Weights.count(MOST_NEURONS)
 
 # The names under which a torch module of the same structure keeps its weights.
 STATE_NAMES = ("hidden.weight", "hidden.bias", "output.weight", "output.bias")
@@ -103,13 +103,8 @@ def save_weight_table(weights: Weights, path: Path) -> None:
 
 
 def _state(weights: Weights) -> dict[str, torch.Tensor]:
-    tensors = (
-        weights.input_weight.unsqueeze(-1),  # (..., hidden, 1)
-        weights.bias,  # (..., hidden)
-        weights.output_weight.unsqueeze(-2),  # (..., 1, hidden)
-        weights.output_bias.unsqueeze(-1),  # (..., 1)
-    )
-    return {name: tensor.contiguous() for name, tensor in zip(STATE_NAMES, tensors, strict=True)}
+    parameters = zip(STATE_NAMES, weights.parameters(), strict=True)
+    return {name: tensor.contiguous() for name, tensor in parameters}
 
 
 def _weights(state: dict[str, torch.Tensor], activation: ActivationName) -> Weights:

@@ -11,6 +11,7 @@ from fitreel.settings import ActivationName
 from fitreel.training.activations import ACTIVATIONS
 from fitreel.training.memory import rows_at_once
 from fitreel.training.stack import Stack
+from fitreel.training.weights import Weights
 
 
 class HingeGradients:
@@ -30,7 +31,7 @@ class HingeGradients:
     def __call__(self, stack: Stack) -> Tensor:
         """Write the gradient into the stack; give the losses before the update: (members,)."""
         x, points = self._x, len(self._x)
-        weight, bias, output, output_bias = stack.parts(stack.numbers)
+        weight, bias, output, output_bias = Weights.split(stack.numbers)
         rising = weight > 0  # active on the right of its kink, the others on the left
         kink = -bias / weight
         first = torch.searchsorted(x, kink, right=True)
@@ -53,7 +54,7 @@ class HingeGradients:
 
         error *= 2 / points
         total, moment = (self._active(each, place, rising) for each in (error, error * x))
-        by_weight, by_bias, by_output, by_output_bias = stack.parts(stack.gradient)
+        by_weight, by_bias, by_output, by_output_bias = Weights.split(stack.gradient)
         torch.mul(output, moment, out=by_weight)
         torch.mul(output, total, out=by_bias)
         torch.addcmul(weight * moment, bias, total, out=by_output)
@@ -114,7 +115,7 @@ class SmoothGradients:
 
     def _write(self, stack: Stack, design: Tensor, y: Tensor) -> Tensor:
         """Write what some points say of the gradient; give their squared errors: (members,)."""
-        weight, bias, output, output_bias = stack.parts(stack.numbers)
+        weight, bias, output, output_bias = Weights.split(stack.numbers)
         inner = torch.stack([weight, bias], dim=2)  # (members, hidden, 2)
         before = inner @ design  # (members, hidden, points)
         active = ACTIVATIONS[stack.activation][1](before)
@@ -122,7 +123,7 @@ class SmoothGradients:
         squares = error.square().sum(dim=1)
 
         error = error * (2 / len(self._y))  # (members, points)
-        by_weight, by_bias, by_output, by_output_bias = stack.parts(stack.gradient)
+        by_weight, by_bias, by_output, by_output_bias = Weights.split(stack.gradient)
         # The sigmoid of padding is not zero.
         by_output.copy_((active @ error.unsqueeze(2)).squeeze(2) * stack.is_neuron)
         slope = SLOPES[stack.activation](before, active) * error.unsqueeze(1)

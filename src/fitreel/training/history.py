@@ -1,11 +1,15 @@
 """The history: what a training leaves behind."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fitreel.settings import TrainingSettings
 from fitreel.training.weights import Weights
+
+MOST_FRAME_NUMBERS = 150_000_000  # of all frames: 0.6 GB, of which saving them makes copies
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +33,17 @@ class History:
                 f"the last frame shows epoch {self.frame_epochs[-1]}, "
                 f"but the losses end before epoch {epochs}"
             )
+
+
+def check_frames(settings: TrainingSettings) -> None:
+    """Raise ValueError if the weights of all frames are more than the memory should hold."""
+    frames = math.ceil(settings.epochs / settings.frame_every)
+    numbers = Weights.count(settings.hidden)
+    if frames * numbers > MOST_FRAME_NUMBERS:
+        raise ValueError(
+            f"{frames:,} frames of {numbers:,} weights are {frames * numbers:,} numbers, more than "
+            f"{MOST_FRAME_NUMBERS:,}; raise frame_every (it is {settings.frame_every:,})"
+        )
 
 
 def first_difference(ours: ArrayLike, theirs: ArrayLike) -> int | None:

@@ -16,7 +16,7 @@ from torch.optim.sgd import sgd
 
 from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
-from fitreel.training.history import History
+from fitreel.training.history import History, check_frames
 from fitreel.training.memory import rows_at_once
 from fitreel.training.network import Network, forward
 from fitreel.training.weights import Weights
@@ -61,17 +61,17 @@ class Training:
 
         ValueError, too, if its frames are too many.
         """
-        settings.check_frames()
+        check_frames(settings)
         self.settings = settings
         self.network = Network(settings)
-        self.numbers = [each.detach() for each in self.network.parameters()]  # the same memory
-        self.update, memory = _optimizer(settings, self.numbers)
-        self._state = [*self.numbers, *memory]
+        parameters = [each.detach() for each in self.network.parameters()]  # the same memory
+        self.weights = Weights.from_parameters(parameters, settings.activation)  # here too
+        self.update, memory = _optimizer(settings, parameters)
+        self._state = [*parameters, *memory]
         self.losses = np.empty(settings.epochs)
         # A row a frame; as tensors of their own the frames of a long training take gigabytes.
         self.frames = torch.empty(
-            math.ceil(settings.epochs / settings.frame_every),
-            sum(each.numel() for each in self.numbers),
+            math.ceil(settings.epochs / settings.frame_every), Weights.count(settings.hidden)
         )
         self.epoch = 0  # those before are done
         if start:
@@ -105,15 +105,8 @@ class Training:
         frame_epochs = np.arange(0, self.epoch, self.settings.frame_every)
         if not self.epoch:
             return None
-        sizes = [each.numel() for each in self.numbers]
-        columns = torch.split(self.frames[: len(frame_epochs)], sizes, dim=1)
-        weights = Weights.from_parameters(
-            [
-                column.contiguous().view(-1, *each.shape)
-                for column, each in zip(columns, self.numbers, strict=True)
-            ],
-            self.settings.activation,
-        )
+        rows = self.frames[: len(frame_epochs)]
+        weights = Weights.from_flat(rows, self.settings.activation)
         return History(self.losses[: self.epoch], frame_epochs, weights)
 
 
@@ -132,7 +125,6 @@ def fit(
     network, update = training.network, training.update
     losses, frames = training.losses, training.frames
     parameters = list(network.parameters())
-    numbers = [each.flatten() for each in training.numbers]  # views
     measure = _measure(dataset, settings, parameters)
     for epoch in range(training.epoch, settings.epochs):
         value, gradient = measure()
@@ -142,7 +134,7 @@ def fit(
             on_epoch(epoch, value, training)
         losses[epoch] = value
         if epoch % settings.frame_every == 0:
-            torch.cat(numbers, out=frames[epoch // settings.frame_every])
+            frames[epoch // settings.frame_every] = training.weights.flat()
         update(gradient)
         training.epoch = epoch + 1
     history = training.history()

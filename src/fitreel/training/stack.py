@@ -16,7 +16,7 @@ BETAS, EPSILON = (0.9, 0.999), 1e-8  # of adam, as torch has them
 class Stack:
     """Hold the numbers of many networks, their gradient and what their optimizers remember.
 
-    A row is input weights, biases, output weights, output bias. Padding is zero and stays so.
+    A row is a flat network. Padding is zero and stays so.
     Members share the activation and whether adam moves them.
     """
 
@@ -28,16 +28,14 @@ class Stack:
         self.widths = [each.hidden for each in members]
         self._is_adam = members[0].optimizer == "adam"
         self._updates = 0
-        rows = torch.zeros(len(members), 3, self.hidden)
-        biases = torch.zeros(len(members), 1)
-        for row, bias, settings in zip(rows, biases, members, strict=True):
-            weights = Network(settings).weights()
-            parts = (weights.input_weight, weights.bias, weights.output_weight)
-            row[:, : settings.hidden] = torch.stack(parts)
-            bias[0] = weights.output_bias
+        rows = torch.zeros(len(members), Weights.count(self.hidden))
+        for row, settings in zip(rows, members, strict=True):
+            parts = Weights.split(Network(settings).weights().flat())
+            for padded, part in zip(Weights.split(row), parts, strict=True):
+                padded[: len(part)] = part
         rates = [[each.lr] for each in members]
         inertia = [[MOMENTUM if each.optimizer == "momentum" else 0.0] for each in members]
-        self.numbers = torch.cat([rows.flatten(1), biases], dim=1).to(device, dtype)
+        self.numbers = rows.to(device, dtype)
         self._rates = torch.tensor(rates, dtype=dtype, device=device)  # (members, 1)
         self._inertia = torch.tensor(inertia, dtype=dtype, device=device)  # (members, 1)
         self.gradient = torch.zeros_like(self.numbers)
@@ -46,13 +44,6 @@ class Stack:
         self.is_neuron = (torch.arange(self.hidden) < torch.tensor(self.widths).unsqueeze(1)).to(
             device
         )  # (members, hidden), False where it is padding
-
-    def parts(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Split rows as views: three of (members, hidden), one of (members, 1)."""
-        input_weight, bias, output_weight, output_bias = torch.split(
-            rows, [self.hidden, self.hidden, self.hidden, 1], dim=1
-        )
-        return input_weight, bias, output_weight, output_bias
 
     def update(self) -> None:
         """Move all members along their gradients, each by its own optimizer and rate."""
@@ -75,13 +66,6 @@ class Stack:
 
     def weights(self, row: int) -> Weights:
         """Copy a member's weights, without its padding."""
-        width = self.widths[row]
-        parts = self.parts(self.numbers[row : row + 1].float().cpu())
-        input_weight, bias, output_weight, output_bias = parts
-        return Weights(
-            input_weight[0, :width].clone(),
-            bias[0, :width].clone(),
-            output_weight[0, :width].clone(),
-            output_bias[0, 0].clone(),
-            self.activation,
-        )
+        parts = Weights.split(self.numbers[row].float().cpu())
+        numbers = torch.cat([part[: self.widths[row]] for part in parts])
+        return Weights.from_flat(numbers, self.activation)
