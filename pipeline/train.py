@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from fitreel.pictures.live import LiveWindow
     from fitreel.tracking import Run
     from fitreel.training.history import History
-    from fitreel.training.loop import Training
     from fitreel.training.network import Network
+    from fitreel.training.state import Training
     from fitreel.training.weights import Weights
 
 FILES = (

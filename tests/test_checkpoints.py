@@ -14,8 +14,9 @@ from fitreel.journal import checkpoints
 from fitreel.journal.checkpoints import Checkpoints, unpack
 from fitreel.journal.journal import Journal, Record
 from fitreel.settings import OptimizerName, TrainingSettings
-from fitreel.training.loop import Fit, Training, fit
+from fitreel.training.loop import Fit, fit
 from fitreel.training.network import Network
+from fitreel.training.state import Training
 
 
 class Stop(Exception):
@@ -144,7 +145,7 @@ def test_a_checkpoint_of_another_training_is_told(tmp_path: Path, dataset: Datas
     journal = Journal(tmp_path, create=True)
     with pytest.raises(Stop):
         train(journal, dataset, TrainingSettings(epochs=60), stop_at=45)
-    with pytest.raises(ValueError, match="the checkpoint of epoch 40 is of another training"):
+    with pytest.raises(ValueError, match="the checkpoint of epoch 40 belongs to another training"):
         train(journal, dataset, TrainingSettings(epochs=60, optimizer="adam"))
 
 

@@ -12,8 +12,9 @@ from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.trials import Batch, Trial
 from fitreel.tracking import Run, Tracker, examine, reap
 from fitreel.tracking.process import PROCESS_TAG, TICKS, process_tags
-from fitreel.training.loop import Training, fit
+from fitreel.training.loop import fit
 from fitreel.training.many import Trained, fit_many
+from fitreel.training.state import Training
 
 HOUR = 3600
 

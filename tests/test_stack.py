@@ -1,6 +1,5 @@
 import pytest
 import torch
-from torch.optim import SGD, Adam
 
 from fitreel.settings import OptimizerName, TrainingSettings
 from fitreel.training.network import Network
@@ -22,31 +21,6 @@ def test_members_begin_with_the_weights_that_they_would_have_alone() -> None:
         assert torch.equal(found.output_bias, expected.output_bias)
     assert not Weights.split(stack.numbers)[0][0, 5:].any()
     assert stack.is_neuron.sum(dim=1).tolist() == [5, 9, 5]
-
-
-@pytest.mark.parametrize("names", [("sgd", "momentum", "sgd"), ("adam", "adam", "adam")])
-def test_updates_are_those_of_torch(names: tuple[OptimizerName, ...]) -> None:
-    rates = (0.1, 0.01, 0.003)
-    members = [
-        TrainingSettings(hidden=4, seed=seed, optimizer=name, lr=lr)
-        for seed, (name, lr) in enumerate(zip(names, rates, strict=True))
-    ]
-    stack = Stack(members, torch.float64, CPU)
-    alone = [torch.nn.Parameter(row.clone()) for row in stack.numbers]
-    optimizers = [
-        Adam([row], lr=lr)
-        if name == "adam"
-        else SGD([row], lr=lr, momentum=0.9 if name == "momentum" else 0)
-        for row, name, lr in zip(alone, names, rates, strict=True)
-    ]
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(20):
-        stack.gradient.copy_(torch.randn(stack.numbers.shape, generator=generator))
-        for row, gradient, optimizer in zip(alone, stack.gradient, optimizers, strict=True):
-            row.grad = gradient.clone()
-            optimizer.step()
-        stack.update()
-    assert torch.allclose(stack.numbers, torch.stack([row.detach() for row in alone]), rtol=1e-12)
 
 
 @pytest.mark.parametrize("optimizer", ["momentum", "adam"])

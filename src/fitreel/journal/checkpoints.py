@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fitreel.journal.clock import now
 from fitreel.journal.journal import Journal
 from fitreel.settings import TrainingSettings
-from fitreel.training.loop import Checkpoint, Training
+from fitreel.training.state import Checkpoint, Training
 
 LONGEST = 10  # seconds without one, however slow an epoch is
 

@@ -13,16 +13,10 @@ from .history import (
     check_frames as check_frames,
     first_difference as first_difference,
 )
-from .loop import (
-    Checkpoint as Checkpoint,
-    Fit as Fit,
-    Hook as Hook,
-    Training as Training,
-    TrainingDiverged as TrainingDiverged,
-    fit as fit,
-)
+from .loop import Fit as Fit, Hook as Hook, TrainingDiverged as TrainingDiverged, fit as fit
 from .many import Trained as Trained, fit_many as fit_many
 from .network import Network as Network
 from .provenance import read_provenance as read_provenance
 from .standstill import why_nothing_learned as why_nothing_learned
+from .state import Checkpoint as Checkpoint, Training as Training
 from .weights import Weights as Weights
