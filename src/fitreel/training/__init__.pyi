@@ -14,7 +14,8 @@ from .history import (
     first_difference as first_difference,
 )
 from .loop import Fit as Fit, Hook as Hook, TrainingDiverged as TrainingDiverged, fit as fit
-from .many import Trained as Trained, fit_many as fit_many
+from .many import fit_many as fit_many
+from .members import Trained as Trained
 from .network import Network as Network
 from .provenance import read_provenance as read_provenance
 from .standstill import why_nothing_learned as why_nothing_learned
