@@ -10,8 +10,9 @@ from fitreel.settings import TrainingSettings
 from fitreel.tracking import Tracker, finder
 from fitreel.tracking.finder import best_runs, named_runs
 from fitreel.tracking.source import FILMED_TAG, TRIAL_TAG
-from fitreel.training.files import save_frames, save_losses
+from fitreel.training.files import save_frames
 from fitreel.training.loop import Fit
+from fitreel.training.loss_file import save_losses
 
 Make = Callable[..., str]
 

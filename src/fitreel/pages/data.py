@@ -1,4 +1,4 @@
-"""What a page is told of points and of a training: thinned where there is too much to show."""
+"""The data of a page: points and trainings, thinned where there is too much to show."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from fitreel.training.weights import Weights
 
 
 def dataset_data(dataset: Dataset, most: int) -> dict[str, Any]:
-    """Give at most ``most`` of the points, and the ranges of them all."""
+    """Return at most ``most`` of the points, and the ranges of all of them."""
     kept = thinned(len(dataset), most)
     x, y = dataset.x.numpy(), dataset.y.numpy()
     return {
@@ -29,7 +29,7 @@ def dataset_data(dataset: Dataset, most: int) -> dict[str, Any]:
 def training_data(
     history: History, epochs: NDArray[np.int64], most_frames: int, most_bytes: int
 ) -> dict[str, Any]:
-    """Give the losses of ``epochs``, and the frames that ``most_bytes`` of weights allow."""
+    """Return the losses of ``epochs``, and as many frames as ``most_bytes`` of weights allow."""
     weights = history.frames
     hidden = weights.bias.shape[-1]
     affordable = max(2, most_bytes // (4 * Weights.count(hidden)))
@@ -47,5 +47,5 @@ def training_data(
 
 
 def known_floor(value: float | None) -> float | None:
-    """Give a noise floor that can be drawn; anybody may have logged another."""
+    """Return a noise floor if it can be drawn; the metric of a run may be any number."""
     return value if value is not None and 0 < value < np.finfo(np.float32).max else None

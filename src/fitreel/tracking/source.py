@@ -25,16 +25,9 @@ from fitreel.settings import DataSettings, Settings, TrainingSettings, in_force,
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import WrongAnswer, plain_errors
 from fitreel.tracking.limits import request_limit, transfer
-from fitreel.training.files import (
-    LARGEST_HEADER,
-    LARGEST_LOSSES,
-    LARGEST_WEIGHTS,
-    LOSS_SIZE,
-    load_history,
-    load_losses,
-    load_weights,
-)
+from fitreel.training.files import LARGEST_HEADER, LARGEST_WEIGHTS, load_history, load_weights
 from fitreel.training.history import History
+from fitreel.training.loss_file import LARGEST_LOSSES, LOSS_SIZE, load_losses
 from fitreel.training.weights import Weights
 
 DATASET = "data/dataset.csv"

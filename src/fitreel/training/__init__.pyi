@@ -1,10 +1,8 @@
 from .evaluation import errors as errors, evaluate as evaluate
 from .files import (
     load_history as load_history,
-    load_losses as load_losses,
     load_weights as load_weights,
     save_frames as save_frames,
-    save_losses as save_losses,
     save_weight_table as save_weight_table,
     save_weights as save_weights,
 )
@@ -14,6 +12,7 @@ from .history import (
     first_difference as first_difference,
 )
 from .loop import Fit as Fit, Hook as Hook, TrainingDiverged as TrainingDiverged, fit as fit
+from .loss_file import load_losses as load_losses, save_losses as save_losses
 from .many import fit_many as fit_many
 from .members import Trained as Trained
 from .network import Network as Network

@@ -14,7 +14,7 @@ MOST_FRAME_NUMBERS = 150_000_000  # of all frames: 0.6 GB, of which saving them 
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """Hold the loss of every epoch and the weights at every frame, each before its update."""
+    """The loss of every epoch and the weights of every frame, each before its update."""
 
     losses: NDArray[np.float64]  # (epochs,)
     frame_epochs: NDArray[np.int64]  # (frames,)
@@ -47,9 +47,9 @@ def check_frames(settings: TrainingSettings) -> None:
 
 
 def first_difference(ours: ArrayLike, theirs: ArrayLike) -> int | None:
-    """Give the first epoch at which two rows of losses are not equal to the last bit, or None.
+    """Return the first epoch at which two rows of losses differ in any bit, or None.
 
-    Where one row ends before the other, that is the epoch after its last.
+    If one row ends before the other, that is the epoch after its last.
     """
     one, other = (np.asarray(row, dtype=np.float64).view(np.int64) for row in (ours, theirs))
     common = min(len(one), len(other))
