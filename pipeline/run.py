@@ -5,6 +5,7 @@ They share this process: importing torch and mlflow takes longer than the work.
 
 from typing import TYPE_CHECKING
 
+import fitreel.training
 from fitreel.settings import (
     CheckpointSettings,
     DataSettings,
@@ -39,7 +40,7 @@ def run(
     check_unused(session, source)
     session.check_free(source, "evaluate", evaluate.FILES)
     session.check_free(source, "animate", animate.files(film, player))
-    training.check_frames()
+    fitreel.training.check_frames(training)
     window = train.open_window(live)
     with session.run(source) as run:
         run.set_name(data.prefix + training.label)

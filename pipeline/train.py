@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from fitreel.pictures.live import LiveWindow
     from fitreel.tracking import Run, Source
     from fitreel.training.history import History
-    from fitreel.training.loop import Fit, Training
+    from fitreel.training.loop import Fit
     from fitreel.training.network import Network
+    from fitreel.training.state import Training
     from fitreel.training.weights import Weights
 
 FILES = (
@@ -50,7 +51,7 @@ def train(
 
     Example: fitreel train --run RUN --lr 0.05
     """
-    training.check_frames()
+    fitreel.training.check_frames(training)
     source = session.source()
     dataset, data = source.dataset(), source.data_settings()
     check_run(session, source)

@@ -235,11 +235,11 @@ def test_damaged_artifacts_are_named(fitreel: Command, tmp_path: Path) -> None:
     (folder / "weights.safetensors").write_bytes(b"\x80\x04K\x01.")
     done = fitreel("evaluate", "--run", run_id)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "weights.safetensors holds no weights" in done.stderr
+    assert "weights.safetensors is not a file of weights" in done.stderr
     (folder / "data/dataset.csv").write_text("x,y\n1,two\n")
     done = fitreel("animate", "--run", run_id)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "dataset.csv is no dataset" in done.stderr
+    assert "dataset.csv is not a dataset" in done.stderr
     assert store(tmp_path).get_run(run_id).info.status == "FINISHED"
 
 

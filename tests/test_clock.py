@@ -12,8 +12,10 @@ from fitreel.sweep.trials import Batch, Trial
 from fitreel.tracking import Run, Tracker, examine, reap
 from fitreel.tracking.names import PROCESS_TAG
 from fitreel.tracking.process import TICKS, process_tags
-from fitreel.training.loop import Training, fit
-from fitreel.training.many import Trained, fit_many
+from fitreel.training.loop import fit
+from fitreel.training.many import fit_many
+from fitreel.training.members import Trained
+from fitreel.training.state import Training
 
 HOUR = 3600
 

@@ -98,7 +98,7 @@ def test_odd_files_are_read(tmp_path: Path, text: str) -> None:
         ("x,y\n1,2\n1,3\n", "two different x"),
         ("x,y\n1,2\n2,nan\n", "finite"),
         ("x,y\n1,2\n2,many\n", "many"),
-        ("x,y\n1,2\n2\n", "points.csv is no dataset"),
+        ("x,y\n1,2\n2\n", "points.csv is not a dataset"),
     ],
 )
 def test_a_file_that_is_no_dataset_is_named(tmp_path: Path, text: str, message: str) -> None:

@@ -11,8 +11,9 @@ from fitreel.tracking import Tracker, best
 from fitreel.tracking.best import best_runs
 from fitreel.tracking.finder import Found, named_runs
 from fitreel.tracking.names import FILMED_TAG, TRIAL_TAG
-from fitreel.training.files import save_frames, save_losses
+from fitreel.training.files import save_frames
 from fitreel.training.loop import Fit
+from fitreel.training.loss_file import save_losses
 
 Make = Callable[..., str]
 

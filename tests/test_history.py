@@ -14,15 +14,14 @@ from safetensors.torch import load_file, save_file
 from fitreel.settings import TrainingSettings
 from fitreel.training.files import (
     load_history,
-    load_losses,
     load_weights,
     save_frames,
-    save_losses,
     save_weight_table,
     save_weights,
 )
 from fitreel.training.history import History, first_difference
 from fitreel.training.loop import Fit
+from fitreel.training.loss_file import load_losses, save_losses
 from fitreel.training.network import Network
 from tests.conftest import ROOT
 
@@ -94,7 +93,7 @@ def test_the_table_of_weights_has_a_row_a_neuron(tmp_path: Path, trained: Fit) -
 )
 def test_losses_that_are_no_history_are_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "history.csv").write_text(text)
-    with pytest.raises(ValueError, match=r"history.csv is no history"):
+    with pytest.raises(ValueError, match=r"history.csv is not a history"):
         load_losses(tmp_path / "history.csv")
 
 
@@ -102,7 +101,7 @@ def test_of_two_files_the_wrong_one_is_named(tmp_path: Path, trained: Fit) -> No
     losses, frames = tmp_path / "history.csv", tmp_path / "frames.safetensors"
     save_frames(trained.history, frames)
     losses.write_text("epoch,loss\n1,1\n")
-    with pytest.raises(ValueError, match=r"^history.csv is no history"):
+    with pytest.raises(ValueError, match=r"^history.csv is not a history"):
         load_history(losses, frames)
 
 
@@ -119,10 +118,10 @@ def test_frames_must_fit_the_losses(trained: Fit) -> None:
 def test_a_weights_file_that_is_none_is_named(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     path.write_bytes(pickle.dumps({"hidden.weight": 1}))
-    with pytest.raises(ValueError, match=r"weights.safetensors holds no weights"):
+    with pytest.raises(ValueError, match=r"weights.safetensors is not a file of weights"):
         load_weights(path)
     save_file({"hidden.weight": torch.ones(1, 1)}, path)
-    with pytest.raises(ValueError, match=r"weights.safetensors holds no weights"):
+    with pytest.raises(ValueError, match=r"weights.safetensors is not a file of weights"):
         load_weights(path)
 
 
@@ -131,7 +130,7 @@ def test_a_weights_file_of_other_shapes_or_activation_is_told(tmp_path: Path, tr
     save_weights(trained.network.weights(), path)
     tensors = load_file(path)
     save_file(tensors, path, metadata={"activation": "swish"})
-    with pytest.raises(ValueError, match="no known activation; got 'swish'"):
+    with pytest.raises(ValueError, match="its activation is unknown: 'swish'"):
         load_weights(path)
     save_file(tensors | {"hidden.bias": torch.ones(3)}, path, metadata={"activation": "relu"})
     with pytest.raises(ValueError, match="do not fit"):

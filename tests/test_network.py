@@ -76,6 +76,38 @@ def test_stacked_weights_predict_a_row_a_network() -> None:
         assert torch.equal(stacked[number].bias, member.bias)
 
 
+def test_a_flat_network_has_its_weights_in_the_order_of_all_files() -> None:
+    """Journals, sweeps' records and pages have this layout, also those that were written before."""
+    weights = Weights.from_flat(torch.arange(7.0), "tanh")
+    assert weights.input_weight.tolist() == [0, 1]
+    assert weights.bias.tolist() == [2, 3]
+    assert weights.output_weight.tolist() == [4, 5]
+    assert weights.output_bias.item() == 6
+    assert weights.activation == "tanh"
+    assert weights.flat().tolist() == list(range(7))
+    assert Weights.count(2) == 7
+
+
+@pytest.mark.parametrize("hidden", [1, 5])
+def test_the_parameters_of_a_module_flatten_to_the_same_row(hidden: int) -> None:
+    network = Network(TrainingSettings(hidden=hidden))
+    flat = torch.cat([each.detach().flatten() for each in network.parameters()])
+    assert torch.equal(network.weights().flat(), flat)
+    for back, own in zip(network.weights().parameters(), network.parameters(), strict=True):
+        assert torch.equal(back, own)
+
+
+def test_flat_stacked_networks_are_a_row_each() -> None:
+    rows = torch.arange(14.0).view(2, 7)
+    stacked = Weights.from_flat(rows, "relu")
+    assert torch.equal(stacked.flat(), rows)
+    assert torch.equal(stacked[1].flat(), rows[1])
+    assert torch.equal(stacked[torch.tensor([1, 0])].flat(), rows[[1, 0]])
+    rows.zero_()
+    assert stacked.output_bias.tolist() == [6, 13]  # a copy
+    assert all(part.is_contiguous() for part in (stacked.bias, stacked.output_bias))
+
+
 def test_weights_are_a_copy() -> None:
     network = Network(TrainingSettings())
     weights = network.weights()

@@ -15,8 +15,9 @@ from fitreel.data.files import save_dataset, sha256
 from fitreel.settings import ActivationName, DataSettings, FilmSettings, TrainingSettings
 from fitreel.tracking import Run, Tracker
 from fitreel.training.files import save_weights
-from fitreel.training.loop import Fit, Training, fit
+from fitreel.training.loop import Fit, fit
 from fitreel.training.network import Network
+from fitreel.training.state import Training
 
 
 def status(tracker: Tracker, run: Run) -> str:

@@ -8,6 +8,7 @@ import torch
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
 from fitreel.settings import OptimizerName, TrainingSettings
+from fitreel.training.history import check_frames
 from fitreel.training.loop import TrainingDiverged, fit
 from fitreel.training.network import Network
 
@@ -118,7 +119,7 @@ def test_an_update_that_leaves_no_finite_loss_is_told_at_the_last_epoch_too(
 
 
 def test_frames_that_would_fill_the_memory_are_refused(dataset: Dataset) -> None:
-    TrainingSettings(epochs=10_000_000).check_frames()  # as many as there may be, as they come
+    check_frames(TrainingSettings(epochs=10_000_000))  # as many as there may be, as they come
     with pytest.raises(ValueError, match="10,000,000 frames of 12,289 weights are 122,890,000,000"):
         fit(dataset, TrainingSettings(hidden=4096, epochs=10_000_000, frame_every=1))
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Hold the points of an experiment: ``x`` and ``y``, float32, each of shape (points,)."""
+    """The points of an experiment: ``x`` and ``y``, float32, each of shape (points,)."""
 
     x: Tensor
     y: Tensor

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fitreel.journal.clock import now
 from fitreel.journal.journal import Journal
 from fitreel.settings import TrainingSettings
-from fitreel.training.loop import Checkpoint, Training
+from fitreel.training.state import Checkpoint, Training
 
 LONGEST_GAP = 10  # seconds between two checkpoints, however slow an epoch is
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from fitreel.data.dataset import Dataset
@@ -13,7 +14,7 @@ from fitreel.training.weights import Weights
 
 
 def dataset_data(dataset: Dataset, most: int) -> dict[str, Any]:
-    """Return at most ``most`` of the points, and the ranges of all."""
+    """Return at most ``most`` of the points, and the ranges of all of them."""
     kept = thinned(len(dataset), most)
     x, y = dataset.x.numpy(), dataset.y.numpy()
     return {
@@ -28,10 +29,10 @@ def dataset_data(dataset: Dataset, most: int) -> dict[str, Any]:
 def training_data(
     history: History, epochs: NDArray[np.int64], most_frames: int, most_bytes: int
 ) -> dict[str, Any]:
-    """Return the losses of ``epochs``, and the frames that ``most_bytes`` of weights allow."""
+    """Return the losses of ``epochs``, and as many frames as ``most_bytes`` of weights allow."""
     weights = history.frames
     hidden = weights.bias.shape[-1]
-    affordable = max(2, most_bytes // (4 * (3 * hidden + 1)))
+    affordable = max(2, most_bytes // (4 * Weights.count(hidden)))
     kept = thinned(len(history.frame_epochs), min(most_frames, affordable))
     frame_epochs = history.frame_epochs[kept]
     return {
@@ -41,17 +42,10 @@ def training_data(
         "losses": packed(history.losses[epochs], np.float32),
         "frame_epochs": packed(frame_epochs, np.int32),
         "frame_losses": packed(history.losses[frame_epochs], np.float32),
-        "weights": packed(_rows(weights, kept), np.float32),
+        "weights": packed(weights[torch.from_numpy(kept)].flat().numpy(), np.float32),
     }
 
 
 def known_floor(value: float | None) -> float | None:
-    """Return a noise floor that can be drawn, or None: it comes from outside."""
+    """Return a noise floor if it can be drawn; the metric of a run may be any number."""
     return value if value is not None and 0 < value < np.finfo(np.float32).max else None
-
-
-def _rows(weights: Weights, kept: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return a row for each of these frames: input weights, biases, output weights, output bias."""
-    parts = (weights.input_weight, weights.bias, weights.output_weight)
-    bias = weights.output_bias.unsqueeze(-1)
-    return np.concatenate([part.numpy()[kept] for part in (*parts, bias)], axis=-1)

@@ -3,7 +3,6 @@ from .comparison import MOST_RUNS as MOST_RUNS, ComparisonSettings as Comparison
 from .experiment import (
     LARGEST_SEED as LARGEST_SEED,
     MOST_EPOCHS as MOST_EPOCHS,
-    MOST_FRAME_NUMBERS as MOST_FRAME_NUMBERS,
     MOST_NEURONS as MOST_NEURONS,
     MOST_POINTS as MOST_POINTS,
     ActivationName as ActivationName,

@@ -16,7 +16,6 @@ LARGEST_SEED = 2**31 - 1
 MOST_POINTS = 1_000_000
 MOST_NEURONS = 4096
 MOST_EPOCHS = 10_000_000
-MOST_FRAME_NUMBERS = 150_000_000  # of all frames: 0.6 GB, of which saving them makes copies
 
 
 @dataclass(frozen=True)
@@ -61,15 +60,6 @@ class TrainingSettings(Settings):
     frame_every: int = setting(
         5, "Epochs from one frame of the film to the next.", least=1, most=MOST_EPOCHS
     )
-
-    def check_frames(self) -> None:
-        """Raise ValueError if the weights of all frames are more than the memory should hold."""
-        frames, numbers = -(-self.epochs // self.frame_every), 3 * self.hidden + 1
-        if frames * numbers > MOST_FRAME_NUMBERS:
-            raise ValueError(
-                f"{frames:,} frames of {numbers:,} weights are {frames * numbers:,} numbers, more "
-                f"than {MOST_FRAME_NUMBERS:,}; raise frame_every (it is {self.frame_every:,})"
-            )
 
     @property
     def label(self) -> str:

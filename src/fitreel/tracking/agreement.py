@@ -5,7 +5,8 @@ import psutil
 from numpy.typing import NDArray
 
 from fitreel.tracking.facts import Facts
-from fitreel.training.files import LARGEST_HEADER, LARGEST_LOSSES, LOSS_SIZE
+from fitreel.training.files import LARGEST_HEADER
+from fitreel.training.loss_file import LARGEST_LOSSES, LOSS_SIZE
 from fitreel.training.weights import Weights
 
 LARGEST_FRAMES = 2**28  # bytes, where no param says how many frames there are
@@ -17,7 +18,7 @@ def largest_history(facts: Facts) -> tuple[int, int]:
     if settings is None:
         return LARGEST_LOSSES, LARGEST_FRAMES
     frames = -(-settings.epochs // settings.frame_every)
-    size = 4 * (3 * settings.hidden + 1) + 8  # a frame's weights and its epoch
+    size = 4 * Weights.count(settings.hidden) + 8  # a frame's weights and its epoch
     # The settings may be as invented as the file, which need not fill a disk.
     memory = int(psutil.virtual_memory().available)
     return 100 + LOSS_SIZE * settings.epochs, min(LARGEST_HEADER + size * frames, memory)

@@ -17,14 +17,9 @@ from fitreel.tracking.client import Client
 from fitreel.tracking.connection import WrongAnswer, plain_errors
 from fitreel.tracking.facts import Facts
 from fitreel.tracking.names import DATASET, FRAMES, HISTORY, MODEL, SHA256_TAG, WEIGHTS
-from fitreel.training.files import (
-    LARGEST_LOSSES,
-    LARGEST_WEIGHTS,
-    load_history,
-    load_losses,
-    load_weights,
-)
+from fitreel.training.files import LARGEST_WEIGHTS, load_history, load_weights
 from fitreel.training.history import History
+from fitreel.training.loss_file import LARGEST_LOSSES, load_losses
 from fitreel.training.weights import Weights
 
 
