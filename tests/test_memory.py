@@ -1,4 +1,4 @@
-"""Memory: the largest experiments in parts, with the numbers that the whole would give."""
+"""Memory: the largest experiments in parts, with the numbers of the whole."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ from fitreel.training.weights import Weights
 
 @pytest.fixture
 def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hold so little at once that a hundred points and twenty neurons go in seven parts."""
+    """Compute so little at once that a hundred points and twenty neurons take seven parts."""
     monkeypatch.setattr(memory, "MOST_NUMBERS", 300)
 
 
@@ -144,14 +144,14 @@ def test_a_large_experiment_stays_in_memory() -> None:
     assert int(done.stdout) < 1_000_000  # kB
 
 
-def test_a_row_that_is_too_wide_goes_alone() -> None:
+def test_a_row_that_is_too_wide_is_computed_alone() -> None:
     assert rows_at_once(2**40) == 1
 
 
-def test_what_torch_says_of_memory_is_understood() -> None:
-    with pytest.raises(RuntimeError) as told:
+def test_shortages_of_memory_are_recognised() -> None:
+    with pytest.raises(RuntimeError) as error:
         torch.empty(2**58, dtype=torch.uint8)
-    assert is_shortage(told.value)
+    assert is_shortage(error.value)
     assert is_shortage(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
     assert is_shortage(MemoryError())
     assert not is_shortage(RuntimeError("the shapes do not fit"))

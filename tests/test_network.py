@@ -30,14 +30,14 @@ def test_the_seed_decides_the_weights_and_nothing_global_does() -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 72, LARGEST_SEED])
-def test_the_weights_are_no_numbers_of_the_points(seed: int) -> None:
-    """Whatever the pair of seeds: weights and points come from generators of different kinds."""
+def test_the_weights_share_no_numbers_with_the_points(seed: int) -> None:
+    """For any pair of seeds: weights and points come from generators of different kinds."""
     network = Network(TrainingSettings(hidden=1000, seed=seed))
     drawn = torch.cat([network.hidden.weight[:, 0], network.hidden.bias])  # uniform in ±1
     noise = DataSettings(1000, noise=1, data_seed=seed)
     for points in (generate(noise), generate_unseen(noise, 1000)):
         uniform = 2 * (points.y - points.x**2) - 1
-        for place in (0, 1000):  # at the same place a number never comes again
+        for place in (0, 1000):  # at the same place no number is equal
             assert not torch.isclose(drawn[place : place + 1000], uniform, atol=1e-6).any()
         assert abs(torch.corrcoef(torch.stack([drawn[:1000], uniform]))[0, 1]) < 0.15
 

@@ -82,7 +82,7 @@ def test_a_record_of_an_earlier_version_is_read(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize("hidden", [1, 20])
-def test_a_record_brings_an_outcome_back_exactly(dataset: Dataset, hidden: int) -> None:
+def test_an_outcome_survives_its_record_exactly(dataset: Dataset, hidden: int) -> None:
     settings = [TrainingSettings(epochs=20, hidden=hidden), TrainingSettings(epochs=20, lr=1e6)]
     for outcome in batch(dataset, *settings):
         again = Outcome.from_record(json.loads(json.dumps(outcome.to_record())))
