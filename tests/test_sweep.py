@@ -14,11 +14,13 @@ import pandas as pd
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from PIL import Image
 
 from fitreel.training.files import load_weights
 from tests import processes
-from tests.conftest import Command, environment, on_terminal
+from tests.conftest import BIN, Command, environment, on_terminal
 from tests.faults import client, runs
 
 SPACE = ("--space", "lr=log:1e-3:0.5", "--space", "hidden=int:2:20 activation=relu|tanh")
@@ -32,6 +34,12 @@ def split(found: list[Run]) -> tuple[Run, dict[int, Run]]:
     trials = {int(run.data.tags["fitreel.trial"]): run for run in below}
     assert len(below) == len(trials)
     return parent, trials
+
+
+def stored_study(directory: Path, sweep: Run) -> optuna.Study:
+    """Return the study of a sweep as Optuna's own tools read it."""
+    storage = JournalStorage(JournalFileBackend(str(directory / "optuna.log")))
+    return optuna.load_study(study_name=f"fitreel-{sweep.info.run_id}", storage=storage)
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +137,7 @@ def test_the_film_shows_the_best_in_step(directory: Path, tmp_path: Path) -> Non
 def test_its_study_is_optunas(directory: Path) -> None:
     store = client(directory)
     parent, trials = split(runs(store))
-    name = f"fitreel-{parent.info.run_id}"
-    study = optuna.load_study(study_name=name, storage=f"sqlite:///{directory}/optuna.db")
+    study = stored_study(directory, parent)
     assert len(study.trials) == 24
     assert study.best_trial.number == int(parent.data.tags["fitreel.best_trial"])
     assert study.best_value == parent.data.metrics["best_test_mse"]
@@ -139,6 +146,22 @@ def test_its_study_is_optunas(directory: Path) -> None:
         assert {name: str(value) for name, value in trial.params.items()} == {
             name: run.data.params[name] for name in trial.params
         }
+
+
+@pytest.mark.parametrize("words", [["studies"], ["trials", "--study-name", "fitreel-{run_id}"]])
+def test_optunas_command_reads_the_study(directory: Path, words: list[str]) -> None:
+    parent, _ = split(runs(client(directory)))
+    words = [word.format(run_id=parent.info.run_id) for word in words]
+    done = subprocess.run(
+        [BIN / "optuna", "--storage", "optuna.log", *words],
+        cwd=directory,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert len(rows) == {"studies": 1, "trials": 24}[words[0]] + 1, done.stdout
 
 
 def test_its_best_trials_are_compared_and_filmed_like_any_run(directory: Path) -> None:
@@ -294,10 +317,13 @@ def test_a_batch_that_is_too_large_for_the_memory_is_told(tmp_path: Path) -> Non
     assert "Traceback" not in done.stderr
 
 
-def test_a_study_that_cannot_be_kept_is_told(fitreel: Command, tmp_path: Path) -> None:
-    done = fitreel("sweep", "--trials", "3", "--storage", "sqlite:////nowhere/at/all.db")
+@pytest.mark.parametrize("storage", ["sqlite:////nowhere/at/all.db", "/nowhere/at/all.log"])
+def test_a_study_that_cannot_be_stored_is_an_error_in_one_line(
+    fitreel: Command, tmp_path: Path, storage: str
+) -> None:
+    done = fitreel("sweep", "--trials", "3", "--storage", storage)
     assert done.returncode == 2
-    assert done.stderr.startswith("fitreel: the study cannot be kept: ")
+    assert done.stderr.startswith("fitreel: the study cannot be stored: ")
     assert done.stderr.count("\n") == 1
     assert not runs(client(tmp_path))
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import optuna
 import psutil
 import pytest
 from mlflow.entities import Run
@@ -16,7 +15,7 @@ from mlflow.tracking import MlflowClient
 from tests import processes
 from tests.faults import client, runs, wait_until
 from tests.servers import Server
-from tests.test_sweep import SPACE, split
+from tests.test_sweep import SPACE, split, stored_study
 
 
 def substance(store: MlflowClient, trials: dict[int, Run]) -> dict[int, Any]:
@@ -98,9 +97,7 @@ def test_a_killed_sweep_goes_on_to_the_same_end(
     again, trials = split(found(name))
     assert again.info.status == "FINISHED"
     assert substance(store, trials) == whole, f"seed {seed}"
-    study = optuna.load_study(
-        study_name=f"fitreel-{parent}", storage=f"sqlite:///{tmp_path}/optuna.db"
-    )
+    study = stored_study(tmp_path, again)
     assert [trial.number for trial in study.trials] == list(range(72))
     code, _, errors = run("sync")
     assert code == 0, errors

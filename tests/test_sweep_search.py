@@ -169,7 +169,10 @@ def test_the_study_is_kept_in_a_database(dataset: Dataset, tmp_path: Path) -> No
     again.archive_in(Archive(f"sqlite:///{tmp_path}/study.db", Path("elsewhere")), "mine")
     known = {trial.number: (trial.settings, outcome) for trial, outcome in pairs[:8]}
     list(search(dataset, of).run(again, LocalEngine(), known))
-    assert len(optuna.load_study(study_name="mine", storage=kept._storage).trials) == 24
+    assert (
+        len(optuna.load_study(study_name="mine", storage=f"sqlite:///{tmp_path}/study.db").trials)
+        == 24
+    )
 
 
 def test_importances_add_up(dataset: Dataset) -> None:

@@ -27,6 +27,7 @@ from fitreel.comparison.runs import higher_is_better
 from fitreel.settings import SweepSettings
 from fitreel.settings.space import KINDS, Dimension
 from fitreel.sweep.archive import Archive
+from fitreel.sweep.recall import RecallingSampler
 from fitreel.sweep.trials import Outcome
 
 FEWEST = 20  # trials of which can be told what decides
@@ -49,8 +50,9 @@ class Study:
         self._sign = -1 if higher else 1
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Optuna calls experimental
+            self._sampler = RecallingSampler(_sampler(settings))
             self._study = optuna.create_study(
-                sampler=_sampler(settings), direction="maximize" if higher else "minimize"
+                sampler=self._sampler, direction="maximize" if higher else "minimize"
             )
         # Optuna's own grid stops a study by an error where it is asked and told.
         self._points = _grid(settings) if settings.sampler == "grid" else None
@@ -71,19 +73,13 @@ class Study:
         Of those that are ``known``, by number, the values are what they were: a sampler may choose
         otherwise in the last bit, and another version of it in the first.
         """
-        for point in islice(self._points or (), count):
-            self._study.enqueue_trial(point)
+        self._sampler.known = known
+        first = len(self._asked)
+        for number, point in enumerate(islice(self._points or (), count), start=first):
+            self._study.enqueue_trial(dict(known.get(number, point)))
         asked = [self._study.ask(self._distributions) for _ in range(count)]
         self._asked += asked
-        return [self._values(trial, known.get(trial.number)) for trial in asked]
-
-    def _values(self, trial: optuna.Trial, known: Mapping[str, Any] | None) -> dict[str, Any]:
-        if known is None or known == trial.params:
-            return dict(trial.params)
-        for name, distribution in self._distributions.items():
-            number = distribution.to_internal_repr(known[name])
-            self._study._storage.set_trial_param(trial._trial_id, name, number, distribution)
-        return dict(known)
+        return [dict(trial.params) for trial in asked]
 
     def tell(self, outcomes: Iterable[Outcome]) -> None:
         """Say what came of the next ones, in the order in which they were asked."""
