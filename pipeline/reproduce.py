@@ -86,7 +86,7 @@ def trained_with(source: "Source") -> TrainingSettings:
     """Say how a run was trained; ValueError where that cannot be reproduced."""
     if source.is_trial:
         raise ValueError(
-            f"run {source.run_id} is a trial of a sweep: trained in a batch, its losses are those "
+            f"run {source.run_id} is a trial of a sweep: trained in a round, its losses are those "
             "of a training alone within 0.0001, not to the last bit; there is nothing to reproduce"
         )
     if not source.has_training and "fitreel.diverged_epoch" not in source.tags:

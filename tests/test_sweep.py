@@ -24,7 +24,7 @@ from tests.conftest import BIN, Command, environment, on_terminal
 from tests.faults import client, runs
 
 SPACE = ("--space", "lr=log:1e-3:0.5", "--space", "hidden=int:2:20 activation=relu|tanh")
-SHORT = ("sweep", "--epochs", "60", "--trials", "24", "--batch", "8", *SPACE)
+SHORT = ("sweep", "--epochs", "60", "--trials", "24", "--round-size", "8", *SPACE)
 
 
 def split(found: list[Run]) -> tuple[Run, dict[int, Run]]:
@@ -74,7 +74,7 @@ def test_every_trial_is_a_run_below_the_sweep(directory: Path) -> None:
         assert run.data.metrics.keys() >= {"loss", "train_mse", "test_mse", "test_r2"}
         weights = Path(store.download_artifacts(run.info.run_id, "weights.safetensors"))
         assert len(load_weights(weights).bias) == int(settings["hidden"])
-    assert ends == {"finished": 3, "pruned": 21}  # three batches, a winner each
+    assert ends == {"finished": 3, "pruned": 21}  # three rounds, a winner each
     assert {name: parent.data.metrics[name] for name in ends} == ends
 
 
@@ -198,8 +198,8 @@ def test_what_a_trial_or_a_sweep_cannot_do_is_told(directory: Path) -> None:
     said = {
         ("evaluate", "--run", sweep): f"run {sweep} is a sweep and no experiment",
         ("train", "--run", sweep): f"run {sweep} is a sweep and no experiment",
-        ("animate", "--run", trial): "of its trials a sweep films the best nine; train it alone",
-        ("reproduce", trial): f"run {trial} is a trial of a sweep: trained in a batch",
+        ("animate", "--run", trial): "of its trials a sweep films the best 9; train it alone",
+        ("reproduce", trial): f"run {trial} is a trial of a sweep: trained in a round",
     }
     for command, text in said.items():
         code, output, errors = processes.run(
@@ -244,8 +244,8 @@ def test_only_a_sweep_is_resumed_as_one(fitreel: Command) -> None:
 
 BAD = {
     "space: a sweep varies": ("--space", "speed=1|2"),
-    "space: lr must rise": ("--space", "lr=log:1:0.1"),
-    "space: lr: a log scale begins above 0": ("--space", "lr=log:0:0.1"),
+    "space: lr needs LOW below HIGH": ("--space", "lr=log:1:0.1"),
+    "space: lr: a log scale starts above 0": ("--space", "lr=log:0:0.1"),
     "space: lr has an empty choice": ("--space", "lr=0.1||0.2"),
     "space: the grid has 1,000,000,000 points": (
         "--sampler",
@@ -300,7 +300,7 @@ pipeline.app.main()
 """
 
 
-def test_a_batch_that_is_too_large_for_the_memory_is_told(tmp_path: Path) -> None:
+def test_a_round_that_is_too_large_for_the_memory_is_an_error_in_one_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CRAMPED],
         cwd=tmp_path,
@@ -311,8 +311,8 @@ def test_a_batch_that_is_too_large_for_the_memory_is_told(tmp_path: Path) -> Non
     )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        "fitreel: the memory is full: device 'cpu' lacks the memory for a batch of 64; "
-        "choose a smaller --batch"
+        "fitreel: the memory is full: device 'cpu' lacks the memory for a round of 64 trials; "
+        "choose a smaller --round-size"
     )
     assert "Traceback" not in done.stderr
 
@@ -350,7 +350,7 @@ def test_a_metric_that_is_no_number_is_told(fitreel: Command, tmp_path: Path) ->
     done = fitreel("sweep", *equal, "--space", "seed=0|1|2", "--trials", "4")
     assert done.returncode == 1
     assert done.stderr == (
-        "fitreel: train_r2 is no number in 4 finished trials; choose another --metric\n"
+        "fitreel: train_r2 is not a number in 4 finished trials; choose another --metric\n"
     )
     assert split(runs(client(tmp_path)))[0].info.status == "FAILED"
 
@@ -366,7 +366,7 @@ def test_one_trial_has_a_film_of_its_own(fitreel: Command, tmp_path: Path) -> No
 
 
 def test_a_terminal_shows_trials_rate_and_the_best(tmp_path: Path) -> None:
-    command = "fitreel sweep --trials 40 --epochs 200 --batch 10"
+    command = "fitreel sweep --trials 40 --epochs 200 --round-size 10"
     shows = on_terminal(command, tmp_path, COLUMNS="120")
     assert "40/40" in shows
     assert "trials/s" in shows

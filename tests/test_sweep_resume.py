@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-LONG = ("sweep", "--epochs", "300", "--trials", "72", "--batch", "12", *SPACE, "--prune", "on")
+LONG = ("sweep", "--epochs", "300", "--trials", "72", "--round-size", "12", *SPACE, "--prune", "on")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_ctrl_c_ends_a_sweep_that_is_gone_on_with(tmp_path: Path, resume: tuple[
     said = (tmp_path / "err").read_text()
     parent, _ = split(runs(client(tmp_path)))
     assert parent.info.status == "KILLED"
-    assert f"go on with: fitreel sweep --resume {parent.info.run_id}\n" in said
+    assert f"resume with: fitreel resume {parent.info.run_id}\n" in said
     code, output, errors = processes.run(*resume, parent.info.run_id, directory=tmp_path, **spool)
     assert (code, output) == (0, f"{parent.info.run_id}\n"), errors
     again, trials = split(runs(client(tmp_path)))

@@ -38,12 +38,12 @@ def warn(text: str) -> None:
 
 
 @contextmanager
-def going_on_with(command: str) -> Iterator[None]:
-    """Tell what goes on with a command that is interrupted."""
+def resume_hint(run_id: str) -> Iterator[None]:
+    """Print the command that resumes a run, if it is interrupted."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        say(f"go on with: {command}")
+        say(f"resume with: fitreel resume {run_id}")
         raise
 
 

@@ -16,7 +16,7 @@ from fitreel.settings import (
     TrainingSettings,
     in_force,
 )
-from fitreel.settings.space import LONGEST
+from fitreel.settings.space import LONGEST_SPACE
 
 if TYPE_CHECKING:
     from fitreel.sweep.results import Results
@@ -70,7 +70,7 @@ def sweep_note(run: "Run", results: "Results") -> str:
             results.summary,
             *(picture(run, file) for file in ("best.gif", *results.pictures)),
             f"Look at {ways}",
-            _commands(_told(run, results), SWEEP, "sweep", LONGEST),
+            _commands(_told(run, results), SWEEP, "sweep", LONGEST_SPACE),
         ]
     )
 

@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from fitreel.checks.text import shown
 from fitreel.comparison.runs import ComparedRun, higher_is_better, is_finite
+from fitreel.settings import FILMED
 from fitreel.tracking.connection import is_refusal, plain_errors
 from fitreel.tracking.source import FILMED_TAG, KIND_TAG, TRIAL_TAG, Source
 from fitreel.tracking.tracker import Tracker
@@ -159,7 +160,7 @@ def best_runs(
         trials = "a trial" if lost == 1 else "trials"
         finder.leave_out(
             f"{lost} of the best {count}",
-            f"{trials} of a sweep, which films the best nine that finish; "
+            f"{trials} of a sweep, which films the best {FILMED} that finish; "
             "train more alone with fitreel run",
         )
     chosen = "that match the filter and " if filter_text else ""

@@ -21,7 +21,7 @@ from fitreel.checks.urls import scrubbed
 from fitreel.data.dataset import Dataset
 from fitreel.data.files import LARGEST_FILE as LARGEST_DATASET, load_dataset, sha256
 from fitreel.journal.spool import scratch
-from fitreel.settings import DataSettings, Settings, TrainingSettings, in_force, normalised
+from fitreel.settings import FILMED, DataSettings, Settings, TrainingSettings, in_force, normalised
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import WrongAnswer, plain_errors
 from fitreel.tracking.limits import request_limit, transfer
@@ -115,7 +115,7 @@ class Source:
             if path not in sizes and self.is_trial:
                 raise FileNotFoundError(
                     f"run {self.run_id} is a trial of a sweep and has no {path}: of its trials a "
-                    "sweep films the best nine; train it alone with fitreel run"
+                    f"sweep films the best {FILMED}; train it alone with fitreel run"
                 )
             if path not in sizes:
                 raise FileNotFoundError(
