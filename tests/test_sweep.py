@@ -291,9 +291,10 @@ def test_a_device_that_cannot_train_is_told(fitreel: Command, tmp_path: Path, de
 CRAMPED = """
 import resource, sys
 from pathlib import Path
-import fitreel.sweep.search, fitreel.sweep.study, fitreel.tracking, pipeline.app
+import fitreel.pictures.figures, fitreel.sweep.figure, fitreel.sweep.rounds, fitreel.sweep.study
+import fitreel.tracking, matplotlib.backends.backend_agg, pipeline.app
 pages = int(Path("/proc/self/statm").read_text().split()[0])
-most = pages * resource.getpagesize() + 400_000_000
+most = pages * resource.getpagesize() + 600_000_000
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
 sys.argv = ["fitreel", "sweep", "--trials", "64", "--samples", "300000", "--epochs", "2"]
 pipeline.app.main()
