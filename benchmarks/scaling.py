@@ -1,7 +1,7 @@
-"""Measure what docs/scaling.md tells: python -m benchmarks.scaling [database] [server] [compute].
+"""Measure docs/scaling.md: python -m benchmarks.scaling [database] [server] [compute].
 
-A trial's computing here and on Ray clusters of 1, 2 and 4 worker processes; its tracking in a
-database and on a server: time, calls, rows, bytes.
+The training of a trial here and on Ray clusters of 1, 2 and 4 worker processes; its logging into a
+database and to a server: time, calls, rows, bytes.
 """
 
 import json
@@ -23,30 +23,32 @@ import typer
 from benchmarks.timing import seconds
 from fitreel.data.drawing import generate
 from fitreel.settings import DataSettings, EvaluationSettings, SweepSettings, TrainingSettings
-from fitreel.sweep.search import Engine, LocalEngine, Search, open_engine, open_study
-from fitreel.sweep.trials import Batch, Outcome
+from fitreel.sweep.engines import Engine, LocalEngine, open_engine
+from fitreel.sweep.rounds import Round
+from fitreel.sweep.search import Search, open_study
+from fitreel.sweep.trials import Outcome
 from fitreel.tracking import Tracker
 from fitreel.tracking.names import SHA256_TAG
 from tests.clusters import Cluster
 from tests.conftest import environment
 from tests.servers import Server
 
-TRIALS = 64  # of a batch
+TRIALS = 64  # of a round
 TABLES = ("runs", "params", "tags", "metrics", "latest_metrics")
 
 
-def batches(count: int) -> Iterator[Batch]:
-    """Draw the trials of a sweep over the default space, 1000 epochs each."""
-    settings = SweepSettings(trials=count * TRIALS, batch=TRIALS)
+def rounds(count: int) -> Iterator[Round]:
+    """Yield the rounds of a sweep over the default space, 1000 epochs each."""
+    settings = SweepSettings(trials=count * TRIALS, round_size=TRIALS)
     search = Search(settings, generate(), DataSettings(), TrainingSettings(), EvaluationSettings())
     study = open_study(settings)
     for number in range(count):
-        yield search._batch(search._ask(study, number * TRIALS, {}))
+        yield search.round_of(search.ask(study, number * TRIALS, {}))
 
 
 def cost(engine: Engine, count: int) -> float:
-    """Give milliseconds a trial; the first batches, with which workers begin, do not count."""
-    left, waiting = deque(batches(count + 2 * engine.parallel)), deque[Any]()
+    """Return the milliseconds of a trial, without the first rounds, in which workers start."""
+    left, waiting = deque(rounds(count + 2 * engine.parallel)), deque[Any]()
     ends = []
     while left or waiting:
         while left and len(waiting) < engine.parallel:
@@ -57,27 +59,27 @@ def cost(engine: Engine, count: int) -> float:
 
 
 def compute(count: int, times: int) -> None:
-    """Print the cost of a trial's training, all ways in turn."""
+    """Print the cost of a trial's training, the ways in turn."""
     found: dict[str, list[float]] = {"this process": []}
     for _ in range(times):
         found["this process"].append(cost(LocalEngine(), count))
         for workers in (1, 2, 4):
             with Cluster(workers) as cluster:
-                command = [sys.executable, "-m", "benchmarks.scaling", "--batches", str(count)]
-                said = subprocess.run(
+                command = [sys.executable, "-m", "benchmarks.scaling", "--rounds", str(count)]
+                printed = subprocess.run(
                     [*command, "--address", cluster.address],
                     env=environment(**cluster.environment),
                     stdout=subprocess.PIPE,
                     text=True,
                     check=True,
                 ).stdout
-            found.setdefault(f"{workers} Ray workers", []).append(float(said))
+            found.setdefault(f"{workers} Ray workers", []).append(float(printed))
     for name, each in found.items():
         print(f"| {name} | {statistics.median(each):.2f} ({min(each):.2f}–{max(each):.2f}) |")
 
 
 def track(outcomes: list[tuple[str, dict[str, str], Outcome]], uri: str) -> float:
-    """Log trials below a run; give the seconds until the store has them."""
+    """Log trials below a run; return the seconds until the store has them."""
 
     def log() -> None:
         with Tracker(uri).run() as run:
@@ -89,18 +91,18 @@ def track(outcomes: list[tuple[str, dict[str, str], Outcome]], uri: str) -> floa
 
 
 def tracking(kind: str, times: int) -> None:
-    """Print what the tracking of a trial takes: milliseconds, calls, rows, bytes."""
+    """Print the cost of logging a trial: milliseconds, calls, rows, bytes."""
     outcomes = []
-    for batch in batches(8):
-        for trial, outcome in zip(batch.trials, batch.train(), strict=True):
-            settings = asdict(batch.data) | asdict(batch.evaluation) | asdict(trial.settings)
+    for drawn in rounds(8):
+        for trial, outcome in zip(drawn.trials, drawn.train(), strict=True):
+            settings = asdict(drawn.data) | asdict(drawn.evaluation) | asdict(trial.settings)
             params = {name: str(value) for name, value in settings.items()}
             outcomes.append((trial.name, params, outcome))
     with tempfile.TemporaryDirectory() as name, chdir(name):
         directory = Path(name)
         with Server(directory) if kind == "server" else nullcontext() as server:
             uri = server.url if server else f"sqlite:///{directory}/mlflow.db"
-            track(outcomes[:1], uri)  # makes the store
+            track(outcomes[:1], uri)  # creates the store
             few = [track(outcomes[:8], uri) for _ in range(times)]
             before = footprint(directory)
             many = [track(outcomes, uri) for _ in range(times)]
@@ -120,7 +122,7 @@ def tracking(kind: str, times: int) -> None:
 
 
 def footprint(directory: Path) -> dict[str, int]:
-    """Count the rows and bytes of a store, and the calls that its server has answered."""
+    """Count the rows and bytes of a store, and the calls that its server answered."""
     database = directory / "mlflow.db"
     connection = sqlite3.connect(database)
     rows = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone() for name in TABLES}
@@ -137,11 +139,11 @@ def footprint(directory: Path) -> dict[str, int]:
 
 def main(
     parts: Annotated[list[str] | None, typer.Argument(help="Some of the three parts.")] = None,
-    count: Annotated[int, typer.Option("--batches", help="Batches that count.")] = 40,
+    count: Annotated[int, typer.Option("--rounds", help="Rounds that count.")] = 40,
     times: Annotated[int, typer.Option(help="Measurements of each way.", min=1)] = 3,
-    address: Annotated[str, typer.Option(help="Only the cost on this cluster.")] = "",
+    address: Annotated[str, typer.Option(help="Print only the cost on this cluster.")] = "",
 ) -> None:
-    """Measure a trial's cost."""
+    """Measure the cost of a trial."""
     if address:
         print(cost(open_engine(SweepSettings(engine="ray", address=address)), count))
         return

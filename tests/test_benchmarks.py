@@ -11,6 +11,8 @@ import optuna
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from benchmarks.__main__ import select
 from benchmarks.limit import Limit, NoCompilerError
@@ -71,8 +73,9 @@ def test_the_script_tracks_what_a_sweep_tracks(
     seen = [of_trial(client, run) for client, runs in (ours, trials(there)) for run in runs]
     assert len(seen) == 4
     assert seen == [seen[0]] * 4
-    for directory in (tmp_path, there):
-        (study,) = optuna.get_all_study_summaries(f"sqlite:///{directory}/optuna.db")
+    kept = JournalStorage(JournalFileBackend(str(tmp_path / "optuna.log")))
+    for storage in (kept, f"sqlite:///{there}/optuna.db"):
+        (study,) = optuna.get_all_study_summaries(storage)
         assert study.n_trials == 2
 
 

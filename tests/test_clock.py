@@ -8,7 +8,8 @@ import pytest
 from fitreel.data.dataset import Dataset
 from fitreel.journal.clock import CLOCK, now
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
-from fitreel.sweep.trials import Batch, Trial
+from fitreel.sweep.rounds import Round
+from fitreel.sweep.trials import Trial
 from fitreel.tracking import Run, Tracker, examine, reap
 from fitreel.tracking.names import PROCESS_TAG
 from fitreel.tracking.process import TICKS, process_tags
@@ -116,7 +117,7 @@ def test_a_trial_ends_after_it_began(
 
     monkeypatch.setattr("fitreel.sweep.trials.fit_many", while_the_clock_is_set)
     trial = Trial(0, TrainingSettings(epochs=3), log_every=1)
-    batch = Batch(dataset, DataSettings(), EvaluationSettings(), [trial], prune=False)
-    (outcome,) = batch.train()
+    trained = Round(dataset, DataSettings(), EvaluationSettings(), [trial], prune=False)
+    (outcome,) = trained.train()
     start, end = outcome.times
     assert 0 <= end - start < 60_000

@@ -110,7 +110,7 @@ def test_trials_without_a_film_are_counted(tracker: Tracker, experiment: str, ma
         assert ids(found) == filmed[:count]
         (one,) = found.left_out
         assert one.name == lost
-        assert "a sweep, which films the best nine that finish;" in one.why
+        assert "a sweep, which films the best 9 that finish;" in one.why
     with pytest.raises(ValueError, match=r"only one .*; left out: 1 of the best 2: a trial"):
         best_runs(tracker, experiment, 2, "test_mse", "metrics.test_mse > 0.5")
 

@@ -17,7 +17,8 @@ from fitreel.data.dataset import Dataset
 from fitreel.journal.journal import Record
 from fitreel.journal.spool import Unavailable, new_journal
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
-from fitreel.sweep.trials import Batch, Trial
+from fitreel.sweep.rounds import Round
+from fitreel.sweep.trials import Trial
 from fitreel.tracking import Patience, Tracker, sync
 from fitreel.tracking.checkup import StoreCheckup
 from fitreel.tracking.client import Client
@@ -48,7 +49,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def records(dataset: Dataset) -> list[Record]:
     """Five trials, as a journal holds them."""
     trials = [Trial(number, TrainingSettings(epochs=20), 10) for number in range(5)]
-    outcomes = Batch(dataset, DataSettings(), EvaluationSettings(50), trials, prune=False).train()
+    outcomes = Round(dataset, DataSettings(), EvaluationSettings(50), trials, prune=False).train()
     shared = {"kind": "trial", "params": {"epochs": "20"}, "tags": {}}
     return [{"name": "t", **shared, **outcome.to_record()} for outcome in outcomes]
 

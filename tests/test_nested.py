@@ -17,7 +17,8 @@ from mlflow.tracking import MlflowClient
 from fitreel.data.dataset import Dataset
 from fitreel.journal.journal import Journal, Record
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
-from fitreel.sweep.trials import Batch, Outcome, Trial
+from fitreel.sweep.rounds import Round
+from fitreel.sweep.trials import Outcome, Trial
 from fitreel.tracking.bulk import ROWS, Database, FinishedRun
 from fitreel.tracking.client import Client
 from fitreel.tracking.delivery import Delivery
@@ -38,7 +39,7 @@ def records(dataset: Dataset) -> list[Record]:
     trials = [
         Trial(number, TrainingSettings(epochs=25, lr=lr), 10) for number, lr in enumerate(rates)
     ]
-    outcomes = Batch(dataset, DataSettings(), EvaluationSettings(50), trials, prune=False).train()
+    outcomes = Round(dataset, DataSettings(), EvaluationSettings(50), trials, prune=False).train()
     assert [outcome.end for outcome in outcomes].count("diverged") == 1
     return [
         {

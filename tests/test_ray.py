@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -19,7 +20,8 @@ from fitreel.settings import (
     SweepSettings,
     TrainingSettings,
 )
-from fitreel.sweep.search import LocalEngine, Search, open_study
+from fitreel.sweep.engines import LocalEngine
+from fitreel.sweep.search import Search, open_study
 from fitreel.sweep.trials import Outcome
 from fitreel.tracking.names import TRIAL_TAG
 from tests.clusters import Cluster
@@ -28,8 +30,10 @@ from tests.faults import client, runs, wait_until
 from tests.servers import Server
 
 SPACE = "lr=log:0.01:30 hidden=int:2:32"  # some of these diverge
-TRIALS, BATCH, EPOCHS = 24, 2, 1000
-TRAININGS = f"--trials {TRIALS} --batch {BATCH} --epochs {EPOCHS} --frame-every 200".split()
+TRIALS, ROUND_SIZE, EPOCHS = 24, 2, 1000
+TRAININGS = (
+    f"--trials {TRIALS} --round-size {ROUND_SIZE} --epochs {EPOCHS} --frame-every 200".split()
+)
 SWEEP = ["sweep", "--engine", "ray", *TRAININGS]
 
 
@@ -40,14 +44,14 @@ def cluster() -> Iterator[Cluster]:
 
 
 def expected(sampler: SamplerName = "random", parallel: int = 1) -> dict[int, Outcome]:
-    """Search in this very process, and ask as early as an engine of so many batches does."""
-    settings = SweepSettings(trials=TRIALS, space=SPACE, batch=BATCH, sampler=sampler)
+    """Search in this very process, and ask as early as an engine of as many rounds does."""
+    settings = SweepSettings(trials=TRIALS, space=SPACE, round_size=ROUND_SIZE, sampler=sampler)
     engine = LocalEngine()
     engine.parallel = parallel
     training = TrainingSettings(epochs=EPOCHS)
     search = Search(settings, generate(), DataSettings(), training, EvaluationSettings())
     found = search.run(open_study(settings), engine, {})
-    return {trial.number: outcome for batch in found for trial, outcome in batch}
+    return {trial.number: outcome for each in found for trial, outcome in each}
 
 
 @contextmanager
@@ -120,7 +124,7 @@ def test_a_cluster_that_dies_leaves_a_sweep_to_go_on_with_on_another(tmp_path: P
         with sweeping(tmp_path, *options, **first.environment, **where) as process:
             wait_until((tmp_path / "mlflow.db").exists, "a store")
             store = client(tmp_path)
-            wait_until(lambda: len(trials(store)) > BATCH, "trials to be tracked", pause=0.2)
+            wait_until(lambda: len(trials(store)) > ROUND_SIZE, "trials to be tracked", pause=0.2)
             first.stop()
             said, told = process.communicate(timeout=120)
     assert (process.returncode, said) == (2, "")
@@ -144,12 +148,12 @@ def test_a_signal_ends_it_as_any_other_command(cluster: Cluster, tmp_path: Path)
     """Ray alone would catch this one, and make exit code 1 of it."""
     options = ["--address", cluster.address, "--epochs", "200000"]
     with sweeping(tmp_path, *options, **cluster.environment) as process:
-        wait_until(cluster.nodes[0].trains, "a batch to begin", pause=0.2)
+        wait_until(cluster.nodes[0].trains, "a round to start", pause=0.2)
         process.send_signal(signal.SIGTERM)
         said, told = process.communicate(timeout=60)
     (run,) = runs(client(tmp_path))
     assert (process.returncode, said) == (143, "")
-    assert told == f"go to resume: fitreel sweep --resume {run.info.run_id}\n"
+    assert told == f"resume with: fitreel resume {run.info.run_id}\n"
     assert run.info.status == "KILLED"
 
 
@@ -173,3 +177,29 @@ def test_no_cluster_is_told_in_one_line(fitreel: Command, address: str) -> None:
     assert done.returncode == 2
     start = re.escape(f"fitreel: no Ray cluster at {address}; start one with: ray start --head")
     assert re.fullmatch(f"{start}.*\n", done.stderr)
+
+
+JOIN = """
+import ray._private.services as services
+if {hidden}:
+    del services.canonicalize_bootstrap_address_or_die
+from fitreel.settings import SweepSettings
+from fitreel.sweep.engines import open_engine
+print(open_engine(SweepSettings(engine="ray")).parallel)
+"""
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_auto_joins_the_cluster_of_this_machine(
+    cluster: Cluster, tmp_path: Path, hidden: bool
+) -> None:
+    """Also by a version of Ray that lacks the private function which searches for it."""
+    done = subprocess.run(
+        [sys.executable, "-c", JOIN.format(hidden=hidden)],
+        cwd=tmp_path,
+        env=environment(**cluster.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr

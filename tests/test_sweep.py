@@ -14,15 +14,17 @@ import pandas as pd
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from PIL import Image
 
 from fitreel.training.files import load_weights
 from tests import processes
-from tests.conftest import Command, environment, on_terminal
+from tests.conftest import BIN, Command, environment, on_terminal
 from tests.faults import client, runs
 
 SPACE = ("--space", "lr=log:1e-3:0.5", "--space", "hidden=int:2:20 activation=relu|tanh")
-SHORT = ("sweep", "--epochs", "60", "--trials", "24", "--batch", "8", *SPACE)
+SHORT = ("sweep", "--epochs", "60", "--trials", "24", "--round-size", "8", *SPACE)
 
 
 def split(found: list[Run]) -> tuple[Run, dict[int, Run]]:
@@ -32,6 +34,12 @@ def split(found: list[Run]) -> tuple[Run, dict[int, Run]]:
     trials = {int(run.data.tags["fitreel.trial"]): run for run in below}
     assert len(below) == len(trials)
     return parent, trials
+
+
+def stored_study(directory: Path, sweep: Run) -> optuna.Study:
+    """Return the study of a sweep as Optuna's own tools read it."""
+    storage = JournalStorage(JournalFileBackend(str(directory / "optuna.log")))
+    return optuna.load_study(study_name=f"fitreel-{sweep.info.run_id}", storage=storage)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +74,7 @@ def test_every_trial_is_a_run_below_the_sweep(directory: Path) -> None:
         assert run.data.metrics.keys() >= {"loss", "train_mse", "test_mse", "test_r2"}
         weights = Path(store.download_artifacts(run.info.run_id, "weights.safetensors"))
         assert len(load_weights(weights).bias) == int(settings["hidden"])
-    assert ends == {"finished": 3, "pruned": 21}  # three batches, a winner each
+    assert ends == {"finished": 3, "pruned": 21}  # three rounds, a winner each
     assert {name: parent.data.metrics[name] for name in ends} == ends
 
 
@@ -129,8 +137,7 @@ def test_the_film_shows_the_best_in_step(directory: Path, tmp_path: Path) -> Non
 def test_its_study_is_optunas(directory: Path) -> None:
     store = client(directory)
     parent, trials = split(runs(store))
-    name = f"fitreel-{parent.info.run_id}"
-    study = optuna.load_study(study_name=name, storage=f"sqlite:///{directory}/optuna.db")
+    study = stored_study(directory, parent)
     assert len(study.trials) == 24
     assert study.best_trial.number == int(parent.data.tags["fitreel.best_trial"])
     assert study.best_value == parent.data.metrics["best_test_mse"]
@@ -139,6 +146,22 @@ def test_its_study_is_optunas(directory: Path) -> None:
         assert {name: str(value) for name, value in trial.params.items()} == {
             name: run.data.params[name] for name in trial.params
         }
+
+
+@pytest.mark.parametrize("words", [["studies"], ["trials", "--study-name", "fitreel-{run_id}"]])
+def test_optunas_command_reads_the_study(directory: Path, words: list[str]) -> None:
+    parent, _ = split(runs(client(directory)))
+    words = [word.format(run_id=parent.info.run_id) for word in words]
+    done = subprocess.run(
+        [BIN / "optuna", "--storage", "optuna.log", *words],
+        cwd=directory,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert len(rows) == {"studies": 1, "trials": 24}[words[0]] + 1, done.stdout
 
 
 def test_its_best_trials_are_compared_and_filmed_like_any_run(directory: Path) -> None:
@@ -179,8 +202,8 @@ def test_what_a_trial_or_a_sweep_cannot_do_is_told(directory: Path) -> None:
             "animate",
             "--run",
             trial,
-        ): "films only the best nine of its trials; train it alone",
-        ("reproduce", trial): f"run {trial} is a trial of a sweep: trained in a batch",
+        ): "films only the best 9 of its trials; train it alone",
+        ("reproduce", trial): f"run {trial} is a trial of a sweep: it was trained in a stack",
     }
     for command, text in said.items():
         code, output, errors = processes.run(
@@ -225,8 +248,8 @@ def test_only_a_sweep_is_resumed_as_one(fitreel: Command) -> None:
 
 BAD = {
     "space: a sweep varies": ("--space", "speed=1|2"),
-    "space: lr must rise": ("--space", "lr=log:1:0.1"),
-    "space: lr: a log scale begins above 0": ("--space", "lr=log:0:0.1"),
+    "space: lr needs LOW below HIGH": ("--space", "lr=log:1:0.1"),
+    "space: lr: a log scale starts above 0": ("--space", "lr=log:0:0.1"),
     "space: lr has an empty choice": ("--space", "lr=0.1||0.2"),
     "space: the grid has 1,000,000,000 points": (
         "--sampler",
@@ -272,16 +295,17 @@ def test_a_device_that_cannot_train_is_told(fitreel: Command, tmp_path: Path, de
 CRAMPED = """
 import resource, sys
 from pathlib import Path
-import fitreel.sweep.search, fitreel.sweep.study, fitreel.tracking, pipeline.app
+import fitreel.pictures.figures, fitreel.sweep.figure, fitreel.sweep.rounds, fitreel.sweep.study
+import fitreel.tracking, matplotlib.backends.backend_agg, pipeline.app
 pages = int(Path("/proc/self/statm").read_text().split()[0])
-most = pages * resource.getpagesize() + 400_000_000
+most = pages * resource.getpagesize() + 600_000_000
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
 sys.argv = ["fitreel", "sweep", "--trials", "64", "--samples", "300000", "--epochs", "2"]
 pipeline.app.main()
 """
 
 
-def test_a_batch_that_is_too_large_for_the_memory_is_told(tmp_path: Path) -> None:
+def test_a_round_that_is_too_large_for_the_memory_is_an_error_in_one_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CRAMPED],
         cwd=tmp_path,
@@ -292,16 +316,19 @@ def test_a_batch_that_is_too_large_for_the_memory_is_told(tmp_path: Path) -> Non
     )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        "fitreel: the memory is full: device 'cpu' lacks the memory for a batch of 64; "
-        "choose a smaller --batch"
+        "fitreel: the memory is full: device 'cpu' lacks the memory for a round of 64 trials; "
+        "choose a smaller --round-size"
     )
     assert "Traceback" not in done.stderr
 
 
-def test_a_study_that_cannot_be_kept_is_told(fitreel: Command, tmp_path: Path) -> None:
-    done = fitreel("sweep", "--trials", "3", "--storage", "sqlite:////nowhere/at/all.db")
+@pytest.mark.parametrize("storage", ["sqlite:////nowhere/at/all.db", "/nowhere/at/all.log"])
+def test_a_study_that_cannot_be_stored_is_an_error_in_one_line(
+    fitreel: Command, tmp_path: Path, storage: str
+) -> None:
+    done = fitreel("sweep", "--trials", "3", "--storage", storage)
     assert done.returncode == 2
-    assert done.stderr.startswith("fitreel: the study cannot be kept: ")
+    assert done.stderr.startswith("fitreel: the study cannot be stored: ")
     assert done.stderr.count("\n") == 1
     assert not runs(client(tmp_path))
 
@@ -328,7 +355,7 @@ def test_a_metric_that_is_no_number_is_told(fitreel: Command, tmp_path: Path) ->
     done = fitreel("sweep", *equal, "--space", "seed=0|1|2", "--trials", "4")
     assert done.returncode == 1
     assert done.stderr == (
-        "fitreel: train_r2 is no number in 4 finished trials; choose another --metric\n"
+        "fitreel: train_r2 is not a number in 4 finished trials; choose another --metric\n"
     )
     assert split(runs(client(tmp_path)))[0].info.status == "FAILED"
 
@@ -344,7 +371,7 @@ def test_one_trial_has_a_film_of_its_own(fitreel: Command, tmp_path: Path) -> No
 
 
 def test_a_terminal_shows_trials_rate_and_the_best(tmp_path: Path) -> None:
-    command = "fitreel sweep --trials 40 --epochs 200 --batch 10"
+    command = "fitreel sweep --trials 40 --epochs 200 --round-size 10"
     shows = on_terminal(command, tmp_path, COLUMNS="120")
     assert "40/40" in shows
     assert "trials/s" in shows

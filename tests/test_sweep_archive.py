@@ -1,20 +1,22 @@
-"""The archive of a study: what Optuna itself would have written, once."""
+"""The archive of a study: every trial once, as Optuna's own tools read it."""
 
+import multiprocessing
+import signal
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.distributions import FloatDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
 
 from fitreel.sweep.archive import Archive
 
-TABLES = {
-    "trials": "number, state, datetime_start, datetime_complete",
-    "trial_params": "trial_id, param_name, param_value, distribution_json",
-    "trial_values": "trial_id, objective, value, value_type",
-    "trial_intermediate_values": "trial_id, step, intermediate_value, intermediate_value_type",
-}
+STORAGES = ("study.log", "sqlite:///study.db")
 
 
 @pytest.fixture
@@ -36,56 +38,176 @@ def study() -> optuna.Study:
     return study
 
 
-def rows(database: Path) -> dict[str, list[tuple[object, ...]]]:
-    connection = sqlite3.connect(database)
-    found = {
-        table: sorted(connection.execute(f"SELECT {columns} FROM {table}"))
-        for table, columns in TABLES.items()
-    }
-    connection.close()
-    return found
+def read(storage: str, directory: Path, name: str = "mine") -> optuna.Study:
+    """Open an archive as Optuna's own tools do."""
+    place: Any = storage.replace("sqlite:///", f"sqlite:///{directory}/")
+    if ":" not in storage:
+        place = JournalStorage(JournalFileBackend(str(directory / storage)))
+    return optuna.load_study(study_name=name, storage=place)
 
 
-def test_an_archive_holds_row_for_row_what_optuna_would_write(
-    study: optuna.Study, tmp_path: Path
+def archive(storage: str, directory: Path, name: str = "mine") -> Archive:
+    """Open an archive and begin a study in it."""
+    opened = Archive(storage, directory)
+    opened.begin(name, StudyDirection.MINIMIZE)
+    return opened
+
+
+def contents(trials: list[FrozenTrial]) -> list[dict[str, Any]]:
+    """Return what a trial is made of; JSON has microseconds and UTC, databases local time."""
+    return [
+        {
+            "number": trial.number,
+            "state": trial.state,
+            "values": trial.values,
+            "params": trial.params,
+            "distributions": trial.distributions,
+            "intermediate_values": trial.intermediate_values,
+            "times": [
+                moment and moment.timestamp()
+                for moment in (trial.datetime_start, trial.datetime_complete)
+            ],
+        }
+        for trial in trials
+    ]
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_an_archive_holds_all_of_every_trial(
+    study: optuna.Study, tmp_path: Path, storage: str
 ) -> None:
-    theirs = optuna.create_study(storage=f"sqlite:///{tmp_path}/theirs.db", study_name="mine")
-    theirs.add_trials(study.trials)
-    archive = Archive("sqlite:///ours.db", tmp_path)
-    archive.begin("mine", study.direction)
-    archive.extend(study.trials[:5])
-    archive.extend(study.trials)
-    assert rows(tmp_path / "ours.db") == rows(tmp_path / "theirs.db")
+    kept = archive(storage, tmp_path)
+    kept.extend(study.trials[:5])
+    kept.extend(study.trials)
+    assert contents(read(storage, tmp_path).trials) == contents(study.trials)
 
 
-def test_one_that_is_gone_on_with_holds_nothing_twice(study: optuna.Study, tmp_path: Path) -> None:
+@pytest.mark.parametrize("storage", STORAGES)
+def test_a_resumed_archive_holds_nothing_twice(
+    study: optuna.Study, tmp_path: Path, storage: str
+) -> None:
     for count in (5, 3, 12):
-        archive = Archive("sqlite:///study.db", tmp_path)
-        archive.begin("mine", study.direction)
-        archive.extend(study.trials[:count])
-    kept = optuna.load_study(study_name="mine", storage=f"sqlite:///{tmp_path}/study.db")
+        archive(storage, tmp_path).extend(study.trials[:count])
+    kept = read(storage, tmp_path)
     assert [trial.params for trial in kept.trials] == [trial.params for trial in study.trials]
     assert kept.best_params == study.best_params
-    # Optuna goes on with it.
+    # Optuna itself can continue it.
     kept.enqueue_trial({"lr": 0.1})
     assert kept.ask().number == 12
 
 
-@pytest.mark.parametrize("url", ["postgresql+nothing://there/db", "sqlite:////nowhere/at/all.db"])
-def test_a_database_that_cannot_be_opened(url: str, tmp_path: Path) -> None:
-    with pytest.raises(ConnectionError, match=r"^the study cannot be kept: ") as raised:
+@pytest.mark.parametrize("storage", STORAGES)
+def test_what_a_sampler_remembers_is_not_stored(tmp_path: Path, storage: str) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.CmaEsSampler(seed=0))
+    for _ in range(16):
+        trial = study.ask()
+        study.tell(trial, trial.suggest_float("lr", 0, 1) * trial.suggest_float("width", 0, 1))
+    assert any(trial.system_attrs for trial in study.trials)
+    archive(storage, tmp_path).extend(study.trials)
+    assert [trial.system_attrs for trial in read(storage, tmp_path).trials] == [{}] * 16
+    assert any(trial.system_attrs for trial in study.trials)  # the sampler still needs it
+
+
+def write_study(directory: str, name: str) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(40):
+        study.tell(study.ask({"lr": FloatDistribution(0, 1)}), 1)
+    kept = archive("study.log", Path(directory), name)
+    for count in range(41):
+        kept.extend(study.trials[:count])
+
+
+def test_processes_that_write_to_one_file_destroy_nothing(tmp_path: Path) -> None:
+    names = ["first", "second", "third"]
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=write_study, args=(str(tmp_path), name)) for name in names]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    for name in names:
+        trials = read("study.log", tmp_path, name).trials
+        assert [trial.number for trial in trials] == list(range(40))
+    assert [path.name for path in tmp_path.iterdir()] == ["study.log"]  # no lock is left
+
+
+@pytest.mark.parametrize("cut", [1, 40, 400])
+def test_a_record_that_a_full_disk_cut_off_is_written_again(
+    study: optuna.Study, tmp_path: Path, cut: int
+) -> None:
+    path = tmp_path / "study.log"
+    archive("study.log", tmp_path).extend(study.trials[:5])
+    path.write_bytes(path.read_bytes()[:-cut])
+    archive("study.log", tmp_path).extend(study.trials)
+    assert contents(read("study.log", tmp_path).trials) == contents(study.trials)
+
+
+@pytest.mark.parametrize(
+    "content", [b"SQLite format 3\0", b'{"rows": 3}\n{"rows', b"3\n4", b"[]\n", b"\xff\n"]
+)
+def test_a_file_that_is_something_else_stays_as_it_is(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "other"
+    path.write_bytes(content)
+    with pytest.raises(ConnectionError, match="other is not a journal of Optuna; choose another"):
+        Archive("other", tmp_path)
+    assert path.read_bytes() == content
+
+
+def test_a_lock_that_a_dead_process_left_is_ignored_after_a_while(
+    study: optuna.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fitreel.sweep.optuna_journal.GRACE_SECONDS", 3)
+    (tmp_path / "study.log.lock").touch()
+    archive("study.log", tmp_path).extend(study.trials)
+    assert len(read("study.log", tmp_path).trials) == 12
+
+
+def test_an_interruption_waits_until_a_trial_is_stored(
+    study: optuna.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock would be left behind."""
+    kept = archive("study.log", tmp_path)
+    add, stored = optuna.Study.add_trial, list[int]()
+
+    def interrupted(self: optuna.Study, trial: FrozenTrial) -> None:
+        signal.raise_signal(signal.SIGINT)
+        add(self, trial)
+        stored.append(trial.number)
+
+    monkeypatch.setattr(optuna.Study, "add_trial", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        kept.extend(study.trials)
+    assert stored == [0]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("postgresql+nothing://there/db", "sqlite:////nowhere/at/all.db"),
+        *("/nowhere/at/all.log", "/", "/dev/zero"),
+    ],
+)
+def test_a_storage_that_cannot_be_opened(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError, match=r"^the study cannot be stored: ") as raised:
         Archive(url, tmp_path)
     assert "\n" not in str(raised.value)
 
 
-def test_a_database_that_is_damaged_meanwhile(study: optuna.Study, tmp_path: Path) -> None:
-    archive = Archive("sqlite:///study.db", tmp_path)
-    archive.begin("mine", study.direction)
+def test_a_database_that_was_damaged_since(study: optuna.Study, tmp_path: Path) -> None:
+    kept = archive("sqlite:///study.db", tmp_path)
     connection = sqlite3.connect(tmp_path / "study.db")
     connection.execute("DROP TABLE trial_params")
     connection.close()
-    with pytest.raises(ConnectionError, match=r"cannot be kept: .*no such table"):
-        archive.extend(study.trials)
+    with pytest.raises(ConnectionError, match=r"cannot be stored: .*no such table"):
+        kept.extend(study.trials)
+
+
+def test_a_journal_that_was_damaged_since(study: optuna.Study, tmp_path: Path) -> None:
+    kept = archive("study.log", tmp_path)
+    with (tmp_path / "study.log").open("a") as file:
+        file.write('{"rows": 3}\n')
+    with pytest.raises(ConnectionError, match=r"^the study cannot be stored: "):
+        kept.extend(study.trials)
 
 
 @pytest.mark.parametrize(
@@ -98,9 +220,7 @@ def test_a_database_that_is_damaged_meanwhile(study: optuna.Study, tmp_path: Pat
         ("postgresql://me:secret", "'postgresql://***' is not the URL of a database"),
     ],
 )
-def test_no_password_is_in_what_is_told(url: str, line: str, tmp_path: Path) -> None:
+def test_no_message_shows_a_password(url: str, line: str, tmp_path: Path) -> None:
     with pytest.raises(ConnectionError) as raised:
         Archive(url, tmp_path)
-    assert (
-        str(raised.value) == f"the study cannot be kept: {line}; name another place with --storage"
-    )
+    assert str(raised.value) == f"the study cannot be stored: {line}; choose another --storage"

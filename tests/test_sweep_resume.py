@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import optuna
 import psutil
 import pytest
 from mlflow.entities import Run
@@ -16,7 +15,7 @@ from mlflow.tracking import MlflowClient
 from tests import processes
 from tests.faults import client, runs, wait_until
 from tests.servers import Server
-from tests.test_sweep import SPACE, split
+from tests.test_sweep import SPACE, split, stored_study
 
 
 def substance(store: MlflowClient, trials: dict[int, Run]) -> dict[int, Any]:
@@ -40,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-LONG = ("sweep", "--epochs", "300", "--trials", "72", "--batch", "12", *SPACE, "--prune", "on")
+LONG = ("sweep", "--epochs", "300", "--trials", "72", "--round-size", "12", *SPACE, "--prune", "on")
 
 
 @pytest.mark.parametrize(
@@ -98,9 +97,7 @@ def test_a_killed_sweep_goes_on_to_the_same_end(
     again, trials = split(found(name))
     assert again.info.status == "FINISHED"
     assert substance(store, trials) == whole, f"seed {seed}"
-    study = optuna.load_study(
-        study_name=f"fitreel-{parent}", storage=f"sqlite:///{tmp_path}/optuna.db"
-    )
+    study = stored_study(tmp_path, again)
     assert [trial.number for trial in study.trials] == list(range(72))
     code, _, errors = run("sync")
     assert code == 0, errors
@@ -127,7 +124,7 @@ def test_ctrl_c_ends_a_sweep_that_is_gone_on_with(tmp_path: Path, resume: tuple[
     said = (tmp_path / "err").read_text()
     parent, _ = split(runs(client(tmp_path)))
     assert parent.info.status == "KILLED"
-    assert f"go to resume: fitreel sweep --resume {parent.info.run_id}\n" in said
+    assert f"resume with: fitreel resume {parent.info.run_id}\n" in said
     code, output, errors = processes.run(*resume, parent.info.run_id, directory=tmp_path, **spool)
     assert (code, output) == (0, f"{parent.info.run_id}\n"), errors
     again, trials = split(runs(client(tmp_path)))

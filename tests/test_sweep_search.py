@@ -1,4 +1,4 @@
-"""The search: the same questions for the same answers, whoever trains and however often it dies."""
+"""The search: equal choices after equal outcomes, on any engine, interrupted or not."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,9 +17,11 @@ from fitreel.settings import (
     TrainingSettings,
 )
 from fitreel.sweep.archive import Archive
-from fitreel.sweep.search import Engine, LocalEngine, Search, open_engine
+from fitreel.sweep.engines import Engine, LocalEngine, open_engine
+from fitreel.sweep.rounds import Round, check_device
+from fitreel.sweep.search import Search
 from fitreel.sweep.study import Study
-from fitreel.sweep.trials import Batch, Outcome, Trial, check_device
+from fitreel.sweep.trials import Outcome, Trial
 
 RANGES = "lr=log:1e-3:0.5 hidden=int:2:30"
 GRID = "lr=log:1e-3:0.5:5 hidden=2|4|8"
@@ -28,7 +30,9 @@ Found = list[tuple[Trial, Outcome]]
 
 def settings(sampler: SamplerName = "random", **changes: Any) -> SweepSettings:
     space = GRID if sampler == "grid" else RANGES
-    return SweepSettings(**{"trials": 24, "sampler": sampler, "space": space, "batch": 8} | changes)
+    return SweepSettings(
+        **{"trials": 24, "sampler": sampler, "space": space, "round_size": 8} | changes
+    )
 
 
 def search(dataset: Dataset, of: SweepSettings) -> Search:
@@ -40,8 +44,8 @@ def found(
     dataset: Dataset, of: SweepSettings, engine: Engine | None = None, known: Found | None = None
 ) -> Found:
     before = {trial.number: (trial.settings, outcome) for trial, outcome in known or ()}
-    batches = search(dataset, of).run(Study(of), engine or LocalEngine(), before)
-    return [pair for batch in batches for pair in batch]
+    rounds = search(dataset, of).run(Study(of), engine or LocalEngine(), before)
+    return [pair for each in rounds for pair in each]
 
 
 def asked(of: Iterable[tuple[Trial, Outcome]]) -> list[TrainingSettings]:
@@ -49,10 +53,10 @@ def asked(of: Iterable[tuple[Trial, Outcome]]) -> list[TrainingSettings]:
 
 
 @pytest.mark.parametrize("sampler", get_args(SamplerName))
-def test_what_was_interrupted_asks_the_same_again(dataset: Dataset, sampler: SamplerName) -> None:
+def test_a_resumed_search_asks_the_same_again(dataset: Dataset, sampler: SamplerName) -> None:
     whole = found(dataset, settings(sampler))
     assert [trial.number for trial, _ in whole] == list(range(settings(sampler).count))
-    for done in (8, 11):  # after a batch, and in the middle of the next
+    for done in (8, 11):  # after a round, and in the middle of the next
         again = found(dataset, settings(sampler), known=whole[:done])
         assert asked(again) == asked(whole)
         assert [outcome.metrics for _, outcome in again] == [
@@ -60,41 +64,41 @@ def test_what_was_interrupted_asks_the_same_again(dataset: Dataset, sampler: Sam
         ]
 
 
-class Listening(Study):
-    """A study that counts what it is told."""
+class Counting(Study):
+    """A study that counts the outcomes that are reported."""
 
-    told = 0
+    reported = 0
 
-    def tell(self, outcomes: Iterable[Outcome]) -> None:
-        kept = list(outcomes)
-        self.told += len(kept)
-        super().tell(kept)
+    def report(self, outcomes: Iterable[Outcome]) -> None:
+        logged = list(outcomes)
+        self.reported += len(logged)
+        super().report(logged)
 
 
-def test_a_study_is_told_of_a_batch_after_it_was_kept(dataset: Dataset) -> None:
-    study = Listening(settings())
-    for kept in search(dataset, settings()).run(study, LocalEngine(), {}):
-        assert study.told == kept[0][0].number
-    assert study.told == 24
+def test_a_round_is_reported_after_the_caller_has_logged_it(dataset: Dataset) -> None:
+    study = Counting(settings())
+    for logged in search(dataset, settings()).run(study, LocalEngine(), {}):
+        assert study.reported == logged[0][0].number
+    assert study.reported == 24
 
 
 def test_another_seed_is_another_search(dataset: Dataset) -> None:
     assert asked(found(dataset, settings())) != asked(found(dataset, settings(sweep_seed=1)))
 
 
-def test_what_is_known_is_not_trained_again(dataset: Dataset) -> None:
-    class Counting(LocalEngine):
-        batches = 0
+def test_known_trials_are_not_trained_again(dataset: Dataset) -> None:
+    class CountingEngine(LocalEngine):
+        rounds = 0
 
-        def outcomes(self, submitted: Batch) -> list[Outcome]:
-            self.batches += 1
+        def outcomes(self, submitted: Round) -> list[Outcome]:
+            self.rounds += 1
             return super().outcomes(submitted)
 
-    engine = Counting()
+    engine = CountingEngine()
     whole = found(dataset, settings(), engine)
-    assert engine.batches == 3
+    assert engine.rounds == 3
     found(dataset, settings(), engine, known=whole[:16])
-    assert engine.batches == 4
+    assert engine.rounds == 4
 
 
 def test_a_grid_is_every_point_once(dataset: Dataset) -> None:
@@ -115,39 +119,41 @@ def test_tpe_learns(dataset: Dataset) -> None:
 
 
 class Late:
-    """Batches under way side by side, of which the last is done first."""
+    """Rounds that train at the same time, the last of which is done first."""
 
     def __init__(self, parallel: int) -> None:
         self.parallel = parallel
         self.under_way = self.most = 0
 
-    def submit(self, batch: Batch) -> list[Outcome]:
+    def submit(self, submitted: Round) -> list[Outcome]:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
-        return batch.train()
+        return submitted.train()
 
     def outcomes(self, submitted: list[Outcome]) -> list[Outcome]:
         self.under_way -= 1
         return submitted
 
 
-def test_batches_under_way_do_not_change_what_a_blind_sampler_asks(dataset: Dataset) -> None:
+def test_rounds_at_once_do_not_change_what_a_blind_sampler_chooses(
+    dataset: Dataset,
+) -> None:
     engine = Late(2)
     assert asked(found(dataset, settings(), engine)) == asked(found(dataset, settings()))
     assert engine.most == 2
 
 
-def test_a_learning_sampler_asks_the_same_with_as_many_under_way(dataset: Dataset) -> None:
-    first = found(dataset, settings("tpe", batch=4), Late(3))
-    again = found(dataset, settings("tpe", batch=4), Late(3), known=first[:10])
+def test_a_learning_sampler_chooses_the_same_with_as_many_rounds_at_once(dataset: Dataset) -> None:
+    first = found(dataset, settings("tpe", round_size=4), Late(3))
+    again = found(dataset, settings("tpe", round_size=4), Late(3), known=first[:10])
     assert asked(again) == asked(first)
 
 
-def test_the_study_is_kept_in_a_database(dataset: Dataset, tmp_path: Path) -> None:
+def test_the_study_is_stored_in_a_database(dataset: Dataset, tmp_path: Path) -> None:
     of = settings("tpe", prune="on", space="lr=0.05|8e5|9e5|1e6 hidden=int:2:30")
     study = Study(of)
     study.archive_in(Archive("sqlite:///study.db", tmp_path), "mine")
-    pairs = [pair for batch in search(dataset, of).run(study, LocalEngine(), {}) for pair in batch]
+    pairs = [pair for each in search(dataset, of).run(study, LocalEngine(), {}) for pair in each]
     kept = optuna.load_study(study_name="mine", storage=f"sqlite:///{tmp_path}/study.db")
     states = {
         "finished": TrialState.COMPLETE,
@@ -164,12 +170,15 @@ def test_the_study_is_kept_in_a_database(dataset: Dataset, tmp_path: Path) -> No
             assert trial.intermediate_values == {
                 outcome.epochs: pytest.approx(float(outcome.curve[-1]))
             }
-    # Begun again it goes on below the same name, and nothing is there twice.
+    # A resumed study is stored under the same name, and no trial twice.
     again = Study(of)
     again.archive_in(Archive(f"sqlite:///{tmp_path}/study.db", Path("elsewhere")), "mine")
     known = {trial.number: (trial.settings, outcome) for trial, outcome in pairs[:8]}
     list(search(dataset, of).run(again, LocalEngine(), known))
-    assert len(optuna.load_study(study_name="mine", storage=kept._storage).trials) == 24
+    assert (
+        len(optuna.load_study(study_name="mine", storage=f"sqlite:///{tmp_path}/study.db").trials)
+        == 24
+    )
 
 
 def test_importances_add_up(dataset: Dataset) -> None:
@@ -184,7 +193,7 @@ def test_importances_add_up(dataset: Dataset) -> None:
 
 def test_a_device_must_be_there() -> None:
     check_device("cpu")
-    # meta takes numbers and gives none back; for privateuseone a package is missing.
+    # meta stores no numbers; privateuseone lacks a package.
     for device in ("cuda:99", "abacus", "meta", "mps", "xla", "privateuseone", "lazy"):
         with pytest.raises(ValueError, match=f"device '{device}' cannot be used: ") as raised:
             open_engine(settings(device=device))
@@ -192,13 +201,13 @@ def test_a_device_must_be_there() -> None:
 
 
 @pytest.mark.parametrize(("metric", "sign"), [("test_mse", 1), ("test_r2", -1)])
-def test_a_low_loss_of_a_pruned_trial_is_good_whatever_the_metric(
+def test_a_low_loss_of_a_pruned_trial_is_good_for_any_metric(
     dataset: Dataset, tmp_path: Path, metric: Any, sign: int
 ) -> None:
     of = settings(metric=metric, prune="on")
     study = Study(of)
     study.archive_in(Archive("sqlite:///study.db", tmp_path), "mine")
-    pairs = [pair for batch in search(dataset, of).run(study, LocalEngine(), {}) for pair in batch]
+    pairs = [pair for each in search(dataset, of).run(study, LocalEngine(), {}) for pair in each]
     kept = optuna.load_study(study_name="mine", storage=f"sqlite:///{tmp_path}/study.db")
     for trial, (_, outcome) in zip(kept.trials, pairs, strict=True):
         if outcome.end == "pruned":
@@ -206,11 +215,11 @@ def test_a_low_loss_of_a_pruned_trial_is_good_whatever_the_metric(
             assert trial.intermediate_values == {outcome.epochs: pytest.approx(loss)}
 
 
-def test_long_trainings_share_smaller_batches(dataset: Dataset) -> None:
+def test_rounds_of_long_trainings_are_smaller(dataset: Dataset) -> None:
     def size(space: str, epochs: int) -> int:
         base = TrainingSettings(epochs=epochs)
         of = SweepSettings(space=space)
-        return Search(of, dataset, DataSettings(), base, EvaluationSettings()).batch_size
+        return Search(of, dataset, DataSettings(), base, EvaluationSettings()).round_size
 
     assert size("seed=0|1", 1000) == 256
     assert size("seed=0|1", 1_000_000) == 50
@@ -219,10 +228,10 @@ def test_long_trainings_share_smaller_batches(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize("sampler", get_args(SamplerName))
-def test_what_is_known_stays_whatever_a_sampler_would_choose_now(
+def test_known_trials_keep_their_values_if_a_sampler_would_choose_others(
     dataset: Dataset, sampler: SamplerName
 ) -> None:
-    """As another version of Optuna may: here it is another seed, or another grid."""
+    """As another version of Optuna may; here it has another seed."""
     first = found(dataset, settings(sampler))[:11]
     other = settings(sampler, sweep_seed=5)
     whole = found(dataset, other, known=first)

@@ -1,4 +1,4 @@
-"""The search space: what it reads, and what it says of what it cannot read."""
+"""The search space: what it reads, and the messages about what it cannot read."""
 
 import pytest
 
@@ -34,14 +34,14 @@ def test_whole_numbers_are_a_grid_without_a_count() -> None:
 
 BAD = {
     "": "it is empty",
-    "lr": "'lr' lacks a range or choices",
-    "rate=1|2": "'rate' is none of these",
+    "lr": "'lr' needs a range or choices",
+    "rate=1|2": "got 'rate'",
     "noise=float:0:1": "a sweep varies hidden, activation, optimizer, lr, epochs, seed;",
-    "frame_every=1|2": "'frame_every' is none of these",
-    "lr=log:0.5:0.1": "lr must rise from its first end to its second",
-    "lr=log:0.1:0.1": "lr must rise",
-    "lr=log:0:1": "lr: a log scale begins above 0; got 0",
-    "seed=log:0:9": "seed: a log scale begins above 0",
+    "frame_every=1|2": "got 'frame_every'",
+    "lr=log:0.5:0.1": "lr needs LOW below HIGH",
+    "lr=log:0.1:0.1": "lr needs LOW below HIGH",
+    "lr=log:0:1": "lr: a log scale starts above 0; got 0",
+    "seed=log:0:9": "seed: a log scale starts above 0",
     "lr=float:0:1": "space: lr must be above 0",
     "lr=float:fast:1": "lr: 'fast' is not a valid float",
     "lr=float:nan:1": "space: lr must be finite",
@@ -63,7 +63,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_what_cannot_be_read_is_told_in_a_line(text: str) -> None:
+def test_an_invalid_space_is_an_error_in_one_line(text: str) -> None:
     with pytest.raises(ValueError, match=r"^space: ") as raised:
         SweepSettings(space=text)
     assert BAD[text] in str(raised.value)
@@ -80,19 +80,19 @@ def test_a_grid_must_fit_its_trials() -> None:
 
 
 def test_cmaes_needs_ranges() -> None:
-    with pytest.raises(ValueError, match="cmaes needs two ranges or more"):
+    with pytest.raises(ValueError, match="cmaes needs two or more ranges"):
         SweepSettings(sampler="cmaes", space="lr=log:1e-3:0.5 seed=0|1")
 
 
-def test_what_the_settings_choose_themselves() -> None:
+def test_settings_that_are_chosen_for_the_user() -> None:
     assert [SweepSettings().step(epochs) for epochs in (1, 100, 1000, 12345)] == [1, 1, 10, 123]
     assert SweepSettings(log_every=7).step(1000) == 7
-    assert SweepSettings().batch_size == 256
-    assert SweepSettings(sampler="tpe").batch_size == 32
-    assert SweepSettings(batch=9).batch_size == 9
+    assert SweepSettings().most_of_a_round == 256
+    assert SweepSettings(sampler="tpe").most_of_a_round == 32
+    assert SweepSettings(round_size=9).most_of_a_round == 9
     assert SweepSettings(trials=7).label == "sweep-lr-hidden-random-7"
 
 
-def test_values_are_put_into_what_trials_share() -> None:
+def test_a_trial_has_the_shared_settings_and_its_own_values() -> None:
     base = TrainingSettings(epochs=50, lr=0.3)
     assert with_values(base, {"lr": 0.2}) == TrainingSettings(epochs=50, lr=0.2)

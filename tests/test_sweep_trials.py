@@ -1,4 +1,4 @@
-"""Trials: trained and measured as one batch, each as if it were alone; kept exactly."""
+"""Trials: a round trains and measures each as if it were alone; a record keeps every digit."""
 
 import json
 
@@ -9,21 +9,24 @@ import torch
 from fitreel.data.dataset import Dataset
 from fitreel.journal.checkpoints import pack
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
-from fitreel.sweep.trials import Batch, Outcome, Trial, curve_steps
+from fitreel.sweep.rounds import Round
+from fitreel.sweep.trials import Outcome, Trial, curve_steps
 from fitreel.training.evaluation import evaluate
 from fitreel.training.loop import fit
 
 MEASURE = (DataSettings(), EvaluationSettings(200))
 
 
-def batch(dataset: Dataset, *settings: TrainingSettings, prune: bool = False) -> list[Outcome]:
+def outcomes_of(
+    dataset: Dataset, *settings: TrainingSettings, prune: bool = False
+) -> list[Outcome]:
     trials = [Trial(number, each, 10) for number, each in enumerate(settings)]
-    return Batch(dataset, *MEASURE, trials, prune).train()
+    return Round(dataset, *MEASURE, trials, prune).train()
 
 
 def test_a_trial_is_what_it_would_be_alone(dataset: Dataset) -> None:
     settings = [TrainingSettings(epochs=75, lr=0.05), TrainingSettings(epochs=30, hidden=5)]
-    for outcome, each in zip(batch(dataset, *settings), settings, strict=True):
+    for outcome, each in zip(outcomes_of(dataset, *settings), settings, strict=True):
         network, history = fit(dataset, each)
         assert (outcome.end, outcome.epochs) == ("finished", each.epochs)
         steps = [*range(0, each.epochs, 10), each.epochs - 1]
@@ -33,11 +36,11 @@ def test_a_trial_is_what_it_would_be_alone(dataset: Dataset) -> None:
         )
 
 
-def test_other_work_has_its_threads_again(dataset: Dataset) -> None:
+def test_a_round_gives_the_threads_back(dataset: Dataset) -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
-        batch(dataset, TrainingSettings(epochs=1))
+        outcomes_of(dataset, TrainingSettings(epochs=1))
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
@@ -51,9 +54,9 @@ def test_curves_have_their_first_and_last_point() -> None:
     assert curve_steps(0, 1).tolist() == []
 
 
-def test_one_that_diverges_harms_no_other(dataset: Dataset) -> None:
+def test_a_diverged_trial_changes_no_other(dataset: Dataset) -> None:
     tame, wild = TrainingSettings(epochs=60), TrainingSettings(epochs=60, lr=1e5)
-    (alone,), (diverged, other) = batch(dataset, tame), batch(dataset, wild, tame)
+    (alone,), (diverged, other) = outcomes_of(dataset, tame), outcomes_of(dataset, wild, tame)
     assert diverged.end == "diverged"
     assert 0 < diverged.epochs < 60
     assert len(diverged.curve) == len(curve_steps(diverged.epochs, 10))
@@ -64,7 +67,7 @@ def test_one_that_diverges_harms_no_other(dataset: Dataset) -> None:
 
 def test_pruning_leaves_one_of_sixteen_to_the_end(dataset: Dataset) -> None:
     settings = [TrainingSettings(epochs=160, lr=0.002 * 1.3**k) for k in range(16)]
-    outcomes = batch(dataset, *settings, prune=True)
+    outcomes = outcomes_of(dataset, *settings, prune=True)
     ends = [outcome.epochs for outcome in outcomes]
     assert sorted(ends) == [10] * 8 + [20] * 4 + [40] * 2 + [80] + [160]
     (winner,) = (outcome for outcome in outcomes if outcome.end == "finished")
@@ -73,7 +76,7 @@ def test_pruning_leaves_one_of_sixteen_to_the_end(dataset: Dataset) -> None:
 
 def test_a_record_of_an_earlier_version_is_read(dataset: Dataset) -> None:
     """Its weights are input weights, biases, output weights, output bias."""
-    (outcome,) = batch(dataset, TrainingSettings(epochs=1, hidden=2))
+    (outcome,) = outcomes_of(dataset, TrainingSettings(epochs=1, hidden=2))
     numbers = pack(np.arange(7, dtype=np.float32))
     weights = Outcome.from_record(outcome.to_record() | {"weights": numbers}).weights
     assert weights is not None
@@ -82,9 +85,9 @@ def test_a_record_of_an_earlier_version_is_read(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize("hidden", [1, 20])
-def test_an_outcome_survives_its_record_exactly(dataset: Dataset, hidden: int) -> None:
+def test_a_record_restores_an_outcome_exactly(dataset: Dataset, hidden: int) -> None:
     settings = [TrainingSettings(epochs=20, hidden=hidden), TrainingSettings(epochs=20, lr=1e6)]
-    for outcome in batch(dataset, *settings):
+    for outcome in outcomes_of(dataset, *settings):
         again = Outcome.from_record(json.loads(json.dumps(outcome.to_record())))
         assert (again.number, again.end, again.epochs) == (
             outcome.number,

@@ -35,12 +35,12 @@ def warn(text: str) -> None:
 
 
 @contextmanager
-def going_on_with(command: str) -> Iterator[None]:
-    """Print, if the command is interrupted, the command that resumes it."""
+def resume_hint(run_id: str) -> Iterator[None]:
+    """Print the command that resumes a run, if it is interrupted."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        say(f"to resume: {command}")
+        say(f"resume with: fitreel resume {run_id}")
         raise
 
 

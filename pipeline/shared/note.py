@@ -15,7 +15,7 @@ from fitreel.settings import (
     SweepSettings,
     TrainingSettings,
 )
-from fitreel.settings.space import LONGEST
+from fitreel.settings.space import LONGEST_SPACE
 from fitreel.tracking.names import (
     BEST_FILM,
     NOTHING_LEARNED_TAG,
@@ -79,7 +79,7 @@ def sweep_note(run: "Run", results: "Results") -> str:
             results.summary,
             *(picture(run, file) for file in (BEST_FILM, *results.pictures)),
             f"Look at {ways}",
-            _commands(_reproducing(run, results), SWEEP, "sweep", LONGEST),
+            _commands(_reproducing(run, results), SWEEP, "sweep", LONGEST_SPACE),
         ]
     )
 

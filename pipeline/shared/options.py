@@ -184,7 +184,7 @@ RESUMED = Annotated[
     str | None,
     typer.Option(
         "--resume",
-        help="Id of an interrupted sweep to resume; it keeps its settings.",
+        help="Id of an interrupted run to resume; the same as fitreel resume RUN.",
         metavar="RUN",
         parser=_parser(check_run_id),
         rich_help_panel=PANELS[Target],

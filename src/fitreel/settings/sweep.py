@@ -4,7 +4,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from fitreel.checks.text import check_uri, shown
+from fitreel.checks.text import check_path, check_uri, shown
 from fitreel.settings.base import Settings, setting
 from fitreel.settings.experiment import Switch, TrainingSettings
 from fitreel.settings.space import Dimension, count_points, parse_space
@@ -12,18 +12,18 @@ from fitreel.settings.space import Dimension, count_points, parse_space
 SamplerName = Literal["random", "grid", "qmc", "tpe", "cmaes"]
 EngineName = Literal["local", "ray"]
 MetricName = Literal["test_mse", "test_mae", "test_r2", "train_mse", "train_mae", "train_r2"]
-LEARNS = ("tpe", "cmaes")  # from what came of earlier trials
+LEARNING_SAMPLERS = ("tpe", "cmaes")
 PATTERNS = {
     "address": (r"auto|[\w.-]{1,255}:\d{1,5}", "auto or HOST:PORT"),
     "device": (r"[a-z]{1,20}(:\d{1,3})?", "as torch names it: cpu, cuda, cuda:1"),
 }
 FILMED = 9  # the best trials, which best.gif shows and whose frames are kept
-POINTS = 100  # of a curve, where nobody says otherwise
+CURVE_POINTS = 100  # about as many, unless --log-every says otherwise
 
 
 @dataclass(frozen=True)
 class SweepSettings(Settings):
-    """Say what to try, how often, and how to choose."""
+    """What to try, how often, and how to choose."""
 
     trials: int = setting(100, "Number of trainings.", least=1, most=1_000_000)
     space: str = setting(
@@ -35,80 +35,94 @@ class SweepSettings(Settings):
     )
     sampler: SamplerName = setting("random", "How to choose; tpe and cmaes learn as they go.")
     sweep_seed: int = setting(0, "Seed of the choice.", least=0, most=2**31 - 1)
-    metric: MetricName = setting("test_mse", "Metric that tells which trial is best.")
-    prune: Switch = setting("off", "Drop the worse half of a batch, again and again, as it trains.")
+    metric: MetricName = setting("test_mse", "Metric by which trials are ranked.")
+    prune: Switch = setting("off", "Drop the worse half of a round, several times while it trains.")
     log_every: int = setting(
         0,
-        "Epochs from one point of a logged curve to the next; 0 chooses about 100 points.",
+        "Epochs between two points of a logged curve; 0 chooses about 100 points.",
         least=0,
         most=10_000_000,
     )
-    batch: int = setting(
+    round_size: int = setting(
         0,
-        "Trainings that share a batch; 0 chooses 256, and 32 where the sampler learns.",
+        "Trials of a round, which are asked for, trained and reported together; "
+        "0 chooses 256, or 32 if the sampler learns.",
         least=0,
         most=100_000,
     )
-    storage: str = setting("sqlite:///optuna.db", "URL of the database that keeps Optuna's study.")
+    storage: str = setting(
+        "optuna.log", "File or database URL that stores Optuna's study; a file is faster."
+    )
     engine: EngineName = setting("local", "Where to train: in this process, or on a Ray cluster.")
     address: str = setting(
         "auto", "Address of the Ray cluster; auto finds the one of this machine."
     )
     parallel: int = setting(
-        0, "Batches under way at once on Ray; 0 is one a processor.", least=0, most=100_000
+        0,
+        "Rounds that train at the same time on Ray; 0 is one for each processor.",
+        least=0,
+        most=100_000,
     )
     device: str = setting("cpu", "What to train on, as torch names it: cpu, cuda, cuda:1.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        dimensions = self.dimensions
+        self._check_space()
         try:
-            check_uri(self.storage)
+            (check_uri if is_database(self.storage) else check_path)(self.storage)
         except ValueError as error:
             raise ValueError(f"storage: {error}") from None
         for name, (pattern, what) in PATTERNS.items():
             if not re.fullmatch(pattern, value := getattr(self, name), re.ASCII):
                 raise ValueError(f"{name} must be {what}; got '{shown(value)}'")
+
+    def _check_space(self) -> None:
+        dimensions = self.dimensions
         if self.sampler == "grid" and (points := count_points(dimensions)) > self.trials:
             raise ValueError(
                 f"space: the grid has {points:,} points, more than {self.trials:,} trials; "
                 "raise --trials"
             )
         if self.sampler == "cmaes" and sum(each.is_range for each in dimensions) < 2:
-            raise ValueError("space: cmaes needs two ranges or more; choices it draws at random")
+            raise ValueError("space: cmaes needs two or more ranges; it draws choices at random")
 
     @property
     def label(self) -> str:
-        """Name the sweep for a list of runs, as in sweep-lr-hidden-random-100."""
+        """The name of the sweep's run, as in sweep-lr-hidden-random-100."""
         names = "-".join(each.name for each in self.dimensions)
         return f"sweep-{names}-{self.sampler}-{self.count}"
 
     @property
     def dimensions(self) -> tuple[Dimension, ...]:
-        """Read the search space."""
+        """The settings that vary."""
         return parse_space(self.space)
 
     @property
     def count(self) -> int:
-        """Count the trials: a grid may have fewer points than would be allowed."""
+        """The number of trials: a grid may have fewer points than ``trials``."""
         points = count_points(self.dimensions) if self.sampler == "grid" else self.trials
         return min(points, self.trials)
 
     @property
     def learns(self) -> bool:
-        """Tell whether what is tried depends on what came of earlier trials."""
-        return self.sampler in LEARNS
+        """Whether the sampler chooses by the results of earlier trials."""
+        return self.sampler in LEARNING_SAMPLERS
 
     @property
-    def batch_size(self) -> int:
-        """Say how many trials share a batch."""
-        return self.batch or (32 if self.learns else 256)
+    def most_of_a_round(self) -> int:
+        """The number of trials that a round may have."""
+        return self.round_size or (32 if self.learns else 256)
 
     def step(self, epochs: int) -> int:
-        """Say how many epochs lie between two points of the curve of a training so long."""
-        return self.log_every or max(1, round(epochs / POINTS))
+        """Return the epochs between two points of the curve of a training of so many epochs."""
+        return self.log_every or max(1, round(epochs / CURVE_POINTS))
+
+
+def is_database(storage: str) -> bool:
+    """Return whether the text has the form of a URL, with a colon in front of the first slash."""
+    return ":" in storage.partition("/")[0]
 
 
 def with_values(base: TrainingSettings, values: dict[str, Any]) -> TrainingSettings:
-    """Put a trial's values into what all trials share."""
+    """Return the settings that all trials share with a trial's own values."""
     return TrainingSettings(**asdict(base) | values)

@@ -1,10 +1,8 @@
-"""The Ray engine: batches as tasks of a cluster. The only module that imports Ray."""
+"""The Ray engine: rounds as tasks of a cluster. The only module that imports Ray."""
 
 import atexit
 import logging
 import os
-import socket
-import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
@@ -12,40 +10,44 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-import ray
-from ray._private import worker as ray_worker
-from ray._private.services import canonicalize_bootstrap_address_or_die
-from ray.exceptions import RayError, RayTaskError
-
-import fitreel
-from fitreel.checks.text import shown
-from fitreel.journal.signals import held
-from fitreel.settings import SweepSettings
-from fitreel.sweep.trials import Batch, Outcome, check_device
-
-Result = TypeVar("Result")
-RETRIES = 20  # of a batch whose worker or node died; a batch that kills them all must end
-LOOK = 2.0  # seconds from one look at the cluster's head to the next
-GIVEN_UP = 20.0  # seconds of its silence; Ray itself ends this process after 60
 QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray would report dead nodes on standard output, where only the run's id belongs. With both,
+    # it prints no line that matches, and every line does. It reads them when it is imported.
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "^",
 }
+os.environ.update(QUIET)
+
+import ray  # noqa: E402
+from ray.exceptions import RayError, RayTaskError  # noqa: E402
+
+import fitreel  # noqa: E402
+from fitreel.checks.text import shown  # noqa: E402
+from fitreel.journal.signals import held  # noqa: E402
+from fitreel.settings import SweepSettings  # noqa: E402
+from fitreel.sweep.head import Head, answers, no_cluster, one_line  # noqa: E402
+from fitreel.sweep.rounds import Round, check_device  # noqa: E402
+from fitreel.sweep.trials import Outcome  # noqa: E402
+
+Result = TypeVar("Result")
+RETRIES = 20  # of a round whose worker or node died; one that kills them all must end
+LOOK_EVERY = 2.0  # seconds between two looks at the cluster's head
 
 
 class RayEngine:
-    """Train on a Ray cluster, a batch a task of one processor, or of one GPU."""
+    """Training on a Ray cluster: a round is a task of one processor, or of one GPU."""
 
     def __init__(self, settings: SweepSettings) -> None:
         """Join the cluster, and give its workers this very code.
 
-        Raises ConnectionError where there is no cluster, ValueError if its workers cannot use the
+        Raises ConnectionError if there is no cluster, ValueError if its workers cannot use the
         device.
         """
-        self._head = _find(settings.address)
         atexit.register(_leave)
-        self._join(settings.address)
+        self._head = _join(settings.address)
         needed = "GPU" if settings.device.startswith("cuda") else "CPU"
         count = int(ray.cluster_resources().get(needed, 0))  # type: ignore[no-untyped-call]
         if not count:
@@ -53,62 +55,77 @@ class RayEngine:
                 f"device '{shown(settings.device)}' cannot be used: the cluster has no {needed}"
             )
         self.parallel = settings.parallel or count
-        # Ray tells a task of one processor to use one thread.
+        # Ray limits a task of one processor to one thread.
         self._remote = ray.remote(
             num_cpus=1, num_gpus=1 if needed == "GPU" else 0, max_retries=RETRIES
         )
-        self._train = self._remote(Batch.train)
-        self._seen = time.monotonic()  # the head, for the last time
+        self._train = self._remote(Round.train)
         if settings.device != "cpu":
             self._get(self._remote(check_device).remote(settings.device).future())
 
-    def _join(self, address: str) -> None:
-        os.environ.update(QUIET)
-        ray_worker._worker_logs_enabled = False  # or it tells of dead nodes on standard output
-        try:
-            # Ray would take SIGTERM for itself, and its C++ writes to standard error.
-            with held(), _silent_stderr(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                ray.init(
-                    address=self._head,
-                    log_to_driver=False,
-                    logging_level=logging.CRITICAL,
-                    runtime_env={
-                        "py_modules": [str(Path(fitreel.__file__).parent)],
-                        "excludes": ["__pycache__"],
-                    },
-                )
-        except (RuntimeError, OSError, ValueError) as error:
-            raise ConnectionError(_no_cluster(address, error.__cause__ or error)) from None
-
-    def submit(self, batch: Batch) -> "Future[list[Outcome]]":
-        """Send a batch to the cluster."""
-        return self._train.remote(batch).future()
+    def submit(self, submitted: Round) -> "Future[list[Outcome]]":
+        """Send a round to the cluster."""
+        return self._train.remote(submitted).future()
 
     def outcomes(self, submitted: "Future[list[Outcome]]") -> list[Outcome]:
-        """Wait for it; if a worker or a node dies meanwhile, Ray begins it again elsewhere.
+        """Wait for a round; Ray trains it again elsewhere if a worker or a node dies.
 
-        Raises what the training raised, and ConnectionError where the cluster is lost.
+        Raises what the training raised, and ConnectionError if the cluster is lost.
         """
         return self._get(submitted)
 
     def _get(self, submitted: "Future[Result]") -> Result:
         try:
             # Not by ray.get, in which every signal becomes exit code 1.
-            while wait([submitted], LOOK).not_done:
-                self._look()
+            while wait([submitted], LOOK_EVERY).not_done:
+                self._head.check()
             return submitted.result()
         except RayTaskError as error:
             raise error.cause from None
         except RayError as error:
-            raise ConnectionError(f"the Ray cluster lost a batch: {_line(error)}") from None
+            raise ConnectionError(f"the Ray cluster lost a round: {one_line(error)}") from None
 
-    def _look(self) -> None:
-        """Raise ConnectionError if the head has been silent for too long."""
-        if _answers(self._head):
-            self._seen = time.monotonic()
-        elif time.monotonic() - self._seen > GIVEN_UP:
-            raise ConnectionError(f"the Ray cluster at {self._head} is gone")
+
+def _join(address: str) -> Head:
+    found = _find(address)
+    try:
+        # Ray would take SIGTERM for itself, and its C++ writes to standard error.
+        with held(), _silent_stderr(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ray.init(
+                address=found,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                runtime_env={
+                    "py_modules": [str(Path(fitreel.__file__).parent)],
+                    "excludes": ["__pycache__"],
+                },
+            )
+    except (RuntimeError, OSError, ValueError) as error:
+        raise no_cluster(address, error.__cause__ or error) from None
+    return Head(ray.get_runtime_context().gcs_address)
+
+
+def _find(address: str) -> str:
+    """Return host and port; ConnectionError at once where ``ray.init`` would try for minutes."""
+    found = address if address != "auto" else os.environ.get("RAY_ADDRESS") or _running(address)
+    if found != "auto" and not answers(found):
+        raise no_cluster(address, f"{found} does not answer")
+    return found
+
+
+def _running(address: str) -> str:
+    """Return the address of this machine's cluster, or auto, for which ``ray.init`` searches."""
+    try:
+        # Ray has no public function that only searches. Without this one a cluster that was
+        # killed is reported after minutes.
+        from ray._private.services import canonicalize_bootstrap_address_or_die
+    except ImportError:
+        return "auto"
+    try:
+        return str(canonicalize_bootstrap_address_or_die(address))
+    except (OSError, ValueError) as error:
+        raise no_cluster(address, error) from None
 
 
 def _leave() -> None:
@@ -126,34 +143,3 @@ def _silent_stderr() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-def _find(address: str) -> str:
-    """Give host and port; ConnectionError at once where Ray would try again for minutes."""
-    try:
-        found = canonicalize_bootstrap_address_or_die(address)
-    except (OSError, ValueError) as error:
-        raise ConnectionError(_no_cluster(address, error)) from None
-    if not _answers(found):
-        raise ConnectionError(_no_cluster(address, f"{found} does not answer"))
-    return found
-
-
-def _answers(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-    except OSError:
-        return False
-    return True
-
-
-def _no_cluster(address: str, reason: object) -> str:
-    return f"no Ray cluster at {shown(address)}; start one with: ray start --head ({_line(reason)})"
-
-
-def _line(reason: object) -> str:
-    """Put an error on one line; of a traceback only the last says something."""
-    lines = str(reason).split("\n")
-    told = [line for line in lines if line.strip()][-1:] if "Traceback" in lines[0] else lines
-    return " ".join(" ".join(told).split()).rstrip(".") or type(reason).__name__

@@ -1,4 +1,4 @@
-"""The films of a sweep: its best trials trained once more, alone, with their frames kept."""
+"""The films of a sweep: its best trials, trained again alone with their frames kept."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from fitreel.training.loop import TrainingDiverged, fit
 
 
 def film_trial(search: Search, results: Results, number: int) -> ComparedRun | None:
-    """Train a trial again as ``fit`` does; None if that diverges, which chaos alone can do."""
+    """Train a trial again by ``fit``; return None if it diverges, which only a chaotic one can."""
     settings = results.trials[number].settings
     every = max(settings.frame_every, -(-settings.epochs // FilmSettings.max_frames))
     try:
@@ -21,16 +21,20 @@ def film_trial(search: Search, results: Results, number: int) -> ComparedRun | N
     except TrainingDiverged:
         return None
     params = asdict(search.data) | asdict(settings) | {"frame_every": every}
-    metrics = results.outcomes[number].metrics
-    trial = results.trials[number]
-    texts = {name: str(value) for name, value in params.items()}
-    return ComparedRun(trial.name, results.title(number), texts, metrics, search.dataset, history)
+    return ComparedRun(
+        results.trials[number].name,
+        results.title(number),
+        {name: str(value) for name, value in params.items()},
+        results.outcomes[number].metrics,
+        search.dataset,
+        history,
+    )
 
 
 def render_films(films: list[ComparedRun], metric: str, path: Path | str) -> None:
-    """Write the films side by side and in step, one alone as large as ``rst.gif``.
+    """Write the films side by side and in step, a single one as large as ``rst.gif``.
 
-    It is a gif: ValueError where ``path`` has another suffix.
+    ValueError if ``path`` is not a gif.
     """
     film_format(path, possible=("gif",))
     if len(films) == 1:

@@ -1,4 +1,4 @@
-"""The page that the pictures of a search stand on: its width, title and legend, by pixels."""
+"""The page of a search's pictures: its width, title and legend, in pixels."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +12,11 @@ from fitreel.pictures.figures import INK
 
 WIDTH, MARGIN = 800, 14  # pixels
 LETTERS = 9  # points, of numbers at axes
-LEGEND_ROW, LEGEND_COLUMNS = 23, 3  # pixels; entries beside each other
+LEGEND_ROW, LEGEND_COLUMNS = 23, 3  # pixels; entries in a row
 
 
 def new_figure(height: float, title: str, handles: Sequence[Line2D] = ()) -> Figure:
-    """Begin a picture: the title at its top, the legend at its bottom."""
+    """Create a picture with its title at the top and its legend at the bottom."""
     figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI)
     place = MARGIN / WIDTH, 1 - 12 / height
     look: dict[str, Any] = {"color": INK, "fontsize": 11, "fontweight": "bold", "va": "top"}
@@ -35,12 +35,12 @@ def new_figure(height: float, title: str, handles: Sequence[Line2D] = ()) -> Fig
 
 
 def legend_height(handles: Sequence[Line2D]) -> int:
-    """Give the pixels that a legend needs."""
+    """Return the height of a legend in pixels."""
     return LEGEND_ROW * -(-len(handles) // LEGEND_COLUMNS)
 
 
 def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Put axes at a place in pixels from the upper left."""
+    """Create axes at a place in pixels from the upper left."""
     whole = figure.get_size_inches()[1] * DPI
     box = left / WIDTH, 1 - (top + height) / whole, width / WIDTH, height / whole
     return figure.add_axes(box)

@@ -14,50 +14,50 @@ from fitreel.comparison.runs import higher_is_better
 from fitreel.settings import SweepSettings
 from fitreel.sweep.trials import End, Outcome, Trial
 
-NAMED = 2  # settings; of more there is room for the values alone
+MOST_NAMED = 2  # settings in a title; with more there is only room for the values
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Hold what was tried and what came of it, in the order of the trials' numbers."""
+    """All trials and their outcomes, in the order of their numbers."""
 
     settings: SweepSettings
     trials: Sequence[Trial]
     outcomes: Sequence[Outcome]
-    importances: Mapping[str, float] = field(default_factory=dict)  # of settings, of 1 in all
+    importances: Mapping[str, float] = field(default_factory=dict)  # by setting; the sum is 1
 
     @property
     def pictures(self) -> tuple[str, ...]:
-        """Name the files of the pictures that are drawn of it."""
+        """The names of the files that ``draw_search`` draws."""
         importance = ("importance.png",) if self.importances else ()
         return ("history.png", *importance, "settings.png", "parallel.png")
 
     @property
     def names(self) -> list[str]:
-        """Name the settings that were varied."""
+        """The names of the settings that vary."""
         return [each.name for each in self.settings.dimensions]
 
     def values(self, number: int) -> dict[str, Any]:
-        """Give what a trial varied."""
+        """Return the values of a trial by the names of the settings that vary."""
         settings = self.trials[number].settings
         return {name: getattr(settings, name) for name in self.names}
 
     def title(self, number: int) -> str:
-        """Name a trial by what it varied, as short as a film's cell: 12: lr 0.05, hidden 20."""
+        """Return a title that fits above a film, as in 12: lr 0.05, hidden 20."""
         values = self.values(number)
-        named = len(values) <= NAMED
+        named = len(values) <= MOST_NAMED
         return f"{number}: " + ", ".join(
             f"{name} {brief(value)}" if named else brief(value) for name, value in values.items()
         )
 
     def score(self, number: int) -> float:
-        """Give the metric that decides; NaN for a trial that did not finish."""
+        """Return the metric by which trials are ranked; NaN for a trial that did not finish."""
         outcome = self.outcomes[number]
         finished = outcome.end == "finished"
         return outcome.metrics.get(self.settings.metric, math.nan) if finished else math.nan
 
     def best(self, count: int) -> list[int]:
-        """Give the numbers of the best trials that finished, the best first."""
+        """Return the numbers of the best finished trials, the best first."""
         sign = -1 if higher_is_better(self.settings.metric) else 1
         scored = [
             (sign * score, number)
@@ -68,19 +68,19 @@ class Results:
 
     @property
     def ends(self) -> dict[End, int]:
-        """Count the trials by how they ended."""
+        """The number of trials by how they ended."""
         counts = Counter(outcome.end for outcome in self.outcomes)
         return {end: counts[end] for end in get_args(End)}
 
     @property
     def summary(self) -> str:
-        """Say in a line how many there are, and how they ended."""
+        """One line: how many trials, and how they ended."""
         ends = ", ".join(f"{count} {end}" for end, count in self.ends.items())
         return f"{len(self.trials)} trials: {ends}"
 
 
 def save_trials(results: Results, path: Path) -> None:
-    """Write a row a trial: number, run, how it ended, epochs, what it varied, its metrics."""
+    """Write a row for each trial: number, run, end, epochs, values, metrics."""
     metrics = list(dict.fromkeys(name for each in results.outcomes for name in each.metrics))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

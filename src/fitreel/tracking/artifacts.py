@@ -13,6 +13,7 @@ from fitreel.checks.files import check_size
 from fitreel.checks.urls import scrubbed
 from fitreel.data.files import sha256
 from fitreel.journal.spool import scratch
+from fitreel.settings import FILMED
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import plain_errors
 from fitreel.tracking.facts import Facts
@@ -88,7 +89,7 @@ class Artifacts:
         if self._facts.is_trial:
             return (
                 f"run {run_id} is a trial of a sweep and has no {path}: a sweep films only the "
-                "best nine of its trials; train it alone with fitreel run"
+                f"best {FILMED} of its trials; train it alone with fitreel run"
             )
         return f"run {run_id} has no {path}; log it first: fitreel {stage} --run {run_id}"
 

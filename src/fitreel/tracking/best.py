@@ -9,6 +9,7 @@ from mlflow.store.entities.paged_list import PagedList
 
 from fitreel.checks.text import shown
 from fitreel.comparison.runs import higher_is_better, is_finite
+from fitreel.settings import FILMED
 from fitreel.tracking.connection import is_refusal, plain_errors
 from fitreel.tracking.finder import Finder, Found
 from fitreel.tracking.names import FILMED_TAG, KIND_TAG, TRIAL_TAG
@@ -42,7 +43,7 @@ def best_runs(
         trials = "a trial" if lost == 1 else "trials"
         finder.leave_out(
             f"{lost} of the best {count}",
-            f"{trials} of a sweep, which films the best nine that finish; "
+            f"{trials} of a sweep, which films the best {FILMED} that finish; "
             "train more alone with fitreel run",
         )
     chosen = "that match the filter and " if filter_text else ""
