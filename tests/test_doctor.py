@@ -14,7 +14,7 @@ import pytest
 from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
-from fitreel.doctor.machine import check_waiting
+from fitreel.doctor.spool import check_waiting
 from fitreel.journal import spool as spool_module
 from fitreel.tracking import Tracker
 from tests import processes
@@ -78,8 +78,9 @@ def test_where_there_is_no_store_yet_another_is_tried_and_nothing_is_left(
     code, _, text = processes.run("doctor", directory=where, said=said, **own)
     found = rows(text)
     assert (code, missing(found)) == (0, [])
-    assert found["tracking store"][1].startswith("none here yet, fitreel run makes sqlite:///")
-    assert found["run removed"] == ("ok", "the store that was tried is removed")
+    assert found["tracking store"][1].startswith("sqlite:///")
+    assert "is missing, fitreel run creates it" in found["tracking store"][1]
+    assert found["run removed"] == ("ok", "the temporary store is removed")
     assert not list(where.iterdir())
     assert not list((tmp_path / "temporary").glob("fitreel-*"))
 
@@ -118,7 +119,7 @@ def test_an_unreachable_server_is_missing_and_all_else_checked(
     assert "does not answer" in found["tracking store"][1]
     assert "secret" not in done.stderr
     assert found["gif"][0] == found["spool"][0] == "ok"
-    assert done.stderr.endswith("something that is needed is missing\n")
+    assert done.stderr.endswith("something that fitreel needs is missing\n")
     assert not list(tmp_path.iterdir())
 
 
@@ -205,7 +206,7 @@ def test_a_killed_run_is_told_with_the_way_to_go_on(tmp_path: Path) -> None:
         assert process.is_alive(), (tmp_path / "err").read_text()
         time.sleep(0.1)
     _, found = doctor(other, **own)
-    assert found["spool waiting"] == ("ok", "1 of commands under way")
+    assert found["spool waiting"] == ("ok", "1 of running commands")
     assert found["runs to reap"] == ("ok", "none")
 
     process.kill()
@@ -215,9 +216,9 @@ def test_a_killed_run_is_told_with_the_way_to_go_on(tmp_path: Path) -> None:
     assert code == 0
     assert found["spool waiting"] == (
         "note",
-        f"1 interrupted, to go on with by fitreel resume: {run.info.run_id}",
+        f"1 interrupted, resume with fitreel resume: {run.info.run_id}",
     )
-    assert found["runs to reap"] == ("note", "1: fitreel reap tells which")
+    assert found["runs to reap"] == ("note", "1: fitreel reap lists them")
 
 
 def test_what_was_not_delivered_is_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -243,7 +244,7 @@ def test_conda_needs_its_script_too(tmp_path: Path) -> None:
     for name in ("conda", "uv", "pyenv"):
         program(bin_ / name, f"{name} 1.0")
     found = with_path(tmp_path, bin_)
-    assert found["env conda"] == ("note", "conda is there, but not its activate")
+    assert found["env conda"] == ("note", "conda is installed, but its activate is missing")
     assert found["env uv"] == ("ok", "uv 1.0")
     assert found["env virtualenv"] == ("ok", "pyenv 1.0")
 

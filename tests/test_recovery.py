@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import fitreel.tracking
-from fitreel.doctor.machine import check_waiting
+from fitreel.doctor.spool import check_waiting
 from fitreel.journal import spool as spool_module
 from fitreel.journal.journal import Journal
 from fitreel.journal.spool import Entry

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import sqlalchemy
 from mlflow.exceptions import MlflowException
-from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -19,6 +18,7 @@ from urllib3.exceptions import (
 
 from fitreel.checks.urls import masked, scrubbed
 from fitreel.journal.spool import Unavailable
+from fitreel.tracking.internals import supported_schemes
 
 BAD_REQUESTS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 FORBIDDEN = (*BAD_REQUESTS, "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
@@ -60,9 +60,9 @@ def plain(error: Exception, uri: str) -> Exception:
     if isinstance(error, (WrongAnswer, Unavailable)):
         return error
     cause, seen = _innermost(error), masked(uri)
-    if isinstance(error, UnsupportedModelRegistryStoreURIException):
-        known = ", ".join(filter(None, error.supported_uri_schemes))
-        return ValueError(f"{seen} is no tracking store; MLflow knows {known}")
+    if schemes := supported_schemes(error):
+        known = ", ".join(schemes)
+        return ValueError(f"{seen} is not a tracking store; MLflow knows {known}")
     reason = scrubbed(str(cause), uri)
     if uri.startswith("http") and isinstance(cause, OSError):
         return ConnectionError(
@@ -75,7 +75,7 @@ def plain(error: Exception, uri: str) -> Exception:
             return ValueError(f"tracking store {seen}: {message}")
         return ConnectionError(f"tracking store {seen}: {message if cause is error else reason}")
     if isinstance(error, sqlalchemy.exc.ArgumentError):
-        return ValueError(f"'{seen}' is no tracking store: {scrubbed(str(error), uri)}")
+        return ValueError(f"'{seen}' is not a tracking store: {scrubbed(str(error), uri)}")
     if isinstance(error, sqlalchemy.exc.SQLAlchemyError):
         return ConnectionError(f"tracking store {seen} cannot be opened ({reason})")
     return error

@@ -1,7 +1,7 @@
-"""The database of a tracking store: looked at before MLflow opens it, and made by one at a time.
+"""The database of a tracking store: checked before MLflow opens it, created by one at a time.
 
-MLflow itself tries for minutes and prints a page where a database does not answer, and fails where
-two make the same tables at once.
+MLflow itself tries for minutes and prints a page of text if a database does not answer, and fails
+if two processes create the same tables at once. It leaves half a database if it is killed then.
 """
 
 import os
@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 
 import sqlalchemy
 from filelock import FileLock
-from mlflow.store.db.utils import create_sqlalchemy_engine
-from mlflow.store.tracking.dbmodels import models
 from mlflow.tracking import MlflowClient
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
@@ -24,10 +22,11 @@ from fitreel.checks.text import check_uri, shown
 from fitreel.checks.urls import masked
 from fitreel.journal.spool import scratch
 from fitreel.tracking.connection import PATIENCE
+from fitreel.tracking.internals import create_engine
+from fitreel.tracking.tables import EXPERIMENTS
 
-EXPERIMENTS = models.SqlExperiment.__tablename__
 KINDS = ("sqlite", "postgresql", "mysql", "mssql")
-MAKING = 60  # seconds that the tables of another process may take
+MAKING = 60  # seconds that another process may take to create the tables
 # Locks that end with the connection, so that a dead process holds none. The number is our own.
 LOCKS = {
     "postgresql": "SELECT pg_try_advisory_xact_lock(6617260719)",
@@ -36,7 +35,7 @@ LOCKS = {
 
 
 def is_database(uri: str) -> bool:
-    """Tell whether a store is a database that this process writes itself."""
+    """Return whether a store is a database that this process writes itself."""
     return _kind(uri) in KINDS
 
 
@@ -47,10 +46,10 @@ def _kind(uri: str) -> str:
 def open_engine(uri: str, **arguments: object) -> sqlalchemy.Engine:
     """Open a database as MLflow does, with its variables for pools and certificates.
 
-    ``arguments`` are for the driver; ConnectionError says how to install one that is missing.
+    ``arguments`` are for the driver. Raises ConnectionError if that is not installed.
     """
     try:
-        engine: sqlalchemy.Engine = create_sqlalchemy_engine(uri)  # type: ignore[no-untyped-call]
+        engine = create_engine(uri)
     except ModuleNotFoundError as error:
         raise ConnectionError(f"{masked(uri)} {remedy(error)}") from None
 
@@ -62,9 +61,10 @@ def open_engine(uri: str, **arguments: object) -> sqlalchemy.Engine:
 
 
 def check_store(uri: str, may_create: bool) -> None:
-    """See that a store can be opened; make it where it is missing, if it may be made.
+    """Check that a store can be opened; create it if it is missing and may be created.
 
-    Raises FileNotFoundError if there is none, PermissionError if it cannot be written.
+    Raises FileNotFoundError if it is missing, PermissionError if it cannot be written, ValueError
+    if it is not a database.
     """
     kind = _kind(check_uri(uri))
     named = uri in ("databricks", "databricks-uc", "uc")
@@ -73,7 +73,7 @@ def check_store(uri: str, may_create: bool) -> None:
     if urlsplit(uri).scheme in ("", "file") and not named and not allowed:
         folder = urlsplit(uri).path.rstrip("/")
         place = masked(f"sqlite:///{folder}/mlflow.db")
-        raise ValueError(f"{masked(uri)} is no database; name one, as in {place}")
+        raise ValueError(f"{masked(uri)} is not a database; name one, as in {place}")
     if kind not in KINDS:
         return
     url = read_url(uri)
@@ -87,16 +87,16 @@ def check_store(uri: str, may_create: bool) -> None:
             "here" if path.parent.absolute() == Path.cwd() else f"in {shown(str(path.parent), 300)}"
         )
         raise FileNotFoundError(
-            f"there is no tracking store {where}: {shown(path.name)} is missing; "
+            f"no tracking store {where}: {shown(path.name)} is missing; "
             "run fitreel where it is, or name one with --tracking-uri"
         )
     if is_file and not path.exists():
         create_database(path)
     try:
-        if not (may_create or sqlalchemy.inspect(engine).has_table(EXPERIMENTS)):
+        if not (may_create or sqlalchemy.inspect(engine).has_table(EXPERIMENTS.name)):
             raise FileNotFoundError(
-                f"there is no tracking store in {masked(uri)}, a database without its tables; "
-                "name another with --tracking-uri, or begin it with fitreel run"
+                f"no tracking store in {masked(uri)}: the database lacks MLflow's tables; "
+                "name another with --tracking-uri, or create them with fitreel run"
             )
         with engine.connect() as connection, _alone(connection, kind):
             MlflowClient(uri).search_experiments(max_results=1)
@@ -105,7 +105,7 @@ def check_store(uri: str, may_create: bool) -> None:
 
 
 def check_place(path: Path) -> None:
-    """See that a file can be written, or made; PermissionError if not. Nothing is made."""
+    """Check that a file can be written or created, without doing so; PermissionError if not."""
     path = path.absolute()
     there = next(each for each in (path, *path.parents) if each.exists())
     if not os.access(there, os.W_OK) or not (there == path or there.is_dir()):
@@ -114,12 +114,12 @@ def check_place(path: Path) -> None:
 
 @contextmanager
 def _alone(connection: sqlalchemy.Connection, kind: str) -> Iterator[None]:
-    """Hold off all others that may make the tables; ConnectionError if one hangs.
+    """Keep all others from creating the tables; ConnectionError if one of them hangs.
 
-    The connection must not be used meanwhile: what it reads it locks, and MLflow alters tables.
+    The connection must not be used in this block: what it reads it locks, and MLflow alters tables.
     """
     if kind in LOCKS:
-        # Asked again and again, as drivers wait for no answer longer than they may for the first.
+        # Polled, because drivers wait for no answer longer than they may for the first.
         waiting = Retrying(
             retry=retry_if_result(lambda taken: not taken),
             wait=wait_fixed(0.1),
@@ -129,20 +129,20 @@ def _alone(connection: sqlalchemy.Connection, kind: str) -> Iterator[None]:
             waiting(connection.scalar, sqlalchemy.text(LOCKS[kind]))
         except RetryError:
             raise ConnectionError(
-                f"another process has been making the tables for {MAKING} s; try again"
+                f"another process has been creating the tables for {MAKING} s; try again"
             ) from None
     yield
 
 
 def create_database(path: Path) -> None:
-    """Make a new SQLite store elsewhere and put it in its place whole, unless there is one by then.
+    """Create a new SQLite store elsewhere and put it in its place whole, unless one is there then.
 
-    Raises PermissionError where the store cannot be made.
+    Raises PermissionError if the store cannot be created.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PermissionError(f"cannot make the directory of {path}: {error}") from None
+        raise PermissionError(f"cannot create the directory of {path}: {error}") from None
     check_place(path)
     with scratch() as folder:
         draft = folder / path.name
@@ -156,7 +156,7 @@ def create_database(path: Path) -> None:
 
 
 def _place(copy: Path, path: Path) -> None:
-    """Give a file its name, unless another has it: theirs is as good."""
+    """Give a file its name, unless another process was first: its file is as good."""
     try:
         with suppress(FileExistsError):
             path.hardlink_to(copy)
@@ -166,11 +166,11 @@ def _place(copy: Path, path: Path) -> None:
         with FileLock(lock):
             if not path.exists():
                 copy.rename(path)
-            lock.unlink(missing_ok=True)  # whoever waits for it finds the database
+            lock.unlink(missing_ok=True)  # those who wait for it find the database
 
 
 def absolute(uri: str) -> str:
-    """Write a tracking URI so that it is the same store from any directory."""
+    """Return a tracking URI that names the same store from any directory."""
     parts = urlsplit(uri)
     if parts.scheme.startswith("sqlite"):
         url = read_url(uri)

@@ -7,7 +7,7 @@ from fitreel.journal.clock import now
 
 
 def end(client: MlflowClient, run: Run, status: str, when: int | None = None) -> None:
-    """Close a run with a status, ended at ``when``, in milliseconds since 1970, or now.
+    """End a run with a status at ``when``, in milliseconds since 1970; the default is now.
 
     The clock that its start was read from may have been ahead, of this machine's or another's.
     """

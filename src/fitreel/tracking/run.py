@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, get_type_hints
 
-from mlflow.utils import name_utils
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from fitreel.data.dataset import Dataset
@@ -18,6 +17,7 @@ from fitreel.journal.clock import now
 from fitreel.journal.journal import Journal, writing
 from fitreel.settings import Settings, TrainingSettings, parse
 from fitreel.sweep.trials import Outcome
+from fitreel.tracking.internals import is_generated_name
 from fitreel.tracking.source import DIGESTS_TAG, DRAWN_TAG, SHA256_TAG, Source
 from fitreel.training.files import load_history, load_weights
 from fitreel.training.history import History
@@ -97,7 +97,7 @@ class Run:
     def set_name(self, name: str) -> None:
         """Name the run, unless somebody chose its name."""
         present = self.tags.get(MLFLOW_RUN_NAME, "")
-        if present == self.tags.get(AUTOMATIC_NAME_TAG) or _is_from_mlflow(present):
+        if present == self.tags.get(AUTOMATIC_NAME_TAG) or is_generated_name(present):
             self.set_tags({MLFLOW_RUN_NAME: name, AUTOMATIC_NAME_TAG: name})
 
     def set_note(self, markdown: str) -> None:
@@ -228,14 +228,3 @@ class Run:
     def end(self, status: str) -> None:
         """Log how it ended."""
         self._journal.append("status", status=status, time=now())
-
-
-def _is_from_mlflow(name: str) -> bool:
-    """Tell whether MLflow made this name up, as in bright-shark-123."""
-    predicate, _, rest = name.partition("-")
-    noun, _, number = rest.partition("-")
-    return (
-        predicate in name_utils._GENERATOR_PREDICATES
-        and noun in name_utils._GENERATOR_NOUNS
-        and number.isdigit()
-    )

@@ -12,7 +12,6 @@ import numpy as np
 import psutil
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from numpy.typing import NDArray
 
@@ -22,6 +21,7 @@ from fitreel.data.dataset import Dataset
 from fitreel.data.files import LARGEST_FILE as LARGEST_DATASET, load_dataset, sha256
 from fitreel.journal.spool import scratch
 from fitreel.settings import DataSettings, Settings, TrainingSettings, in_force, normalised
+from fitreel.tracking.artifacts import Artifacts
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import WrongAnswer, plain_errors
 from fitreel.tracking.limits import request_limit, transfer
@@ -76,7 +76,7 @@ class Source:
         self._artifact_uri: str = run.info.artifact_uri
 
     @cached_property
-    def _artifacts(self) -> ArtifactRepository:
+    def _artifacts(self) -> Artifacts:
         # The client asks a server eight times a file: a model might be meant.
         try:
             return self._client.repository(self._artifact_uri)
@@ -128,7 +128,7 @@ class Source:
                 return Path(self._client.patiently(partial(self._download, path, str(directory))))
 
     def _download(self, path: str, directory: str) -> str:
-        return str(self._artifacts.download_artifacts(path, directory))  # type: ignore[no-untyped-call]
+        return self._artifacts.download_artifacts(path, directory)
 
     @contextmanager
     def _packages(self) -> Iterator[None]:
