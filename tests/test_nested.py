@@ -2,7 +2,7 @@
 
 import math
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import sqlalchemy
 import torch
-from mlflow.entities import Metric
+from mlflow.entities import Experiment, Metric
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -19,6 +19,7 @@ from fitreel.data.dataset import Dataset
 from fitreel.journal.journal import Journal, Record
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.trials import Batch, Outcome, Trial
+from fitreel.tracking import internals
 from fitreel.tracking.bulk import Database
 from fitreel.tracking.client import Client
 from fitreel.tracking.delivery import Delivery
@@ -144,6 +145,44 @@ def test_trials_end_up_the_same_in_the_tables_and_by_mlflows_client(
     assert len(expected["runs"]) == 5
     assert len(expected["metrics"]) > 50
     assert rows(uri, at_once) == expected
+
+
+def lose_the_engine(_: Client, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(internals, "database_sessions", lambda _: None)
+    return "its functions are others"
+
+
+def lose_the_repository(_: Client, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(internals, "artifact_repository", lambda *_: None)
+    return "its functions are others"
+
+
+def move_the_artifacts(client: Client, monkeypatch: pytest.MonkeyPatch) -> str:
+    found = client.get_experiment("0")
+    elsewhere = Experiment("0", found.name, f"{found.artifact_location}/of/others", "active")
+    monkeypatch.setattr(client, "get_experiment", lambda _: elsewhere)
+    return "the addresses of its artifacts are others"
+
+
+@pytest.mark.parametrize("change", [lose_the_engine, lose_the_repository, move_the_artifacts])
+def test_trials_of_another_mlflow_are_whole_after_one_warning(
+    tracker: Tracker,
+    records: list[Record],
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Client, pytest.MonkeyPatch], str],
+) -> None:
+    client = tracker.client
+    known, other = parent(client), parent(client)
+    NestedRuns(client, known).deliver(records)
+    reason = change(client, monkeypatch)
+    with pytest.warns(RuntimeWarning, match=reason) as said:
+        deliver_each(NestedRuns(client, other), records)
+    assert len(said) == 1
+    monkeypatch.undo()
+    assert rows(client.tracking_uri, other) == rows(client.tracking_uri, known)
+    for run in client.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{other}'"):
+        files = [each.path for each in client.list_artifacts(run.info.run_id)]
+        assert files == (["weights.safetensors"] if DIGESTS_TAG in run.data.tags else [])
 
 
 def test_trials_of_both_ways_are_there_once(database: Client, records: list[Record]) -> None:
