@@ -1,4 +1,4 @@
-"""The rules of the house: who imports whom, and what is written twice says the same."""
+"""The rules of the house: who imports whom, and what is written twice agrees."""
 
 import ast
 import importlib
@@ -107,7 +107,7 @@ PUBLIC_MLFLOW = {
     "mlflow.types.schema",
     "mlflow.utils.mlflow_tags",
 }
-NAMEDTUPLE = {"_replace", "_asdict", "_fields", "_make"}  # public, whatever they look like
+NAMEDTUPLE = {"_replace", "_asdict", "_fields", "_make"}  # public in spite of their looks
 
 
 def is_private(name: str) -> bool:
@@ -144,7 +144,7 @@ def imported(tree: ast.AST) -> dict[str, str]:
 
 
 def chain(node: ast.expr) -> list[str]:
-    """Return the names of an attribute: ["x", "y"] of x.y, with "" for what is no name."""
+    """Return the names of an attribute: ["x", "y"] of x.y, with "" for anything but a name."""
     if isinstance(node, ast.Attribute):
         return [*chain(node.value), node.attr]
     return [node.id] if isinstance(node, ast.Name) else [""]
@@ -344,7 +344,7 @@ def environment() -> Any:
 
 
 def needed(requirements: list[str]) -> set[str]:
-    """Give all packages that installed distributions with these requirements need."""
+    """Return all packages that installed distributions with these requirements need."""
     todo, found = [Requirement(text) for text in requirements], set[str]()
     while todo:
         requirement = todo.pop()

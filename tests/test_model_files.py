@@ -14,7 +14,7 @@ from fitreel.tracking.model_files import EXAMPLE, PACKAGES, _pinned, save_model
 from fitreel.training.files import save_weights
 from fitreel.training.loop import Fit
 
-# MLmodel says what it was made with, and when: of code that was not pickled the first is idle.
+# Of code that is not pickled nobody reads the version of cloudpickle; artifacts name their origin.
 IDLE = {"cloudpickle_version", "code", "artifacts"}
 OF_ITS_OWN = {"model_uuid", "utc_time_created", "model_size_bytes", "flavors"}
 

@@ -122,7 +122,7 @@ def with_another_column(uri: str) -> Iterator[None]:
 
 
 def with_special_values(records: list[Record]) -> list[Record]:
-    """Give the metrics of trials the values that a database cannot hold as they are."""
+    """Return trials with metrics that a database cannot hold as they are."""
     values = {"test_mse": math.inf, "test_mae": -math.inf, "test_r2": math.nan}
     return [record | {"metrics": record["metrics"] | values} for record in records]
 
@@ -306,10 +306,10 @@ def test_a_run_that_was_started_on_a_server_is_finished(
     """Its process died after the first of its calls."""
     parent_id = parent(server)
     tags = {"mlflow.parentRunId": parent_id, "fitreel.trial": "0"}
-    begun = server.create_run("0", tags=tags).info.run_id
+    started = server.create_run("0", tags=tags).info.run_id
     NestedRuns(server, parent_id).deliver(records[:1])
     (found,) = server.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{parent_id}'")
-    assert (found.info.run_id, found.info.status) == (begun, "FINISHED")
+    assert (found.info.run_id, found.info.status) == (started, "FINISHED")
 
 
 def test_a_trial_never_ends_before_it_started(server: Client, records: list[Record]) -> None:

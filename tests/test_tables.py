@@ -1,4 +1,4 @@
-"""The tables of MLflow: whatever differs from those that we know is noticed."""
+"""The tables of MLflow: each difference from those that we know is noticed."""
 
 from collections.abc import Iterator
 from pathlib import Path

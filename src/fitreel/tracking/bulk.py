@@ -50,7 +50,7 @@ class Database:
             raise Unknown("the addresses of its artifacts are others")
         with sessions() as session:
             reason = difference(session.connection())
-        if reason:  # raised outside of the session, which would make an error of MLflow's of it
+        if reason:  # outside of the session, which would turn it into an error of MLflow
             raise Unknown(reason)
         self._sessions = sessions
         self._uri = uri

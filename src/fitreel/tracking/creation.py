@@ -1,7 +1,7 @@
 """Creation: one object in the store for each that is wanted, even if an answer is late or lost.
 
 What is created has a tag of our own. After a try that may have worked we look for the tag before we
-try again, and once more at the end: a server may do late what it was asked to do.
+try again, and again at the end: a server may do late what it was asked to do.
 """
 
 from collections.abc import Callable, Iterable, Mapping

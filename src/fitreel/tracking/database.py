@@ -156,7 +156,7 @@ def create_database(path: Path) -> None:
 
 
 def _place(copy: Path, path: Path) -> None:
-    """Give a file its name, unless another process was first: its file is as good."""
+    """Move a file to its place, unless another process was first: its file is as good."""
     try:
         with suppress(FileExistsError):
             path.hardlink_to(copy)

@@ -22,7 +22,7 @@ CREATION = 60.0  # for a call that must not be made twice
 TRANSFER = 120.0  # for a file, besides the time that its bytes take
 RATE = 50_000  # bytes a second
 MOST = 8  # times as long is what a slow server gets
-OURS = "FITREEL_REQUEST_TIMEOUT"  # what we wrote, so that a child process can tell it from theirs
+OURS = "FITREEL_REQUEST_TIMEOUT"  # what we wrote, so that a child process knows whose it is
 
 
 class RequestLimit:
