@@ -13,11 +13,11 @@ from mlflow.entities import LifecycleStage
 
 from fitreel.settings import TrainingSettings
 from fitreel.tracking import Tracker, internals
-from fitreel.tracking.artifacts import Artifacts, PublicArtifacts, below, delete_all, local_path
 from fitreel.tracking.checkup import StoreCheckup
 from fitreel.tracking.client import Client
 from fitreel.tracking.creation import default_experiment_id
 from fitreel.tracking.managers import conda_program, conda_script
+from fitreel.tracking.repository import PublicRepository, Repository, below, delete_all, local_path
 from tests.servers import Server
 
 Forget = Callable[[str, str], None]
@@ -92,7 +92,7 @@ def files(folder: Path) -> Path:
     return folder
 
 
-def listing(artifacts: Artifacts) -> list[tuple[str, bool, int | None]]:
+def listing(artifacts: Repository) -> list[tuple[str, bool, int | None]]:
     found = [*artifacts.list_artifacts(), *artifacts.list_artifacts("data")]
     return sorted((each.path, each.is_dir, each.file_size) for each in found)
 
@@ -113,7 +113,7 @@ def test_artifacts_are_the_same_without_their_repository(
     client.log_artifacts(by_id.run_id, str(folder), to)
     client.log_artifact(by_id.run_id, str(folder / "one.txt"), "data")
     artifacts = client.repository(below(by_id.artifact_uri, to) if to else by_id.artifact_uri)
-    assert isinstance(artifacts, PublicArtifacts)
+    assert isinstance(artifacts, PublicRepository)
     assert listing(artifacts) == known
     copy = artifacts.download_artifacts("data/two.txt", str(tmp_path))
     assert (Path(copy).parent, Path(copy).read_text()) == (tmp_path, "two")

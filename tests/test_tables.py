@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from fitreel.tracking.database import create_database
+from fitreel.tracking.new_database import create_database
 from fitreel.tracking.tables import difference
 from tests.needs import require
 from tests.postgres import Postgres

@@ -16,7 +16,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from fitreel.tracking.connection import is_passing, plain, plain_errors
-from fitreel.tracking.database import check_store, create_database, open_engine
+from fitreel.tracking.database import check_store, open_engine
+from fitreel.tracking.new_database import create_database
 from tests import processes
 from tests.conftest import free_port
 from tests.faults import SPOOL, journals, runs

@@ -5,20 +5,19 @@ and for six commits; this way 1 ms. It is taken only where the tables are those 
 MLflow's own engine is found. Tests hold every row equal to what the client writes.
 """
 
-import math
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 import sqlalchemy
-from mlflow.entities import LifecycleStage, Metric, RunInfo
+from mlflow.entities import LifecycleStage, RunInfo
 from mlflow.exceptions import MlflowException
 from sqlalchemy import Select, insert, select
 
 from fitreel.tracking import internals
-from fitreel.tracking.artifacts import below, upload
 from fitreel.tracking.finished_run import ROWS, FinishedRun
+from fitreel.tracking.repository import below, upload
+from fitreel.tracking.rows import latest, points, run_row, texts
 from fitreel.tracking.source import TRIAL_TAG
 from fitreel.tracking.tables import (
     EXPERIMENTS,
@@ -31,7 +30,7 @@ from fitreel.tracking.tables import (
 )
 
 ARTIFACTS = "artifacts"  # the folder below that of the run, in its experiment's
-PARENT_TAG, USER_TAG = "mlflow.parentRunId", "mlflow.user"  # which MLflow documents
+PARENT_TAG = "mlflow.parentRunId"  # which MLflow documents
 
 
 class Unknown(Exception):
@@ -83,11 +82,11 @@ class Database:
         Raises what MLflow's client does where their parent or their experiment is deleted.
         """
         rows = {
-            RUNS: (self._run(run) for run in runs),
-            TAGS: (row for run in runs for row in _texts(run, run.tags)),
-            PARAMS: (row for run in runs for row in _texts(run, run.params)),
-            METRICS: (row for run in runs for row in _points(run, run.metrics)),
-            LATEST_METRICS: (row for run in runs for row in _points(run, _latest(run))),
+            RUNS: (self._row(run) for run in runs),
+            TAGS: (row for run in runs for row in texts(run, run.tags)),
+            PARAMS: (row for run in runs for row in texts(run, run.params)),
+            METRICS: (row for run in runs for row in points(run, run.metrics)),
+            LATEST_METRICS: (row for run in runs for row in points(run, latest(run))),
         }
         with self._sessions() as session:
             connection = session.connection()
@@ -110,48 +109,6 @@ class Database:
             if connection.scalar(question.with_for_update(read=True)) != LifecycleStage.ACTIVE:
                 raise MlflowException.invalid_parameter_value(f"{what} is deleted")
 
-    def _run(self, run: FinishedRun) -> dict[str, object]:
-        return {
-            "run_uuid": run.run_id,
-            "name": run.name,
-            "source_type": "UNKNOWN",
-            "source_name": "",
-            "entry_point_name": "",
-            "user_id": run.tags.get(USER_TAG, "unknown"),
-            "status": run.status,
-            "start_time": run.start,
-            "end_time": run.end,
-            "deleted_time": None,
-            "source_version": "",
-            "lifecycle_stage": LifecycleStage.ACTIVE,
-            "artifact_uri": below(self._artifact_location, f"{run.run_id}/{ARTIFACTS}"),
-            "experiment_id": self._experiment_id,
-        }
-
-
-def _texts(run: FinishedRun, texts: Mapping[str, str]) -> Iterator[dict[str, object]]:
-    for key, value in texts.items():
-        yield {"run_uuid": run.run_id, "key": key, "value": value}
-
-
-def _points(run: FinishedRun, metrics: Iterable[Metric]) -> Iterator[dict[str, object]]:
-    for metric in metrics:
-        is_nan, largest = math.isnan(metric.value), sys.float_info.max
-        yield {
-            "run_uuid": run.run_id,
-            "key": metric.key,
-            "value": 0 if is_nan else min(max(metric.value, -largest), largest),
-            "timestamp": metric.timestamp,
-            "step": metric.step,
-            "is_nan": is_nan,
-        }
-
-
-def _latest(run: FinishedRun) -> list[Metric]:
-    """Return the last point of every metric."""
-    last: dict[str, Metric] = {}
-    for metric in run.metrics:
-        known = last.get(metric.key)
-        if known is None or (metric.step, metric.timestamp) > (known.step, known.timestamp):
-            last[metric.key] = metric
-    return list(last.values())
+    def _row(self, run: FinishedRun) -> dict[str, object]:
+        address = below(self._artifact_location, f"{run.run_id}/{ARTIFACTS}")
+        return run_row(run) | {"artifact_uri": address, "experiment_id": self._experiment_id}

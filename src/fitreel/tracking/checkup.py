@@ -13,13 +13,13 @@ from fitreel.checks.urls import masked
 from fitreel.doctor.finding import Finding
 from fitreel.journal.clock import now
 from fitreel.journal.spool import scratch
-from fitreel.tracking.artifacts import delete_all, local_path
 from fitreel.tracking.connection import plain_errors
 from fitreel.tracking.creation import Creation
-from fitreel.tracking.database import check_place
 from fitreel.tracking.ending import end
+from fitreel.tracking.new_database import check_place
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.reaper import examine
+from fitreel.tracking.repository import delete_all, local_path
 from fitreel.tracking.tracker import Tracker
 
 DOCTOR_TAG = "fitreel.doctor"

@@ -12,10 +12,10 @@ from mlflow.entities import Experiment, LoggedModel, Metric, Run
 from mlflow.tracking import MlflowClient
 
 from fitreel.checks.urls import masked
-from fitreel.tracking.artifacts import Artifacts, open_artifacts, upload
 from fitreel.tracking.connection import WrongAnswer
 from fitreel.tracking.limits import CREATION, request_limit
 from fitreel.tracking.patience import Patience
+from fitreel.tracking.repository import Repository, open_repository, upload
 
 if TYPE_CHECKING:
     from mlflow.store.entities.paged_list import PagedList
@@ -155,9 +155,9 @@ class Client(MlflowClient):
             self._addresses[run_id] = self.get_run(run_id).info.artifact_uri
         return self._addresses[run_id]
 
-    def repository(self, address: str) -> Artifacts:
+    def repository(self, address: str) -> Repository:
         """Open the artifacts of a run or a model for reading."""
-        return open_artifacts(address, self.tracking_uri)
+        return open_repository(address, self.tracking_uri)
 
 
 def _pages(search: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:

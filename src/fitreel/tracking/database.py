@@ -5,27 +5,25 @@ if two processes create the same tables at once. It leaves half a database if it
 """
 
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import sqlalchemy
-from filelock import FileLock
 from mlflow.tracking import MlflowClient
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from fitreel.checks.databases import read_url, remedy, time_limit
 from fitreel.checks.text import check_uri, shown
 from fitreel.checks.urls import masked
-from fitreel.journal.spool import scratch
 from fitreel.tracking.connection import PATIENCE
 from fitreel.tracking.internals import create_engine
+from fitreel.tracking.new_database import check_place, create_database
 from fitreel.tracking.tables import EXPERIMENTS
 
 KINDS = ("sqlite", "postgresql", "mysql", "mssql")
+DATABRICKS = ("databricks", "databricks-uc", "uc")  # URIs without a scheme
 MAKING = 60  # seconds that another process may take to create the tables
 # Locks that end with the connection, so that a dead process holds none. The number is our own.
 LOCKS = {
@@ -67,31 +65,14 @@ def check_store(uri: str, may_create: bool) -> None:
     if it is not a database.
     """
     kind = _kind(check_uri(uri))
-    named = uri in ("databricks", "databricks-uc", "uc")
-    # MLflow has a Python name for this variable from 3.13 on.
-    allowed = os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() in ("true", "1")
-    if urlsplit(uri).scheme in ("", "file") and not named and not allowed:
-        folder = urlsplit(uri).path.rstrip("/")
-        place = masked(f"sqlite:///{folder}/mlflow.db")
-        raise ValueError(f"{masked(uri)} is not a database; name one, as in {place}")
+    _check_scheme(uri)
     if kind not in KINDS:
         return
     url = read_url(uri)
-    path = Path(url.database or "")
-    is_file = kind == "sqlite"
-    engine = open_engine(uri, **({} if is_file else time_limit(url, PATIENCE)))
-    if is_file and path.exists():
-        check_place(path)
-    elif is_file and not may_create:
-        where = (
-            "here" if path.parent.absolute() == Path.cwd() else f"in {shown(str(path.parent), 300)}"
-        )
-        raise FileNotFoundError(
-            f"no tracking store {where}: {shown(path.name)} is missing; "
-            "run fitreel where it is, or name one with --tracking-uri"
-        )
-    if is_file and not path.exists():
-        create_database(path)
+    limits = {} if kind == "sqlite" else time_limit(url, PATIENCE)
+    engine = open_engine(uri, **limits)  # before anything is created: its driver may be missing
+    if kind == "sqlite":
+        _check_file(Path(url.database or ""), may_create)
     try:
         if not (may_create or sqlalchemy.inspect(engine).has_table(EXPERIMENTS.name)):
             raise FileNotFoundError(
@@ -104,12 +85,29 @@ def check_store(uri: str, may_create: bool) -> None:
         engine.dispose()
 
 
-def check_place(path: Path) -> None:
-    """Check that a file can be written or created, without doing so; PermissionError if not."""
-    path = path.absolute()
-    there = next(each for each in (path, *path.parents) if each.exists())
-    if not os.access(there, os.W_OK) or not (there == path or there.is_dir()):
-        raise PermissionError(f"cannot write {path}; name another place with --tracking-uri")
+def _check_scheme(uri: str) -> None:
+    """Raise ValueError for a store of files, unless MLflow's variable allows it."""
+    parts = urlsplit(uri)
+    # MLflow has a Python name for this variable from 3.13 on.
+    allowed = os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() in ("true", "1")
+    if parts.scheme in ("", "file") and uri not in DATABRICKS and not allowed:
+        place = masked(f"sqlite:///{parts.path.rstrip('/')}/mlflow.db")
+        raise ValueError(f"{masked(uri)} is not a database; name one, as in {place}")
+
+
+def _check_file(path: Path, may_create: bool) -> None:
+    """Check the file of an SQLite store; create it if it is missing and may be created."""
+    if path.exists():
+        check_place(path)
+    elif may_create:
+        create_database(path)
+    else:
+        is_here = path.parent.absolute() == Path.cwd()
+        where = "here" if is_here else f"in {shown(str(path.parent), 300)}"
+        raise FileNotFoundError(
+            f"no tracking store {where}: {shown(path.name)} is missing; "
+            "run fitreel where it is, or name one with --tracking-uri"
+        )
 
 
 @contextmanager
@@ -132,41 +130,6 @@ def _alone(connection: sqlalchemy.Connection, kind: str) -> Iterator[None]:
                 f"another process has been creating the tables for {MAKING} s; try again"
             ) from None
     yield
-
-
-def create_database(path: Path) -> None:
-    """Create a new SQLite store elsewhere and put it in its place whole, unless one is there then.
-
-    Raises PermissionError if the store cannot be created.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PermissionError(f"cannot create the directory of {path}: {error}") from None
-    check_place(path)
-    with scratch() as folder:
-        draft = folder / path.name
-        MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
-        copy = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-        try:
-            shutil.copyfile(draft, copy)
-            _place(copy, path)
-        finally:
-            copy.unlink(missing_ok=True)
-
-
-def _place(copy: Path, path: Path) -> None:
-    """Move a file to its place, unless another process was first: its file is as good."""
-    try:
-        with suppress(FileExistsError):
-            path.hardlink_to(copy)
-    except OSError:
-        # No hard links here, as on FAT; a rename would replace what another has put there.
-        lock = path.with_name(f".{path.name}.lock")
-        with FileLock(lock):
-            if not path.exists():
-                copy.rename(path)
-            lock.unlink(missing_ok=True)  # those who wait for it find the database
 
 
 def absolute(uri: str) -> str:

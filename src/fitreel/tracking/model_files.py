@@ -46,11 +46,7 @@ def save_model(weights: Path, folder: Path, described: Model) -> None:
     shutil.copyfile(Path(__file__).with_name(CODE), folder / CODE)
     _write_environment(folder)
     described.saved_input_example_info = _write_example(folder)
-    # A column of doubles refuses whole numbers of a table; the model itself checks them.
-    described.signature = ModelSignature(
-        inputs=Schema([ColSpec(AnyType(), "x")]),  # type: ignore[no-untyped-call]
-        outputs=Schema([ColSpec("double")]),
-    )
+    described.signature = _signature()
     mlflow.pyfunc.add_to_model(
         described,
         loader_module="mlflow.pyfunc.loaders.code_model",
@@ -64,6 +60,12 @@ def save_model(weights: Path, folder: Path, described: Model) -> None:
         path.stat().st_size for path in folder.rglob("*") if path.is_file()
     )
     described.save(str(folder / "MLmodel"))
+
+
+def _signature() -> ModelSignature:
+    # A column of doubles refuses whole numbers of a table; the model itself checks them.
+    inputs = Schema([ColSpec(AnyType(), "x")])  # type: ignore[no-untyped-call]
+    return ModelSignature(inputs, outputs=Schema([ColSpec("double")]))
 
 
 def _write_example(folder: Path) -> dict[str, str]:
@@ -94,7 +96,7 @@ def _write_environment(folder: Path) -> None:
 
 
 def _pinned(name: str, sign: str) -> str:
-    """Return the requirement of a package; without a version if it is missing, as pip is in uv's environments."""
+    """Return the requirement of a package, without a version if it is missing, as pip for uv."""
     try:
         return f"{name}{sign}{version(name)}"
     except PackageNotFoundError:

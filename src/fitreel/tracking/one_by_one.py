@@ -11,13 +11,13 @@ from pathlib import Path
 
 from mlflow.entities import Param, Run as MlflowRun, ViewType
 
-from fitreel.tracking.artifacts import upload
 from fitreel.tracking.bulk import PARENT_TAG
 from fitreel.tracking.client import Client
 from fitreel.tracking.creation import remove_extras
 from fitreel.tracking.database import is_database
 from fitreel.tracking.ending import end
 from fitreel.tracking.finished_run import FinishedRun
+from fitreel.tracking.repository import upload
 from fitreel.tracking.source import TRIAL_TAG
 from fitreel.tracking.values import METRICS_PER_CALL
 

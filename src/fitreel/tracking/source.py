@@ -21,10 +21,10 @@ from fitreel.data.dataset import Dataset
 from fitreel.data.files import LARGEST_FILE as LARGEST_DATASET, load_dataset, sha256
 from fitreel.journal.spool import scratch
 from fitreel.settings import DataSettings, Settings, TrainingSettings, in_force, normalised
-from fitreel.tracking.artifacts import Artifacts
 from fitreel.tracking.client import Client
 from fitreel.tracking.connection import WrongAnswer, plain_errors
 from fitreel.tracking.limits import request_limit, transfer
+from fitreel.tracking.repository import Repository
 from fitreel.training.files import (
     LARGEST_HEADER,
     LARGEST_LOSSES,
@@ -76,7 +76,7 @@ class Source:
         self._artifact_uri: str = run.info.artifact_uri
 
     @cached_property
-    def _artifacts(self) -> Artifacts:
+    def _artifacts(self) -> Repository:
         # The client asks a server eight times a file: a model might be meant.
         try:
             return self._client.repository(self._artifact_uri)

@@ -16,7 +16,7 @@ from fitreel.tracking import internals
 from fitreel.tracking.limits import largest_file, request_limit, transfer
 
 
-class Artifacts(Protocol):
+class Repository(Protocol):
     """What reads the artifacts at an address."""
 
     def list_artifacts(self, path: str | None = None, /) -> list[FileInfo]:
@@ -27,7 +27,7 @@ class Artifacts(Protocol):
 
 
 @dataclass(frozen=True)
-class PublicArtifacts:
+class PublicRepository:
     """Artifacts that are read with MLflow's public functions."""
 
     address: str
@@ -54,10 +54,10 @@ class PublicArtifacts:
         )
 
 
-def open_artifacts(address: str, tracking_uri: str) -> Artifacts:
+def open_repository(address: str, tracking_uri: str) -> Repository:
     """Open the artifacts at an address; MlflowException if it is not valid."""
-    found: Artifacts | None = internals.artifact_repository(address, tracking_uri)
-    return found or PublicArtifacts(address, tracking_uri)
+    found: Repository | None = internals.artifact_repository(address, tracking_uri)
+    return found or PublicRepository(address, tracking_uri)
 
 
 def upload(address: str, tracking_uri: str, path: Path, to: str | None = None) -> bool:
