@@ -4,6 +4,7 @@ import importlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import mlflow
@@ -176,6 +177,24 @@ def test_transactions_are_those_of_mlflows_store(tracker: Tracker) -> None:
         pragmas = [f"PRAGMA {name}" for name in ("busy_timeout", "foreign_keys")]
         assert [session.scalar(sqlalchemy.text(each)) for each in pragmas] == [20_000, 1]
     assert internals.database_sessions("http://127.0.0.1:9") is None
+
+
+def for_3_10() -> dict[str, bool]:
+    return {}
+
+
+def for_3_17(read_only: bool = True) -> dict[str, bool]:
+    return {"read_only": read_only}
+
+
+@pytest.mark.parametrize(("make", "expected"), [(for_3_10, {}), (for_3_17, {"read_only": False})])
+def test_a_transaction_says_that_it_writes_where_replicas_are_for_reading(
+    monkeypatch: pytest.MonkeyPatch, make: Callable[..., dict[str, bool]], expected: dict[str, bool]
+) -> None:
+    store = SimpleNamespace(ManagedSessionMaker=make)
+    monkeypatch.setattr("mlflow.tracking._tracking_service.utils._get_store", lambda _: store)
+    open_session: Any = internals.database_sessions("sqlite:///x.db")
+    assert open_session() == expected
 
 
 def test_unknown_transactions_are_none(tracker: Tracker, forget: Forget) -> None:

@@ -193,9 +193,11 @@ def test_trials_of_both_ways_are_there_once(database: Client, records: list[Reco
     with with_another_column(database.tracking_uri), pytest.warns(RuntimeWarning):
         NestedRuns(database, parent_id).deliver(records[:1])
     NestedRuns(database, parent_id).deliver(records[:3])
+    below = f"tags.`mlflow.parentRunId` = '{parent_id}'"
+    assert not database.search_runs(["0"], f"{below} AND attributes.status = 'RUNNING'")
     with with_another_column(database.tracking_uri), pytest.warns(RuntimeWarning):
         NestedRuns(database, parent_id).deliver(records)
-    found = database.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{parent_id}'")
+    found = database.search_runs(["0"], below)
     assert sorted(run.data.tags["fitreel.trial"] for run in found) == list("01234")
     assert {run.info.status for run in found} == {"FINISHED", "FAILED"}
 
