@@ -244,7 +244,7 @@ def test_one_that_cannot_be_read_does_not_keep_the_others(
     (bad.directory / "journal").mkdir()
     assert check_waiting() == (
         False,
-        "1 not delivered: fitreel sync; 1 that cannot be read: fitreel sync says why",
+        "1 not delivered: fitreel sync; 1 that cannot be read: fitreel sync shows why",
     )
     first, second = sorted(fitreel.tracking.sync(), key=lambda each: each.trouble is None)
     assert first.is_stuck
