@@ -266,7 +266,7 @@ def test_a_directory_that_cannot_be_written_is_told(fitreel: Command, tmp_path: 
     (tmp_path / "file").touch()
     done = fitreel("generate", "--tracking-uri", f"sqlite:///{tmp_path}/file/mlflow.db")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "cannot make the directory of" in done.stderr
+    assert "cannot create the directory of" in done.stderr
 
 
 def test_a_stage_that_fails_leaves_the_run_failed(fitreel: Command, tmp_path: Path) -> None:

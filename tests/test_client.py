@@ -1,4 +1,4 @@
-"""The client reads all pages: a store with more experiments than one has."""
+"""The client reads all pages: a store with more experiments than one page has."""
 
 import time
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def test_a_dead_run_of_an_old_experiment_is_found(tracker: Tracker) -> None:
 
 
 def test_a_journal_finds_its_run_in_an_old_experiment(tracker: Tracker) -> None:
-    """Its process died before it wrote down which run it had made."""
+    """Its process died before it wrote down which run it had created."""
     journal = new_journal()
     journal.append("plan", uri=tracker.client.tracking_uri, plan={"command": "run"})
     journal.close()

@@ -145,7 +145,7 @@ IN_THE_MIDDLE = {  # where a command has scratch files: which one, and a functio
     "points drawn again": ("reproduce {run}", "fitreel.data.files", "save_dataset"),
     "the doctor's artifact": ("doctor", "fitreel.tracking.client.Client", "log_artifact"),
     "the doctor's film": ("doctor", "fitreel.doctor.film", "render"),
-    "the model": ("run --epochs 10", "mlflow.models", "set_model"),
+    "the model": ("run --epochs 10", "mlflow.pyfunc", "add_to_model"),
     "the model in MLflow": ("run --epochs 10", "mlflow.models.Model", "save"),
     "the weights of trials": (SWEEP, "fitreel.tracking.bulk.Database", "write"),
 }

@@ -26,7 +26,7 @@ from fitreel.tracking.connection import WrongAnswer
 from fitreel.tracking.delivery import Delivery
 from fitreel.tracking.limits import request_limit
 from fitreel.tracking.names import JOURNAL_TAG
-from fitreel.tracking.nested import REQUESTS, NestedRuns
+from fitreel.tracking.one_by_one import REQUESTS, OneByOne
 from fitreel.training.files import save_weights
 from fitreel.training.network import Network
 from tests import processes
@@ -167,8 +167,7 @@ def test_trials_are_made_once(proxy: Proxy, records: list[Record]) -> None:
     numbers = sorted(each.data.tags["fitreel.trial"] for each in trials)
     assert numbers == [str(record["number"]) for record in records]
     assert {each.info.status for each in trials} <= {"FINISHED", "FAILED"}
-    nested = NestedRuns(tracker.client, run.run_id)
-    found = nested._find("0")
+    found = OneByOne(tracker.client, tracker.client.get_run(run.run_id)).find(0)
     assert found is not None
     assert found.info.lifecycle_stage == "active"
     journal.remove()

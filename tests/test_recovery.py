@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import fitreel.tracking
-from fitreel.doctor.machine import check_waiting
+from fitreel.doctor.spool import check_waiting
 from fitreel.journal import spool as spool_module
 from fitreel.journal.entry import Entry
 from fitreel.journal.journal import Journal
@@ -244,7 +244,7 @@ def test_one_that_cannot_be_read_does_not_keep_the_others(
     (bad.directory / "journal").mkdir()
     assert check_waiting() == (
         False,
-        "1 not delivered: fitreel sync; 1 that cannot be read: fitreel sync says why",
+        "1 not delivered: fitreel sync; 1 that cannot be read: fitreel sync shows why",
     )
     first, second = sorted(fitreel.tracking.sync(), key=lambda each: each.trouble is None)
     assert first.is_stuck

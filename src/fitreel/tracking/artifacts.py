@@ -7,7 +7,6 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 from fitreel.checks.files import check_size
 from fitreel.checks.urls import scrubbed
@@ -19,6 +18,7 @@ from fitreel.tracking.connection import plain_errors
 from fitreel.tracking.facts import Facts
 from fitreel.tracking.limits import request_limit, transfer
 from fitreel.tracking.names import DIGESTS_TAG
+from fitreel.tracking.repository import Repository
 
 
 class Artifacts:
@@ -30,7 +30,7 @@ class Artifacts:
         self._facts = facts
 
     @cached_property
-    def _repository(self) -> ArtifactRepository:
+    def _repository(self) -> Repository:
         # Read from the repository itself: MLflow's client asks a server eight times a file,
         # because a model might be meant. Sixty runs took 81 s to read, and take 4 s.
         try:
@@ -94,7 +94,7 @@ class Artifacts:
         return f"run {run_id} has no {path}; log it first: fitreel {stage} --run {run_id}"
 
     def _download(self, path: str, directory: str) -> str:
-        return str(self._repository.download_artifacts(path, directory))  # type: ignore[no-untyped-call]
+        return str(self._repository.download_artifacts(path, directory))
 
     @contextmanager
     def _packages(self) -> Iterator[None]:

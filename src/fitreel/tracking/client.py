@@ -1,4 +1,4 @@
-"""MLflow's client believes what it gets; ours checks it, and asks a busy server again.
+"""MLflow's client believes what it gets; ours checks it, and retries what a busy server refused.
 
 MLflow takes an empty answer for an object without an id: artifacts of such a run end up in the
 working directory, runs of such an experiment in the default one.
@@ -6,42 +6,48 @@ working directory, runs of such an experiment in the default one.
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mlflow.entities import Experiment, LoggedModel, Metric, Run
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.store.entities.paged_list import PagedList
 from mlflow.tracking import MlflowClient
 
 from fitreel.checks.urls import masked
 from fitreel.tracking.connection import WrongAnswer
-from fitreel.tracking.limits import CREATION, largest_file, request_limit, transfer
+from fitreel.tracking.limits import CREATION, request_limit
 from fitreel.tracking.patience import Retries
+from fitreel.tracking.repository import Repository, open_repository, upload
+
+if TYPE_CHECKING:
+    from mlflow.store.entities.paged_list import PagedList
 
 EXPERIMENTS = 500  # ids in one search for runs
 Answer = TypeVar("Answer")
 
 
 class Client(MlflowClient):
-    """MLflow's client; an answer that cannot be true is a ConnectionError."""
+    """MLflow's client; an answer that cannot be true raises WrongAnswer, a ConnectionError."""
 
     def __init__(self, tracking_uri: str | None = None, retries: Retries | None = None) -> None:
-        """Open a store; with retries, what is read from a busy server is asked for again."""
+        """Open a store; with retries, what is read from a busy server is retried."""
         super().__init__(tracking_uri)
         self._retries = retries
-        self._repositories: dict[str, ArtifactRepository] = {}
+        self._addresses: dict[str, str] = {}  # of the artifacts of runs
 
     def without_patience(self) -> Self:
-        """Open the same store once more, to be asked once."""
+        """Return a client of the same store that asks once."""
         return type(self)(self.tracking_uri)
 
     def patiently(self, ask: Callable[[], Answer]) -> Answer:
-        """Ask again while the store is busy, unless this client has no retries."""
+        """Return the answer; retry while the store is busy, if this client has retries."""
         return self._retries(ask) if self._retries else ask()
 
     def _read(self, ask: Callable[[], Answer], is_whole: Callable[[Answer], bool]) -> Answer:
         return self.patiently(lambda: self._checked(ask(), is_whole))
+
+    def _create(self, make: Callable[[], Answer], is_whole: Callable[[Answer], bool]) -> Answer:
+        with request_limit.allowing(CREATION):
+            created = make()
+        return self._checked(created, is_whole)
 
     def _checked(self, answer: Answer, is_whole: Callable[[Answer], bool]) -> Answer:
         if not is_whole(answer):
@@ -57,11 +63,11 @@ class Client(MlflowClient):
             lambda run: _is_run(run) and run.info.run_id.casefold() == run_id.casefold(),
         )
 
-    def search_runs(self, *arguments: Any, **options: Any) -> PagedList[Run]:
+    def search_runs(self, *arguments: Any, **options: Any) -> "PagedList[Run]":
         """Read a page of runs."""
         ask = super().search_runs
         return self._read(
-            lambda: ask(*arguments, **options), lambda runs: all(_is_run(run) for run in runs)
+            lambda: ask(*arguments, **options), lambda found: all(map(_is_run, found))
         )
 
     def all_runs(
@@ -69,24 +75,15 @@ class Client(MlflowClient):
     ) -> Iterator[Run]:
         """Read all runs of experiments that match a filter, page by page."""
         for first in range(0, len(experiment_ids), EXPERIMENTS):
-            token = None
-            while True:
-                page = self.search_runs(
-                    experiment_ids[first : first + EXPERIMENTS],
-                    filter_text,
-                    page_token=token,
-                    **options,
-                )
-                yield from page
-                if not (token := page.token):
-                    break
+            part = experiment_ids[first : first + EXPERIMENTS]
+            yield from _pages(self.search_runs, part, filter_text, **options)
 
     def create_run(self, experiment_id: str, *arguments: Any, **options: Any) -> Run:
-        """Make a run."""
-        with request_limit.allowing(CREATION):
-            made = super().create_run(experiment_id, *arguments, **options)
-        return self._checked(
-            made, lambda run: _is_run(run) and run.info.experiment_id == experiment_id
+        """Create a run."""
+        make = super().create_run
+        return self._create(
+            lambda: make(experiment_id, *arguments, **options),
+            lambda run: _is_run(run) and run.info.experiment_id == experiment_id,
         )
 
     def get_experiment(self, experiment_id: str) -> Experiment:
@@ -98,11 +95,11 @@ class Client(MlflowClient):
         )
 
     def get_experiment_by_name(self, name: str) -> Experiment | None:
-        """Find an experiment."""
+        """Return the experiment of a name, or None."""
         ask = super().get_experiment_by_name
         return self._read(lambda: ask(name), lambda found: found is None or _is_experiment(found))
 
-    def search_experiments(self, *arguments: Any, **options: Any) -> PagedList[Experiment]:
+    def search_experiments(self, *arguments: Any, **options: Any) -> "PagedList[Experiment]":
         """Read a page of experiments."""
         ask = super().search_experiments
         return self._read(
@@ -110,19 +107,13 @@ class Client(MlflowClient):
         )
 
     def experiment_ids(self) -> list[str]:
-        """Name all experiments that are not deleted: one page has those that changed last."""
-        found, token = list[str](), None
-        while True:
-            page = self.search_experiments(page_token=token)
-            found.extend(each.experiment_id for each in page)
-            if not (token := page.token):
-                return found
+        """Return the ids of all experiments that are not deleted, not only of the first page."""
+        return [each.experiment_id for each in _pages(self.search_experiments)]
 
     def create_experiment(self, *arguments: Any, **options: Any) -> str:
-        """Make an experiment."""
-        with request_limit.allowing(CREATION):
-            made = super().create_experiment(*arguments, **options)
-        return self._checked(made, bool)
+        """Create an experiment and return its id."""
+        make = super().create_experiment
+        return self._create(lambda: make(*arguments, **options), bool)
 
     def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
         """Read all points of a metric."""
@@ -131,7 +122,7 @@ class Client(MlflowClient):
             lambda: ask(run_id, key), lambda points: all(point.key == key for point in points)
         )
 
-    def search_logged_models(self, *arguments: Any, **options: Any) -> PagedList[LoggedModel]:
+    def search_logged_models(self, *arguments: Any, **options: Any) -> "PagedList[LoggedModel]":
         """Read a page of models."""
         ask = super().search_logged_models
         return self._read(
@@ -139,36 +130,44 @@ class Client(MlflowClient):
         )
 
     def create_logged_model(self, *arguments: Any, **options: Any) -> LoggedModel:
-        """Make a model."""
-        with request_limit.allowing(CREATION):
-            made = super().create_logged_model(*arguments, **options)
-        return self._checked(made, _is_model)
+        """Create a model."""
+        make = super().create_logged_model
+        return self._create(lambda: make(*arguments, **options), _is_model)
 
     def log_artifact(self, run_id: str, local_path: str, artifact_path: str | None = None) -> None:
         """Upload a file."""
-        repository = self._repository(run_id)
-        with request_limit.allowing(transfer(Path(local_path).stat().st_size)):
-            repository.log_artifact(local_path, artifact_path)  # type: ignore[no-untyped-call]
+        if not upload(self._address(run_id), self.tracking_uri, Path(local_path), artifact_path):
+            super().log_artifact(run_id, local_path, artifact_path)
 
     def log_artifacts(self, run_id: str, local_dir: str, artifact_path: str | None = None) -> None:
         """Upload the files of a folder."""
-        upload(self._repository(run_id), Path(local_dir), artifact_path)
+        if not upload(self._address(run_id), self.tracking_uri, Path(local_dir), artifact_path):
+            super().log_artifacts(run_id, local_dir, artifact_path)
 
-    def _repository(self, run_id: str) -> ArtifactRepository:
-        # MLflow's own way would ask for the run itself.
-        if run_id not in self._repositories:
-            self._repositories[run_id] = self.repository(self.get_run(run_id).info.artifact_uri)
-        return self._repositories[run_id]
+    def upload_model(self, model: LoggedModel, folder: Path) -> None:
+        """Upload the files of a model."""
+        if not upload(model.artifact_location, self.tracking_uri, folder):
+            super().log_model_artifacts(model.model_id, str(folder))
 
-    def repository(self, address: str) -> ArtifactRepository:
-        """Open the place of a run's or a model's artifacts."""
-        return get_artifact_repository(address, self.tracking_uri)
+    def _address(self, run_id: str) -> str:
+        # MLflow's own way asks for the run without checking the answer.
+        if run_id not in self._addresses:
+            self._addresses[run_id] = self.get_run(run_id).info.artifact_uri
+        return self._addresses[run_id]
+
+    def repository(self, address: str) -> Repository:
+        """Open the artifacts of a run or a model for reading."""
+        return open_repository(address, self.tracking_uri)
 
 
-def upload(repository: ArtifactRepository, folder: Path, to: str | None = None) -> None:
-    """Upload the files of a folder, as long as the largest may take."""
-    with request_limit.allowing(transfer(largest_file(folder))):
-        repository.log_artifacts(str(folder), to)  # type: ignore[no-untyped-call]
+def _pages(search: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
+    """Yield what a search finds on all its pages."""
+    token = None
+    while True:
+        page = search(*arguments, page_token=token, **options)
+        yield from page
+        if not (token := page.token):
+            return
 
 
 def _is_run(run: Run) -> bool:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import sqlalchemy
 from mlflow.exceptions import MlflowException
-from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -19,6 +18,7 @@ from urllib3.exceptions import (
 
 from fitreel.checks.urls import masked, scrubbed
 from fitreel.journal.spool import Unavailable
+from fitreel.tracking.internals import supported_schemes
 
 BAD_REQUESTS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 FORBIDDEN = (*BAD_REQUESTS, "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
@@ -64,8 +64,8 @@ def plain(error: Exception, uri: str) -> Exception:
     if isinstance(error, (WrongAnswer, Unavailable)):
         return error
     cause, seen = _innermost(error), masked(uri)
-    if isinstance(error, UnsupportedModelRegistryStoreURIException):
-        known = ", ".join(filter(None, error.supported_uri_schemes))
+    if schemes := supported_schemes(error):
+        known = ", ".join(schemes)
         return ValueError(f"{seen} is not a tracking store; MLflow knows {known}")
     reason = scrubbed(str(cause), uri)
     if uri.startswith("http") and isinstance(cause, OSError):

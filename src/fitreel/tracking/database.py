@@ -1,33 +1,30 @@
-"""The database of a tracking store: looked at before MLflow opens it, and made by one at a time.
+"""The database of a tracking store: checked before MLflow opens it, created by one at a time.
 
-MLflow itself tries for minutes and prints a page where a database does not answer, and fails where
-two make the same tables at once.
+MLflow itself tries for minutes and prints a page of text if a database does not answer, and fails
+if two processes create the same tables at once. It leaves half a database if it is killed then.
 """
 
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import sqlalchemy
-from filelock import FileLock
-from mlflow.store.db.utils import create_sqlalchemy_engine
-from mlflow.store.tracking.dbmodels import models
 from mlflow.tracking import MlflowClient
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from fitreel.checks.databases import read_url, remedy, time_limit
 from fitreel.checks.text import check_uri, shown
 from fitreel.checks.urls import masked
-from fitreel.journal.spool import scratch
 from fitreel.tracking.connection import FIRST_ANSWER
+from fitreel.tracking.internals import create_engine
+from fitreel.tracking.new_database import check_place, create_database
+from fitreel.tracking.tables import EXPERIMENTS
 
-EXPERIMENTS = models.SqlExperiment.__tablename__
 KINDS = ("sqlite", "postgresql", "mysql", "mssql")
-MAKING = 60  # seconds that the tables of another process may take
+DATABRICKS = ("databricks", "databricks-uc", "uc")  # URIs without a scheme
+MAKING = 60  # seconds that another process may take to create the tables
 # Locks that end with the connection, so that a dead process holds none. The number is our own.
 LOCKS = {
     "postgresql": "SELECT pg_try_advisory_xact_lock(6617260719)",
@@ -36,7 +33,7 @@ LOCKS = {
 
 
 def is_database(uri: str) -> bool:
-    """Tell whether a store is a database that this process writes itself."""
+    """Return whether a store is a database that this process writes itself."""
     return _kind(uri) in KINDS
 
 
@@ -47,10 +44,10 @@ def _kind(uri: str) -> str:
 def open_engine(uri: str, **arguments: object) -> sqlalchemy.Engine:
     """Open a database as MLflow does, with its variables for pools and certificates.
 
-    ``arguments`` are for the driver; ConnectionError says how to install one that is missing.
+    ``arguments`` are for the driver. Raises ConnectionError if that is not installed.
     """
     try:
-        engine: sqlalchemy.Engine = create_sqlalchemy_engine(uri)  # type: ignore[no-untyped-call]
+        engine = create_engine(uri)
     except ModuleNotFoundError as error:
         raise ConnectionError(f"{masked(uri)} {remedy(error)}") from None
 
@@ -62,41 +59,25 @@ def open_engine(uri: str, **arguments: object) -> sqlalchemy.Engine:
 
 
 def check_store(uri: str, may_create: bool) -> None:
-    """See that a store can be opened; make it where it is missing, if it may be made.
+    """Check that a store can be opened; create it if it is missing and may be created.
 
-    Raises FileNotFoundError if there is none, PermissionError if it cannot be written.
+    Raises FileNotFoundError if it is missing, PermissionError if it cannot be written, ValueError
+    if it is not a database.
     """
     kind = _kind(check_uri(uri))
-    named = uri in ("databricks", "databricks-uc", "uc")
-    # MLflow has a Python name for this variable from 3.13 on.
-    allowed = os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() in ("true", "1")
-    if urlsplit(uri).scheme in ("", "file") and not named and not allowed:
-        folder = urlsplit(uri).path.rstrip("/")
-        place = masked(f"sqlite:///{folder}/mlflow.db")
-        raise ValueError(f"{masked(uri)} is no database; name one, as in {place}")
+    _check_scheme(uri)
     if kind not in KINDS:
         return
     url = read_url(uri)
-    path = Path(url.database or "")
-    is_file = kind == "sqlite"
-    engine = open_engine(uri, **({} if is_file else time_limit(url, FIRST_ANSWER)))
-    if is_file and path.exists():
-        check_place(path)
-    elif is_file and not may_create:
-        where = (
-            "here" if path.parent.absolute() == Path.cwd() else f"in {shown(str(path.parent), 300)}"
-        )
-        raise FileNotFoundError(
-            f"there is no tracking store {where}: {shown(path.name)} is missing; "
-            "run fitreel where it is, or name one with --tracking-uri"
-        )
-    if is_file and not path.exists():
-        create_database(path)
+    limits = {} if kind == "sqlite" else time_limit(url, FIRST_ANSWER)
+    engine = open_engine(uri, **limits)  # before anything is created: its driver may be missing
+    if kind == "sqlite":
+        _check_file(Path(url.database or ""), may_create)
     try:
-        if not (may_create or sqlalchemy.inspect(engine).has_table(EXPERIMENTS)):
+        if not (may_create or sqlalchemy.inspect(engine).has_table(EXPERIMENTS.name)):
             raise FileNotFoundError(
-                f"there is no tracking store in {masked(uri)}, a database without its tables; "
-                "name another with --tracking-uri, or begin it with fitreel run"
+                f"no tracking store in {masked(uri)}: the database lacks MLflow's tables; "
+                "name another with --tracking-uri, or create them with fitreel run"
             )
         with engine.connect() as connection, _alone(connection, kind):
             MlflowClient(uri).search_experiments(max_results=1)
@@ -104,22 +85,39 @@ def check_store(uri: str, may_create: bool) -> None:
         engine.dispose()
 
 
-def check_place(path: Path) -> None:
-    """See that a file can be written, or made; PermissionError if not. Nothing is made."""
-    path = path.absolute()
-    there = next(each for each in (path, *path.parents) if each.exists())
-    if not os.access(there, os.W_OK) or not (there == path or there.is_dir()):
-        raise PermissionError(f"cannot write {path}; name another place with --tracking-uri")
+def _check_scheme(uri: str) -> None:
+    """Raise ValueError for a store of files, unless MLflow's variable allows it."""
+    parts = urlsplit(uri)
+    # MLflow has a Python name for this variable from 3.13 on.
+    allowed = os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() in ("true", "1")
+    if parts.scheme in ("", "file") and uri not in DATABRICKS and not allowed:
+        place = masked(f"sqlite:///{parts.path.rstrip('/')}/mlflow.db")
+        raise ValueError(f"{masked(uri)} is not a database; name one, as in {place}")
+
+
+def _check_file(path: Path, may_create: bool) -> None:
+    """Check the file of an SQLite store; create it if it is missing and may be created."""
+    if path.exists():
+        check_place(path)
+    elif may_create:
+        create_database(path)
+    else:
+        is_here = path.parent.absolute() == Path.cwd()
+        where = "here" if is_here else f"in {shown(str(path.parent), 300)}"
+        raise FileNotFoundError(
+            f"no tracking store {where}: {shown(path.name)} is missing; "
+            "run fitreel where it is, or name one with --tracking-uri"
+        )
 
 
 @contextmanager
 def _alone(connection: sqlalchemy.Connection, kind: str) -> Iterator[None]:
-    """Hold off all others that may make the tables; ConnectionError if one hangs.
+    """Keep all others from creating the tables; ConnectionError if one of them hangs.
 
-    The connection must not be used meanwhile: what it reads it locks, and MLflow alters tables.
+    The connection must not be used in this block: what it reads it locks, and MLflow alters tables.
     """
     if kind in LOCKS:
-        # Asked again and again, as drivers wait for no answer longer than they may for the first.
+        # Polled, because drivers wait for no answer longer than they may for the first.
         waiting = Retrying(
             retry=retry_if_result(lambda taken: not taken),
             wait=wait_fixed(0.1),
@@ -129,48 +127,13 @@ def _alone(connection: sqlalchemy.Connection, kind: str) -> Iterator[None]:
             waiting(connection.scalar, sqlalchemy.text(LOCKS[kind]))
         except RetryError:
             raise ConnectionError(
-                f"another process has been making the tables for {MAKING} s; try again"
+                f"another process has been creating the tables for {MAKING} s; try again"
             ) from None
     yield
 
 
-def create_database(path: Path) -> None:
-    """Make a new SQLite store elsewhere and put it in its place whole, unless there is one by then.
-
-    Raises PermissionError where the store cannot be made.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PermissionError(f"cannot make the directory of {path}: {error}") from None
-    check_place(path)
-    with scratch() as folder:
-        draft = folder / path.name
-        MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
-        copy = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-        try:
-            shutil.copyfile(draft, copy)
-            _place(copy, path)
-        finally:
-            copy.unlink(missing_ok=True)
-
-
-def _place(copy: Path, path: Path) -> None:
-    """Give a file its name, unless another has it: theirs is as good."""
-    try:
-        with suppress(FileExistsError):
-            path.hardlink_to(copy)
-    except OSError:
-        # No hard links here, as on FAT; a rename would replace what another has put there.
-        lock = path.with_name(f".{path.name}.lock")
-        with FileLock(lock):
-            if not path.exists():
-                copy.rename(path)
-            lock.unlink(missing_ok=True)  # whoever waits for it finds the database
-
-
 def absolute(uri: str) -> str:
-    """Write a tracking URI so that it is the same store from any directory."""
+    """Return a tracking URI that names the same store from any directory."""
     parts = urlsplit(uri)
     if parts.scheme.startswith("sqlite"):
         url = read_url(uri)

@@ -1,7 +1,7 @@
-"""How long a server may take for a request, and that MLflow tries it once: we try again ourselves.
+"""How long a server may take for a request, and that MLflow tries it once: we retry ourselves.
 
-MLflow reads both from the environment, which all threads share: where several requests are under
-way, the longest limit holds for those that begin. What the user set stays.
+MLflow reads both from the environment, which all threads share: of several requests that run side
+by side the longest limit holds for those that start. What the user set stays.
 """
 
 import math
@@ -22,27 +22,27 @@ CREATION = 60.0  # for a call that must not be made twice
 TRANSFER = 120.0  # for a file, besides the time that its bytes take
 RATE = 50_000  # bytes a second
 MOST = 8  # times as long is what a slow server gets
-OURS = "FITREEL_REQUEST_TIMEOUT"  # what we wrote, so that a child process knows it from the user's
+OURS = "FITREEL_REQUEST_TIMEOUT"  # what we wrote, so that a child process knows whose it is
 
 
 class RequestLimit:
-    """The limit that holds for requests that begin now."""
+    """The limit for requests that start now."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._least = CALL
-        self._longer: list[float] = []  # what calls under way asked for
+        self._longer: list[float] = []  # what running calls asked for
         self._factor = 1
 
     def start(self, seconds: float) -> None:
-        """Give small calls so many seconds, and forget how slow a server was."""
+        """Set the limit of small calls, and forget how slow a server was."""
         os.environ.setdefault(MLFLOW_HTTP_REQUEST_MAX_RETRIES.name, "0")
         with self._lock:
             self._least, self._factor = seconds, 1
             self._write()
 
     def settle(self) -> None:
-        """Give small calls what they get once a server has answered."""
+        """Set the limit of small calls to that of a server that has answered."""
         with self._lock:
             self._least = CALL
             self._write()
@@ -55,7 +55,7 @@ class RequestLimit:
 
     @contextmanager
     def allowing(self, seconds: float) -> Iterator[None]:
-        """Let requests take longer meanwhile."""
+        """Allow requests of this block to take longer."""
         with self._lock:
             self._longer.append(seconds)
             self._write()
@@ -77,10 +77,11 @@ request_limit = RequestLimit()
 
 
 def transfer(size: int) -> float:
-    """Give the seconds that a file of so many bytes may take."""
+    """Return the seconds that a file of so many bytes may take."""
     return TRANSFER + size / RATE
 
 
-def largest_file(folder: Path) -> int:
-    """Give the bytes of the largest file in a folder: each is a request of its own."""
-    return max((path.stat().st_size for path in folder.rglob("*") if path.is_file()), default=0)
+def largest_file(path: Path) -> int:
+    """Return the bytes of a file, or of the largest in a folder: each is a request of its own."""
+    files = [path] if path.is_file() else path.rglob("*")
+    return max((each.stat().st_size for each in files if each.is_file()), default=0)

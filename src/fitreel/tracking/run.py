@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from mlflow.utils import name_utils
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from fitreel.data.dataset import Dataset
@@ -19,6 +18,7 @@ from fitreel.journal.journal import Journal, writing
 from fitreel.settings import Settings, TrainingSettings, normalised
 from fitreel.sweep.trials import Outcome
 from fitreel.tracking.facts import Facts
+from fitreel.tracking.internals import is_generated_name
 from fitreel.tracking.names import (
     AUTOMATIC_NAME_TAG,
     DATA,
@@ -116,7 +116,7 @@ class Run(Facts):
     def set_name(self, name: str) -> None:
         """Set the name of the run, unless the user chose one."""
         present = self.tags.get(MLFLOW_RUN_NAME, "")
-        if present == self.tags.get(AUTOMATIC_NAME_TAG) or _is_from_mlflow(present):
+        if present == self.tags.get(AUTOMATIC_NAME_TAG) or is_generated_name(present):
             self.set_tags({MLFLOW_RUN_NAME: name, AUTOMATIC_NAME_TAG: name})
 
     def set_note(self, markdown: str) -> None:
@@ -251,14 +251,3 @@ class Run(Facts):
     def end(self, status: str, *, resumable: bool = False) -> None:
         """Log how it ended, and whether its command can be resumed."""
         self._journal.append("status", status=status, time=now(), resumable=resumable)
-
-
-def _is_from_mlflow(name: str) -> bool:
-    """Return whether MLflow chose this name, such as bright-shark-123."""
-    predicate, _, rest = name.partition("-")
-    noun, _, number = rest.partition("-")
-    return (
-        predicate in name_utils._GENERATOR_PREDICATES
-        and noun in name_utils._GENERATOR_NOUNS
-        and number.isdigit()
-    )

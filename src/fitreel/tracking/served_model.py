@@ -1,6 +1,6 @@
-"""The model as MLflow keeps it: this file is copied beside the weights and run from there.
+"""The model as MLflow keeps it: this file is copied next to the weights and run from there.
 
-It stands alone: no fitreel, no torch, so that whoever loads or serves a model installs little.
+It imports neither fitreel nor torch, so that loading or serving a model needs few packages.
 """
 
 import math
@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 from pandas.api.types import is_float_dtype, is_integer_dtype
@@ -43,7 +42,7 @@ class ServedModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> NDArray[np.float64]:
-        """Give a prediction a row; MlflowException names the first row that has no number."""
+        """Return one prediction per row; MlflowException names the first row without a number."""
         column = pd.Series(model_input["x"]).infer_objects()
         if column.isna().any():
             raise _refusal(f"x is missing in row {column.isna().argmax()}")
@@ -67,8 +66,9 @@ class ServedModel(PythonModel):
 
 
 def _refusal(message: str) -> MlflowException:
-    """Make the exception that a server answers with status 400."""
-    return MlflowException(message, INVALID_PARAMETER_VALUE)
+    """Return the exception that a server answers with status 400."""
+    error: MlflowException = MlflowException.invalid_parameter_value(message)
+    return error
 
 
 set_model(ServedModel())
