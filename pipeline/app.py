@@ -23,7 +23,7 @@ from pipeline.evaluate import evaluate
 from pipeline.generate import generate
 from pipeline.reap import reap
 from pipeline.reproduce import reproduce
-from pipeline.resume import resume
+from pipeline.resume import or_resume, resume
 from pipeline.run import run
 from pipeline.shared.options import with_options
 from pipeline.shared.output import keep_outputs
@@ -37,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (run, generate, train, evaluate, animate, sweep):
+for command in (run, generate, train, evaluate, animate, or_resume(sweep)):
     app.command(rich_help_panel="Run")(with_options(command))
 app.command(rich_help_panel="Afterwards")(compare)
 app.command(rich_help_panel="Afterwards")(resume)

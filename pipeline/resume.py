@@ -1,13 +1,15 @@
 """resume: resume an interrupted run."""
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 from pipeline.animate import animate
 from pipeline.evaluate import evaluate
 from pipeline.generate import generate
 from pipeline.run import run as run_all
-from pipeline.shared.options import PATIENCE, RUN, TRACKING_URI
-from pipeline.shared.session import Target, resume_run
+from pipeline.shared.options import PATIENCE, RESUMED, RUN, TRACKING_URI
+from pipeline.shared.session import Session, Target, resume_run
 from pipeline.sweep import sweep
 from pipeline.train import train
 
@@ -32,3 +34,18 @@ def resume(
     Example: fitreel resume RUN
     """
     resume_run(run, Target(tracking_uri=tracking_uri, patience=patience), COMMANDS)
+
+
+def or_resume(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command whose option ``--resume RUN`` is a spelling of ``fitreel resume RUN``."""
+
+    @functools.wraps(command)
+    def either(*, session: Session, resume: RESUMED = None, **settings: Any) -> None:
+        if resume:
+            resume_run(resume, session.target, COMMANDS)
+        else:
+            command(**settings, session=session)
+
+    # Options are made of annotations; functools.wraps has copied those of the command.
+    either.__annotations__ = command.__annotations__ | {"resume": RESUMED}
+    return either

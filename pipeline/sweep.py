@@ -22,7 +22,6 @@ from pipeline.run import check_unused
 from pipeline.shared import console
 from pipeline.shared.conclusion import conclude
 from pipeline.shared.note import sweep_note
-from pipeline.shared.options import RESUMED
 from pipeline.shared.progress import sweeping
 from pipeline.shared.session import Session
 
@@ -66,18 +65,12 @@ def sweep(
     evaluation: EvaluationSettings,
     settings: SweepSettings,
     session: Session,
-    resume: RESUMED = None,
 ) -> None:
     """Train many networks that differ in what --space says; log and film the results.
 
     All trainings share the other options. Each is a run below that of the sweep.
     Example: fitreel sweep --trials 200 --space lr=log:1e-3:0.5 --space "activation=relu|tanh"
     """
-    if resume:
-        from pipeline.resume import resume as resume_run  # it imports this module
-
-        resume_run(resume, session.target.tracking_uri, session.target.patience)
-        return
     study = fitreel.sweep.open_study(settings)
     source = session.source_or_none()
     check_unused(session, source)

@@ -14,7 +14,7 @@ PAGES = sorted((ROOT / "src/fitreel/pages/static").glob("*.*"))
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 # What we do not write, and what we write instead.
 WORDS = {
-    r"\b(tells?|told|telling)\b": "report, say, show",
+    r"(?<!\.)\b(tells?|told|telling)\b": "report, say, show",
     r"\b(go|goes|gone|going|went) on with\b": "resume, continue",
     r"\banew\b": "again",
     r"\bfor want of\b": "because … is missing",

@@ -12,7 +12,7 @@ SIGNALS = {signal.SIGINT, signal.SIGTERM, HANGUP}
 
 @contextmanager
 def held(longest: float = math.inf) -> Iterator[Callable[[], None]]:
-    """Hold Ctrl-C, SIGTERM and SIGHUP back until the block ends, or calls what this yields.
+    """Defer Ctrl-C, SIGTERM and SIGHUP until the block ends, or calls what this yields.
 
     After ``longest`` seconds they interrupt the block, which may wait for something that never
     comes.

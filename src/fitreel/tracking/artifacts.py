@@ -64,7 +64,7 @@ class Artifacts:
                 )
 
     def first_of(self, paths: Collection[str]) -> str | None:
-        """Return the first of these paths that exists, whoever logged it; None without any."""
+        """Return the first of these paths that exists, or None; anybody may have logged it."""
         folders = {str(Path(path).parent) for path in paths}
         with plain_errors(self._client.tracking_uri), self._packages():
             found = {path for folder in folders for path in self._sizes(folder)}

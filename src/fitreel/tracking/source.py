@@ -113,16 +113,16 @@ class Source(Facts):
 
     @property
     def has_dataset(self) -> bool:
-        """Whether it has points, whoever logged them."""
+        """Whether it has points; anybody may have logged them."""
         return SHA256_TAG in self.tags or self.first_of([DATASET]) is not None
 
     def first_of(self, paths: Collection[str]) -> str | None:
-        """Return the first of these artifacts that it has, whoever logged it; None without any."""
+        """Return the first of these artifacts that it has, or None; anybody may have logged it."""
         return self._artifacts.first_of(paths)
 
     @property
     def has_model(self) -> bool:
-        """Whether MLflow keeps a model with the name of ours, whoever logged it."""
+        """Whether MLflow keeps a model with the name of ours; anybody may have logged it."""
         name = f"source_run_id = '{self.run_id}' AND name = '{MODEL}'"
         with plain_errors(self._client.tracking_uri):
             return bool(self._client.search_logged_models([self.experiment_id], name))
