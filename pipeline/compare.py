@@ -9,7 +9,7 @@ import fitreel.comparison
 import fitreel.pages
 import fitreel.tracking
 from fitreel.checks.files import publish
-from fitreel.checks.text import code_span, shown
+from fitreel.checks.text import code_span, shortened
 from fitreel.settings import MOST_RUNS, ComparisonSettings
 from fitreel.tracking.names import (
     COMPARED_TAG,
@@ -97,7 +97,7 @@ def check_options(ids: list[str], *, is_search: bool, out: str | None) -> None:
     if len(ids) > MOST_RUNS:
         raise ValueError(f"at most {MOST_RUNS} runs can be compared; got {len(ids)}")
     if out and Path(out).exists() and not Path(out).is_dir():
-        raise ValueError(f"--out must be a directory; {shown(out)} is a file")
+        raise ValueError(f"--out must be a directory; {shortened(out)} is a file")
 
 
 def named(tracker: "Tracker", ids: list[str]) -> "Found":
@@ -120,10 +120,13 @@ def show_left_out(found: "Found") -> None:
     """Print which runs are left out, and why; warn of those whose points changed."""
     for name in found.changed:
         console.warn(
-            f"the points of {shown(name)} changed after its training: the present ones are shown"
+            f"the points of {shortened(name)} changed after its training: "
+            "the present ones are shown"
         )
     for each in found.left_out[:LEFT_OUT]:
-        console.say(shown(f"left out: {shown(each.name)}: {' '.join(each.why.split())}", 500))
+        console.say(
+            shortened(f"left out: {shortened(each.name)}: {' '.join(each.why.split())}", 500)
+        )
     if (more := len(found.left_out) - LEFT_OUT) > 0:
         console.say(f"left out: and {more} more")
 
@@ -156,7 +159,7 @@ def note(comparison: "Comparison", found: "Found", run: "Run") -> str:
     """Return the note of a comparison: its runs as links, and its pictures, in Markdown."""
     rows = [f"|run&emsp;|{code_span(comparison.metric)}&emsp;|", "|---|---|"]
     for place, each in enumerate(comparison.runs):
-        name = code_span(shown(comparison.labels[place], 60))
+        name = code_span(shortened(comparison.labels[place], 60))
         link = f"#/experiments/{found.experiments[each.run_id]}/runs/{each.run_id}"
         row = f"|[{name}]({link})&emsp;|{_main_metric(comparison, place)}&emsp;|"
         if sum(map(len, rows)) + len(row) > LONGEST_NOTE:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import fitreel.journal
 import fitreel.tracking
-from fitreel.checks.text import check_name, check_run_id, check_uri, shown
+from fitreel.checks.text import check_name, check_run_id, check_uri
 from fitreel.settings import PATIENCE, parse
 from fitreel.tracking.names import seconds_tag
 from pipeline.shared import console
@@ -94,7 +94,7 @@ class Session:
         named = self._plan["source"] if self._plan and not self.is_new else self.target.run
         source = self.tracker.source(named)
         if source.kind and self.is_new:
-            raise ValueError(f"run {source.run_id} is a {shown(source.kind)}, not an experiment")
+            raise ValueError(f"run {source.run_id} is a {source.kind}, not an experiment")
         return source
 
     def source_or_none(self) -> "Source | None":

@@ -12,15 +12,25 @@ LONGEST_FILTER = 4000
 JOINERS = "\u200c\u200d"  # not printable by themselves, but Persian and emoji are written with them
 
 
-def shown(text: str, most: int = 80) -> str:
-    """Return text as one line that controls no terminal; the middle of long text is left out.
+def plain(text: str) -> str:
+    """Return text as one line that controls no terminal and no page.
 
     Control characters, right-to-left marks and the like are written as Python writes them.
     """
-    if len(text) > most:
-        tail = most // 4
-        text = f"{text[: most - tail - 1]}…{text[-tail:]}"
+    if text.isprintable():
+        return text
     return "".join(letter if _is_plain(letter) else ascii(letter)[1:-1] for letter in text)
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """Return text without its middle if it has more than ``most`` characters."""
+    tail = most // 4
+    return text if len(text) <= most else f"{text[: most - tail - 1]}…{text[-tail:]}"
+
+
+def shown(text: str, most: int = 80) -> str:
+    """Return text from outside as a message or a terminal shows it: plain, and shortened."""
+    return plain(shortened(text, most))
 
 
 def brief(value: object) -> str:

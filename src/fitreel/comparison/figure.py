@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fitreel.checks.text import shown
+from fitreel.checks.text import shortened
 from fitreel.comparison.colours import run_colours
 from fitreel.comparison.runs import Comparison, first_with_points
 from fitreel.comparison.summary import Table, groups_table, more_params, runs_table
@@ -100,7 +100,7 @@ def _notes(comparison: Comparison, table: Table) -> Iterator[str]:
     if table.best:
         yield "★ best of its column"
     if comparison.best.get(comparison.metric):
-        yield f"thick line: best by {shown(comparison.metric, 40)}"
+        yield f"thick line: best by {shortened(comparison.metric, 40)}"
     if more := more_params(comparison, MOST_PARAMS):
         yield more
 

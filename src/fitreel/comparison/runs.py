@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from fitreel.checks.text import shown
+from fitreel.checks.text import shortened
 from fitreel.data.dataset import Dataset
 from fitreel.settings import (
     KINDS,
@@ -197,7 +197,7 @@ def _group(
             if math.isfinite(centre) and math.isfinite(half):
                 intervals[metric] = Interval(float(centre), float(half), len(finite))
     params = [
-        f"{shown(name, 30)} {shown(members[0].params.get(name, 'none'), 30)}"
+        f"{shortened(name, 30)} {shortened(members[0].params.get(name, 'none'), 30)}"
         for name in differing
         if name not in {"seed", *PRESENTATION}
     ]

@@ -1,16 +1,27 @@
 """The data of a page: points and trainings, thinned where there is too much to show."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fitreel.checks.text import plain
 from fitreel.data.dataset import Dataset
 from fitreel.pages.page import packed
 from fitreel.pictures.scenes import thinned
 from fitreel.training.history import History
 from fitreel.training.weights import Weights
+
+
+def plain_texts(data: Any) -> Any:
+    """Return the data of a page with all its texts plain, so that nothing else has to do it."""
+    if isinstance(data, str):
+        return plain(data)
+    if isinstance(data, Mapping):
+        return {plain(name): plain_texts(value) for name, value in data.items()}
+    return [plain_texts(each) for each in data] if isinstance(data, list | tuple) else data
 
 
 def dataset_data(dataset: Dataset, most: int) -> dict[str, Any]:

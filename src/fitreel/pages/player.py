@@ -6,7 +6,7 @@ import numpy as np
 
 from fitreel.checks.text import shown
 from fitreel.data.dataset import Dataset
-from fitreel.pages.data import dataset_data, known_floor, training_data
+from fitreel.pages.data import dataset_data, known_floor, plain_texts, training_data
 from fitreel.pages.page import packed, write_page
 from fitreel.pictures.scenes import curve_epochs
 from fitreel.training.history import History
@@ -38,4 +38,6 @@ def write_player(
         "dataset": dataset_data(dataset, MOST_SHOWN_POINTS),
         "training": training_data(history, epochs, MOST_FRAMES, MOST_BYTES),
     }
-    write_page(Path(path), f"{title or 'training'} · fitreel", "player.html", SCRIPTS, data)
+    write_page(
+        Path(path), f"{title or 'training'} · fitreel", "player.html", SCRIPTS, plain_texts(data)
+    )

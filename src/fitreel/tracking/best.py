@@ -7,7 +7,6 @@ from mlflow.entities import Run as MlflowRun, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities.paged_list import PagedList
 
-from fitreel.checks.text import shown
 from fitreel.comparison.runs import higher_is_better, is_finite
 from fitreel.settings import FILMED
 from fitreel.tracking.connection import is_refusal, plain_errors
@@ -47,7 +46,7 @@ def best_runs(
             "train more alone with fitreel run",
         )
     chosen = "that match the filter and " if filter_text else ""
-    return finder.found(f"{chosen}whose {shown(metric)} is a finite number")
+    return finder.found(f"{chosen}whose {metric} is a finite number")
 
 
 def _best_first(

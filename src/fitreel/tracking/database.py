@@ -15,7 +15,7 @@ from mlflow.tracking import MlflowClient
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from fitreel.checks.databases import read_url, remedy, time_limit
-from fitreel.checks.text import check_uri, shown
+from fitreel.checks.text import check_uri, shortened
 from fitreel.checks.urls import masked
 from fitreel.tracking.connection import FIRST_ANSWER
 from fitreel.tracking.internals import create_engine
@@ -103,9 +103,9 @@ def _check_file(path: Path, may_create: bool) -> None:
         create_database(path)
     else:
         is_here = path.parent.absolute() == Path.cwd()
-        where = "here" if is_here else f"in {shown(str(path.parent), 300)}"
+        where = "here" if is_here else f"in {shortened(str(path.parent), 300)}"
         raise FileNotFoundError(
-            f"no tracking store {where}: {shown(path.name)} is missing; "
+            f"no tracking store {where}: {shortened(path.name)} is missing; "
             "run fitreel where it is, or name one with --tracking-uri"
         )
 

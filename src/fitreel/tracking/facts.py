@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import TypeVar
 
+from fitreel.checks.text import plain
 from fitreel.settings import DataSettings, Settings, TrainingSettings, normalised
 from fitreel.tracking.names import DIVERGED_TAG, DRAWN_TAG, KIND_TAG, SHA256_TAG, TRIAL_TAG
 from fitreel.tracking.overrides import in_force
@@ -33,10 +34,11 @@ class Facts:
     ) -> None:
         self.run_id = run_id
         self.experiment_id = experiment_id
-        self.name = name
-        self.params = dict(params)
-        self.metrics = dict(metrics)
-        self.tags = dict(tags)
+        # Anybody may have written these texts. They are made plain here, at the border, once.
+        self.name = plain(name)
+        self.params = {plain(key): plain(text) for key, text in params.items()}
+        self.metrics = {plain(key): value for key, value in metrics.items()}
+        self.tags = {plain(key): plain(text) for key, text in tags.items()}
 
     @property
     def kind(self) -> str | None:

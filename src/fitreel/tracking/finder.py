@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mlflow.entities import Run as MlflowRun
 
-from fitreel.checks.text import shown
+from fitreel.checks.text import shortened
 from fitreel.comparison.runs import ComparedRun
 from fitreel.tracking.connection import plain_errors
 from fitreel.tracking.source import Source
@@ -93,7 +93,7 @@ class Finder:
         if len(self._runs) < 2:
             one = self._left_out[0] if self._left_out else None
             more = f" with {len(self._left_out) - 1} more" if len(self._left_out) > 1 else ""
-            why = f"; left out{more}: {shown(one.name)}: {one.why}" if one else ""
+            why = f"; left out{more}: {shortened(one.name)}: {one.why}" if one else ""
             count = "only one" if self._runs else "none"
             raise ValueError(
                 f"nothing to compare: {count} of the runs {which} can be used, two are needed{why}"
@@ -109,7 +109,7 @@ def compared(source: Source) -> ComparedRun:
     Raises ValueError or FileNotFoundError, with one line about what is missing.
     """
     if source.kind:
-        raise ValueError(f"run {source.run_id} is a {shown(source.kind)}, not an experiment")
+        raise ValueError(f"run {source.run_id} is a {source.kind}, not an experiment")
     return ComparedRun(
         source.run_id,
         source.name,

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fitreel.checks.text import shown
 from fitreel.journal import spool
 from fitreel.journal.entry import Entry
 from fitreel.journal.journal import Journal, Record
@@ -70,7 +69,7 @@ def _check_resumable(run: Source, entries: list[Entry]) -> None:
     """Raise ValueError, saying what to do instead, if a run cannot be resumed here."""
     # A comparison has no plan: it takes seconds, and holds nothing that its runs do not hold.
     if any(not entry.plan for entry in entries) or (not entries and run.kind == "comparison"):
-        kind = f", a {shown(run.kind)}," if run.kind else ""
+        kind = f", a {run.kind}," if run.kind else ""
         rest = "; fitreel sync uploads what it left" if entries else ""
         raise ValueError(f"run {run.run_id}{kind} cannot be resumed; start its command again{rest}")
     if not entries:

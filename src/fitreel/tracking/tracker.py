@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
 from fitreel import __version__
-from fitreel.checks.text import check_run_id, shown
+from fitreel.checks.text import check_run_id
 from fitreel.checks.urls import masked
 from fitreel.journal.journal import Journal, Record
 from fitreel.journal.signals import held
@@ -88,7 +88,7 @@ class Tracker:
                 return self.default_experiment_id()
             found = self.client.get_experiment_by_name(name)
         if found is None or found.lifecycle_stage == "deleted":
-            raise ValueError(f"there is no experiment '{shown(name)}' in {self.uri}")
+            raise ValueError(f"there is no experiment '{name}' in {self.uri}")
         return str(found.experiment_id)
 
     def default_experiment_id(self) -> str:
