@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PAGE, DRAWING = ROOT / "docs/architecture.md", ROOT / "docs/images/architecture.svg"
 LIBRARY, PIPELINE = ROOT / "src/fitreel", ROOT / "pipeline"
 BEGIN, END = "<!-- modules: written by docs/architecture.py -->\n", "<!-- end of modules -->\n"
-WIDTH, FLOOR = 960, 92  # pixels: the drawing, and from one floor to the next
+WIDTH, LAYER = 960, 92  # pixels: the drawing, and from one layer to the next
 BOX_WIDTH, BOX_HEIGHT, LANE = 330, 56, 60  # pixels: a package, and the way between two
 SIDES = (-LANE / 2, BOX_WIDTH + LANE / 2)  # of a box: where an arrow can pass it
 HEAD = """\
@@ -71,8 +71,8 @@ def _is_below(package: str, module: str) -> bool:
     return f"{module}.".startswith(f"{where}.")
 
 
-def floors(below: Arrows) -> list[list[str]]:
-    """Return the packages from the top floor to the bottom: arrows lead to lower floors only."""
+def layers(below: Arrows) -> list[list[str]]:
+    """Return the packages from the top layer to the bottom: arrows lead to lower layers only."""
     height: dict[str, int] = {}
     while len(height) < len(below):
         ready = [name for name in below if name not in height and below[name] <= height.keys()]
@@ -84,8 +84,8 @@ def floors(below: Arrows) -> list[list[str]]:
             name: 1 + max((height[each] for each in below[name]), default=0) for name in ready
         }
     return [
-        [name for name in below if height[name] == floor]
-        for floor in range(max(height.values()), 0, -1)
+        [name for name in below if height[name] == layer]
+        for layer in range(max(height.values()), 0, -1)
     ]
 
 
@@ -102,9 +102,11 @@ def direct(below: Arrows) -> dict[str, frozenset[str]]:
 
 
 def title(path: Path) -> str:
-    """Return the first line of a module's docstring."""
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return text.partition("\n")[0]
+    """Return the first line of a module's docstring, or of a script's comment."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".js":
+        return text.partition("\n")[0].removeprefix("// ")
+    return (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
 
 
 class Box(NamedTuple):
@@ -112,7 +114,7 @@ class Box(NamedTuple):
 
     left: float
     top: float
-    floor: int
+    layer: int
 
     @property
     def middle(self) -> float:
@@ -121,35 +123,35 @@ class Box(NamedTuple):
 
 
 def boxes(rows: list[list[str]]) -> dict[str, Box]:
-    """Return the box of each package, the boxes of a floor in the middle of the drawing."""
+    """Return the box of each package, the boxes of a layer in the middle of the drawing."""
     found = {}
-    for floor, names in enumerate(rows):
+    for layer, names in enumerate(rows):
         span = len(names) * (BOX_WIDTH + LANE) - LANE
         for place, name in enumerate(names):
             left = (WIDTH - span) / 2 + place * (BOX_WIDTH + LANE)
-            found[name] = Box(left, 20 + floor * FLOOR, floor)
+            found[name] = Box(left, 20 + layer * LAYER, layer)
     return found
 
 
 def drawing() -> str:
     """Return the drawing of the packages and their arrows as SVG."""
     below, where = arrows(), packages()
-    rows = floors(below)
+    rows = layers(below)
     placed = boxes(rows)
     lines, used = list[str](), list[float]()
     for name, found in direct(below).items():
         for each in sorted(found):
             lane = _lane(placed[name], placed[each], placed.values(), used)
             lines.append(_arrow(placed[name], placed[each], lane))
-    height = 2 * 20 + (len(rows) - 1) * FLOOR + BOX_HEIGHT
+    height = 2 * 20 + (len(rows) - 1) * LAYER + BOX_HEIGHT
     head = HEAD.format(width=WIDTH, height=height)
     drawn = [_box(name, box, title(where[name] / "__init__.py")) for name, box in placed.items()]
     return "\n".join([head, *lines, *drawn, "</svg>", ""])
 
 
 def _lane(start: Box, end: Box, others: Iterable[Box], used: list[float]) -> float | None:
-    """Return the x at which an arrow passes other floors, clear of boxes and of other arrows."""
-    between = [box for box in others if start.floor < box.floor < end.floor]
+    """Return the x at which an arrow passes other layers, clear of boxes and of other arrows."""
+    between = [box for box in others if start.layer < box.layer < end.layer]
     if not between:
         return None
     lanes = [each.left + side for each in (start, end, *between) for side in SIDES]
@@ -161,7 +163,7 @@ def _lane(start: Box, end: Box, others: Iterable[Box], used: list[float]) -> flo
 
 
 def _arrow(start: Box, end: Box, lane: float | None) -> str:
-    """Draw an arrow from box to box, down a lane if it passes other floors."""
+    """Draw an arrow from box to box, down a lane if it passes other layers."""
     x, y = start.middle, start.top + BOX_HEIGHT
     to_x, to_y = end.middle, end.top - 2
     if lane is None:
@@ -201,7 +203,9 @@ def listing() -> str:
     for path in packages().values():
         folder = f"{path.relative_to(ROOT).as_posix()}/"
         lines.append(f"{folder:<25}{title(path / '__init__.py')}")
-        lines += [f"    {module.name:<21}{title(module)}" for module in modules(path)]
+        scripts = [each for each in sorted(path.rglob("*.js")) if ".min." not in each.name]
+        for each in [*modules(path), *scripts]:
+            lines.append(f"    {each.relative_to(path).as_posix():<21}{title(each)}")
     return "\n".join([*lines, "```", ""])
 
 

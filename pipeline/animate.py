@@ -1,4 +1,4 @@
-"""animate: film how the network learned, and make a page that plays it."""
+"""animate: film how the network learned, and write a page that plays it."""
 
 from typing import TYPE_CHECKING
 

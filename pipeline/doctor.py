@@ -1,4 +1,4 @@
-"""doctor: try what the other commands need."""
+"""doctor: test what the other commands need."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""evaluate: measure the trained network on points it saw and on points it never saw."""
+"""evaluate: measure the trained network on seen and on unseen points."""
 
 from typing import TYPE_CHECKING
 

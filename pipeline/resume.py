@@ -1,4 +1,4 @@
-"""resume: resume an interrupted run."""
+"""resume: continue an interrupted command of a run."""
 
 import functools
 from collections.abc import Callable

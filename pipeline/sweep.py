@@ -1,4 +1,4 @@
-"""sweep: many trainings for one question, each a run below a parent."""
+"""sweep: many trainings for one question, each a run below that of the sweep."""
 
 import time
 from dataclasses import asdict, dataclass

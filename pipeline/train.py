@@ -1,4 +1,4 @@
-"""train: fit the network to the points of a run."""
+"""train: train the network on the points of a run."""
 
 from typing import TYPE_CHECKING
 

@@ -29,10 +29,10 @@ def test_every_package_and_every_direct_arrow_is_drawn() -> None:
 
 def test_arrows_lead_down() -> None:
     below = {"a": frozenset("bc"), "b": frozenset("c"), "c": frozenset[str]()}
-    assert architecture.floors(below) == [["a"], ["b"], ["c"]]
+    assert architecture.layers(below) == [["a"], ["b"], ["c"]]
     assert architecture.direct(below) == {"a": {"b"}, "b": {"c"}, "c": set()}
     with pytest.raises(ValueError, match="packages import each other: a, b"):
-        architecture.floors({"a": frozenset("b"), "b": frozenset("a")})
+        architecture.layers({"a": frozenset("b"), "b": frozenset("a")})
 
 
 def test_imports_for_type_checking_are_no_arrows(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The options of the commands, made from the settings: one option a field."""
+"""The options of the commands, one for each field of the settings."""
 
 import functools
 import inspect

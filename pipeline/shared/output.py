@@ -1,4 +1,4 @@
-"""Standard output and error: text without a reader is dropped; no file takes their place."""
+"""Standard output and error, which may be closed or lose their reader."""
 
 import errno
 import io

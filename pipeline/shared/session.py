@@ -1,4 +1,4 @@
-"""What every command does around its stage: open the store and the run, describe and report it."""
+"""The session of a command: it opens the store and the run, and reports at the end."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager

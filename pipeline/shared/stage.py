@@ -1,4 +1,4 @@
-"""A stage: work that a run does once, timed, and read back where it is done already."""
+"""A stage: work that a run does once; a resumed run reads its result instead."""
 
 import functools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Files: what is checked before one from outside is read, and copying one safely."""
+"""Files from outside: their size is checked before they are read. Copying a file safely."""
 
 import secrets
 import shutil

@@ -12,7 +12,7 @@ from fitreel.checks.text import shortened
 from fitreel.comparison.colours import run_colours
 from fitreel.comparison.runs import Comparison, first_with_points
 from fitreel.comparison.summary import Table, groups_table, more_params, runs_table
-from fitreel.comparison.typesetting import (
+from fitreel.comparison.table_drawing import (
     ROW,
     SWATCH,
     column_widths,

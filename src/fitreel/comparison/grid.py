@@ -1,4 +1,4 @@
-"""The grid: the films of several runs beside each other and in step, as compare.gif."""
+"""The grid: the films of several runs next to each other and in step, compare.gif."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from matplotlib.transforms import Bbox
 
-from fitreel.comparison.lettering import fitted
+from fitreel.comparison.fitted_text import fitted
 from fitreel.comparison.runs import Comparison
 from fitreel.comparison.timeline import Timeline, timeline
 from fitreel.data.dataset import Dataset
-from fitreel.pictures.camera import DPI, Backdrop, Lettering, Pixels, Scenery
+from fitreel.pictures.camera import DPI, Backdrop, NumberText, Pixels, Scenery
 from fitreel.pictures.figures import INK, LINE_COLOUR
 from fitreel.pictures.film import film_format
 from fitreel.pictures.gif import write_gif
@@ -72,9 +72,9 @@ class GridCamera:
         weight = "bold" if large else "normal"
         line = math.ceil(1.25 * letters * DPI / 72)  # pixels from one line of text to the next
         loss = min(16, grid.width // 20) if large else letters
-        self._loss = Lettering("Loss=", loss, LINE_COLOUR)
+        self._loss = NumberText("Loss=", loss, LINE_COLOUR)
         self._strip = math.ceil(1.7 * loss * DPI / 72)  # pixels below the points
-        self._epoch = Lettering("epoch ", letters, INK)
+        self._epoch = NumberText("epoch ", letters, INK)
         self.cells = []
         left, right, bottom = (44, 12, 26) if large else (8, 6, 8)
         for place, (film, name) in enumerate(zip(films, names, strict=True)):

@@ -1,4 +1,4 @@
-"""The check of films: one of two frames."""
+"""The check of films: a film of two frames is written and read."""
 
 import imageio.v3 as imageio
 

@@ -1,4 +1,4 @@
-"""What a check of the doctor returns. Each check tries the thing itself."""
+"""The finding: what a check of the doctor returns."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The checkpoints of a training: what the journal keeps of it, and how it resumes from there.
+"""The checkpoints in a journal: written during a training, read to resume it.
 
 Losses and frames are lines of the journal, once each; the checkpoint is the state alone. So its
 size does not grow with the epochs: 0.6 ms for the default network.

@@ -1,4 +1,4 @@
-"""The time that is logged: that of the wall clock, except that it never goes back."""
+"""The clock for logged times: the wall clock, but it never goes back."""
 
 import time
 

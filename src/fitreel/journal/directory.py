@@ -1,4 +1,4 @@
-"""The directory of a journal: what belongs to it, and what must not be read or removed."""
+"""The directory of a journal: which files belong to it."""
 
 import re
 import stat

@@ -1,4 +1,4 @@
-"""What a journal is about, as its records say."""
+"""The entry: what a journal is about, read from its records."""
 
 from collections.abc import Iterator
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""The journal: what a run computed, on the local disk before anything is sent to the store.
+"""The journal of a command: records on the local disk, before MLflow has them.
 
 Each command has one directory. `journal` gets a line for each record, `checkpoint` is replaced as
 a whole, `artifacts` has the files. An open journal is locked; the lock ends with the process.

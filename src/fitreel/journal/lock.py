@@ -1,4 +1,4 @@
-"""The lock of a directory: it ends with the process that has it."""
+"""The lock of a directory: it ends with the process that holds it."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Signals held back where an interruption would leave a run that is never closed."""
+"""Signals, held back while an interruption would leave a run open."""
 
 import math
 import signal

@@ -1,4 +1,4 @@
-"""The spool: the directory of all journals, and what each of them is about."""
+"""The spool: the directory of all journals."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The comparison's page: runs side by side and in step, in a browser."""
+"""The page of a comparison: runs next to each other and in step, compare.html."""
 
 import math
 from collections.abc import Sequence

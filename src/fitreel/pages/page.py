@@ -1,4 +1,4 @@
-"""A page: scripts, styles and data in one file; nothing in the data becomes HTML or code."""
+"""A page: scripts, styles and data in one file. Data never becomes HTML or code."""
 
 import base64
 import hashlib

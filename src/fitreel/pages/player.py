@@ -1,4 +1,4 @@
-"""The player: how one network learned, frame by frame, in a browser."""
+"""The page of one training: it plays how the network learned, player.html."""
 
 from pathlib import Path
 

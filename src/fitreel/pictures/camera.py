@@ -1,4 +1,4 @@
-"""The camera: the fixed scenery is drawn once, then only what moves."""
+"""The camera: it draws the fixed scenery once, then the red line of each frame."""
 
 import math
 from typing import Protocol
@@ -88,8 +88,8 @@ class Scenery:
         renderer: RendererAgg,
         film: Scenes,
         frame: int,
-        loss: "Lettering",
-        epoch: "Lettering",
+        loss: "NumberText",
+        epoch: "NumberText",
     ) -> None:
         """Draw what moves: the line, the loss below the points, the epoch above them."""
         self.line.set_data(film.x, film.predictions[frame])
@@ -100,7 +100,7 @@ class Scenery:
         epoch.draw(renderer, box.x0, box.y1, str(film.epochs[frame]))
 
 
-class Lettering:
+class NumberText:
     """Numbers written with ready-made characters.
 
     Matplotlib lays out a text again each time it changes, which took half of a film's time.
@@ -152,8 +152,8 @@ class Camera:
         self._backdrop = Backdrop(SIZE)
         self._scenery = Scenery(self._backdrop.figure, film.dataset)
         self.axes = self._scenery.axes
-        self._loss = Lettering("Loss=", 20, LINE_COLOUR)
-        self._epoch = Lettering("epoch ", 12, INK)
+        self._loss = NumberText("Loss=", 20, LINE_COLOUR)
+        self._epoch = NumberText("epoch ", 12, INK)
         self.background = self._backdrop.draw()
 
     def shoot(self, frame: int) -> Pixels:

@@ -1,4 +1,4 @@
-"""The rounds: trials that are trained and measured together, on this machine or on another."""
+"""The rounds: trials that are trained together, pruned and measured."""
 
 import warnings
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Whether the files of a run agree with what it says of itself: its settings, its last loss."""
+"""The agreement of a run's files with its settings and its last loss."""
 
 import numpy as np
 import psutil

@@ -1,4 +1,4 @@
-"""The best runs of an experiment, found to be compared."""
+"""The best runs of an experiment, for a comparison."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice

@@ -1,4 +1,4 @@
-"""The bulk: many finished runs, written into MLflow's own tables in one transaction.
+"""The bulk writer: many finished runs, written into MLflow's tables at once.
 
 A hundred points by MLflow's client cost a database 20 ms, nearly all of it for the objects of rows
 and for six commits; this way 1 ms. It is taken only where the tables are those that we know and

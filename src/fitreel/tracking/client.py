@@ -1,4 +1,4 @@
-"""MLflow's client believes what it gets; ours checks it, and retries what a busy server refused.
+"""The client of a store: MLflow's own, with checked answers and retries.
 
 MLflow takes an empty answer for an object without an id: artifacts of such a run end up in the
 working directory, runs of such an experiment in the default one.

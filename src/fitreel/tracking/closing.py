@@ -1,4 +1,4 @@
-"""How an open run ends: what is written, how long its delivery may take, what is left to resume.
+"""The closing of an open run: what is written, what is delivered, what can be resumed.
 
 | what happened                | status   | delivery may take | the journal stays           |
 |------------------------------|----------|-------------------|-----------------------------|

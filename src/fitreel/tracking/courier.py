@@ -1,4 +1,4 @@
-"""The courier: a thread that delivers the journal of a run while the run goes on."""
+"""The courier: a thread that delivers the journal while the run goes on."""
 
 import math
 import threading

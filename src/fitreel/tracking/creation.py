@@ -1,4 +1,4 @@
-"""Creation: one object in the store for each that is wanted, even if an answer is late or lost.
+"""The creation of an object in a store: exactly one, even if an answer is late or lost.
 
 What is created has a tag of our own. After a try that may have worked we look for the tag before we
 try again, and again at the end: a server may do late what it was asked to do.

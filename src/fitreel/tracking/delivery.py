@@ -1,4 +1,4 @@
-"""The delivery: bring what a journal holds into MLflow, each record once and in order.
+"""The delivery: a journal's records are logged to MLflow, in order and once.
 
 Everything here may be done twice: a record counts as delivered only when MLflow has it, and of two
 points with the same time stamp MLflow keeps one.

@@ -1,4 +1,4 @@
-"""The end of a run in the store, never before its start."""
+"""The end of a run in the store: its status and its time."""
 
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient

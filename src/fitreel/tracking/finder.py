@@ -1,4 +1,4 @@
-"""Runs to compare, read together; runs that cannot be compared are left out."""
+"""Runs for a comparison, read together; those that cannot be compared are left out."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""A run that is over, with all there is to log of it."""
+"""The trial of a sweep as a finished run, with all its values."""
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping

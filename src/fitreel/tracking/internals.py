@@ -1,4 +1,4 @@
-"""The private and undocumented names of MLflow, here and nowhere else.
+"""The private names of MLflow: all of them, each with a public fallback.
 
 Each one is imported where it is used, and checked there. Where this version of MLflow lacks it, or
 it is not what we know, the public way is taken; tests/test_internals.py compares both ways.

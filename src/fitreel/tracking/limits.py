@@ -1,4 +1,4 @@
-"""How long a server may take for a request, and that MLflow tries it once: we retry ourselves.
+"""The time limits of requests to a server.
 
 MLflow reads both from the environment, which all threads share: of several requests that run side
 by side the longest limit holds for those that start. What the user set stays.

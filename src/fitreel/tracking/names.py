@@ -1,4 +1,4 @@
-"""What fitreel calls things in a run: its tags, and the paths of its artifacts.
+"""The names of a run's tags and artifacts.
 
 Nothing is imported here, so that the pipeline reads these names without loading MLflow.
 """

@@ -1,4 +1,4 @@
-"""The nested runs: one a trial, delivered with as few questions to the store as it allows."""
+"""The nested runs of a sweep: one a trial, delivered by the fastest way that fits the store."""
 
 import json
 import warnings

@@ -1,4 +1,4 @@
-"""Nested runs by MLflow's client, one by one: on a server, and where tables are not those we know.
+"""The client's way to log trials: one by one, to a server or to unknown tables.
 
 A run takes three calls and an upload.
 """

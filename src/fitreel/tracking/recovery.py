@@ -1,4 +1,4 @@
-"""Recovery: the results that dead or cut off commands left in the spool are delivered."""
+"""Recovery: results that stopped commands left in the spool are delivered."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

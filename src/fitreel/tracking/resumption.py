@@ -1,4 +1,4 @@
-"""Interrupted commands of a run: their journals, opened to be resumed."""
+"""The interrupted commands of a run, opened to be resumed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The rows of a finished run in MLflow's tables, with the values that MLflow's client writes."""
+"""The rows of a finished run in MLflow's tables."""
 
 import math
 import sys

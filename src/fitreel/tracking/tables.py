@@ -1,4 +1,4 @@
-"""The tables that MLflow 3.10 to 3.17 keeps runs in, and a comparison with those of a store.
+"""MLflow's tables as we know them, and the comparison with those of a store.
 
 Rows are written into them only where nothing differs: see bulk.py.
 """

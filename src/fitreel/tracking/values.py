@@ -1,4 +1,4 @@
-"""Values of a run: what records of params, metrics, tags and losses become in MLflow."""
+"""The values of a run: a journal's losses, metrics, params and tags, logged to MLflow."""
 
 from collections.abc import Iterator, Sequence
 

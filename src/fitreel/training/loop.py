@@ -1,4 +1,4 @@
-"""The training: one loop, one hook."""
+"""The training loop: it starts at epoch 0 or at a checkpoint, and calls one hook."""
 
 import math
 from collections.abc import Callable

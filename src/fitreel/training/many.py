@@ -1,4 +1,4 @@
-"""Many trainings at once: stacks of networks, each member as if it were alone."""
+"""Many trainings at once, in stacks; members that are pruned are dropped."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

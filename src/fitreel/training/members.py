@@ -1,4 +1,4 @@
-"""The members of a stack as it is trained: their losses, and how each of them ends."""
+"""The members of a stack in training: their losses, and how each of them ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The standstill: why a training that ended has learned nothing."""
+"""The standstill: why a finished training has learned nothing."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The state of a training: arrays that fill up, and a checkpoint from which to resume."""
+"""The state of a training: its arrays, and the checkpoint that restores them."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-// What the charts of both pages share: colours, sizes, axes, the points, the line of the fit.
+// The charts of both pages: colours, sizes, axes, the points, the line of the fit.
 
 const LINE_POINTS = 400;
 const FONT = "12px system-ui, sans-serif";

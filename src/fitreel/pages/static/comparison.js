@@ -1,4 +1,4 @@
-// Runs side by side: their fits and losses in step, and a table of what sets them apart.
+// The page of a comparison: fits and losses of all runs in step, and a table.
 
 const data = JSON.parse(byId("data").textContent);
 const datasets = data.datasets.map((each) => new Dataset(each));

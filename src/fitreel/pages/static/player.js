@@ -1,4 +1,4 @@
-// The player of one training: the fit, what each neuron adds, the loss, in step.
+// The page of one training: the fit, what each neuron adds, the loss curve, in step.
 
 const data = JSON.parse(byId("data").textContent);
 const dataset = new Dataset(data.dataset);
@@ -200,7 +200,7 @@ function pick(neuron) {
   show(place);
 }
 
-function tellNeurons() {
+function showNeurons() {
   let dead = 0;
   for (let neuron = 0; neuron < training.hidden; neuron++) {
     const kind = sign(neuron);
@@ -233,7 +233,7 @@ function tellNeurons() {
 const dot = element("div", { className: "u-cursor-pt" });
 fit.over.append(dot);
 
-function tellFit() {
+function showFit() {
   const x = pointedX === null ? null : shownX(pointedX, dataset.xRange);
   dot.hidden = x === null;
   if (x === null) {
@@ -252,7 +252,7 @@ function tellFit() {
 for (const chart of [fit, contributions]) {
   onPointer(chart, (x) => {
     pointedX = x;
-    if (frame) tellFit();
+    if (frame) showFit();
   });
 }
 
@@ -266,8 +266,8 @@ function show(at) {
   fit.setData([lineX, line, without]);
   contributions.setData([lineX, picked === null ? without : lineX.map((x) => frame.contribution(picked, x))]);
   loss.redraw(false);
-  tellNeurons();
-  tellFit();
+  showNeurons();
+  showFit();
   const epoch = training.frameEpochs[place].toLocaleString("en");
   byId("moment").replaceChildren("epoch ", bold(epoch), "  loss ", bold(lossText(training.frameLosses[place])));
   byId("scrub").setAttribute("aria-valuetext", `epoch ${epoch}`);

@@ -1,4 +1,4 @@
-"""Lettering: text from outside made drawable, with the font's glyphs and within a width."""
+"""Text from outside, fitted to a width and to the letters that the font has."""
 
 import functools
 

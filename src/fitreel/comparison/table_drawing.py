@@ -1,4 +1,4 @@
-"""Typesetting: text and tables on a figure, placed by pixels from its upper left."""
+"""The drawing of text and tables on a figure, placed by pixels from its upper left."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox, TransformedBbox
 
-from fitreel.comparison.lettering import fitted, text_width
+from fitreel.comparison.fitted_text import fitted, text_width
 from fitreel.comparison.summary import Table
 from fitreel.pictures.camera import DPI
 from fitreel.pictures.figures import INK
