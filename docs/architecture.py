@@ -34,8 +34,10 @@ def packages() -> dict[str, Path]:
 
 
 def modules(package: Path) -> list[Path]:
-    """Return the modules of a package."""
-    return [path for path in sorted(package.glob("*.py")) if path.name != "__init__.py"]
+    """Return the modules of a package, those of its folders last."""
+    below = package.glob("*.py") if package == PIPELINE else package.rglob("*.py")
+    found = [path for path in below if path.name != "__init__.py"]
+    return sorted(found, key=lambda path: (path.parent != package, path))
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -202,10 +204,12 @@ def listing() -> str:
     lines = ["```"]
     for path in packages().values():
         folder = f"{path.relative_to(ROOT).as_posix()}/"
-        lines.append(f"{folder:<25}{title(path / '__init__.py')}")
+        lines.append(f"{folder:<30}{title(path / '__init__.py')}")
         scripts = [each for each in sorted(path.rglob("*.js")) if ".min." not in each.name]
-        for each in [*modules(path), *scripts]:
-            lines.append(f"    {each.relative_to(path).as_posix():<21}{title(each)}")
+        lines += [
+            f"    {each.relative_to(path).as_posix():<26}{title(each)}"
+            for each in [*modules(path), *scripts]
+        ]
     return "\n".join([*lines, "```", ""])
 
 

@@ -16,8 +16,8 @@ from fitreel.journal.journal import Journal, Record
 from fitreel.journal.spool import Undelivered
 from fitreel.tracking import Patience, Run, Tracker
 from fitreel.tracking.closing import HASTE
-from fitreel.tracking.courier import Courier
-from fitreel.tracking.delivery import Delivery
+from fitreel.tracking.delivery.courier import Courier
+from fitreel.tracking.delivery.delivery import Delivery
 from tests.faults import SPOOL, wait_until
 from tests.servers import Server
 

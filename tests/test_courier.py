@@ -21,7 +21,7 @@ def said() -> list[str]:
 def tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Iterator[Tracker]:
     import mlflow
 
-    monkeypatch.setattr("fitreel.tracking.courier.BEAT", 0.1)  # in place of 30 seconds
+    monkeypatch.setattr("fitreel.tracking.delivery.courier.BEAT", 0.1)  # in place of 30 seconds
     monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
     yield Tracker(f"sqlite:///{tmp_path}/mlflow.db", patience=Patience(report=said.append))
     mlflow.set_tracking_uri("")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fitreel.journal.checkpoints import pack
-from fitreel.tracking.values import losses
+from fitreel.tracking.delivery.values import losses
 from tests.conftest import environment
 from tests.faults import client
 from tests.needs import require

@@ -13,12 +13,19 @@ import sqlalchemy
 from mlflow.entities import LifecycleStage
 
 from fitreel.settings import TrainingSettings
-from fitreel.tracking import Tracker, internals
+from fitreel.tracking import Tracker
 from fitreel.tracking.checkup import StoreCheckup
-from fitreel.tracking.client import Client
-from fitreel.tracking.creation import default_experiment_id
 from fitreel.tracking.managers import conda_program, conda_script
-from fitreel.tracking.repository import PublicRepository, Repository, below, delete_all, local_path
+from fitreel.tracking.store import internals
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.creation import default_experiment_id
+from fitreel.tracking.store.repository import (
+    PublicRepository,
+    Repository,
+    below,
+    delete_all,
+    local_path,
+)
 from tests.servers import Server
 
 Forget = Callable[[str, str], None]

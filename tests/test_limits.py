@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 
-from fitreel.tracking.limits import CALL, MOST, TRANSFER, RequestLimit, largest_file, transfer
+from fitreel.tracking.store.limits import CALL, MOST, TRANSFER, RequestLimit, largest_file, transfer
 
 
 def now() -> int:

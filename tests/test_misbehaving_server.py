@@ -21,12 +21,12 @@ from fitreel.sweep.rounds import Round
 from fitreel.sweep.trials import Trial
 from fitreel.tracking import Patience, Tracker, sync
 from fitreel.tracking.checkup import StoreCheckup
-from fitreel.tracking.client import Client
-from fitreel.tracking.connection import WrongAnswer
-from fitreel.tracking.delivery import Delivery
-from fitreel.tracking.limits import request_limit
+from fitreel.tracking.delivery.delivery import Delivery
+from fitreel.tracking.delivery.one_by_one import REQUESTS, OneByOne
 from fitreel.tracking.names import JOURNAL_TAG
-from fitreel.tracking.one_by_one import REQUESTS, OneByOne
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.connection import WrongAnswer
+from fitreel.tracking.store.limits import request_limit
 from fitreel.training.files import save_weights
 from fitreel.training.network import Network
 from tests import processes

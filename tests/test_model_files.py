@@ -10,7 +10,7 @@ import pytest
 import yaml
 from mlflow.models import Model
 
-from fitreel.tracking.model_files import EXAMPLE, PACKAGES, _pinned, save_model
+from fitreel.tracking.delivery.model_files import EXAMPLE, PACKAGES, _pinned, save_model
 from fitreel.training.files import save_weights
 from fitreel.training.loop import Fit
 

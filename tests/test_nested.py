@@ -20,14 +20,14 @@ from fitreel.journal.journal import Journal, Record
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.rounds import Round
 from fitreel.sweep.trials import Outcome, Trial
-from fitreel.tracking import internals
-from fitreel.tracking.bulk import Database
-from fitreel.tracking.client import Client
-from fitreel.tracking.delivery import Delivery
-from fitreel.tracking.finished_run import ROWS, FinishedRun
+from fitreel.tracking.delivery.bulk import Database
+from fitreel.tracking.delivery.delivery import Delivery
+from fitreel.tracking.delivery.finished_run import ROWS, FinishedRun
+from fitreel.tracking.delivery.nested import NestedRuns
 from fitreel.tracking.names import DIGESTS_TAG
-from fitreel.tracking.nested import NestedRuns
 from fitreel.tracking.source import Source
+from fitreel.tracking.store import internals
+from fitreel.tracking.store.client import Client
 from fitreel.tracking.tracker import Tracker
 from fitreel.training.files import load_weights
 from tests.needs import require

@@ -436,7 +436,7 @@ def test_a_living_process_sends_heartbeats(
 ) -> None:
     """As it is, every 30 seconds; in the short version every tenth of one."""
     if not torture:
-        monkeypatch.setattr("fitreel.tracking.courier.BEAT", 0.1)
+        monkeypatch.setattr("fitreel.tracking.delivery.courier.BEAT", 0.1)
     monkeypatch.setenv(SPOOL, str(directory / "spool"))
     tracker = Tracker(f"sqlite:///{directory}/mlflow.db")
 

@@ -18,8 +18,8 @@ from fitreel.journal import spool as spool_module
 from fitreel.journal.entry import Entry
 from fitreel.journal.journal import Journal
 from fitreel.tracking import Tracker
-from fitreel.tracking.client import Client
-from fitreel.tracking.delivery import Delivery
+from fitreel.tracking.delivery.delivery import Delivery
+from fitreel.tracking.store.client import Client
 from tests import processes
 from tests.faults import SPOOL, client, journals, records, runs, wait_until
 

@@ -19,7 +19,7 @@ import torch
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from fitreel.tracking.model_files import save_model
+from fitreel.tracking.delivery.model_files import save_model
 from fitreel.training.files import save_weights
 from fitreel.training.loop import Fit
 from fitreel.training.weights import Weights

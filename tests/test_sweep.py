@@ -295,7 +295,8 @@ def test_a_device_that_cannot_train_is_told(fitreel: Command, tmp_path: Path, de
 CRAMPED = """
 import resource, sys
 from pathlib import Path
-import fitreel.pictures.figures, fitreel.sweep.figure, fitreel.sweep.rounds, fitreel.sweep.study
+import fitreel.pictures.figures, fitreel.sweep.pictures.figure
+import fitreel.sweep.rounds, fitreel.sweep.study
 import fitreel.tracking, matplotlib.backends.backend_agg, pipeline.app
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 most = pages * resource.getpagesize() + 600_000_000

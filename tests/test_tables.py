@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from fitreel.tracking.new_database import create_database
-from fitreel.tracking.tables import difference
+from fitreel.tracking.delivery.tables import difference
+from fitreel.tracking.store.new_database import create_database
 from tests.needs import require
 from tests.postgres import Postgres
 

@@ -15,9 +15,9 @@ import sqlalchemy
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from fitreel.tracking.connection import is_passing, plain, plain_errors
-from fitreel.tracking.database import check_store, open_engine
-from fitreel.tracking.new_database import create_database
+from fitreel.tracking.store.connection import is_passing, plain, plain_errors
+from fitreel.tracking.store.database import check_store, open_engine
+from fitreel.tracking.store.new_database import create_database
 from tests import processes
 from tests.conftest import free_port
 from tests.faults import SPOOL, journals, runs

@@ -8,11 +8,11 @@ from .managers import (
     check_uv as check_uv,
     check_virtualenv as check_virtualenv,
 )
-from .patience import Patience as Patience
 from .project_runner import following_project_runner as following_project_runner
 from .reaper import examine as examine, reap as reap
 from .recovery import sync as sync
 from .resumption import Interrupted as Interrupted, interrupted as interrupted
 from .run import Run as Run
 from .source import Source as Source
+from .store.patience import Patience as Patience
 from .tracker import Tracker as Tracker

@@ -13,12 +13,12 @@ from fitreel.checks.urls import scrubbed
 from fitreel.data.files import sha256
 from fitreel.journal.spool import scratch
 from fitreel.settings import FILMED
-from fitreel.tracking.client import Client
-from fitreel.tracking.connection import plain_errors
 from fitreel.tracking.facts import Facts
-from fitreel.tracking.limits import request_limit, transfer
 from fitreel.tracking.names import DIGESTS_TAG
-from fitreel.tracking.repository import Repository
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.connection import plain_errors
+from fitreel.tracking.store.limits import request_limit, transfer
+from fitreel.tracking.store.repository import Repository
 
 
 class Artifacts:

@@ -9,9 +9,9 @@ from mlflow.store.entities.paged_list import PagedList
 
 from fitreel.comparison.runs import higher_is_better, is_finite
 from fitreel.settings import FILMED
-from fitreel.tracking.connection import is_refusal, plain_errors
 from fitreel.tracking.finder import Finder, Found
 from fitreel.tracking.names import FILMED_TAG, KIND_TAG, TRIAL_TAG
+from fitreel.tracking.store.connection import is_refusal, plain_errors
 from fitreel.tracking.tracker import Tracker
 
 PAGE = 200  # runs in one request

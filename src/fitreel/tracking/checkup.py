@@ -13,15 +13,15 @@ from fitreel.checks.urls import masked
 from fitreel.doctor.finding import Finding
 from fitreel.journal.clock import now
 from fitreel.journal.spool import scratch
-from fitreel.tracking.connection import plain_errors
-from fitreel.tracking.creation import Creation
-from fitreel.tracking.ending import end
 from fitreel.tracking.names import DOCTOR_TAG
-from fitreel.tracking.new_database import check_place
-from fitreel.tracking.patience import Patience
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.reaper import examine
-from fitreel.tracking.repository import delete_all, local_path
+from fitreel.tracking.store.connection import plain_errors
+from fitreel.tracking.store.creation import Creation
+from fitreel.tracking.store.ending import end
+from fitreel.tracking.store.new_database import check_place
+from fitreel.tracking.store.patience import Patience
+from fitreel.tracking.store.repository import delete_all, local_path
 from fitreel.tracking.tracker import Tracker
 
 NOT_TRIED = Finding(False, "not tried, because an earlier check failed")

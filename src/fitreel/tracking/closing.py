@@ -19,11 +19,11 @@ from contextlib import contextmanager, suppress
 
 from fitreel.journal.journal import Journal
 from fitreel.journal.spool import Undelivered
-from fitreel.tracking.client import Client
-from fitreel.tracking.courier import Courier
-from fitreel.tracking.ending import end
-from fitreel.tracking.patience import Patience
+from fitreel.tracking.delivery.courier import Courier
 from fitreel.tracking.run import Run
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.ending import end
+from fitreel.tracking.store.patience import Patience
 
 HASTE = 5.0  # seconds: all that an interrupted run may take to be closed
 

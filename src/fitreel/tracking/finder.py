@@ -8,8 +8,8 @@ from mlflow.entities import Run as MlflowRun
 
 from fitreel.checks.text import shortened
 from fitreel.comparison.runs import ComparedRun
-from fitreel.tracking.connection import plain_errors
 from fitreel.tracking.source import Source
+from fitreel.tracking.store.connection import plain_errors
 from fitreel.tracking.tracker import Tracker
 
 

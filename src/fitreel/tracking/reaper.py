@@ -20,9 +20,9 @@ from fitreel.settings import (
     SweepSettings,
     TrainingSettings,
 )
-from fitreel.tracking.ending import end
 from fitreel.tracking.names import HOST_TAG, MACHINE_TAG, PROCESS_TAG, REAPED_TAG, TRIAL_TAG
 from fitreel.tracking.process import ahead, is_alive, silence
+from fitreel.tracking.store.ending import end
 from fitreel.tracking.tracker import Tracker
 
 # What each entry point of the project logs as params.

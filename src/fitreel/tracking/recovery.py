@@ -11,11 +11,11 @@ from fitreel.journal import spool
 from fitreel.journal.clock import now
 from fitreel.journal.entry import Entry
 from fitreel.journal.journal import Journal
-from fitreel.tracking.client import Client
-from fitreel.tracking.connection import plain
-from fitreel.tracking.creation import remove_extras, runs_of
-from fitreel.tracking.delivery import Delivery
-from fitreel.tracking.patience import Patience
+from fitreel.tracking.delivery.delivery import Delivery
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.connection import plain
+from fitreel.tracking.store.creation import remove_extras, runs_of
+from fitreel.tracking.store.patience import Patience
 from fitreel.tracking.tracker import Tracker
 
 KILLED = "KILLED"

@@ -18,7 +18,6 @@ from fitreel.journal.journal import Journal, writing
 from fitreel.settings import Settings, TrainingSettings, normalised
 from fitreel.sweep.trials import Outcome
 from fitreel.tracking.facts import Facts
-from fitreel.tracking.internals import is_generated_name
 from fitreel.tracking.names import (
     AUTOMATIC_NAME_TAG,
     DATA,
@@ -34,6 +33,7 @@ from fitreel.tracking.names import (
     seconds_tag,
 )
 from fitreel.tracking.overrides import in_force
+from fitreel.tracking.store.internals import is_generated_name
 from fitreel.training.files import load_history, load_weights
 from fitreel.training.history import History
 from fitreel.training.weights import Weights

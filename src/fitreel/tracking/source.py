@@ -13,10 +13,10 @@ from fitreel.data.files import LARGEST_FILE as LARGEST_DATASET, load_dataset, sh
 from fitreel.settings import DataSettings
 from fitreel.tracking.agreement import check_losses, check_network, largest_history
 from fitreel.tracking.artifacts import Artifacts
-from fitreel.tracking.client import Client
-from fitreel.tracking.connection import WrongAnswer, plain_errors
 from fitreel.tracking.facts import Facts
 from fitreel.tracking.names import DATASET, FRAMES, HISTORY, MODEL, SHA256_TAG, WEIGHTS
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.connection import WrongAnswer, plain_errors
 from fitreel.training.files import LARGEST_WEIGHTS, load_history, load_weights
 from fitreel.training.history import History
 from fitreel.training.loss_file import LARGEST_LOSSES, load_losses

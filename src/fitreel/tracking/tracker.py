@@ -21,23 +21,23 @@ from fitreel.checks.urls import masked
 from fitreel.journal.journal import Journal, Record
 from fitreel.journal.signals import held
 from fitreel.journal.spool import new_journal
-from fitreel.tracking.client import Client
 from fitreel.tracking.closing import HASTE, delivering
-from fitreel.tracking.connection import is_refusal, plain_errors
-from fitreel.tracking.creation import (
+from fitreel.tracking.names import JOURNAL_TAG, SOURCE_RUN_TAG, VERSION_TAG
+from fitreel.tracking.process import process_tags
+from fitreel.tracking.run import Run
+from fitreel.tracking.source import Source
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.connection import is_refusal, plain_errors
+from fitreel.tracking.store.creation import (
     default_experiment_id,
     find_or_make_experiment,
     is_in_doubt,
     make_run,
 )
-from fitreel.tracking.database import absolute, check_store
-from fitreel.tracking.ending import end
-from fitreel.tracking.limits import FIRST, request_limit
-from fitreel.tracking.names import JOURNAL_TAG, SOURCE_RUN_TAG, VERSION_TAG
-from fitreel.tracking.patience import Patience, Retries
-from fitreel.tracking.process import process_tags
-from fitreel.tracking.run import Run
-from fitreel.tracking.source import Source
+from fitreel.tracking.store.database import absolute, check_store
+from fitreel.tracking.store.ending import end
+from fitreel.tracking.store.limits import FIRST, request_limit
+from fitreel.tracking.store.patience import Patience, Retries
 
 
 class Tracker:

@@ -12,9 +12,9 @@ from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, R
 from mlflow.models import Model
 
 from fitreel.journal.spool import scratch
-from fitreel.tracking.client import Client
-from fitreel.tracking.model_files import save_model
+from fitreel.tracking.delivery.model_files import save_model
 from fitreel.tracking.names import MODEL
+from fitreel.tracking.store.client import Client
 
 
 def log_model(client: Client, run_id: str, weights: Path) -> None:

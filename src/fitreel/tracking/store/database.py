@@ -17,10 +17,10 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from fitreel.checks.databases import read_url, remedy, time_limit
 from fitreel.checks.text import check_uri, shortened
 from fitreel.checks.urls import masked
-from fitreel.tracking.connection import FIRST_ANSWER
-from fitreel.tracking.internals import create_engine
-from fitreel.tracking.new_database import check_place, create_database
-from fitreel.tracking.tables import EXPERIMENTS
+from fitreel.tracking.delivery.tables import EXPERIMENTS
+from fitreel.tracking.store.connection import FIRST_ANSWER
+from fitreel.tracking.store.internals import create_engine
+from fitreel.tracking.store.new_database import check_place, create_database
 
 KINDS = ("sqlite", "postgresql", "mysql", "mssql")
 DATABRICKS = ("databricks", "databricks-uc", "uc")  # URIs without a scheme

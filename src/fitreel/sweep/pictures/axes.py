@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from fitreel.comparison.runs import higher_is_better
 from fitreel.settings.space import Dimension
-from fitreel.sweep.scales import Kind, Scale
+from fitreel.sweep.pictures.scales import Kind, Scale
 
 MOST_CHOICES = 8  # whole numbers that are shown one by one, as choices are
 DECADE = 10.0  # scores that spread wider get a logarithmic scale

@@ -17,12 +17,12 @@ from tenacity import (
 
 from fitreel.journal.journal import Journal
 from fitreel.journal.spool import Undelivered
-from fitreel.tracking.client import Client
-from fitreel.tracking.connection import is_passing, is_refusal, is_time_out, plain
-from fitreel.tracking.delivery import Delivery
-from fitreel.tracking.limits import CALL, request_limit
-from fitreel.tracking.patience import Patience
+from fitreel.tracking.delivery.delivery import Delivery
 from fitreel.tracking.process import BEAT, heartbeat
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.connection import is_passing, is_refusal, is_time_out, plain
+from fitreel.tracking.store.limits import CALL, request_limit
+from fitreel.tracking.store.patience import Patience
 
 PAUSE = 0.2  # seconds between two looks into the journal
 LONGEST_STEP = 600.0  # seconds that one step of the delivery may take without any trouble

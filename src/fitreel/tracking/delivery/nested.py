@@ -13,13 +13,13 @@ from fitreel.data.files import sha256
 from fitreel.journal.journal import Record
 from fitreel.journal.spool import scratch
 from fitreel.sweep.trials import Outcome
-from fitreel.tracking.bulk import ARTIFACTS, PARENT_TAG, Database, Unknown
-from fitreel.tracking.client import Client
-from fitreel.tracking.database import is_database
-from fitreel.tracking.finished_run import ROWS, FinishedRun, Points, run_id
-from fitreel.tracking.internals import context_tags
+from fitreel.tracking.delivery.bulk import ARTIFACTS, PARENT_TAG, Database, Unknown
+from fitreel.tracking.delivery.finished_run import ROWS, FinishedRun, Points, run_id
+from fitreel.tracking.delivery.one_by_one import REQUESTS, OneByOne
 from fitreel.tracking.names import DIGESTS_TAG, FILMED_TAG, TRIAL_TAG, VERSION_TAG, WEIGHTS
-from fitreel.tracking.one_by_one import REQUESTS, OneByOne
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.database import is_database
+from fitreel.tracking.store.internals import context_tags
 from fitreel.training.files import save_weights
 
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fitreel.settings.space import Dimension
-from fitreel.sweep.axes import dimension_scale
-from fitreel.sweep.charts import OFF_SCALE, Numbers, Places, Scores
-from fitreel.sweep.placing import jittered, places_of
+from fitreel.sweep.pictures.axes import dimension_scale
+from fitreel.sweep.pictures.charts import OFF_SCALE, Numbers, Places, Scores
+from fitreel.sweep.pictures.placing import jittered, places_of
+from fitreel.sweep.pictures.scales import Scale
 from fitreel.sweep.results import Results
-from fitreel.sweep.scales import Scale
 
 MOST_BINS = 12  # of a range
 TRIALS_OF_A_BIN = 5  # at least, on average

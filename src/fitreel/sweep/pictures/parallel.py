@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from fitreel.comparison.fitted_text import text_width
 from fitreel.pictures.figures import INK
 from fitreel.settings import FILMED
-from fitreel.sweep.bundle import Bundle
-from fitreel.sweep.charts import Scores
-from fitreel.sweep.page import LETTERS, MARGIN, WIDTH, add_axes, new_figure
+from fitreel.sweep.pictures.bundle import Bundle
+from fitreel.sweep.pictures.charts import Scores
+from fitreel.sweep.pictures.page import LETTERS, MARGIN, WIDTH, add_axes, new_figure
 
 HEIGHT, TOP, BOTTOM = 440, 84, 30  # pixels
 Labels = Sequence[tuple[float, str]]  # places from 0 to 1, and texts

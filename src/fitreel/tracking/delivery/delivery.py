@@ -7,13 +7,13 @@ points with the same time stamp MLflow keeps one.
 import math
 
 from fitreel.journal.journal import Journal, Record
-from fitreel.tracking.client import Client
-from fitreel.tracking.creation import DOUBT, remove_extras, runs_of
-from fitreel.tracking.dataset_input import log_dataset
-from fitreel.tracking.ending import end
-from fitreel.tracking.logged_model import log_model, remove_extra_models
-from fitreel.tracking.nested import NestedRuns
-from fitreel.tracking.values import METRICS_PER_CALL, log_values
+from fitreel.tracking.delivery.dataset_input import log_dataset
+from fitreel.tracking.delivery.logged_model import log_model, remove_extra_models
+from fitreel.tracking.delivery.nested import NestedRuns
+from fitreel.tracking.delivery.values import METRICS_PER_CALL, log_values
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.creation import DOUBT, remove_extras, runs_of
+from fitreel.tracking.store.ending import end
 
 DELIVERED = (
     "values",

@@ -10,8 +10,8 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 from fitreel.checks.urls import masked
 from fitreel.data.files import load_dataset, sha256
 from fitreel.journal.journal import Record
-from fitreel.tracking.client import Client
-from fitreel.tracking.repository import below
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.repository import below
 
 WITH_USER = ("http", "https", "ftp", "sftp")  # schemes of artifacts whose address may have a login
 CONTEXT_TAG = "mlflow.data.context"  # which MLflow documents

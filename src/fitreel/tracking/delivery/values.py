@@ -7,7 +7,7 @@ from mlflow.entities import Metric, Param, RunTag
 
 from fitreel.journal.checkpoints import unpack
 from fitreel.journal.journal import Record
-from fitreel.tracking.client import Client
+from fitreel.tracking.store.client import Client
 
 METRICS_PER_CALL = 1000  # MLflow's limit
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from fitreel.sweep.charts import Numbers, Places
+from fitreel.sweep.pictures.charts import Numbers, Places
+from fitreel.sweep.pictures.scales import Scale
 from fitreel.sweep.results import Results
-from fitreel.sweep.scales import Scale
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 

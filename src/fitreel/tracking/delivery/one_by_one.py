@@ -11,15 +11,15 @@ from pathlib import Path
 
 from mlflow.entities import Param, Run as MlflowRun, ViewType
 
-from fitreel.tracking.bulk import PARENT_TAG
-from fitreel.tracking.client import Client
-from fitreel.tracking.creation import remove_extras
-from fitreel.tracking.database import is_database
-from fitreel.tracking.ending import end
-from fitreel.tracking.finished_run import FinishedRun
+from fitreel.tracking.delivery.bulk import PARENT_TAG
+from fitreel.tracking.delivery.finished_run import FinishedRun
+from fitreel.tracking.delivery.values import METRICS_PER_CALL
 from fitreel.tracking.names import TRIAL_TAG
-from fitreel.tracking.repository import upload
-from fitreel.tracking.values import METRICS_PER_CALL
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.creation import remove_extras
+from fitreel.tracking.store.database import is_database
+from fitreel.tracking.store.ending import end
+from fitreel.tracking.store.repository import upload
 
 REQUESTS = 4  # to a server, side by side
 

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitreel.comparison.runs import higher_is_better
-from fitreel.sweep.axes import score_scale
+from fitreel.sweep.pictures.axes import score_scale
+from fitreel.sweep.pictures.scales import Scale
 from fitreel.sweep.results import Results
-from fitreel.sweep.scales import Scale
 
 OFF_SCALE = "finished, off scale"
 Numbers = NDArray[np.int64]  # of trials

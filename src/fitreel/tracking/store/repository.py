@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import mlflow.artifacts
 from mlflow.entities import FileInfo
 
-from fitreel.tracking import internals
-from fitreel.tracking.limits import largest_file, request_limit, transfer
+from fitreel.tracking.store import internals
+from fitreel.tracking.store.limits import largest_file, request_limit, transfer
 
 
 class Repository(Protocol):

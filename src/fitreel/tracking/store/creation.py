@@ -14,11 +14,11 @@ from mlflow.exceptions import MlflowException
 from fitreel.journal.clock import now
 from fitreel.journal.journal import Journal
 from fitreel.journal.spool import Unavailable
-from fitreel.tracking.client import Client
-from fitreel.tracking.connection import is_absent, is_refusal
-from fitreel.tracking.ending import end
-from fitreel.tracking.internals import context_tags
 from fitreel.tracking.names import JOURNAL_TAG
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.connection import is_absent, is_refusal
+from fitreel.tracking.store.ending import end
+from fitreel.tracking.store.internals import context_tags
 
 DOUBT = "doubt"  # the record of a journal whose run may have been created twice
 DEFAULT_EXPERIMENT = "0"

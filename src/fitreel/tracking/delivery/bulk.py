@@ -14,12 +14,9 @@ from mlflow.entities import LifecycleStage, RunInfo
 from mlflow.exceptions import MlflowException
 from sqlalchemy import Select, insert, select
 
-from fitreel.tracking import internals
-from fitreel.tracking.finished_run import ROWS, FinishedRun
-from fitreel.tracking.names import TRIAL_TAG
-from fitreel.tracking.repository import below, upload
-from fitreel.tracking.rows import latest, points, run_row, texts
-from fitreel.tracking.tables import (
+from fitreel.tracking.delivery.finished_run import ROWS, FinishedRun
+from fitreel.tracking.delivery.rows import latest, points, run_row, texts
+from fitreel.tracking.delivery.tables import (
     EXPERIMENTS,
     LATEST_METRICS,
     METRICS,
@@ -28,6 +25,9 @@ from fitreel.tracking.tables import (
     TAGS,
     difference,
 )
+from fitreel.tracking.names import TRIAL_TAG
+from fitreel.tracking.store import internals
+from fitreel.tracking.store.repository import below, upload
 
 ARTIFACTS = "artifacts"  # the folder below that of the run, in its experiment's
 PARENT_TAG = "mlflow.parentRunId"  # which MLflow documents

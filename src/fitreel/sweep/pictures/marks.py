@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from fitreel.comparison.fitted_text import text_width
 from fitreel.pictures.figures import INK, NEGATIVE, POINT_COLOUR, style
-from fitreel.sweep.charts import OFF_SCALE, Scores
-from fitreel.sweep.page import LETTERS, MARGIN, WIDTH, add_axes, legend_height, new_figure
+from fitreel.sweep.pictures.charts import OFF_SCALE, Scores
+from fitreel.sweep.pictures.page import LETTERS, MARGIN, WIDTH, add_axes, legend_height, new_figure
 
 FAINT = "#7a808b"
 # Trials without a place on the scale, by how they ended: each a row at the worse edge.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from mlflow.entities import LifecycleStage, Metric
 
-from fitreel.tracking.finished_run import FinishedRun
+from fitreel.tracking.delivery.finished_run import FinishedRun
 
 USER_TAG = "mlflow.user"  # which MLflow documents
 Row = dict[str, object]

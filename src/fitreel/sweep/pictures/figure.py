@@ -14,13 +14,13 @@ from matplotlib.ticker import MaxNLocator
 
 from fitreel.comparison.fitted_text import text_width
 from fitreel.pictures.figures import INK, LINE_COLOUR, POSITIVE, style
-from fitreel.sweep.bundle import bundle
-from fitreel.sweep.charts import Scores, scores
-from fitreel.sweep.marks import dot_handle, dots, draw_edge, other_handles, score_grid
-from fitreel.sweep.page import MARGIN, WIDTH, add_axes, new_figure
-from fitreel.sweep.panel_figure import draw_panels
-from fitreel.sweep.panels import panels
-from fitreel.sweep.parallel import draw_bundle
+from fitreel.sweep.pictures.bundle import bundle
+from fitreel.sweep.pictures.charts import Scores, scores
+from fitreel.sweep.pictures.marks import dot_handle, dots, draw_edge, other_handles, score_grid
+from fitreel.sweep.pictures.page import MARGIN, WIDTH, add_axes, new_figure
+from fitreel.sweep.pictures.panel_figure import draw_panels
+from fitreel.sweep.pictures.panels import panels
+from fitreel.sweep.pictures.parallel import draw_bundle
 from fitreel.sweep.results import Results
 
 UP = 300  # pixels of the scale of scores

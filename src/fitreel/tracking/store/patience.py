@@ -14,8 +14,8 @@ from tenacity import (
 
 from fitreel.journal.spool import Unavailable
 from fitreel.settings import PATIENCE
-from fitreel.tracking.connection import answers_badly, is_passing, is_time_out, plain
-from fitreel.tracking.limits import request_limit
+from fitreel.tracking.store.connection import answers_badly, is_passing, is_time_out, plain
+from fitreel.tracking.store.limits import request_limit
 
 Answer = TypeVar("Answer")
 

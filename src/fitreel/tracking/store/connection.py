@@ -18,7 +18,7 @@ from urllib3.exceptions import (
 
 from fitreel.checks.urls import masked, scrubbed
 from fitreel.journal.spool import Unavailable
-from fitreel.tracking.internals import supported_schemes
+from fitreel.tracking.store.internals import supported_schemes
 
 BAD_REQUESTS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 FORBIDDEN = (*BAD_REQUESTS, "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")

@@ -10,11 +10,11 @@ from matplotlib.lines import Line2D
 
 from fitreel.comparison.fitted_text import text_width
 from fitreel.pictures.figures import INK, LINE_COLOUR
-from fitreel.sweep.charts import Places, Scores
-from fitreel.sweep.marks import dot_handle, dots, draw_edge, other_handles, score_grid
-from fitreel.sweep.page import LETTERS, WIDTH
-from fitreel.sweep.panels import Panel
-from fitreel.sweep.scales import Scale
+from fitreel.sweep.pictures.charts import Places, Scores
+from fitreel.sweep.pictures.marks import dot_handle, dots, draw_edge, other_handles, score_grid
+from fitreel.sweep.pictures.page import LETTERS, WIDTH
+from fitreel.sweep.pictures.panels import Panel
+from fitreel.sweep.pictures.scales import Scale
 
 COLUMNS = {1: 1, 2: 2, 4: 2}  # else 3
 

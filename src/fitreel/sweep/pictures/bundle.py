@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitreel.settings import FILMED
-from fitreel.sweep.axes import dimension_scale
-from fitreel.sweep.charts import Places, Scores
-from fitreel.sweep.placing import jittered, places_of
+from fitreel.sweep.pictures.axes import dimension_scale
+from fitreel.sweep.pictures.charts import Places, Scores
+from fitreel.sweep.pictures.placing import jittered, places_of
+from fitreel.sweep.pictures.scales import Scale
 from fitreel.sweep.results import Results
-from fitreel.sweep.scales import Scale
 
 MOST_LINES = 3000  # besides the best
 

@@ -12,10 +12,10 @@ from mlflow.entities import Experiment, LoggedModel, Metric, Run
 from mlflow.tracking import MlflowClient
 
 from fitreel.checks.urls import masked
-from fitreel.tracking.connection import WrongAnswer
-from fitreel.tracking.limits import CREATION, request_limit
-from fitreel.tracking.patience import Retries
-from fitreel.tracking.repository import Repository, open_repository, upload
+from fitreel.tracking.store.connection import WrongAnswer
+from fitreel.tracking.store.limits import CREATION, request_limit
+from fitreel.tracking.store.patience import Retries
+from fitreel.tracking.store.repository import Repository, open_repository, upload
 
 if TYPE_CHECKING:
     from mlflow.store.entities.paged_list import PagedList
