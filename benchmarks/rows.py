@@ -285,7 +285,7 @@ ROWS = {
         compared="In one process, from the first question until the last trial is in a new store; "
         "imports, tables, films and pictures, of which more trials bring no more, are not counted. "
         "A trial costs the seconds of a sweep, less those of a sweep of one trial, by the others' "
-        "number. The seconds told are of 2000 trials; for the other side five sweeps are averaged.",
+        "number. The seconds are of 2000 trials; for the other side five sweeps are averaged.",
         prepare=sweeps.growth,
         pairs=3,
         aside=sweeps.aside,
