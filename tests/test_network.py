@@ -108,6 +108,13 @@ def test_flat_stacked_networks_are_a_row_each() -> None:
     assert all(part.is_contiguous() for part in (stacked.bias, stacked.output_bias))
 
 
+def test_weights_from_flat_networks_are_aligned() -> None:
+    """Sums over parts of a row would differ in the last bit from those over torch's parameters."""
+    weights = Weights.from_flat(torch.arange(7.0), "relu")
+    for part in (weights.input_weight, weights.bias, weights.output_weight, weights.output_bias):
+        assert part.data_ptr() % 64 == 0
+
+
 def test_weights_are_a_copy() -> None:
     network = Network(TrainingSettings())
     weights = network.weights()

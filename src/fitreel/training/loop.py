@@ -23,7 +23,7 @@ class Fit(NamedTuple):
 
 
 class TrainingDiverged(ArithmeticError):
-    """A loss was not finite; ``history`` holds what came before ``epoch``, None if nothing did."""
+    """A loss was not finite; ``history`` has what came before ``epoch``, None if nothing did."""
 
     def __init__(self, epoch: int, settings: TrainingSettings, history: History | None) -> None:
         super().__init__(
