@@ -53,5 +53,5 @@ def test_every_module_is_listed_with_its_first_line() -> None:
     listing = architecture.listing()
     for path in architecture.packages().values():
         for module in architecture.modules(path):
-            assert f"    {module.name}" in listing
+            assert f"    {module.relative_to(path).as_posix()} " in listing
             assert architecture.title(module).endswith((".", ":")), f"{module} says nothing"
