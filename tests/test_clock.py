@@ -115,7 +115,7 @@ def test_a_trial_ends_after_it_began(
         put.by(-HOUR)
         return fit_many(*arguments, **options)
 
-    monkeypatch.setattr("fitreel.sweep.trials.fit_many", while_the_clock_is_set)
+    monkeypatch.setattr("fitreel.sweep.rounds.fit_many", while_the_clock_is_set)
     trial = Trial(0, TrainingSettings(epochs=3), log_every=1)
     trained = Round(dataset, DataSettings(), EvaluationSettings(), [trial], prune=False)
     (outcome,) = trained.train()
