@@ -2,8 +2,10 @@
 
 import json
 import os
+import pkgutil
 import re
 import signal
+import time
 from collections.abc import Iterator
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests.servers import Server
 
 FILES = {"compare.gif", "compare.html", "compare.md", "compare.png"}
 RATES = ("0.02", "0.1", "0.5")
+FIGURE = "fitreel.comparison.figure"
 
 
 @pytest.fixture(scope="module")
@@ -212,10 +215,23 @@ def test_what_is_refused_changes_nothing(directory: Path, spool: Path, case: str
 # ---- broken off -------------------------------------------------------------------------------
 
 
+def draw_for_minutes() -> None:
+    """Have a comparison not end by itself before a signal comes."""
+    draw = pkgutil.resolve_name(f"{FIGURE}:draw_comparison")
+
+    def slowly(*arguments: object) -> object:
+        time.sleep(120)
+        return draw(*arguments)
+
+    pkgutil.resolve_name(FIGURE).draw_comparison = slowly
+
+
 def begun(directory: Path, spool: Path) -> ForkServerProcess:
     """Start a comparison; it is under way when this returns."""
     where = {SPOOL: str(spool)}
-    process = processes.start("compare", directory=directory, said=spool.parent, **where)
+    process = processes.start_after(
+        draw_for_minutes, "compare", directory=directory, said=spool.parent, **where
+    )
 
     def draws() -> bool:
         told = [
