@@ -16,7 +16,7 @@ from fitreel import Dataset, History, TrainingSettings, fit
 
 
 def redrawn_gif(dataset: Dataset, history: History, path: Path) -> None:
-    """Draw each frame anew as the script does, then write them all."""
+    """Draw every frame completely as the script does, then write them all."""
     x, y, predictions, losses = _frames(dataset, history)
     frames = [
         naive_script.draw(x, y, prediction, loss)
@@ -27,7 +27,7 @@ def redrawn_gif(dataset: Dataset, history: History, path: Path) -> None:
 
 
 def animated_gif(dataset: Dataset, history: History, path: Path) -> None:
-    """Draw points, line and loss once and change what moves, as matplotlib's manual shows."""
+    """Draw points, line and loss once and update line and loss, as matplotlib's manual shows."""
     x, y, predictions, losses = _frames(dataset, history)
     figure, axes = plt.subplots()
     axes.scatter(x, y)
@@ -45,7 +45,7 @@ def animated_gif(dataset: Dataset, history: History, path: Path) -> None:
 
 
 def bare_loop(dataset: Dataset) -> list[float]:
-    """Train the script's network as the script does, with nothing but the losses kept."""
+    """Train the script's network as the script does, and keep the losses alone."""
     x, y = dataset.x.unsqueeze(1), dataset.y.unsqueeze(1)
     net = naive_script.Net()
     optimizer = torch.optim.SGD(net.parameters(), lr=naive_script.LEARNING_RATE)
@@ -69,7 +69,7 @@ def _frames(
 
 
 def loop_of_fits(dataset: Dataset, settings: Sequence[TrainingSettings]) -> None:
-    """Train one after the other, with fitreel's own loop."""
+    """Train one network after the other with ``fit``."""
     for each in settings:
         fit(dataset, each)
 

@@ -1,6 +1,6 @@
 /* How fast the machine could train: one thread a core, plain loops, no library.
 
-   limit SETTINGS LOSSES trains networks of HIDDEN relu neurons by full-batch gradient descent on
+   limit SETTINGS LOSSES trains networks of HIDDEN relu neurons by gradient descent, all points at once, on
    the mean squared error, and prints the seconds of that. SETTINGS holds, as 32-bit numbers,
    networks, epochs and points (integers), then x, y, and for each network (floats) its rate, input
    weights, biases, output weights and output bias. LOSSES gets (networks, epochs) floats. */

@@ -1,4 +1,4 @@
-"""The limit: limit.c, compiled, with the trainings of a batch."""
+"""The limit: limit.c, compiled, with the trainings of a stack."""
 
 import shutil
 from collections.abc import Iterable, Sequence
@@ -17,16 +17,16 @@ TOLERANCE = 1e-4  # between losses of single precision, at rates that are not to
 
 
 class NoCompilerError(Exception):
-    """Say that a row cannot be measured here."""
+    """A row cannot be measured here."""
 
 
 class Limit:
-    """The program and what it is given: networks of 20 relu neurons, moved by sgd."""
+    """The program and its input: networks of 20 relu neurons, trained by sgd."""
 
     def __init__(
         self, dataset: Dataset, settings: Sequence[TrainingSettings], directory: Path
     ) -> None:
-        """Compile it; NoCompilerError where there is nothing to do that with."""
+        """Compile the program; NoCompilerError where a compiler is missing."""
         compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
         if not compiler:
             raise NoCompilerError(f"none of {', '.join(COMPILERS)} is installed")
@@ -38,11 +38,11 @@ class Limit:
         path.write_bytes(sizes.tobytes() + np.concatenate(numbers, dtype=np.float32).tobytes())
 
     def seconds(self) -> float:
-        """Train, and give the seconds that alone took."""
+        """Train, and return the seconds of the training alone."""
         return float(process(["./limit", "settings", "losses"], self._directory))
 
     def check(self, places: Iterable[int]) -> None:
-        """Raise ArithmeticError unless it trains these as ``fit`` does."""
+        """Raise ArithmeticError unless the program trains these as ``fit`` does."""
         self.seconds()
         losses = np.fromfile(self._directory / "losses", dtype=np.float32)
         losses = losses.reshape(len(self._settings), -1)
@@ -54,6 +54,4 @@ class Limit:
 
 
 def _numbers(settings: TrainingSettings) -> np.ndarray:
-    weights = Network(settings).weights()
-    parts = (weights.input_weight, weights.bias, weights.output_weight, weights.output_bias)
-    return np.concatenate([[settings.lr], *(part.reshape(-1).numpy() for part in parts)])
+    return np.concatenate([[settings.lr], Network(settings).weights().flat().numpy()])

@@ -18,12 +18,15 @@ from fitreel.journal.journal import Journal
 
 HERE = Path(__file__).parent
 FILM = "rst.gif"
-Prepare = Callable[[Path, Path], tuple[Side, Side]]  # gets a directory of its own for each side
+Prepare = Callable[[Path, Path], tuple[Side, Side]]  # takes a directory for each side
 
 
 @dataclass(frozen=True)
 class Row:
-    """Say what is compared; ``faster`` tells a least speed-up from a most share of the time."""
+    """What is compared, and its goal.
+
+    That is the least speed-up if ``faster``, else the largest share of the other side's time.
+    """
 
     what: str
     against: str
@@ -31,9 +34,9 @@ class Row:
     faster: bool
     compared: str
     prepare: Prepare
-    writes_film: bool = False  # then its file is to be the smaller one, too
+    writes_film: bool = False  # then its file has to be the smaller one, too
     pairs: int = 5
-    aside: Callable[[], str] | None = None  # measures once what is told beside the table
+    aside: Callable[[], str] | None = None  # measures once what is shown below the table
     note: str = ""  # what explains the verdict
 
 
@@ -114,9 +117,9 @@ def checkpoints(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
     return ours, lambda: seconds(lambda: fitreel.fit(dataset, settings))
 
 
-def batches(theirs: Callable[[fitreel.Dataset, list[fitreel.TrainingSettings]], object]) -> Prepare:
+def stacks(theirs: Callable[[fitreel.Dataset, list[fitreel.TrainingSettings]], object]) -> Prepare:
     def prepare(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
-        dataset, settings = fitreel.generate(), batch()
+        dataset, settings = fitreel.generate(), stack()
         return (
             lambda: seconds(lambda: fitreel.fit_many(dataset, settings)),
             lambda: seconds(lambda: theirs(dataset, settings)),
@@ -125,14 +128,14 @@ def batches(theirs: Callable[[fitreel.Dataset, list[fitreel.TrainingSettings]], 
     return prepare
 
 
-def batch() -> list[fitreel.TrainingSettings]:
+def stack() -> list[fitreel.TrainingSettings]:
     return [
         fitreel.TrainingSettings(lr=0.01 * 1.005**place, seed=place % 8) for place in range(512)
     ]
 
 
 def limits(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
-    dataset, settings = fitreel.generate(), batch()
+    dataset, settings = fitreel.generate(), stack()
     theirs = limit.Limit(dataset, settings, there)
     theirs.check(range(0, len(settings), 64))
     return lambda: seconds(lambda: fitreel.fit_many(dataset, settings)), theirs.seconds
@@ -148,7 +151,7 @@ ROWS = {
         "network on as many points, calls `mlflow.log_metric` every epoch and redraws the figure "
         "every fifth, writes the gif with `imageio.mimsave` and logs tables, pictures, two test "
         "metrics (ours logs more) and the model, in MLflow's default format and with its "
-        "requirements given, so that neither side waits for MLflow to find them out.",
+        "requirements given, so that MLflow does not have to find them on either side.",
         prepare=processes([FITREEL, "run"], [PYTHON, str(HERE / "naive_script.py")]),
     ),
     "project": Row(
@@ -158,7 +161,7 @@ ROWS = {
         faster=True,
         compared="Whole processes. The [project](../benchmarks/conventional) does the script's "
         "work in the steps generate, train, evaluate and animate; its main entry point starts "
-        "each with `mlflow.run`, and they hand on artifacts through MLflow.",
+        "each with `mlflow.run`; they exchange artifacts through MLflow.",
         prepare=projects,
     ),
     "gif-naive": Row(
@@ -179,7 +182,7 @@ ROWS = {
         "`FuncAnimation` and `PillowWriter`",
         goal=10,
         faster=True,
-        compared="The same film. The other [side](../benchmarks/alternatives.py) makes points, "
+        compared="The same film. The other [side](../benchmarks/alternatives.py) draws points, "
         "line and loss once and changes line and loss for each frame.",
         prepare=gifs(alternatives.animated_gif),
         writes_film=True,
@@ -204,31 +207,31 @@ ROWS = {
         "the state into a checkpoint every 500 epochs, the default; the other side keeps nothing.",
         prepare=checkpoints,
     ),
-    "batch-loop": Row(
+    "stack-loop": Row(
         "`fit_many`, 512 trainings",
         "a loop of `fit`",
         goal=25,
         faster=True,
         compared="In one process, 1000 epochs each, of different rates and seeds; all losses and "
-        "the final weights are kept on both sides, by the loop the weights of 200 frames, too.",
-        prepare=batches(alternatives.loop_of_fits),
+        "the final weights are kept on both sides; the loop keeps the weights of 200 frames, too.",
+        prepare=stacks(alternatives.loop_of_fits),
     ),
-    "batch-vmap": Row(
+    "stack-vmap": Row(
         "`fit_many`, 512 trainings",
         "`torch.func.vmap` over `stack_module_state`",
         goal=3,
         faster=True,
-        compared="The same trainings. The other [side](../benchmarks/alternatives.py) is the way "
-        "of PyTorch's tutorial on ensembles, with an update by hand.",
-        prepare=batches(alternatives.vmapped),
+        compared="The same trainings. The other [side](../benchmarks/alternatives.py) follows "
+        "PyTorch's tutorial on ensembles, with an update by hand.",
+        prepare=stacks(alternatives.vmapped),
     ),
-    "batch-limit": Row(
+    "stack-limit": Row(
         "`fit_many`, 512 trainings",
         "plain loops of C, a thread a core",
         goal=15,
         faster=False,
-        compared="The same trainings, compute alone on both sides: how far it is to what the "
-        "machine can do. The [loops](../benchmarks/limit.c), compiled with "
+        compared="The same trainings, without tracking on both sides: how far that is from "
+        "what the machine can do. The [loops](../benchmarks/limit.c), compiled with "
         f"`{' '.join(limit.FLAGS)}`, know their network: relu, sgd and its number of neurons are "
         "constants. Their losses agree with those of `fit` within 0.0001, which is checked.",
         prepare=limits,
@@ -282,7 +285,7 @@ ROWS = {
         compared="In one process, from the first question until the last trial is in a new store; "
         "imports, tables, films and pictures, of which more trials bring no more, are not counted. "
         "A trial costs the seconds of a sweep, less those of a sweep of one trial, by the others' "
-        "number. The seconds told are of 2000 trials; for the other side five sweeps are averaged.",
+        "number. The seconds are of 2000 trials; for the other side five sweeps are averaged.",
         prepare=sweeps.growth,
         pairs=3,
         aside=sweeps.aside,

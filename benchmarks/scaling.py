@@ -28,7 +28,7 @@ from fitreel.sweep.rounds import Round
 from fitreel.sweep.search import Search, open_study
 from fitreel.sweep.trials import Outcome
 from fitreel.tracking import Tracker
-from fitreel.tracking.source import SHA256_TAG
+from fitreel.tracking.names import SHA256_TAG
 from tests.clusters import Cluster
 from tests.conftest import environment
 from tests.servers import Server

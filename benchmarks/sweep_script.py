@@ -1,9 +1,9 @@
 """A search as most people would write it: a bare loop of PyTorch, each trial a nested run.
 
 It does not import fitreel. `python sweep_script.py log-metric 20` runs 20 trials with Optuna and
-logs each loss at once, `log-batch` all losses of a trial in one call; with `ray-tune`, Ray Tune runs
-two trials at a time and its own callback logs them. Each prints the seconds of the search, without
-imports, tables, points and the start of Ray.
+logs each loss at once, `log-batch` all losses of a trial in one call. With `ray-tune`, Ray Tune
+runs two trials at a time and its own callback logs them. Each prints the seconds of the search,
+without imports, tables, points and the start of Ray.
 """
 
 import sys

@@ -14,7 +14,7 @@ import fitreel.tracking
 from benchmarks.processes import ENVIRONMENT, FITREEL, PYTHON, process
 from benchmarks.timing import Side, seconds
 from fitreel.settings import SamplerName
-from fitreel.tracking.source import SHA256_TAG
+from fitreel.tracking.names import SHA256_TAG
 from pipeline import sweep
 
 SCRIPT = str(Path(__file__).with_name("sweep_script.py"))
@@ -93,8 +93,8 @@ def aside() -> str:
     return (
         "Both choose at random; with `--sampler tpe`, measured once, which considers all earlier "
         f"trials for each new one, a trial takes {costs[FEW_TRIALS]:.3g} ms of {FEW_TRIALS} and "
-        f"{costs[MANY_TRIALS]:.3g} ms of {MANY_TRIALS}. The whole command with {MANY_TRIALS} trials "
-        f"of 1000 epochs takes at most {memory / 1e6:.0f} MB of memory."
+        f"{costs[MANY_TRIALS]:.3g} ms of {MANY_TRIALS}. The whole command with "
+        f"{MANY_TRIALS} trials of 1000 epochs takes at most {memory / 1e6:.0f} MB of memory."
     )
 
 

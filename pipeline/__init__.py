@@ -1,1 +1,1 @@
-"""The pipeline: a file a stage, each of the same shape: read inputs, call the library, log."""
+"""The commands: options in, results logged."""

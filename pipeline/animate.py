@@ -1,12 +1,15 @@
-"""animate: film how the network learned, and make a page that plays it."""
+"""animate: film how the network learned, and write a page that plays it."""
 
 from typing import TYPE_CHECKING
 
 import fitreel.pages
 import fitreel.pictures
 from fitreel.settings import FilmSettings, PlayerSettings
+from fitreel.tracking.names import PLAYER, film_path
 from pipeline.shared import console
+from pipeline.shared.progress import progress
 from pipeline.shared.session import Session
+from pipeline.shared.stage import nothing, stage
 
 if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> None:
-    """Film a run's training, frame by frame: rst.gif or rst.mp4, and player.html.
+    """Film how the network of a run learned: rst.gif or rst.mp4, and player.html.
 
     Example: fitreel animate --run RUN --fps 10 --format mp4
     """
@@ -25,21 +28,22 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
     if source.has_changed_points:
         console.warn(
             f"the points of run {source.run_id} changed after its training: "
-            "the film shows them as they are now"
+            "the film shows the present ones"
         )
     noise_floor = source.metrics.get("noise_floor") if source.data_settings() else None
     with session.run(source) as run:
         if not session.writes_to(source):
             run.set_name(f"{source.name}-animate")
-        stage(run, dataset, history, film, player, noise_floor)
+        film_training(run, dataset, history, film, player, noise_floor)
 
 
 def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
-    """Name the files that are logged."""
-    return (f"rst.{film.format}", *(("player.html",) if player.player == "on" else ()))
+    """Return the paths of the artifacts that are logged."""
+    return (film_path(film.format), *((PLAYER,) if player.player == "on" else ()))
 
 
-def stage(
+@stage("animate", restore=nothing)
+def film_training(
     run: "Run",
     dataset: "Dataset",
     history: "History",
@@ -48,14 +52,11 @@ def stage(
     noise_floor: float | None,
 ) -> None:
     """Render the film, write the player and log both."""
-    if run.has_done("animate"):
-        return
-    with run.stage("animate"):
-        run.log_settings(film)
-        run.log_settings(player)
-        frames = min(len(history.frame_epochs), film.max_frames)
-        with run.artifacts() as folder, console.progress("animate", frames) as progress:
-            fitreel.pictures.render(dataset, history, folder / f"rst.{film.format}", film, progress)
-            if player.player == "on":
-                page = folder / "player.html"
-                fitreel.pages.write_player(dataset, history, page, run.name, noise_floor)
+    run.log_settings(film)
+    run.log_settings(player)
+    frames = min(len(history.frame_epochs), film.max_frames)
+    with run.artifacts() as folder, progress("animate", frames) as show:
+        fitreel.pictures.render(dataset, history, folder / film_path(film.format), film, show)
+        if player.player == "on":
+            page = folder / PLAYER
+            fitreel.pages.write_player(dataset, history, page, run.name, noise_floor)

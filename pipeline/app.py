@@ -1,4 +1,4 @@
-"""The command line: one Typer app, a command a stage, and what its errors look like."""
+"""The command line: one Typer app, its commands, and how errors look."""
 
 import gc
 import logging
@@ -23,7 +23,7 @@ from pipeline.evaluate import evaluate
 from pipeline.generate import generate
 from pipeline.reap import reap
 from pipeline.reproduce import reproduce
-from pipeline.resume import resume
+from pipeline.resume import or_resume, resume
 from pipeline.run import run
 from pipeline.shared.options import with_options
 from pipeline.shared.output import keep_outputs
@@ -37,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (run, generate, train, evaluate, animate, sweep):
+for command in (run, generate, train, evaluate, animate, or_resume(sweep)):
     app.command(rich_help_panel="Run")(with_options(command))
 app.command(rich_help_panel="Afterwards")(compare)
 app.command(rich_help_panel="Afterwards")(resume)
@@ -64,7 +64,7 @@ def root(
 
 
 def check_directory() -> None:
-    """Raise FileNotFoundError where the current directory was deleted: torch would crash."""
+    """Raise FileNotFoundError if the current directory was deleted: torch would crash."""
     try:
         Path.cwd()
     except FileNotFoundError:
@@ -75,7 +75,7 @@ def check_directory() -> None:
 
 
 def main() -> Never:
-    """Run the command line: exit 0, 1 if a training diverged or differs, 2 on a bad input."""
+    """Run the command line: exit 0, or 1 if a training diverged or differs, or 2 for bad input."""
     keep_outputs()
     # MLflow stops its projects with SIGTERM, a terminal that is closed with SIGHUP, which nohup
     # has ignored; unwinding closes the run.
@@ -109,7 +109,7 @@ def main() -> Never:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Unwind, which closes the run; a second signal does not break into that."""
+    """Unwind the stack, which closes the run; a second signal is ignored."""
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     if frame and frame.f_code.co_filename == logging.__file__ and hasattr(signal, "setitimer"):
@@ -121,7 +121,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Say why; where the directory was deleted meanwhile, whoever needed it named another file."""
+    """Return the error's text, but first that the directory was deleted, if it was."""
     try:
         check_directory()
     except FileNotFoundError as deleted:

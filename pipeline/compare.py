@@ -9,8 +9,16 @@ import fitreel.comparison
 import fitreel.pages
 import fitreel.tracking
 from fitreel.checks.files import publish
-from fitreel.checks.text import code_span, shown
+from fitreel.checks.text import code_span, shortened
 from fitreel.settings import MOST_RUNS, ComparisonSettings
+from fitreel.tracking.names import (
+    COMPARED_TAG,
+    COMPARISON_FILM,
+    COMPARISON_PAGE,
+    COMPARISON_PICTURE,
+    COMPARISON_TABLE,
+    KIND_TAG,
+)
 from pipeline.shared import console
 from pipeline.shared.note import picture, way
 from pipeline.shared.options import (
@@ -25,14 +33,16 @@ from pipeline.shared.options import (
     SEARCHED,
     TRACKING_URI,
 )
+from pipeline.shared.progress import progress
 from pipeline.shared.session import Session, Target
+from pipeline.shared.stage import nothing, stage
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import Comparison
     from fitreel.tracking import Run, Tracker
     from fitreel.tracking.finder import Found
 
-FILES = ("compare.html", "compare.gif", "compare.png", "compare.md")
+FILES = (COMPARISON_PAGE, COMPARISON_FILM, COMPARISON_PICTURE, COMPARISON_TABLE)
 LEFT_OUT = 10  # shown on the terminal
 LONGEST_NOTE = 7000  # characters; MLflow cuts a note at 8000
 
@@ -49,21 +59,15 @@ def compare(
     tracking_uri: TRACKING_URI = None,
     patience: PATIENCE = Target.patience,
 ) -> None:
-    """Compare runs: those named, or the best of an experiment; into a run of its own.
+    """Compare runs: those named, or the best of an experiment. The comparison is a run as well.
 
     Example: fitreel compare --experiment rates --best 4
     """
     settings = ComparisonSettings(best, metric)
     ids = list(dict.fromkeys([*(run or []), *(runs or "").split()]))
-    if ids and (filter or best != ComparisonSettings.best):
-        raise ValueError("--best and --filter search for runs; leave them out where runs are named")
-    if len(ids) > MOST_RUNS:
-        raise ValueError(f"{MOST_RUNS} runs are the most that can be compared; got {len(ids)}")
-    target = Target(None, experiment if ids else None, name, tracking_uri, patience)
-    session = Session(target)
+    check_options(ids, is_search=bool(filter) or best != ComparisonSettings.best, out=out)
+    session = Session(Target(None, experiment if ids else None, name, tracking_uri, patience))
     session.check_free(None, "compare", FILES)
-    if out and Path(out).exists() and not Path(out).is_dir():
-        raise ValueError(f"--out must be a directory; {shown(out)} is a file")
     if ids:
         found = named(session.tracker, ids)
         home = next(iter(found.experiments.values()))
@@ -77,68 +81,85 @@ def compare(
     directory = made(out) if out else None
     describe = partial(note, comparison, found)
     summarise = partial(console.summarise_comparison, comparison)
+    # Without a plan: a comparison that is interrupted takes seconds to make again.
     with session.run(None, home, describe, summarise) as into:
         into.set_name(f"compare-{len(found.runs)}-runs")
         into.log_params(asked)
-        stage(into, comparison, directory)
+        ids = [each.run_id for each in comparison.runs]
+        into.set_tags({KIND_TAG: "comparison", COMPARED_TAG: json.dumps(ids)})
+        draw_pictures(into, comparison, directory)
+
+
+def check_options(ids: list[str], *, is_search: bool, out: str | None) -> None:
+    """Raise ValueError if the options contradict each other."""
+    if ids and is_search:
+        raise ValueError("--best and --filter search for runs; leave them out if runs are named")
+    if len(ids) > MOST_RUNS:
+        raise ValueError(f"at most {MOST_RUNS} runs can be compared; got {len(ids)}")
+    if out and Path(out).exists() and not Path(out).is_dir():
+        raise ValueError(f"--out must be a directory; {shortened(out)} is a file")
 
 
 def named(tracker: "Tracker", ids: list[str]) -> "Found":
-    """Read the runs that were named."""
-    with console.progress("read", len(ids)) as progress:
-        return fitreel.tracking.named_runs(tracker, ids, progress)
+    """Read the named runs."""
+    with progress("read", len(ids)) as show:
+        return fitreel.tracking.named_runs(tracker, ids, show)
 
 
 def best_of(
     tracker: "Tracker", experiment_id: str, settings: ComparisonSettings, filter_text: str | None
 ) -> "Found":
     """Read the best runs of an experiment."""
-    with console.progress("read", settings.best) as progress:
+    with progress("read", settings.best) as show:
         return fitreel.tracking.best_runs(
-            tracker, experiment_id, settings.best, settings.metric, filter_text, progress
+            tracker, experiment_id, settings.best, settings.metric, filter_text, show
         )
 
 
 def show_left_out(found: "Found") -> None:
-    """Name the runs that cannot be compared, and why; and those whose points are new to them."""
+    """Print which runs are left out, and why; warn of those whose points changed."""
     for name in found.changed:
         console.warn(
-            f"the points of {shown(name)} changed after its training: they are shown as they are"
+            f"the points of {shortened(name)} changed after its training: "
+            "the present ones are shown"
         )
     for each in found.left_out[:LEFT_OUT]:
-        console.say(shown(f"left out: {shown(each.name)}: {' '.join(each.why.split())}", 500))
+        console.say(
+            shortened(f"left out: {shortened(each.name)}: {' '.join(each.why.split())}", 500)
+        )
     if (more := len(found.left_out) - LEFT_OUT) > 0:
         console.say(f"left out: and {more} more")
 
 
 def made(directory: str) -> Path:
-    """Make a directory, unless it is there."""
+    """Create a directory unless it exists, and return its path."""
     path = Path(directory)
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def stage(run: "Run", comparison: "Comparison", directory: Path | None) -> None:
-    """Draw the comparison, log it, and lay it into a directory, too."""
-    ids = [each.run_id for each in comparison.runs]
-    run.set_tags({"fitreel.kind": "comparison", "fitreel.compared_runs": json.dumps(ids)})
-    with run.stage("compare"), run.artifacts() as folder:
-        fitreel.comparison.draw_comparison(comparison).savefig(folder / "compare.png")
-        fitreel.pages.write_comparison(comparison, folder / "compare.html")
+@stage("compare", restore=nothing)
+def draw_pictures(run: "Run", comparison: "Comparison", directory: Path | None) -> None:
+    """Draw the comparison and log it; copy the files into a directory if one is named."""
+    with run.artifacts() as folder:
+        fitreel.comparison.draw_comparison(comparison).savefig(folder / COMPARISON_PICTURE)
+        fitreel.pages.write_comparison(comparison, folder / COMPARISON_PAGE)
         table = fitreel.comparison.comparison_table(comparison)
-        (folder / "compare.md").write_text(table, encoding="utf-8")
-        with console.progress("compare", fitreel.comparison.count_frames(comparison)) as progress:
-            fitreel.comparison.render_grid(comparison, folder / "compare.gif", on_frame=progress)
+        (folder / COMPARISON_TABLE).write_text(table, encoding="utf-8")
+        frames = fitreel.comparison.count_frames(comparison)
+        with progress("compare", frames) as show:
+            film = folder / COMPARISON_FILM
+            fitreel.comparison.render_grid(comparison, film, on_frame=show)
         if directory:
             for file in sorted(folder.iterdir()):
                 publish(file, directory)
 
 
 def note(comparison: "Comparison", found: "Found", run: "Run") -> str:
-    """Write which runs were compared, each a link, and show the pictures, in Markdown."""
+    """Return the note of a comparison: its runs as links, and its pictures, in Markdown."""
     rows = [f"|run&emsp;|{code_span(comparison.metric)}&emsp;|", "|---|---|"]
     for place, each in enumerate(comparison.runs):
-        name = code_span(shown(comparison.labels[place], 60))
+        name = code_span(shortened(comparison.labels[place], 60))
         link = f"#/experiments/{found.experiments[each.run_id]}/runs/{each.run_id}"
         row = f"|[{name}]({link})&emsp;|{_main_metric(comparison, place)}&emsp;|"
         if sum(map(len, rows)) + len(row) > LONGEST_NOTE:
@@ -146,7 +167,7 @@ def note(comparison: "Comparison", found: "Found", run: "Run") -> str:
             break
         rows.append(row)
     # A wider picture would push the rest of MLflow's page away.
-    film = [picture(run, "compare.gif")] if fitreel.comparison.is_narrow(comparison) else []
+    film = [picture(run, COMPARISON_FILM)] if fitreel.comparison.is_narrow(comparison) else []
     ways = ", ".join(way(run, file) for file in FILES)
     return "\n\n".join(["\n".join(rows), "&nbsp;", *film, f"Look at {ways}"])
 

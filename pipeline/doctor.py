@@ -1,4 +1,4 @@
-"""doctor: try what the other commands need, before they do."""
+"""doctor: test what the other commands need."""
 
 import threading
 from collections.abc import Callable
@@ -12,49 +12,51 @@ import fitreel.doctor
 import fitreel.tracking
 from pipeline.shared import console
 from pipeline.shared.options import TRACKING_URI
+from pipeline.shared.progress import progress
 
 if TYPE_CHECKING:
-    from fitreel.doctor.machine import Finding
+    from fitreel.doctor.finding import Finding
 
 LIMIT = 10.0  # seconds for a check
-MAKING = 30.0  # for a store that is made first; a server is given up after 4
-IMPORTS = 60.0  # for one that imports much: the first time after an installation takes long
+MAKING = 30.0  # for a store that has to be created; a server gets 4
+IMPORTS = 60.0  # for a check that imports much: the first time after an installation is slow
 
 
 @dataclass(frozen=True)
 class Check:
-    """Hold what is checked, and whether fitreel can do without."""
+    """A check, and whether fitreel needs what it checks."""
 
     name: str
     find: "Callable[[], Finding]"
     needed: bool = True
     limit: float = LIMIT
-    early: bool = False  # waits for a process of its own, so others go on meanwhile
+    early: bool = False  # starts first: it waits for a process of its own
 
 
 def doctor(tracking_uri: TRACKING_URI = None) -> None:
     """Check versions, tracking store, films, display, spool and environment managers.
 
-    Exit code 1 if something is missing that is needed; a note is not. Example: fitreel doctor
+    Exit code 1 if something that fitreel needs is missing; a note is harmless.
+    Example: fitreel doctor
     """
     rows, missing = [], False
     attempts = [Attempt(check) for check in checks(tracking_uri)]
-    with console.progress("doctor", len(attempts)) as progress:
+    with progress("doctor", len(attempts)) as show:
         for done, attempt in enumerate(attempts, start=1):
             check, (fine, text) = attempt.check, attempt.finish()
             missing |= check.needed and not fine
             outcome = "ok" if fine else "missing" if check.needed else "note"
             rows.append((check.name, outcome, text))
-            progress(done)
+            show(done)
     console.show_checkup(rows)
     if missing:
-        console.say("something that is needed is missing")
+        console.say("something that fitreel needs is missing")
         raise typer.Exit(1)
 
 
 def checks(tracking_uri: str | None) -> list[Check]:
-    """List all checks, in the order of the table."""
-    # Each name of fitreel's is looked up in its check alone: what it imports may be missing.
+    """Return all checks, in the order of the table."""
+    # Each name of fitreel is looked up in its check only: what it imports may be missing.
     store = cache(lambda: fitreel.tracking.StoreCheckup(tracking_uri))
     return [
         Check("python", lambda: fitreel.doctor.check_python()),
@@ -99,7 +101,7 @@ def checks(tracking_uri: str | None) -> list[Check]:
 
 
 class Attempt:
-    """A check under way, in a thread: one can be left behind, even if it waits for a dead disk."""
+    """A running check, in a thread that can be left behind, even if it waits for a dead disk."""
 
     def __init__(self, check: Check) -> None:
         self.check = check
@@ -115,7 +117,7 @@ class Attempt:
             self._found.append((False, _line(error)))
 
     def finish(self) -> tuple[bool, str]:
-        """Wait for what it finds, for as long as it may take."""
+        """Return what it finds within its limit."""
         if not self.check.early:
             self._thread.start()
         self._thread.join(self.check.limit)

@@ -1,14 +1,15 @@
-"""evaluate: measure the trained network on points it saw and on points it never saw."""
+"""evaluate: measure the trained network on seen and on unseen points."""
 
 from typing import TYPE_CHECKING
 
 import fitreel.pictures
 import fitreel.training
 from fitreel.settings import DataSettings, EvaluationSettings
+from fitreel.tracking.names import NOTHING_LEARNED_TAG, WEIGHTS_PICTURE
 from pipeline import generate
 from pipeline.shared import console
-from pipeline.shared.note import NOTHING_LEARNED
 from pipeline.shared.session import Session
+from pipeline.shared.stage import nothing, stage
 from pipeline.train import record_standstill
 
 if TYPE_CHECKING:
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run, Source
     from fitreel.training.weights import Weights
 
-NO_CURVE = "there are no fresh points to test on and no noise floor"
+NO_CURVE = "there is no test on fresh points and no noise floor"
 
-FILES = ("rst.png",)
+FILES = (WEIGHTS_PICTURE,)
 
 
 def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
-    """Measure a trained run on its own points and on fresh ones; picture its weights.
+    """Measure a trained run on its own points and on fresh ones; draw its weights.
 
     Example: fitreel evaluate --run RUN --test-samples 5000
     """
@@ -36,18 +37,19 @@ def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
         if source.has_changed_points:
             generate.record_changed(run, source, "evaluation")
         else:
-            # The training knew its losses, too.
-            found = source.tags.get(NOTHING_LEARNED)
+            # What the training found is better founded: it knew the losses, too.
+            found = source.tags.get(NOTHING_LEARNED_TAG)
             record_standstill(run, found or fitreel.training.why_nothing_learned(weights, dataset))
-        stage(run, dataset, weights, data, evaluation, was_seen=not source.has_changed_points)
+        was_seen = not source.has_changed_points
+        measure_fit(run, dataset, weights, data, evaluation, was_seen=was_seen)
 
 
 def say_what_changed(source: "Source") -> None:
-    """Say that the settings do not hold, if the points are not those that they draw."""
+    """Warn if the points are not those that the run's settings draw."""
     if source.has_changed_points:
         console.warn(
             f"the points of run {source.run_id} changed after its training: errors on them are "
-            f"logged as points_mse and so on, {NO_CURVE}"
+            f"logged as points_mse, points_mae and so on, and {NO_CURVE}"
         )
     elif source.has_edited_points:
         console.warn(
@@ -55,7 +57,8 @@ def say_what_changed(source: "Source") -> None:
         )
 
 
-def stage(
+@stage("evaluate", restore=nothing)
+def measure_fit(
     run: "Run",
     dataset: "Dataset",
     weights: "Weights",
@@ -66,19 +69,17 @@ def stage(
 ) -> None:
     """Measure the fit and log the metrics and rst.png.
 
-    Points that changed after the training are neither its own nor fresh ones.
+    Points that changed after the training are neither the training's nor fresh ones: they count
+    as ``points_…``.
     """
-    if run.has_done("evaluate"):
-        return
-    with run.stage("evaluate"):
-        run.log_settings(evaluation)
-        if was_seen:
-            metrics = fitreel.training.evaluate(weights, dataset, data, evaluation)
-        else:
-            metrics = fitreel.training.errors("points", weights, dataset)
-        run.log_metrics(metrics)
-        with run.artifacts() as folder:
-            table = fitreel.pictures.neuron_table(weights, dataset)
-            mse = metrics["train_mse" if was_seen else "points_mse"]
-            figure = fitreel.pictures.draw_weights(table, run.name, mse)
-            figure.savefig(folder / "rst.png")
+    run.log_settings(evaluation)
+    if was_seen:
+        metrics = fitreel.training.evaluate(weights, dataset, data, evaluation)
+    else:
+        metrics = fitreel.training.errors("points", weights, dataset)
+    run.log_metrics(metrics)
+    with run.artifacts() as folder:
+        table = fitreel.pictures.neuron_table(weights, dataset)
+        mse = metrics["train_mse" if was_seen else "points_mse"]
+        figure = fitreel.pictures.draw_weights(table, run.name, mse)
+        figure.savefig(folder / WEIGHTS_PICTURE)

@@ -1,4 +1,4 @@
-"""reap: close the runs that nobody can close themselves."""
+"""reap: close the runs whose process died."""
 
 from typing import Annotated
 
@@ -9,23 +9,25 @@ from fitreel.checks.text import shown
 from pipeline.shared import console
 from pipeline.shared.options import MINUTES, TRACKING_URI
 
-LONGEST = 300  # letters of a reason
+LONGEST_REASON = 300  # characters
 
 
 def reap(
     close: Annotated[
-        bool, typer.Option("--close", help="Close them; without it they are told.")
+        bool, typer.Option("--close", help="Close them (default: only list them).")
     ] = False,
     older_than: MINUTES = 60.0,
     tracking_uri: TRACKING_URI = None,
 ) -> None:
-    """Find runs that say RUNNING though their process is dead, and with --close end them.
+    """Find runs that say RUNNING although their process died; with --close, close them.
 
     Example: fitreel reap
     """
     if not older_than >= 0:
         raise ValueError(f"older_than must be 0 or more minutes; got {older_than}")
-    tracker = fitreel.tracking.Tracker(tracking_uri, may_create=False, on_wait=console.warn)
+    tracker = fitreel.tracking.Tracker(
+        tracking_uri, may_create=False, patience=fitreel.tracking.Patience(report=console.warn)
+    )
     dead = 0
     for verdict in fitreel.tracking.examine(tracker, older_than * 60):
         outcome = "left"
@@ -36,10 +38,10 @@ def reap(
                 f"now {verdict.status}" if fitreel.tracking.reap(tracker, verdict) else "just ended"
             )
         dead += verdict.status is not None
-        # Others wrote name and host: each is cut, so that it cannot pass for the rest of the line.
-        name, reason = shown(verdict.name), shown(verdict.reason, LONGEST)
+        # Others wrote name and host: each is cut, so that it cannot imitate the rest of the line.
+        name, reason = shown(verdict.name), shown(verdict.reason, LONGEST_REASON)
         console.say(f"{verdict.run_id} {name}: {outcome}: {reason}")
     if dead and not close:
-        console.say("nothing was changed; fitreel reap --close ends them")
+        console.say("nothing was changed; close them with fitreel reap --close")
     if not dead:
         console.say("no run to close")

@@ -1,4 +1,4 @@
-"""reproduce: run an old run's settings again and compare every loss."""
+"""reproduce: train with the settings of an old run again and compare every loss."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +11,15 @@ import fitreel.tracking
 import fitreel.training
 from fitreel.journal.spool import scratch
 from fitreel.settings import TrainingSettings
+from fitreel.tracking.names import DIVERGED_TAG, HISTORY, SHA256_TAG, provenance_tag
 from pipeline.shared import console
 from pipeline.shared.options import RUN, TRACKING_URI
+from pipeline.shared.progress import progress
 
 if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
     from fitreel.tracking import Source
 
-HISTORY = "training/history.csv"
 LABELS = {"code_sha256": "code", "uncommitted": "uncommitted code", "threads": "thread count"}
 HASHES = ("code_sha256", "commit")
 SHOWN = 16  # digits of a hash
@@ -26,80 +27,93 @@ NEVER = "never"
 
 
 class Difference(NamedTuple):
-    """What a run recorded, and what is found now."""
+    """A value that a run recorded, and the present one."""
 
     name: str
     recorded: str
     now: str
 
 
+class FirstDifference(NamedTuple):
+    """The first epoch at which a record of the losses differs from the losses of today."""
+
+    epoch: int
+    record: str
+    then: str
+    now: str
+
+    @property
+    def row(self) -> Difference:
+        """The row of the table."""
+        return Difference(f"{self.record}, epoch {self.epoch}", self.then, self.now)
+
+    def text(self, where: str) -> str:
+        """Return the sentence about it."""
+        values = f"{self.then} then, {self.now} now"
+        return f"epoch {self.epoch} is the first that differs{where}: {values}"
+
+
 def reproduce(
     run: RUN,
     tracking_uri: TRACKING_URI = None,
 ) -> None:
-    """Train an old run anew: prove that its losses are identical, or tell what differs.
+    """Train an old run again: show that its losses are identical, or what differs.
 
-    The run stays as it is.
+    The run is not changed.
 
     Example: fitreel reproduce RUN
     """
     source = fitreel.tracking.Tracker(tracking_uri or None, may_create=False).source(run)
     settings = trained_with(source)
-    then = source.tags.get("fitreel.diverged_epoch", NEVER)
-    records = recorded_losses(source)
+    recorded = recorded_losses(source)
     with source.points() as points:
         results = differences_in_points(source, points)
         dataset = fitreel.data.load_dataset(points)
     losses, diverged = train(dataset, settings)
+    then = source.tags.get(DIVERGED_TAG, NEVER)
     if then != diverged:
         results.append(Difference("epoch of divergence", then, diverged))
     circumstances = differences_in_provenance(source)
-    firsts = {
-        name: epoch
-        for name, kept in records.items()
-        if (epoch := fitreel.training.first_difference(kept, losses)) is not None
-    }
-    rows = [
-        Difference(f"{name}, epoch {epoch}", _loss(records[name], epoch), _loss(losses, epoch))
-        for name, epoch in firsts.items()
-    ]
-    if rows or results or circumstances:
-        console.show_differences([*rows, *results, *circumstances])
+    firsts = first_differences(recorded, losses)
+    if rows := [*(each.row for each in firsts), *results, *circumstances]:
+        console.show_differences(rows)
     if not firsts and not results:
-        end = "" if diverged == NEVER else f", and it diverges at epoch {diverged} again"
-        although = f", although {_names(circumstances)}" if circumstances else ""
-        console.say(f"identical: {len(losses)} losses, bit for bit{end}{although}")
+        console.say(identical(losses, diverged, circumstances))
         return
     if firsts:
-        name = min(firsts, key=lambda each: firsts[each])
-        epoch = firsts[name]
-        where = "" if len(firsts) == len(records) else f" in {name}, and there alone"
-        values = f"{_loss(records[name], epoch)} then, {_loss(losses, epoch)} now"
         reason = _names([*results, *circumstances]) or _nothing(source)
-        console.say(f"epoch {epoch} is the first that differs{where}: {values}; {reason}")
+        where = "" if len(firsts) == len(recorded) else f" in {firsts[0].record}, and only there"
+        console.say(f"{firsts[0].text(where)}; {reason}")
     else:
         console.say(f"{len(losses)} losses are identical, bit for bit, but {_names(results)}")
     raise typer.Exit(1)
 
 
+def identical(losses: list[float], diverged: str, circumstances: Sequence[Difference]) -> str:
+    """Return the verdict on a run whose losses came out the same."""
+    end = "" if diverged == NEVER else f", and it diverges at epoch {diverged} again"
+    although = f", although {_names(circumstances)}" if circumstances else ""
+    return f"identical: {len(losses)} losses, bit for bit{end}{although}"
+
+
 def trained_with(source: "Source") -> TrainingSettings:
-    """Say how a run was trained; ValueError where that cannot be reproduced."""
+    """Return the settings of a run's training; ValueError if it cannot be reproduced."""
     if source.is_trial:
         raise ValueError(
-            f"run {source.run_id} is a trial of a sweep: trained in a round, its losses are those "
-            "of a training alone within 0.0001, not to the last bit; there is nothing to reproduce"
+            f"run {source.run_id} is a trial of a sweep: it was trained in a stack, so its "
+            "losses equal those of a single training within 0.0001, not to the last bit"
         )
-    if not source.has_training and "fitreel.diverged_epoch" not in source.tags:
+    if not source.has_training and DIVERGED_TAG not in source.tags:
         raise ValueError(f"run {source.run_id} has no training to reproduce")
     if (settings := source.training_settings()) is None:
-        raise ValueError(f"run {source.run_id} does not tell how it was trained")
+        raise ValueError(f"run {source.run_id} does not record how it was trained")
     return settings
 
 
 def recorded_losses(source: "Source") -> dict[str, list[float]]:
-    """Read the losses from where a run keeps them; ValueError if its training has no end."""
+    """Return the losses as each record of the run has them; ValueError if it was interrupted."""
     if not source.has_training:
-        return {HISTORY: []}  # diverged at once: there was no loss to keep
+        return {HISTORY: []}  # it diverged at once, without a finite loss
     try:
         history = source.stored_losses()
     except FileNotFoundError:
@@ -110,24 +124,36 @@ def recorded_losses(source: "Source") -> dict[str, list[float]]:
 
 
 def train(dataset: "Dataset", settings: TrainingSettings) -> tuple[list[float], str]:
-    """Train; give the losses and the epoch at which it diverged."""
-    with console.progress("train", settings.epochs) as progress:
+    """Train, and return the losses and the epoch at which the training diverged, or "never"."""
+    with progress("train", settings.epochs) as show:
         try:
-            fit = fitreel.training.fit(dataset, settings, lambda epoch, *_: progress(epoch + 1))
+            fit = fitreel.training.fit(dataset, settings, lambda epoch, *_: show(epoch + 1))
         except fitreel.training.TrainingDiverged as error:
             return error.history.losses.tolist() if error.history else [], str(error.epoch)
     return fit.history.losses.tolist(), NEVER
 
 
+def first_differences(
+    recorded: dict[str, list[float]], losses: list[float]
+) -> list[FirstDifference]:
+    """Return where each record differs from the losses of today, the earliest epoch first."""
+    found = []
+    for record, kept in recorded.items():
+        epoch = fitreel.training.first_difference(kept, losses)
+        if epoch is not None:
+            found.append(FirstDifference(epoch, record, _loss(kept, epoch), _loss(losses, epoch)))
+    return sorted(found, key=lambda each: each.epoch)
+
+
 def differences_in_points(source: "Source", points: Path) -> list[Difference]:
-    """Compare the recorded hash with the stored points, and with those its settings draw now."""
-    recorded = source.tags.get("fitreel.dataset_sha256", "")
+    """Compare the recorded hash with the stored points and with those that the settings draw."""
+    recorded = source.tags.get(SHA256_TAG, "")
     found = {"data hash, as stored": fitreel.data.sha256(points)}
     if data := source.data_settings():
         with scratch() as folder:
             file = folder / "dataset.csv"
             fitreel.data.save_dataset(fitreel.data.generate(data), file)
-            found["data hash, as drawn anew"] = fitreel.data.sha256(file)
+            found["data hash, as drawn again"] = fitreel.data.sha256(file)
     return [
         Difference(name, recorded[:SHOWN], digest[:SHOWN])
         for name, digest in found.items()
@@ -136,10 +162,10 @@ def differences_in_points(source: "Source", points: Path) -> list[Difference]:
 
 
 def differences_in_provenance(source: "Source") -> list[Difference]:
-    """Compare code, versions, threads and processor, as far as both sides know them."""
+    """Compare code, versions, threads and processor, as far as both are known."""
     differences = []
     for key, now in fitreel.training.read_provenance().items():
-        recorded = source.tags.get(f"fitreel.{key}", now)
+        recorded = source.tags.get(provenance_tag(key), now)
         if recorded != now:
             name, shown = LABELS.get(key, key.replace("_", " ")), SHOWN if key in HASHES else None
             differences.append(Difference(name, recorded[:shown], now[:shown]))
@@ -158,6 +184,6 @@ def _names(differences: Sequence[Difference]) -> str:
 
 
 def _nothing(source: "Source") -> str:
-    if "fitreel.torch" in source.tags:
+    if provenance_tag("torch") in source.tags:
         return "nothing else that is recorded differs"
-    return "the run does not tell what it was trained with"
+    return "the run does not record what it was trained with"

@@ -5,6 +5,7 @@ They share this process: importing torch and mlflow takes longer than the work.
 
 from typing import TYPE_CHECKING
 
+import fitreel.training
 from fitreel.settings import (
     CheckpointSettings,
     DataSettings,
@@ -31,7 +32,7 @@ def run(
     player: PlayerSettings,
     session: Session,
 ) -> None:
-    """Draw points, train on them, measure and film the fit: one experiment, one run.
+    """Draw points, train, evaluate and film: all four stages in one run.
 
     Example: fitreel run --lr 0.2 --activation tanh
     """
@@ -39,21 +40,21 @@ def run(
     check_unused(session, source)
     session.check_free(source, "evaluate", evaluate.FILES)
     session.check_free(source, "animate", animate.files(film, player))
-    training.check_frames()
+    fitreel.training.check_frames(training)
     window = train.open_window(live)
     with session.run(source) as run:
         run.set_name(data.prefix + training.label)
-        dataset = generate.stage(run, data)
-        weights, history = train.stage(run, dataset, training, checkpoints, live, window)
-        evaluate.stage(run, dataset, weights, data, evaluation)
+        dataset = generate.draw_points(run, data)
+        weights, history = train.train_network(run, dataset, training, checkpoints, live, window)
+        evaluate.measure_fit(run, dataset, weights, data, evaluation)
         noise_floor = run.metrics.get("noise_floor")
-        animate.stage(run, dataset, history, film, player, noise_floor)
+        animate.film_training(run, dataset, history, film, player, noise_floor)
 
 
 def check_unused(session: Session, source: "Source | None") -> None:
-    """Raise ValueError where an experiment would replace the points or the training of a run."""
+    """Raise ValueError if the experiment would replace the points or the training of a run."""
     into = session.into(source)
     if session.is_new and into and (into.has_dataset or into.has_training or into.has_model):
-        raise ValueError(f"run {into.run_id} is an experiment already; leave --run out")
+        raise ValueError(f"run {into.run_id} is an experiment already; leave out --run")
     session.check_free(source, "generate", generate.FILES)
     session.check_free(source, "train", train.FILES)

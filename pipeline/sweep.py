@@ -1,4 +1,4 @@
-"""sweep: many trainings for one question, each a run below a parent."""
+"""sweep: many trainings for one question, each a run below that of the sweep."""
 
 import time
 from dataclasses import asdict, dataclass
@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING, Any
 import fitreel.sweep
 import fitreel.training
 from fitreel.settings import DataSettings, EvaluationSettings, SweepSettings, TrainingSettings
+from fitreel.tracking.names import (
+    BEST_FILM,
+    DIVERGED_TAG,
+    KIND_TAG,
+    NOTHING_LEARNED_TAG,
+    PARALLEL_TAG,
+    PRUNED_TAG,
+    TRIALS,
+    WEIGHTS,
+)
 from pipeline import generate
 from pipeline.run import check_unused
 from pipeline.shared import console
 from pipeline.shared.conclusion import conclude
-from pipeline.shared.note import NOTHING_LEARNED, sweep_note
-from pipeline.shared.options import RESUMED
+from pipeline.shared.note import sweep_note
+from pipeline.shared.progress import sweeping
 from pipeline.shared.session import Session
 
 if TYPE_CHECKING:
@@ -25,11 +35,11 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run
 
 FILES = (
-    *("weights.safetensors", "trials.csv", "best.gif"),
+    *(WEIGHTS, TRIALS, BEST_FILM),
     *("history.png", "importance.png", "settings.png", "parallel.png"),
 )
 LONGEST_PAUSE = 5.0  # seconds without a stored trial; then the end of the run reports why
-END_TAGS = {"diverged": "fitreel.diverged_epoch", "pruned": "fitreel.pruned_epoch"}
+END_TAGS = {"diverged": DIVERGED_TAG, "pruned": PRUNED_TAG}
 
 
 @dataclass
@@ -55,18 +65,12 @@ def sweep(
     evaluation: EvaluationSettings,
     settings: SweepSettings,
     session: Session,
-    resume: RESUMED = None,
 ) -> None:
     """Train many networks that differ in what --space says; log and film the results.
 
     All trainings share the other options. Each is a run below that of the sweep.
     Example: fitreel sweep --trials 200 --space lr=log:1e-3:0.5 --space "activation=relu|tanh"
     """
-    if resume:
-        from pipeline.resume import resume as resume_run  # it imports this module
-
-        resume_run(resume, session.target.tracking_uri, session.target.patience)
-        return
     study = fitreel.sweep.open_study(settings)
     source = session.source_or_none()
     check_unused(session, source)
@@ -77,8 +81,8 @@ def sweep(
     opened = session.run(source, describe=report.describe, summarise=report.summarise)
     with opened as run, console.resume_hint(run.run_id):
         run.set_name(settings.label)
-        run.set_tags({"fitreel.kind": "sweep"})
-        dataset = generate.stage(run, data)
+        run.set_tags({KIND_TAG: "sweep"})
+        dataset = generate.draw_points(run, data)
         study.archive_in(archive, f"fitreel-{run.run_id}")
         search = fitreel.sweep.Search(settings, dataset, data, training, evaluation)
         with run.stage("sweep"):
@@ -93,12 +97,12 @@ def train_trials(run: "Run", search: "Search", study: "Study", engine: "Engine")
     settings = search.settings
     # A resumed sampler must learn in the same order, even if there are other processors now.
     if settings.learns:
-        engine.parallel = int(run.tags.get("fitreel.parallel", engine.parallel))
-    run.set_tags({"fitreel.parallel": str(engine.parallel)})
+        engine.parallel = int(run.tags.get(PARALLEL_TAG, engine.parallel))
+    run.set_tags({PARALLEL_TAG: str(engine.parallel)})
     shared = asdict(search.data) | asdict(search.evaluation)
     known = run.trials()
     trials, outcomes = list["Trial"](), list["Outcome"]()
-    with console.sweeping(settings, lambda: run.delivered_trials) as show:
+    with sweeping(settings, lambda: run.delivered_trials) as show:
         for finished in search.run(study, engine, known):
             for trial, outcome in finished:
                 if trial.number not in known:
@@ -128,13 +132,13 @@ def log_trial(
         if reason := fitreel.training.why_nothing_learned(
             outcome.weights, dataset, outcome.curve, r2
         ):
-            tags[NOTHING_LEARNED] = reason
+            tags[NOTHING_LEARNED_TAG] = reason
     run.log_trial(outcome, trial.name, params, tags)
 
 
 def wait_for_store(run: "Run", results: "Results") -> None:
     """Show how the store receives the trials, until it has them all or receives none."""
-    with console.sweeping(results.settings, lambda: run.delivered_trials) as show:
+    with sweeping(results.settings, lambda: run.delivered_trials) as show:
         show(results)
         seen, since = -1, time.monotonic()
         while seen < len(results.trials) and time.monotonic() - since < LONGEST_PAUSE:

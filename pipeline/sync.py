@@ -1,4 +1,4 @@
-"""sync: deliver what waits in the spool."""
+"""sync: upload what waits in the spool."""
 
 import typer
 
@@ -13,15 +13,15 @@ def sync(
     run: RUN_OR_ALL = None,
     tracking_uri: TRACKING_URI = None,
 ) -> None:
-    """Deliver what tracking stores have missed; exit 75 while one still does not take it.
+    """Upload results that tracking servers missed; exit 75 if a server still does not take them.
 
-    Each result arrives once, however often this is tried. Exit 2 where trying again is in vain:
-    a damaged journal, of which all before the damage is delivered, or a run that is deleted.
+    Each result arrives once, however often this is repeated. Exit 2 where retrying is useless: a
+    damaged journal, which is uploaded up to the damage, or a deleted run.
     Example: fitreel sync
     """
     codes = list[int]()
     for delivered in fitreel.tracking.sync(run, tracking_uri):
-        console.say(" ".join(delivered.text.split()))  # a server may say a page
+        console.say(" ".join(delivered.text.split()))  # a server's message may be a page long
         codes.append((2 if delivered.is_stuck else UNDELIVERED) if delivered.trouble else 0)
     if not codes:
         console.say("nothing waits")

@@ -1,27 +1,43 @@
-"""train: fit the network to the points of a run."""
+"""train: train the network on the points of a run."""
 
 from typing import TYPE_CHECKING
 
 import fitreel.pictures
 import fitreel.training
 from fitreel.settings import CheckpointSettings, LiveSettings, TrainingSettings
+from fitreel.tracking.names import (
+    DIVERGED_TAG,
+    FRAMES,
+    FRAMES_FILE,
+    HISTORY,
+    HISTORY_FILE,
+    NETWORK,
+    NOTHING_LEARNED_TAG,
+    TRAINING,
+    WEIGHT_TABLE,
+    WEIGHTS,
+    provenance_tag,
+    resumed_tag,
+)
 from pipeline import generate
 from pipeline.shared import console
-from pipeline.shared.note import NOTHING_LEARNED
+from pipeline.shared.progress import progress
 from pipeline.shared.session import Session
+from pipeline.shared.stage import stage
 
 if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
     from fitreel.pictures.live import LiveWindow
-    from fitreel.tracking import Run
+    from fitreel.tracking import Run, Source
     from fitreel.training.history import History
-    from fitreel.training.loop import Training
+    from fitreel.training.loop import Fit
     from fitreel.training.network import Network
+    from fitreel.training.state import Training
     from fitreel.training.weights import Weights
 
 FILES = (
-    *("training/history.csv", "training/frames.safetensors"),
-    *("network.txt", "weights.csv", "weights.safetensors"),
+    *(HISTORY, FRAMES),
+    *(NETWORK, WEIGHT_TABLE, WEIGHTS),
 )
 
 
@@ -35,29 +51,14 @@ def train(
 
     Example: fitreel train --run RUN --lr 0.05
     """
-    training.check_frames()
+    fitreel.training.check_frames(training)
     source = session.source()
     dataset, data = source.dataset(), source.data_settings()
-    into = session.into(source) or source
-    if session.is_new and (into.has_training or into.has_model):
-        raise ValueError(
-            f"run {into.run_id} is trained already; if that was interrupted, fitreel resume goes "
-            "on; train anew with fitreel run, or into a new run with mlflow run . -e train -P run=…"
-        )
-    if not session.is_new and into.has_training and into.has_changed_points:
-        raise ValueError(
-            f"the points of run {into.run_id} changed since its training began: restore them, or "
-            f"train on them as a new run: mlflow run . -e train -P run={into.run_id}"
-        )
-    if session.is_new and into is not source and into.has_dataset:
-        raise ValueError(f"run {into.run_id} has its points already; train on them, without --run")
-    session.check_free(source, "train", FILES)
-    if into is not source:
-        session.check_free(source, "generate", generate.FILES)
+    check_run(session, source)
     if source.has_changed_points:
         console.warn(
-            f"the points of run {source.run_id} changed since they were drawn: the settings that "
-            "drew them do not hold, so no fresh points will be drawn and there is no noise floor"
+            f"the points of run {source.run_id} changed since they were drawn: its settings no "
+            "longer describe them, so there will be no test on fresh points and no noise floor"
         )
     window = open_window(live)
     with session.run(source) as run:
@@ -66,15 +67,38 @@ def train(
         elif source.has_changed_points:
             generate.record_changed(run, source, "training")
         run.set_name(training.label if data is None else data.prefix + training.label)
-        stage(run, dataset, training, checkpoints, live, window)
+        train_network(run, dataset, training, checkpoints, live, window)
+
+
+def check_run(session: Session, source: "Source") -> None:
+    """Raise ValueError if the training would replace another one, or points of other origin."""
+    into = session.into(source) or source
+    if not session.is_new:
+        if into.has_training and into.has_changed_points:
+            raise ValueError(
+                f"the points of run {into.run_id} changed since its training started: restore "
+                f"them, or train on them in a new run: mlflow run . -e train -P run={into.run_id}"
+            )
+        return
+    if into.has_training or into.has_model:
+        raise ValueError(
+            f"run {into.run_id} is trained already; if its training was interrupted, use fitreel "
+            "resume; to train again, use fitreel run, or mlflow run . -e train -P run=…"
+        )
+    if into is not source and into.has_dataset:
+        raise ValueError(f"run {into.run_id} has points already; train on them, without --run")
+    session.check_free(source, "train", FILES)
+    if into is not source:
+        session.check_free(source, "generate", generate.FILES)
 
 
 def open_window(live: LiveSettings) -> "LiveWindow | None":
-    """Open the live window if it is wanted; OSError where there is no display."""
+    """Return the live window if --live is on; OSError if there is no display."""
     return fitreel.pictures.LiveWindow() if live.live == "on" else None
 
 
-def stage(
+@stage("train", restore=lambda run: (run.weights(), run.history()))
+def train_network(
     run: "Run",
     dataset: "Dataset",
     training: TrainingSettings,
@@ -82,72 +106,80 @@ def stage(
     live: LiveSettings,
     window: "LiveWindow | None",
 ) -> "tuple[Weights, History]":
-    """Train and log what comes out; a training that diverges is logged up to there."""
-    if run.has_done("train"):
-        return run.weights(), run.history()
-    with run.stage("train"):
-        for settings in (training, checkpoints, live):
-            run.log_settings(settings)
-        record_provenance(run)
-        watch = window.watch(dataset, training.frame_every) if window else None
-        kept = run.checkpoints(training, checkpoints.checkpoint_every)
-        with kept.keeping(), console.progress("train", training.epochs) as progress:
-
-            def on_epoch(epoch: int, loss: float, under_way: "Training") -> None:
-                kept.on_epoch(epoch, under_way)
-                progress(epoch + 1)
-                if watch:
-                    watch(epoch, loss, under_way)
-
-            try:
-                network, history = fitreel.training.fit(dataset, training, on_epoch, kept.start())
-            except fitreel.training.TrainingDiverged as error:
-                run.set_tags({"fitreel.diverged_epoch": str(error.epoch)})
-                if error.history:
-                    record_history(run, error.history)
-                raise
-        record_history(run, history)
-        record_network(run, network)
-        reason = fitreel.training.why_nothing_learned(network.weights(), dataset, history.losses)
-        record_standstill(run, reason)
+    """Train and log the results; of a training that diverges, all up to that epoch."""
+    for settings in (training, checkpoints, live):
+        run.log_settings(settings)
+    record_provenance(run)
+    try:
+        network, history = fit(run, dataset, training, checkpoints, window)
+    except fitreel.training.TrainingDiverged as error:
+        run.set_tags({DIVERGED_TAG: str(error.epoch)})
+        if error.history:
+            record_history(run, error.history)
+        raise
+    record_history(run, history)
+    record_network(run, network)
+    reason = fitreel.training.why_nothing_learned(network.weights(), dataset, history.losses)
+    record_standstill(run, reason)
     if window:
         window.close()
     return network.weights(), history
 
 
+def fit(
+    run: "Run",
+    dataset: "Dataset",
+    training: TrainingSettings,
+    checkpoints: CheckpointSettings,
+    window: "LiveWindow | None",
+) -> "Fit":
+    """Train from the last checkpoint; show the progress and take new checkpoints."""
+    watch = window.watch(dataset, training.frame_every) if window else None
+    kept = run.checkpoints(training, checkpoints.checkpoint_every)
+    with kept.keeping(), progress("train", training.epochs) as show:
+
+        def on_epoch(epoch: int, loss: float, under_way: "Training") -> None:
+            kept.on_epoch(epoch, under_way)
+            show(epoch + 1)
+            if watch:
+                watch(epoch, loss, under_way)
+
+        return fitreel.training.fit(dataset, training, on_epoch, kept.start())
+
+
 def record_provenance(run: "Run") -> None:
-    """Log what decides the last bits; warn if a resumed training goes on with something else."""
-    now = {f"fitreel.{key}": text for key, text in fitreel.training.read_provenance().items()}
+    """Log what decides the last bits; warn if it changed before a resumed training."""
+    now = {provenance_tag(key): text for key, text in fitreel.training.read_provenance().items()}
     changed = {key: text for key, text in now.items() if run.tags.get(key, text) != text}
     if changed:
-        console.warn(f"{', '.join(changed)} changed since the training began: last bits may differ")
-        run.set_tags({f"{key}_resumed": text for key, text in changed.items()})
+        names = ", ".join(changed)
+        console.warn(f"{names} changed since the training started: the last bits may differ")
+        run.set_tags({resumed_tag(key): text for key, text in changed.items()})
     run.set_tags({key: text for key, text in now.items() if key not in changed})
 
 
 def record_history(run: "Run", history: "History") -> None:
     """Log the losses and the weights of every frame as files."""
-    run.metrics["loss"] = float(history.losses[-1])  # for the summary; the checkpoints logged it
-    with run.artifacts("training") as folder:
-        fitreel.training.save_losses(history.losses, folder / "history.csv")
-        fitreel.training.save_frames(history, folder / "frames.safetensors")
+    with run.artifacts(TRAINING) as folder:
+        fitreel.training.save_losses(history.losses, folder / HISTORY_FILE)
+        fitreel.training.save_frames(history, folder / FRAMES_FILE)
 
 
 def record_standstill(run: "Run", reason: str) -> None:
-    """Log and say why the network learned nothing, if there is a reason to say so."""
+    """Log why the network learned nothing, and warn, if there is a reason."""
     if reason:
-        run.set_tags({NOTHING_LEARNED: reason})
+        run.set_tags({NOTHING_LEARNED_TAG: reason})
         console.warn(f"the network learned nothing: {reason}")
 
 
 def record_network(run: "Run", network: "Network") -> None:
-    """Log structure, final weights and model; show structure and weights on the terminal."""
+    """Log the structure, the final weights and the model; print structure and weights."""
     weights = network.weights()
     for line in str(network).splitlines():
         console.say(line)
     console.show_weights(weights)
     with run.artifacts() as folder:
-        (folder / "network.txt").write_text(f"{network}\n", encoding="utf-8")
-        fitreel.training.save_weight_table(weights, folder / "weights.csv")
-        fitreel.training.save_weights(weights, folder / "weights.safetensors")
-        run.log_model(folder / "weights.safetensors")
+        (folder / NETWORK).write_text(f"{network}\n", encoding="utf-8")
+        fitreel.training.save_weight_table(weights, folder / WEIGHT_TABLE)
+        fitreel.training.save_weights(weights, folder / WEIGHTS)
+        run.log_model(folder / WEIGHTS)

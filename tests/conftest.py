@@ -58,6 +58,25 @@ def on_terminal(typed: str, directory: Path, **changes: str) -> str:
     ).stdout
 
 
+@pytest.fixture(scope="session")
+def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Start a virtual display, of a number that nobody else has, and give commands' variables."""
+    require("display")
+    reading, writing = os.pipe()
+    # Without -noreset the server starts again when its last window closes: who connects then fails.
+    options = ["-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"]
+    options += ["-displayfd", str(writing)]
+    with subprocess.Popen(
+        ["Xvfb", *options], pass_fds=[writing], stderr=subprocess.DEVNULL
+    ) as server:
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            number = pipe.readline().strip()
+        runtime = str(tmp_path_factory.mktemp("runtime"))
+        yield environment(DISPLAY=f":{number}", XDG_RUNTIME_DIR=runtime)
+        server.terminate()
+
+
 def git(directory: Path, *arguments: str) -> str:
     """Run git as somebody; give what it says."""
     require("git")
@@ -122,10 +141,14 @@ def torture(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def quiet_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+def quiet_mlflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    yield
+    # A store that a test opened in this process is no default for the commands of the next one.
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -99,9 +99,9 @@ NEEDS = {
         "chromium fonts-liberation",
     ),
     "display": Need(
-        lambda: programs("Xvfb", "xvfb-run", "import", "xdotool")() and qt_loads(),
+        lambda: programs("Xvfb", "import", "xdotool")() and qt_loads(),
         "the live window on a screen",
-        " ".join(["xvfb xauth imagemagick xdotool", *QT.split()]),
+        " ".join(["xvfb imagemagick xdotool", *QT.split()]),
     ),
     "terminal": Need(programs("script"), "the progress bars on a terminal", "bsdutils"),
     "git": Need(programs("git"), "what git says of the code", "git"),

@@ -112,9 +112,9 @@ def measured() -> Measured:
     results = {
         name: summarise(row, Times([1.0] * row.pairs, [2.0] * row.pairs), None, "Measured once.")
         for name, row in ROWS.items()
-        if name != "batch-limit"
+        if name != "stack-limit"
     }
-    return measured_here(results, {"batch-limit": "no compiler"})
+    return measured_here(results, {"stack-limit": "no compiler"})
 
 
 def test_the_page_tells_of_every_row(measured: Measured) -> None:
@@ -122,7 +122,7 @@ def test_the_page_tells_of_every_row(measured: Measured) -> None:
     table = re.findall(r"^\| ([a-z-]+) \|.* \| (?:met|missed) \|$", text, re.MULTILINE)
     assert table == list(measured.results)
     assert re.findall(r"^- \*\*([a-z-]+)\*\*: .* Measured once\.$", text, re.MULTILINE) == table
-    assert "- **batch-limit**: left out here; no compiler." in text
+    assert "- **stack-limit**: left out here; no compiler." in text
     assert "sweep-growth 3" in text
     for link in re.findall(r"\]\(\.\./([^)]+)\)", text):
         assert (ROOT / link).exists()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -13,7 +14,9 @@ from fitreel.journal import checkpoints
 from fitreel.journal.checkpoints import Checkpoints, unpack
 from fitreel.journal.journal import Journal, Record
 from fitreel.settings import OptimizerName, TrainingSettings
-from fitreel.training.loop import Fit, Training, fit
+from fitreel.training.loop import Fit, fit
+from fitreel.training.network import Network
+from fitreel.training.state import Training
 
 
 class Stop(Exception):
@@ -106,6 +109,22 @@ def test_it_goes_on_from_the_last_checkpoint(tmp_path: Path, dataset: Dataset) -
     assert start.epoch == 40
 
 
+def test_the_journal_has_the_frames_and_the_state_as_flat_networks(
+    tmp_path: Path, dataset: Dataset
+) -> None:
+    """Before the first update: journals of earlier versions are laid out so."""
+    journal, settings = Journal(tmp_path, create=True), TrainingSettings(epochs=60, hidden=3)
+    with pytest.raises(Stop):
+        train(journal, dataset, settings, stop_at=45)
+    flat = torch.cat([each.detach().flatten() for each in Network(settings).parameters()])
+    (first, *_) = [each for _, each in journal.records() if each["kind"] == "frames"]
+    assert unpack(first["numbers"]).reshape(first["count"], -1)[0].tolist() == flat.tolist()
+    start = Checkpoints(journal, settings, 10).start()
+    assert start is not None
+    there = fit(dataset, replace(settings, epochs=start.epoch)).network.weights()
+    assert start.state.tolist() == there.flat().tolist()  # sgd remembers nothing
+
+
 def test_a_death_after_any_write_leaves_a_checkpoint_with_all_its_losses(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,7 +145,7 @@ def test_a_checkpoint_of_another_training_is_told(tmp_path: Path, dataset: Datas
     journal = Journal(tmp_path, create=True)
     with pytest.raises(Stop):
         train(journal, dataset, TrainingSettings(epochs=60), stop_at=45)
-    with pytest.raises(ValueError, match="the checkpoint of epoch 40 is of another training"):
+    with pytest.raises(ValueError, match="the checkpoint of epoch 40 belongs to another training"):
         train(journal, dataset, TrainingSettings(epochs=60, optimizer="adam"))
 
 

@@ -111,7 +111,7 @@ def test_an_old_run_can_be_filmed_anew(fitreel: Command, tmp_path: Path) -> None
     assert len(iio.imread(film)) == 3
     run = store(tmp_path).get_run(run_id)
     assert run.data.params["max_frames"] == "400"  # params never change …
-    assert run.data.tags["fitreel.max_frames"] == "3"  # … so a tag tells
+    assert run.data.tags["fitreel.override.max_frames"] == "3"  # … so a tag replaces it
 
 
 def test_an_experiment_and_a_store_are_chosen(fitreel: Command, tmp_path: Path) -> None:
@@ -190,8 +190,8 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     [
         (["train"], "there is no run to read from; name one with --run"),
         (["train", "--run", "nowhere"], "there is no run 'nowhere' in sqlite:///"),
-        (["generate", "--run", "RUN"], "run RUN has its points already; leave --run out"),
-        (["run", "--run", "RUN"], "run RUN is an experiment already; leave --run out"),
+        (["generate", "--run", "RUN"], "run RUN has points already; leave out --run"),
+        (["run", "--run", "RUN"], "run RUN is an experiment already; leave out --run"),
         (["evaluate", "--run", "RUN"], "run RUN has no weights.safetensors; log it first: fitreel"),
         (["animate", "--run", "RUN"], "run RUN has no training/history.csv; log it first: fitreel"),
         (["train", "--run", "RUN", "--experiment", "other"], "run RUN is in another experiment"),
@@ -226,9 +226,7 @@ def test_a_run_is_trained_once(fitreel: Command) -> None:
     (run_id,) = fitreel("run", *SHORT).stdout.split()
     done = fitreel("train", "--run", run_id, "--lr", "0.2")
     assert done.returncode == 2
-    assert done.stderr.startswith(
-        f"fitreel: run {run_id} is trained already; if that was interrupted"
-    )
+    assert done.stderr.startswith(f"fitreel: run {run_id} is trained already; if its training was")
 
 
 def test_damaged_artifacts_are_named(fitreel: Command, tmp_path: Path) -> None:
@@ -237,11 +235,11 @@ def test_damaged_artifacts_are_named(fitreel: Command, tmp_path: Path) -> None:
     (folder / "weights.safetensors").write_bytes(b"\x80\x04K\x01.")
     done = fitreel("evaluate", "--run", run_id)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "weights.safetensors holds no weights" in done.stderr
+    assert "weights.safetensors is not a file of weights" in done.stderr
     (folder / "data/dataset.csv").write_text("x,y\n1,two\n")
     done = fitreel("animate", "--run", run_id)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "dataset.csv is no dataset" in done.stderr
+    assert "dataset.csv is not a dataset" in done.stderr
     assert store(tmp_path).get_run(run_id).info.status == "FINISHED"
 
 
@@ -268,7 +266,7 @@ def test_a_directory_that_cannot_be_written_is_told(fitreel: Command, tmp_path: 
     (tmp_path / "file").touch()
     done = fitreel("generate", "--tracking-uri", f"sqlite:///{tmp_path}/file/mlflow.db")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "cannot make the directory of" in done.stderr
+    assert "cannot create the directory of" in done.stderr
 
 
 def test_a_stage_that_fails_leaves_the_run_failed(fitreel: Command, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The client reads all pages: a store with more experiments than one has."""
+"""The client reads all pages: a store with more experiments than one page has."""
 
 import time
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from mlflow.store.tracking.dbmodels.models import SqlExperiment
 
 from fitreel.journal.spool import new_journal
 from fitreel.tracking import Tracker, examine, sync
-from fitreel.tracking.creation import JOURNAL_TAG
-from fitreel.tracking.process import PROCESS_TAG, process_tags
+from fitreel.tracking.names import JOURNAL_TAG, PROCESS_TAG
+from fitreel.tracking.process import process_tags
 from tests.faults import SPOOL
 
 MANY = 1200  # a page has a thousand
@@ -57,7 +57,7 @@ def test_a_dead_run_of_an_old_experiment_is_found(tracker: Tracker) -> None:
 
 
 def test_a_journal_finds_its_run_in_an_old_experiment(tracker: Tracker) -> None:
-    """Its process died before it wrote down which run it had made."""
+    """Its process died before it wrote down which run it had created."""
     journal = new_journal()
     journal.append("plan", uri=tracker.client.tracking_uri, plan={"command": "run"})
     journal.close()

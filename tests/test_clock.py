@@ -6,22 +6,24 @@ from typing import Any
 import pytest
 
 from fitreel.data.dataset import Dataset
-from fitreel.journal import clock
-from fitreel.journal.clock import now
+from fitreel.journal.clock import CLOCK, now
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.rounds import Round
 from fitreel.sweep.trials import Trial
 from fitreel.tracking import Run, Tracker, examine, reap
-from fitreel.tracking.process import PROCESS_TAG, TICKS, process_tags
-from fitreel.training.loop import Training, fit
-from fitreel.training.many import Trained, fit_many
+from fitreel.tracking.names import PROCESS_TAG
+from fitreel.tracking.process import TICKS, process_tags
+from fitreel.training.loop import fit
+from fitreel.training.many import fit_many
+from fitreel.training.members import Trained
+from fitreel.training.state import Training
 
 HOUR = 3600
 
 
 @pytest.fixture
 def put(monkeypatch: pytest.MonkeyPatch) -> "Clock":
-    monkeypatch.setattr("fitreel.journal.clock._ahead", clock._ahead)  # and restore it
+    monkeypatch.setattr(CLOCK, "_ahead", CLOCK._ahead)  # and restore it
     return Clock(monkeypatch)
 
 

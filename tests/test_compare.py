@@ -152,7 +152,7 @@ def test_what_lacks_something_is_named_and_left_out(directory: Path, spool: Path
     lines = (spool.parent / "err").read_text().splitlines()
     assert [line for line in lines if line.startswith("left out: ")] == lines[:11]
     assert lines[0].startswith(f"left out: quadratic100-noise0.2: run {points} has no training/")
-    assert lines[1] == f"left out: compare-3-runs: run {other} is a comparison and no experiment"
+    assert lines[1] == f"left out: compare-3-runs: run {other} is a comparison, not an experiment"
     assert lines[2].startswith("left out: nowhere: there is no run 'nowhere'")
     assert lines[10] == "left out: and 3 more"
 
@@ -173,7 +173,7 @@ REFUSED = {
     "one": ("{slow}", "nothing to compare: only one of the runs named can be used, two are needed"),
     "one twice": ("{slow} {slow}", "nothing to compare: only one of the runs named can be used"),
     "one and points": ("{slow} {points}", "left out: quadratic100-noise0.2: run {points} has no"),
-    "61": ("{many}", "60 runs are the most that can be compared; got 61"),
+    "61": ("{many}", "at most 60 runs can be compared; got 61"),
     "ids and a filter": ("{slow} {fast} --filter params.lr='1'", "--best and --filter search for"),
     "ids and best": ("{slow} {fast} --best 3", "--best and --filter search for runs; leave them"),
     "no experiment": ("--experiment nowhere", "there is no experiment 'nowhere' in sqlite:///"),
@@ -247,11 +247,11 @@ def test_one_that_is_interrupted_leaves_nothing(
     assert process.exitcode == 128 + number, (spool.parent / "err").read_text()
     run = newest(directory)
     assert (run.info.status, journals(spool)) == ("KILLED", [])
-    made_again = f"run {run.info.run_id}, a comparison, is not gone on with, but made again"
+    refused = f"run {run.info.run_id}, a comparison, cannot be resumed; start its command again"
     assert fitreel("resume", directory, spool, run.info.run_id) == (
         2,
         "",
-        f"fitreel: {made_again}\n",
+        f"fitreel: {refused}\n",
     )
     assert fitreel("sync", directory, spool) == (0, "", "nothing waits\n")
 
@@ -264,7 +264,7 @@ def test_one_that_is_killed_is_delivered_as_far_as_it_came(directory: Path, spoo
     assert len(journals(spool)) == 1
     code, output, errors = fitreel("resume", directory, spool, run_id)
     assert (code, output, errors.count("\n")) == (2, "", 1), errors
-    assert "is not gone on with, but made again; fitreel sync delivers what it left" in errors
+    assert "cannot be resumed; start its command again; fitreel sync uploads what it left" in errors
     code, _, errors = fitreel("reap", directory, spool)
     assert re.search(rf"{run_id} \S+: would be KILLED: process \d+ on \S+ is dead\n", errors)
     assert "resume" not in errors

@@ -3,7 +3,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
-from fitreel.comparison.colours import FEW, colours, run_colours
+from fitreel.comparison.colours import DISTINCT, colours, run_colours
 from fitreel.comparison.runs import compare
 from tests.compared import compared
 
@@ -78,5 +78,5 @@ def test_many_colours_are_a_scale_from_dark_to_light() -> None:
 
 def test_runs_that_differ_in_their_seed_alone_share_a_colour() -> None:
     runs = [compared(lr=lr, seed=seed) for lr in (0.1, 0.2) for seed in (0, 1)]
-    few = FEW
+    few = DISTINCT
     assert run_colours(compare([*runs, compared(lr=0.3)])) == [*few[:1] * 2, *few[1:2] * 2, few[2]]

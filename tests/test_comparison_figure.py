@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fitreel.comparison.colours import run_colours
 from fitreel.comparison.figure import MOST_PARAMS, draw_comparison, sheet
 from fitreel.comparison.runs import ComparedRun, compare
-from fitreel.comparison.typesetting import TINT
+from fitreel.comparison.table_drawing import TINT
 from fitreel.settings import DataSettings
 from fitreel.training.history import History
 from tests.compared import compared, hostile

@@ -232,7 +232,8 @@ class Place:
         with self.database() as database:
             rows = database.execute(
                 "SELECT value FROM params WHERE run_uuid = ?1 AND key = ?2 "
-                "UNION SELECT value FROM tags WHERE run_uuid = ?1 AND key = 'fitreel.' || ?2",
+                "UNION SELECT value FROM tags "
+                "WHERE run_uuid = ?1 AND key = 'fitreel.override.' || ?2",
                 (run_id, setting),
             )
             return {value for (value,) in rows}

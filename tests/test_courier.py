@@ -1,4 +1,4 @@
-"""The courier of a run that its store refuses: it says so at once, once, and the run lives on."""
+"""The courier of a run that its store refuses: it reports that once, at once; the run goes on."""
 
 import time
 from collections.abc import Iterator
@@ -6,18 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from fitreel.tracking import Run, Tracker
-from fitreel.tracking.process import HEARTBEAT_TAG
+from fitreel.tracking import Patience, Run, Tracker
+from fitreel.tracking.names import HEARTBEAT_TAG
 from tests.faults import SPOOL, wait_until
 
 
 @pytest.fixture
-def tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracker]:
+def said() -> list[str]:
+    """Return the lines that were reported."""
+    return []
+
+
+@pytest.fixture
+def tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Iterator[Tracker]:
     import mlflow
 
-    monkeypatch.setattr("fitreel.tracking.courier.BEAT", 0.1)  # in place of 30 seconds
+    monkeypatch.setattr("fitreel.tracking.delivery.courier.BEAT", 0.1)  # in place of 30 seconds
     monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
-    yield Tracker(f"sqlite:///{tmp_path}/mlflow.db")
+    yield Tracker(f"sqlite:///{tmp_path}/mlflow.db", patience=Patience(report=said.append))
     mlflow.set_tracking_uri("")
 
 
@@ -25,13 +31,12 @@ def heard(tracker: Tracker, run: Run) -> float:
     return float(tracker.client.get_run(run.run_id).data.tags[HEARTBEAT_TAG])
 
 
-def test_a_run_that_is_refused_half_way_is_told_once_and_keeps_its_heartbeat(
-    tracker: Tracker,
+def test_a_run_that_is_refused_half_way_is_reported_once_and_keeps_its_heartbeat(
+    tracker: Tracker, said: list[str]
 ) -> None:
-    said = list[str]()
 
     def refused() -> None:
-        with tracker.run(on_wait=said.append) as run:
+        with tracker.run() as run:
             tracker.client.log_param(run.run_id, "epochs", "2")
             run.log_params({"epochs": "1"})
             wait_until(lambda: bool(said), "not a word")
@@ -45,9 +50,10 @@ def test_a_run_that_is_refused_half_way_is_told_once_and_keeps_its_heartbeat(
     assert "goes on, its results wait in" in line
 
 
-def test_a_run_that_is_deleted_meanwhile_and_restored_is_whole(tracker: Tracker) -> None:
-    said = list[str]()
-    with tracker.run(on_wait=said.append) as run:
+def test_a_run_that_is_deleted_meanwhile_and_restored_is_whole(
+    tracker: Tracker, said: list[str]
+) -> None:
+    with tracker.run() as run:
         tracker.client.delete_run(run.run_id)
         run.log_metrics({"loss": 1.0})
         wait_until(lambda: bool(said), "not a word")

@@ -143,11 +143,11 @@ SWEEP = "sweep --trials 2 --epochs 10 --experiment other"
 IN_THE_MIDDLE = {  # where a command has scratch files: which one, and a function it calls there
     "a copied artifact": ("evaluate --run {run}", "fitreel.tracking.source", "load_dataset"),
     "points drawn again": ("reproduce {run}", "fitreel.data.files", "save_dataset"),
-    "the doctor's artifact": ("doctor", "fitreel.tracking.client.Client", "log_artifact"),
+    "the doctor's artifact": ("doctor", "fitreel.tracking.store.client.Client", "log_artifact"),
     "the doctor's film": ("doctor", "fitreel.doctor.film", "render"),
-    "the model": ("run --epochs 10", "mlflow.models", "set_model"),
+    "the model": ("run --epochs 10", "mlflow.pyfunc", "add_to_model"),
     "the model in MLflow": ("run --epochs 10", "mlflow.models.Model", "save"),
-    "the weights of trials": (SWEEP, "fitreel.tracking.bulk.Database", "write"),
+    "the weights of trials": (SWEEP, "fitreel.tracking.delivery.bulk.Database", "write"),
 }
 
 

@@ -8,7 +8,7 @@ from fitreel.checks.databases import read_url, remedy, time_limit
 
 @pytest.mark.parametrize("url", ["sqlite:x.db", "postgresql://me:secret", "h:secret@host"])
 def test_what_is_no_url_of_a_database_is_told_without_quoting_it(url: str) -> None:
-    with pytest.raises(ValueError, match="is no URL of a database") as raised:
+    with pytest.raises(ValueError, match="is not the URL of a database") as raised:
         read_url(url)
     assert "secret" not in str(raised.value)
 

@@ -52,7 +52,7 @@ def test_unseen_points_have_the_same_distribution_and_noise_of_their_own() -> No
 
 
 def test_unseen_points_share_no_random_number_with_those_of_any_training() -> None:
-    """Their places come first from their generator, as the noise of a training does from its."""
+    """Their x come first from their generator, as the noise of a training does from its own."""
     unit = DataSettings(x_min=0.0, x_max=1.0)
     x = generate_unseen(unit, 1000).x
     for seed in (0, 1):
@@ -98,10 +98,10 @@ def test_odd_files_are_read(tmp_path: Path, text: str) -> None:
         ("x,y\n1,2\n1,3\n", "two different x"),
         ("x,y\n1,2\n2,nan\n", "finite"),
         ("x,y\n1,2\n2,many\n", "many"),
-        ("x,y\n1,2\n2\n", "points.csv is no dataset"),
+        ("x,y\n1,2\n2\n", "points.csv is not a dataset"),
     ],
 )
-def test_a_file_that_is_no_dataset_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_a_file_that_is_not_a_dataset_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "points.csv"
     path.write_text(text)
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-"""The delivery: what a store was told is on the disk, and has the time at which it happened."""
+"""The delivery: what a store has got is on the disk, and has the time at which it happened."""
 
 import re
 import subprocess
@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 
 from fitreel.journal.checkpoints import pack
-from fitreel.tracking.delivery import losses
+from fitreel.tracking.delivery.values import losses
 from tests.conftest import environment
 from tests.faults import client
 from tests.needs import require
 
 
 def system_calls(trace: Path) -> Iterator[str]:
-    """Read strace's lines, each when its call ended; of several threads they come in halves."""
-    begun: dict[str, str] = {}
+    """Read strace's lines, each when its call ended; those of several threads come in halves."""
+    started: dict[str, str] = {}
     for line in trace.read_text().splitlines():
         thread, call = line.split(maxsplit=1)
         if call.endswith("<unfinished ...>"):
-            begun[thread] = call.removesuffix("<unfinished ...>")
+            started[thread] = call.removesuffix("<unfinished ...>")
         elif "resumed>" in call:
-            yield begun.pop(thread) + call.partition("resumed>")[2]
+            yield started.pop(thread) + call.partition("resumed>")[2]
         else:
             yield call
 
@@ -44,23 +44,23 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def test_what_is_told_was_flushed_before(directory: Path) -> None:
-    """Were it lost, it would be told again with another time stamp, and be there twice."""
+def test_what_is_delivered_was_flushed_before(directory: Path) -> None:
+    """If it were lost, it would be delivered with another time stamp, and be there twice."""
     written = flushed = delivered = 0  # bytes of the journal
-    told: int | None = None  # how many were flushed when the store was written last
+    stored: int | None = None  # how many were flushed when the store was written last
     for call in system_calls(directory / "trace"):
         if re.match(r"write\(\d+<.*/journal>", call):
             written += int(call.rpartition("= ")[2])
         elif re.match(r"fsync\(\d+<.*/journal>", call):
             flushed = written
         elif delivered and re.match(r"pwrite64\(\d+<.*/mlflow\.db", call):
-            # Before the first delivery the run itself was made.
-            told = flushed
+            # Before the first delivery the run itself was created.
+            stored = flushed
         elif found := re.search(r'/delivered\.new>, "\w+ {\\"position\\":(\d+)', call):
             delivered = int(found[1])
             assert delivered <= flushed
-            assert told is None or delivered <= told
-            told = None
+            assert stored is None or delivered <= stored
+            stored = None
     assert delivered == written > 0
 
 
@@ -71,7 +71,7 @@ def test_losses_are_spread_over_the_time_they_took() -> None:
     assert found == [(7, 4, 1000), (8, 3, 1100), (9, 2, 1200), (10, 1, 1300), (11, 0.5, 1400)]
 
 
-def test_a_run_ended_when_its_command_did_however_late_that_is_delivered(directory: Path) -> None:
+def test_a_run_ended_when_its_command_did_even_if_that_is_delivered_late(directory: Path) -> None:
     status = r'status\\",\\"status\\":\\"FINISHED\\",\\"time\\":(\d+)'
     (end,) = re.findall(status, (directory / "trace").read_text())
     (run,) = client(directory).search_runs(["0"])

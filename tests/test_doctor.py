@@ -1,4 +1,4 @@
-"""fitreel doctor: what it finds where all is well, and where something is broken."""
+"""fitreel doctor: what it reports if all is well, and if something is broken."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ import pytest
 from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
-from fitreel.doctor.machine import check_waiting
+from fitreel.doctor.spool import check_waiting
 from fitreel.journal import spool as spool_module
 from fitreel.tracking import Tracker
 from tests import processes
@@ -67,7 +67,7 @@ def program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def test_where_there_is_no_store_yet_another_is_tried_and_nothing_is_left(
+def test_if_the_store_is_missing_a_temporary_one_is_tried_and_nothing_is_left(
     tmp_path: Path,
 ) -> None:
     where, said = tmp_path / "work", tmp_path / "said"
@@ -78,16 +78,17 @@ def test_where_there_is_no_store_yet_another_is_tried_and_nothing_is_left(
     code, _, text = processes.run("doctor", directory=where, said=said, **own)
     found = rows(text)
     assert (code, missing(found)) == (0, [])
-    assert found["tracking store"][1].startswith("none here yet, fitreel run makes sqlite:///")
-    assert found["run removed"] == ("ok", "the store that was tried is removed")
+    assert found["tracking store"][1].startswith("sqlite:///")
+    assert "is missing, fitreel run creates it" in found["tracking store"][1]
+    assert found["run removed"] == ("ok", "the temporary store is removed")
     assert not list(where.iterdir())
     assert not list((tmp_path / "temporary").glob("fitreel-*"))
 
 
-def test_where_all_is_well_it_says_so_and_leaves_next_to_nothing(
+def test_if_all_is_well_it_reports_that_and_leaves_next_to_nothing(
     fitreel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # whoever makes a store decides where its artifacts are
+    monkeypatch.chdir(tmp_path)  # artifacts go below the directory in which a store is created
     Tracker(uri(tmp_path))
     done = fitreel("doctor", FITREEL_SPOOL=str(tmp_path / "spool"))
     found = rows(done.stderr)
@@ -118,11 +119,11 @@ def test_an_unreachable_server_is_missing_and_all_else_checked(
     assert "does not answer" in found["tracking store"][1]
     assert "secret" not in done.stderr
     assert found["gif"][0] == found["spool"][0] == "ok"
-    assert done.stderr.endswith("something that is needed is missing\n")
+    assert done.stderr.endswith("something that fitreel needs is missing\n")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_silent_server_is_told(tmp_path: Path) -> None:
+def test_a_silent_server_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -169,7 +170,7 @@ def test_a_store_that_takes_no_artifacts_is_missing(
     assert found["run removed"][0] == "ok"
 
 
-def test_a_locked_database_is_told(tmp_path: Path) -> None:
+def test_a_locked_database_is_reported(tmp_path: Path) -> None:
     Tracker(uri(tmp_path))
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
         database.execute("BEGIN EXCLUSIVE")
@@ -177,7 +178,7 @@ def test_a_locked_database_is_told(tmp_path: Path) -> None:
     assert (code, missing(found)) == (1, STORE)
 
 
-def test_a_full_disk_is_told(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     limited = ["bash", "-c", "ulimit -f 0; exec fitreel doctor"]
     done = subprocess.run(
         limited, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
@@ -196,7 +197,7 @@ def test_a_spool_that_cannot_be_written_is_missing(tmp_path: Path) -> None:
         assert "FITREEL_SPOOL" in found[name][1]
 
 
-def test_a_killed_run_is_told_with_the_way_to_go_on(tmp_path: Path) -> None:
+def test_a_killed_run_is_reported_with_the_way_to_resume_it(tmp_path: Path) -> None:
     own = {"FITREEL_SPOOL": str(tmp_path / "spool"), "MLFLOW_TRACKING_URI": uri(tmp_path)}
     other = tmp_path / "other"
     other.mkdir()
@@ -205,7 +206,7 @@ def test_a_killed_run_is_told_with_the_way_to_go_on(tmp_path: Path) -> None:
         assert process.is_alive(), (tmp_path / "err").read_text()
         time.sleep(0.1)
     _, found = doctor(other, **own)
-    assert found["spool waiting"] == ("ok", "1 of commands under way")
+    assert found["spool waiting"] == ("ok", "1 of running commands")
     assert found["runs to reap"] == ("ok", "none")
 
     process.kill()
@@ -215,9 +216,9 @@ def test_a_killed_run_is_told_with_the_way_to_go_on(tmp_path: Path) -> None:
     assert code == 0
     assert found["spool waiting"] == (
         "note",
-        f"1 interrupted, to go on with by fitreel resume: {run.info.run_id}",
+        f"1 interrupted, resume with fitreel resume: {run.info.run_id}",
     )
-    assert found["runs to reap"] == ("note", "1: fitreel reap tells which")
+    assert found["runs to reap"] == ("note", "1: fitreel reap lists them")
 
 
 def test_what_was_not_delivered_is_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -230,7 +231,7 @@ def test_what_was_not_delivered_is_counted(monkeypatch: pytest.MonkeyPatch, tmp_
     assert check_waiting() == (False, "1 not delivered: fitreel sync")
 
 
-def test_an_environment_manager_that_is_not_there_is_a_note(tmp_path: Path) -> None:
+def test_a_missing_environment_manager_is_a_note(tmp_path: Path) -> None:
     found = with_path(tmp_path, tmp_path)
     managers = [name for name in OPTIONAL if name.startswith("env ")]
     assert {found[name][0] for name in managers} == {"note"}
@@ -243,7 +244,7 @@ def test_conda_needs_its_script_too(tmp_path: Path) -> None:
     for name in ("conda", "uv", "pyenv"):
         program(bin_ / name, f"{name} 1.0")
     found = with_path(tmp_path, bin_)
-    assert found["env conda"] == ("note", "conda is there, but not its activate")
+    assert found["env conda"] == ("note", "conda is installed, but its activate is missing")
     assert found["env uv"] == ("ok", "uv 1.0")
     assert found["env virtualenv"] == ("ok", "pyenv 1.0")
 
@@ -255,7 +256,7 @@ def test_conda_needs_its_script_too(tmp_path: Path) -> None:
     assert home["env conda"][0] == "note"  # its Python is there, but no bash
 
 
-def test_a_python_without_fitreels_packages_is_told(tmp_path: Path) -> None:
+def test_a_python_without_fitreels_packages_is_reported(tmp_path: Path) -> None:
     bin_ = tmp_path / "bin"
     bin_.mkdir()
     (bin_ / "python").write_text("#!/bin/sh\nexit 1\n")
@@ -284,11 +285,11 @@ def test_a_toolkit_that_aborts_is_a_note(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("display")
-def test_with_a_display_a_window_opens(tmp_path: Path) -> None:
+def test_with_a_display_a_window_opens(tmp_path: Path, display: dict[str, str]) -> None:
     done = subprocess.run(
-        ["xvfb-run", "-a", "fitreel", "doctor"],
+        ["fitreel", "doctor"],
         cwd=tmp_path,
-        env=environment(XDG_RUNTIME_DIR=str(tmp_path)),
+        env=display,
         capture_output=True,
         text=True,
         check=False,
@@ -315,7 +316,7 @@ def test_an_extra_of_the_wrong_version_is_missing(fitreel: Command, tmp_path: Pa
 
 
 @pytest.mark.parametrize("package", ["torch", "mlflow", "packaging"])
-def test_a_package_that_is_broken_gives_rows_all_the_same(
+def test_a_broken_package_does_not_break_the_table(
     fitreel: Command, tmp_path: Path, package: str
 ) -> None:
     (tmp_path / f"{package}.py").write_text("raise RuntimeError('broken in two')")

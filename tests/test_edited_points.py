@@ -79,7 +79,7 @@ def test_edited_before_the_training_nothing_is_said_of_the_curve(work: Work) -> 
     (line,) = warnings(work.run("evaluate", "--run", run))
     assert line == (
         f"fitreel: the points of run {run} were edited before its training: "
-        "there are no fresh points to test on and no noise floor"
+        "there is no test on fresh points and no noise floor"
     )
     assert warnings(work.run("animate", "--run", run)) == []
     found = work.found(run).data
@@ -125,11 +125,11 @@ def test_edited_after_the_training_they_are_neither_its_own_nor_fresh(work: Work
         (line,) = warnings(work.run("evaluate", "--run", run, "--test-samples", "50"))
         assert line == (
             f"fitreel: the points of run {run} changed after its training: errors on them are "
-            "logged as points_mse and so on, there are no fresh points to test on and no noise "
-            "floor"
+            "logged as points_mse, points_mae and so on, and there is no test on fresh points and "
+            "no noise floor"
         )
     (line,) = warnings(work.run("animate", "--run", run))
-    assert line.endswith("changed after its training: the film shows them as they are now")
+    assert line.endswith("changed after its training: the film shows the present ones")
     after = work.found(run).data
     new = {f"points_{name}" for name in ("mse", "rmse", "mae", "r2")}
     assert after.metrics.keys() == before.metrics.keys() | new

@@ -32,7 +32,7 @@ def test_the_metrics_are_those_of_scikit_learn(dataset: Dataset, trained: Fit) -
 
 
 class Curve(NamedTuple):
-    """A model that is a function, where evaluate only wants one that predicts."""
+    """A model that is a function: evaluate needs nothing but predictions."""
 
     predict: Callable[[torch.Tensor], torch.Tensor]
 
@@ -44,7 +44,7 @@ def polynomial(dataset: Dataset, degree: int) -> Curve:
 
 
 @pytest.mark.parametrize("function", get_args(FunctionName))
-def test_no_model_gets_below_the_noise_floor_and_what_it_misses_is_its_excess(
+def test_no_model_is_below_the_noise_floor_and_its_distance_is_its_excess(
     function: FunctionName,
 ) -> None:
     """Its excess is its mean squared distance from the curve in the middle of the noise."""

@@ -6,7 +6,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
-from PIL import Image, ImageSequence
+from PIL import GifImagePlugin, Image, ImageSequence
 
 from fitreel.comparison.grid import render_grid
 from fitreel.comparison.runs import ComparedRun, compare
@@ -51,6 +51,23 @@ def test_every_frame_of_the_gif_is_what_the_camera_saw(
         error = np.abs(frame - rgb(camera.shoot(number)))
         assert error.mean() < 0.2
         assert np.quantile(error, 0.999) < 32
+
+
+@pytest.mark.parametrize("name", ["getheader", "getdata"])
+def test_without_pillows_legacy_functions_the_gif_is_the_same(
+    film: Path,
+    tmp_path: Path,
+    dataset: Dataset,
+    trained: Fit,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(GifImagePlugin, name)
+    done = list[int]()
+    render(dataset, trained.history, tmp_path / "rst.gif", on_frame=done.append)
+    assert done == list(range(1, 13))
+    assert durations(tmp_path / "rst.gif") == durations(film)
+    assert np.array_equal(iio.imread(tmp_path / "rst.gif"), iio.imread(film))
 
 
 def test_the_red_line_of_the_gif_is_where_the_prediction_is(

@@ -7,11 +7,13 @@ import pytest
 from fitreel.data.dataset import Dataset
 from fitreel.data.files import save_dataset
 from fitreel.settings import TrainingSettings
-from fitreel.tracking import Tracker, finder
-from fitreel.tracking.finder import best_runs, named_runs
-from fitreel.tracking.source import FILMED_TAG, TRIAL_TAG
-from fitreel.training.files import save_frames, save_losses
+from fitreel.tracking import Tracker, best
+from fitreel.tracking.best import best_runs
+from fitreel.tracking.finder import Found, named_runs
+from fitreel.tracking.names import FILMED_TAG, TRIAL_TAG
+from fitreel.training.files import save_frames
 from fitreel.training.loop import Fit
+from fitreel.training.loss_file import save_losses
 
 Make = Callable[..., str]
 
@@ -48,7 +50,7 @@ def foreign(tracker: Tracker, experiment: str, name: str, **metrics: float) -> s
     return str(made.info.run_id)
 
 
-def ids(found: finder.Found) -> list[str]:
+def ids(found: Found) -> list[str]:
     return [run.run_id for run in found.runs]
 
 
@@ -70,7 +72,7 @@ def test_what_cannot_be_compared_is_named_and_the_next_ones_are_taken(
     monkeypatch: pytest.MonkeyPatch,
     page: int,
 ) -> None:
-    monkeypatch.setattr(finder, "PAGE", page)
+    monkeypatch.setattr(best, "PAGE", page)
     runs = [make(test_mse=mse) for mse in (0.1, 0.2, 0.3)]
     for number in range(3):
         foreign(tracker, experiment, f"foreign {number}", test_mse=0.05 * number)
@@ -168,8 +170,8 @@ def test_params_are_as_they_were_meant(tracker: Tracker) -> None:
     }
     for name, text in said.items():
         tracker.client.log_param(run.run_id, name, text)
-    tracker.client.set_tag(run.run_id, "fitreel.hidden", "7")
-    tracker.client.set_tag(run.run_id, "fitreel.epochs", "50")
+    tracker.client.set_tag(run.run_id, "fitreel.override.hidden", "7")
+    tracker.client.set_tag(run.run_id, "fitreel.override.epochs", "50")
     assert tracker.source(run.run_id).all_settings() == {
         "lr": "0.2",
         "epochs": "50",

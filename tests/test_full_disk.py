@@ -1,4 +1,4 @@
-"""A disk that fills up at any moment, a directory that cannot be written any more."""
+"""A disk that fills up at any moment, and a directory that becomes read-only."""
 
 import os
 import shutil
@@ -42,7 +42,7 @@ def free(disk: Path) -> int:
 
 
 @pytest.mark.parametrize("place", ["disk", "elsewhere"])
-def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(
+def test_a_full_disk_is_reported_and_the_run_is_resumed_when_there_is_room(
     disk: Path, tmp_path: Path, place: str, torture: bool
 ) -> None:
     spool = (disk if place == "disk" else tmp_path) / "spool"
@@ -65,8 +65,8 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(
         if code == 0:
             assert ended[room][1] == "FINISHED"
         else:
-            told = [line for line in errors.splitlines() if line.startswith("fitreel: ")]
-            assert len(told) == 1, errors
+            lines = [line for line in errors.splitlines() if line.startswith("fitreel: ")]
+            assert len(lines) == 1, errors
             assert "space left" in errors or "disk is full" in errors or "disk I/O" in errors
             assert "Traceback" not in errors
         if runs:
@@ -91,7 +91,9 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(
 
 
 @pytest.mark.parametrize("stage", ["run", "generate", "train", "evaluate", "animate"])
-def test_a_directory_that_became_read_only_is_told(disk: Path, tmp_path: Path, stage: str) -> None:
+def test_a_directory_that_became_read_only_is_reported(
+    disk: Path, tmp_path: Path, stage: str
+) -> None:
     code, output, errors = command("run", "--epochs", "50", disk=disk, spool=disk / "spool")
     assert code == 0, errors
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)

@@ -19,16 +19,10 @@ from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
 from fitreel.data.files import load_dataset, save_dataset
 from fitreel.settings import DataSettings, TrainingSettings, parse
-from fitreel.training.files import (
-    load_history,
-    load_losses,
-    load_weights,
-    save_frames,
-    save_losses,
-    save_weights,
-)
+from fitreel.training.files import load_history, load_weights, save_frames, save_weights
 from fitreel.training.history import History
 from fitreel.training.loop import fit
+from fitreel.training.loss_file import load_losses, save_losses
 from fitreel.training.weights import Weights
 
 settings.register_profile(

@@ -14,15 +14,14 @@ from safetensors.torch import load_file, save_file
 from fitreel.settings import TrainingSettings
 from fitreel.training.files import (
     load_history,
-    load_losses,
     load_weights,
     save_frames,
-    save_losses,
     save_weight_table,
     save_weights,
 )
 from fitreel.training.history import History, first_difference
 from fitreel.training.loop import Fit
+from fitreel.training.loss_file import load_losses, save_losses
 from fitreel.training.network import Network
 from tests.conftest import ROOT
 
@@ -52,7 +51,7 @@ def test_a_history_survives_its_files_exactly(tmp_path: Path, trained: Fit) -> N
 
 @pytest.mark.parametrize("hidden", [1, 7, 20])
 def test_what_is_read_is_aligned_as_torchs_own_numbers(tmp_path: Path, hidden: int) -> None:
-    """In a file they are not, and sums over them then differ in the last bit."""
+    """In a file they are not aligned, and sums over them differ in the last bit."""
     save_weights(Network(TrainingSettings(hidden=hidden)).weights(), tmp_path / "weights")
     weights = load_weights(tmp_path / "weights")
     for part in (weights.input_weight, weights.bias, weights.output_weight, weights.output_bias):
@@ -92,17 +91,17 @@ def test_the_table_of_weights_has_a_row_a_neuron(tmp_path: Path, trained: Fit) -
     "text",
     ["epoch,loss\n0,1\n0,2\n", "epoch,loss\n1,1\n", "epoch,loss\n0,many\n", "0,1,2\n0,1,2\n"],
 )
-def test_losses_that_are_no_history_are_told(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_history_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "history.csv").write_text(text)
-    with pytest.raises(ValueError, match=r"history.csv is no history"):
+    with pytest.raises(ValueError, match=r"history.csv is not a history"):
         load_losses(tmp_path / "history.csv")
 
 
-def test_of_two_files_the_wrong_one_is_named(tmp_path: Path, trained: Fit) -> None:
+def test_the_wrong_one_of_two_files_is_named(tmp_path: Path, trained: Fit) -> None:
     losses, frames = tmp_path / "history.csv", tmp_path / "frames.safetensors"
     save_frames(trained.history, frames)
     losses.write_text("epoch,loss\n1,1\n")
-    with pytest.raises(ValueError, match=r"^history.csv is no history"):
+    with pytest.raises(ValueError, match=r"^history.csv is not a history"):
         load_history(losses, frames)
 
 
@@ -116,22 +115,22 @@ def test_frames_must_fit_the_losses(trained: Fit) -> None:
         History(history.losses, history.frame_epochs[1:], history.frames)
 
 
-def test_a_weights_file_that_is_none_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_of_weights_is_named(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     path.write_bytes(pickle.dumps({"hidden.weight": 1}))
-    with pytest.raises(ValueError, match=r"weights.safetensors holds no weights"):
+    with pytest.raises(ValueError, match=r"weights.safetensors is not a file of weights"):
         load_weights(path)
     save_file({"hidden.weight": torch.ones(1, 1)}, path)
-    with pytest.raises(ValueError, match=r"weights.safetensors holds no weights"):
+    with pytest.raises(ValueError, match=r"weights.safetensors is not a file of weights"):
         load_weights(path)
 
 
-def test_a_weights_file_of_other_shapes_or_activation_is_told(tmp_path: Path, trained: Fit) -> None:
+def test_weights_of_other_shapes_or_activations_are_refused(tmp_path: Path, trained: Fit) -> None:
     path = tmp_path / "weights.safetensors"
     save_weights(trained.network.weights(), path)
     tensors = load_file(path)
     save_file(tensors, path, metadata={"activation": "swish"})
-    with pytest.raises(ValueError, match="no known activation; got 'swish'"):
+    with pytest.raises(ValueError, match="its activation is unknown: 'swish'"):
         load_weights(path)
     save_file(tensors | {"hidden.bias": torch.ones(3)}, path, metadata={"activation": "relu"})
     with pytest.raises(ValueError, match="do not fit"):
@@ -139,7 +138,7 @@ def test_a_weights_file_of_other_shapes_or_activation_is_told(tmp_path: Path, tr
 
 
 def sparse(path: Path, frames: int, hidden: int) -> int:
-    """Make frames of zeros that hardly take room on the disk; give their bytes."""
+    """Write frames of zeros that take hardly any room on the disk; return their bytes."""
     shapes = {
         "epoch": [frames],
         "hidden.weight": [frames, hidden, 1],

@@ -65,7 +65,7 @@ def test_a_torn_last_line_is_left_out_and_written_over(journal: Journal, tmp_pat
         assert records(tmp_path) == [*RECORDS[:kept], {"kind": "status", "status": "KILLED"}]
 
 
-def test_a_damaged_line_is_told_after_those_before_it(journal: Journal, tmp_path: Path) -> None:
+def test_a_damaged_line_is_reported_after_those_before_it(journal: Journal, tmp_path: Path) -> None:
     whole = bytearray((tmp_path / "journal").read_bytes())
     place = whole.index(b"1e-30")
     whole[place] = ord("2")
@@ -93,7 +93,7 @@ def test_any_flipped_bit_is_noticed() -> None:
 
 
 def test_one_process_has_it_at_a_time(journal: Journal, tmp_path: Path) -> None:
-    with pytest.raises(BlockingIOError, match="in use by a process that lives"):
+    with pytest.raises(BlockingIOError, match="in use by a living process"):
         Journal(tmp_path)
     journal.close()
     Journal(tmp_path).close()

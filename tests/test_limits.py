@@ -1,4 +1,4 @@
-"""How long a request may take: more for files, and what the user says."""
+"""How long a request may take: longer for files, and what the user set."""
 
 import os
 import threading
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 
-from fitreel.tracking.limits import CALL, MOST, TRANSFER, RequestLimit, largest_file, transfer
+from fitreel.tracking.store.limits import CALL, MOST, TRANSFER, RequestLimit, largest_file, transfer
 
 
 def now() -> int:
@@ -32,7 +32,7 @@ def test_longer_requests_do_not_shorten_each_other() -> None:
         thread.start()
         inside.wait()
         assert now() == 300
-    assert now() == 300  # the upload goes on
+    assert now() == 300  # the upload still runs
     over.set()
     thread.join()
     assert now() == CALL

@@ -1,6 +1,5 @@
 """The live window on a real display: a virtual one, looked at from outside."""
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,25 +12,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from fitreel.pictures.figures import LINE_COLOUR, POINT_COLOUR
-from tests.conftest import environment
 
 pytestmark = pytest.mark.needs("display")
-
-
-@pytest.fixture(scope="module")
-def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Start a virtual display and give the environment of commands that use it."""
-    reading, writing = os.pipe()
-    options = ["-screen", "0", "800x600x24", "-nolisten", "tcp", "-displayfd", str(writing)]
-    with subprocess.Popen(
-        ["Xvfb", *options], pass_fds=[writing], stderr=subprocess.DEVNULL
-    ) as server:
-        os.close(writing)
-        with os.fdopen(reading) as pipe:
-            number = pipe.readline().strip()
-        runtime = str(tmp_path_factory.mktemp("runtime"))
-        yield environment(DISPLAY=f":{number}", XDG_RUNTIME_DIR=runtime)
-        server.terminate()
 
 
 def screenshot(path: Path, variables: dict[str, str]) -> np.ndarray:

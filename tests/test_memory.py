@@ -1,8 +1,9 @@
-"""Memory: the largest experiments in parts, with the numbers that the whole would give."""
+"""Memory: the largest experiments in parts, with the numbers of the whole."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import get_args
 
 import pytest
@@ -16,12 +17,13 @@ from fitreel.settings import (
     OptimizerName,
     TrainingSettings,
 )
-from fitreel.training import memory
+from fitreel.training import many, memory
 from fitreel.training.evaluation import evaluate
-from fitreel.training.gradients import SmoothGradients
+from fitreel.training.gradients import Gradients
 from fitreel.training.history import History
 from fitreel.training.loop import fit
 from fitreel.training.many import fit_many
+from fitreel.training.members import Members
 from fitreel.training.memory import is_shortage, rows_at_once
 from fitreel.training.stack import Stack
 from fitreel.training.weights import Weights
@@ -29,7 +31,7 @@ from fitreel.training.weights import Weights
 
 @pytest.fixture
 def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hold so little at once that a hundred points and twenty neurons go in seven parts."""
+    """Compute so little at once that a hundred points and twenty neurons take seven parts."""
     monkeypatch.setattr(memory, "MOST_NUMBERS", 300)
 
 
@@ -50,27 +52,45 @@ def test_losses_in_parts_are_those_of_the_whole(
     assert torch.tensor(parts.losses).float().double().tolist() == parts.losses.tolist()
 
 
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "gelu"])
+@pytest.mark.parametrize("activation", get_args(ActivationName))
 def test_gradients_in_parts_are_those_of_the_whole(
     dataset: Dataset, activation: ActivationName, request: pytest.FixtureRequest
 ) -> None:
     members = [TrainingSettings(activation=activation, hidden=width) for width in (5, 20)]
-    whole, parts = (Stack(members, torch.float32, torch.device("cpu")) for _ in range(2))
-    gradients = SmoothGradients(dataset, torch.device("cpu"))
-    expected = gradients(whole)
+    stack = Stack(members, torch.float32, torch.device("cpu"))
+    gradients = Gradients(dataset, torch.float32, torch.device("cpu"))
+    losses, gradient = gradients(stack)
     request.getfixturevalue("little_memory")
-    assert gradients(parts).tolist() == pytest.approx(expected.tolist(), rel=1e-6)
-    assert torch.allclose(parts.gradient, whole.gradient, rtol=1e-5, atol=1e-6)
+    losses_in_parts, gradient_in_parts = gradients(stack)
+    assert losses_in_parts.tolist() == pytest.approx(losses.tolist(), rel=1e-6)
+    assert torch.allclose(gradient_in_parts, gradient, rtol=1e-5, atol=1e-6)
 
 
-def test_a_batch_in_small_stacks_is_that_of_one(
-    dataset: Dataset, request: pytest.FixtureRequest
+@pytest.mark.parametrize("most", [1, 3 * 20 * 100])
+def test_trainings_in_small_stacks_are_those_in_one(
+    dataset: Dataset, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """One member a stack, and three."""
     settings = [TrainingSettings(seed=seed, epochs=60) for seed in range(7)]
     whole = fit_many(dataset, settings)
-    request.getfixturevalue("little_memory")
+    sizes = []
+
+    class Counted(Members):
+        def __init__(
+            self,
+            dataset: Dataset,
+            settings: Sequence[TrainingSettings],
+            places: list[int],
+            device: str,
+        ) -> None:
+            sizes.append(len(places))
+            super().__init__(dataset, settings, places, device)
+
+    monkeypatch.setattr(memory, "STACKED_NUMBERS", most)
+    monkeypatch.setattr(many, "Members", Counted)
     for one, other in zip(whole, fit_many(dataset, settings), strict=True):
-        assert one.losses.tolist() == other.losses.tolist()
+        assert other.losses == pytest.approx(one.losses, rel=1e-6)
+    assert sizes == ([1] * 7 if most == 1 else [3, 3, 1])
 
 
 def test_predictions_and_errors_in_parts_are_those_of_the_whole(
@@ -106,8 +126,10 @@ data, training = DataSettings(samples=30_000), TrainingSettings(hidden=4096, epo
 dataset = generate(data)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 weights = fit(dataset, training).network.weights()
-fit_many(dataset, [replace(training, activation="tanh")])
-fit_many(dataset, [training] * 300)
+fit_many(dataset, [replace(training, activation="tanh"), training])
+fit_many(dataset, [replace(training, hidden=20)] * 300)
+fit_many(generate(DataSettings(samples=10_000)), [replace(training, hidden=64)] * 64)
+fit_many(generate(DataSettings(samples=100_000)), [replace(training, hidden=64)] * 8)
 evaluate(weights, dataset, data, EvaluationSettings(30_000))
 weights.dead(dataset.x)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
@@ -116,20 +138,20 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 def test_a_large_experiment_stays_in_memory() -> None:
     """Its points times neurons are 0.5 GB in float32, and several of those were needed."""
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", LARGE], capture_output=True, text=True, check=True, env=os.environ
     )
-    assert int(told.stdout) < 1_000_000  # kB
+    assert int(done.stdout) < 1_000_000  # kB
 
 
-def test_a_row_that_is_too_wide_goes_alone() -> None:
+def test_a_row_that_is_too_wide_is_computed_alone() -> None:
     assert rows_at_once(2**40) == 1
 
 
-def test_what_torch_says_of_memory_is_understood() -> None:
-    with pytest.raises(RuntimeError) as told:
+def test_shortages_of_memory_are_recognised() -> None:
+    with pytest.raises(RuntimeError) as error:
         torch.empty(2**58, dtype=torch.uint8)
-    assert is_shortage(told.value)
+    assert is_shortage(error.value)
     assert is_shortage(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
     assert is_shortage(MemoryError())
     assert not is_shortage(RuntimeError("the shapes do not fit"))

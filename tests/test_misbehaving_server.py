@@ -19,14 +19,14 @@ from fitreel.journal.spool import Unavailable, new_journal
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.rounds import Round
 from fitreel.sweep.trials import Trial
-from fitreel.tracking import Tracker, sync
+from fitreel.tracking import Patience, Tracker, sync
 from fitreel.tracking.checkup import StoreCheckup
-from fitreel.tracking.client import Client
-from fitreel.tracking.connection import WrongAnswer
-from fitreel.tracking.creation import JOURNAL_TAG
-from fitreel.tracking.delivery import Delivery
-from fitreel.tracking.limits import request_limit
-from fitreel.tracking.nested import REQUESTS, NestedRuns
+from fitreel.tracking.delivery.delivery import Delivery
+from fitreel.tracking.delivery.one_by_one import REQUESTS, OneByOne
+from fitreel.tracking.names import JOURNAL_TAG
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.connection import WrongAnswer
+from fitreel.tracking.store.limits import request_limit
 from fitreel.training.files import save_weights
 from fitreel.training.network import Network
 from tests import processes
@@ -71,7 +71,7 @@ def proxy(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 def opened(proxy: Proxy, name: str, *rules: Rule, patience: float = 30) -> Tracker:
     """Open the store, then let it misbehave."""
-    tracker = Tracker(proxy.url, name, patience=patience)
+    tracker = Tracker(proxy.url, name, patience=Patience(patience))
     request_limit.start(1.0)  # whatever the server needed so far
     proxy.rules.extend(rules)
     return tracker
@@ -86,8 +86,8 @@ def active(proxy: Proxy, name: str) -> list[MlflowRun]:
 
 
 def test_an_upload_may_take_longer_than_a_call(proxy: Proxy) -> None:
-    tracker = opened(proxy, "uploads", late("PUT", "/artifacts/", 1.5))
-    with tracker.run(patience=1) as run, run.artifacts() as folder:
+    tracker = opened(proxy, "uploads", late("PUT", "/artifacts/", 1.5), patience=1)
+    with tracker.run() as run, run.artifacts() as folder:
         (folder / "one.txt").write_text("one")
     assert proxy.count("PUT", "one.txt") == 1
     assert [each.path for each in Client(proxy.target).list_artifacts(run.run_id)] == ["one.txt"]
@@ -139,7 +139,7 @@ def test_sync_finds_a_run_whose_making_was_never_confirmed(proxy: Proxy) -> None
     (delivered,) = sync()
     (orphan,) = active(proxy, "orphans")
     assert orphan.data.tags[JOURNAL_TAG] == journal.name
-    assert delivered.text.endswith(f"go on with: fitreel resume {orphan.info.run_id}")
+    assert delivered.text.endswith(f"resume it with: fitreel resume {orphan.info.run_id}")
 
 
 def test_trials_are_made_once(proxy: Proxy, records: list[Record]) -> None:
@@ -167,8 +167,7 @@ def test_trials_are_made_once(proxy: Proxy, records: list[Record]) -> None:
     numbers = sorted(each.data.tags["fitreel.trial"] for each in trials)
     assert numbers == [str(record["number"]) for record in records]
     assert {each.info.status for each in trials} <= {"FINISHED", "FAILED"}
-    nested = NestedRuns(tracker.client, run.run_id)
-    found = nested._find("0")
+    found = OneByOne(tracker.client, tracker.client.get_run(run.run_id)).find(0)
     assert found is not None
     assert found.info.lifecycle_stage == "active"
     journal.remove()
@@ -281,7 +280,7 @@ def test_a_run_never_goes_to_the_default_for_an_empty_answer(
 def test_a_busy_server_is_asked_again_before_a_run_begins(proxy: Proxy, rule: Rule) -> None:
     said = list[str]()
     proxy.rules.append(rule)
-    tracker = Tracker(proxy.url, "busy", on_wait=said.append)
+    tracker = Tracker(proxy.url, "busy", patience=Patience(report=said.append))
     with tracker.run():
         pass
     assert len(said) == 1

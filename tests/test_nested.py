@@ -1,16 +1,17 @@
 """Nested runs: whole, equal whichever way they were written, and once."""
 
-import sqlite3
+import math
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import numpy as np
 import pytest
+import sqlalchemy
 import torch
-from mlflow.entities import Metric
+from mlflow.entities import Experiment, Metric
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -19,15 +20,21 @@ from fitreel.journal.journal import Journal, Record
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.rounds import Round
 from fitreel.sweep.trials import Outcome, Trial
-from fitreel.tracking.bulk import ROWS, Database, FinishedRun
-from fitreel.tracking.client import Client
-from fitreel.tracking.delivery import Delivery
-from fitreel.tracking.nested import NestedRuns
-from fitreel.tracking.source import DIGESTS_TAG, Source
+from fitreel.tracking.delivery.bulk import Database
+from fitreel.tracking.delivery.delivery import Delivery
+from fitreel.tracking.delivery.finished_run import ROWS, FinishedRun
+from fitreel.tracking.delivery.nested import NestedRuns
+from fitreel.tracking.names import DIGESTS_TAG
+from fitreel.tracking.source import Source
+from fitreel.tracking.store import internals
+from fitreel.tracking.store.client import Client
 from fitreel.tracking.tracker import Tracker
 from fitreel.training.files import load_weights
+from tests.needs import require
+from tests.postgres import Postgres
 from tests.servers import Server
 
+ANOTHER = r"column metrics\.unit is new\): trials are logged one by one"
 TABLES = ("runs", "params", "tags", "metrics", "latest_metrics")
 
 
@@ -56,49 +63,145 @@ def parent(client: MlflowClient) -> str:
     return str(client.create_run("0").info.run_id)
 
 
-def rows(database: Path, parent_id: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Give what the tables have of a parent's nested runs, with their numbers for their ids."""
-    with sqlite3.connect(database) as connection:
-        numbers = dict(
+def rows(uri: str, parent_id: str) -> dict[str, list[tuple[str, ...]]]:
+    """Return what the tables have of a parent's nested runs, with their numbers for their ids."""
+    engine = sqlalchemy.create_engine(uri)
+    found = {}
+    with engine.connect() as connection:
+        below = "SELECT run_uuid FROM tags WHERE key = 'mlflow.parentRunId' AND value = :parent"
+        numbers = dict[str, str](
             connection.execute(
-                "SELECT run_uuid, value FROM tags WHERE key = 'fitreel.trial' AND run_uuid IN "
-                "(SELECT run_uuid FROM tags WHERE key = 'mlflow.parentRunId' AND value = ?)",
-                [parent_id],
-            )
+                sqlalchemy.text(
+                    "SELECT run_uuid, value FROM tags "
+                    f"WHERE key = 'fitreel.trial' AND run_uuid IN ({below})"
+                ),
+                {"parent": parent_id},
+            ).all()
         )
-        found = {}
         for table in TABLES:
-            cursor = connection.execute(f"SELECT * FROM {table}")
-            names = [column[0] for column in cursor.description]
-            place = names.index("run_uuid")
             found[table] = sorted(
                 tuple(
-                    str(value)
-                    .replace(row[place], "RUN" + numbers[row[place]])
-                    .replace(parent_id, "")
-                    for value in row
+                    f"{name}={value}".replace(row["run_uuid"], f"RUN{numbers[row['run_uuid']]}")
+                    for name, value in sorted(row.items())
+                    if value != parent_id
                 )
-                for row in cursor
-                if row[place] in numbers
+                for row in connection.execute(sqlalchemy.text(f"SELECT * FROM {table}")).mappings()
+                if row["run_uuid"] in numbers
             )
-    connection.close()
+    engine.dispose()
     return found
 
 
-def test_a_database_gets_row_for_row_what_a_client_would_write(
-    tracker: Tracker, records: list[Record], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = tracker.client
-    database = Path(client.tracking_uri.removeprefix("sqlite:///"))
-    at_once, one_by_one = parent(client), parent(client)
-    NestedRuns(client, at_once).deliver(records)
-    monkeypatch.setattr(NestedRuns, "_database", None)
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    """A PostgreSQL database."""
+    require("postgresql")
+    with Postgres() as server:
+        yield server.make("runs")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Client:
+    """A store that is a database."""
+    if request.param == "sqlite":
+        tracker: Tracker = request.getfixturevalue("tracker")
+        return tracker.client
+    return Client(request.getfixturevalue("postgres"))
+
+
+@contextmanager
+def with_another_column(uri: str) -> Iterator[None]:
+    """Change a table as a new version of MLflow could."""
+    engine = sqlalchemy.create_engine(uri)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("ALTER TABLE metrics ADD COLUMN unit VARCHAR(9)"))
+    try:
+        yield
+    finally:
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text("ALTER TABLE metrics DROP COLUMN unit"))
+        engine.dispose()
+
+
+def with_special_values(records: list[Record]) -> list[Record]:
+    """Return trials with metrics that a database cannot hold as they are."""
+    values = {"test_mse": math.inf, "test_mae": -math.inf, "test_r2": math.nan}
+    return [record | {"metrics": record["metrics"] | values} for record in records]
+
+
+def deliver_each(nested: NestedRuns, records: list[Record]) -> None:
     for record in records:
-        NestedRuns(client, one_by_one).deliver([record])
-    expected = rows(database, one_by_one)
+        nested.deliver([record])
+
+
+def test_trials_end_up_the_same_in_the_tables_and_by_mlflows_client(
+    database: Client, records: list[Record]
+) -> None:
+    given, uri = with_special_values(records), database.tracking_uri
+    at_once, one_by_one = parent(database), parent(database)
+    NestedRuns(database, at_once).deliver(given)
+    with with_another_column(uri), pytest.warns(RuntimeWarning, match=ANOTHER) as said:
+        deliver_each(NestedRuns(database, one_by_one), given)
+    assert len(said) == 1
+    expected = rows(uri, one_by_one)
     assert len(expected["runs"]) == 5
     assert len(expected["metrics"]) > 50
-    assert rows(database, at_once) == expected
+    assert rows(uri, at_once) == expected
+
+
+def lose_the_engine(_: Client, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(internals, "database_sessions", lambda _: None)
+    return "its functions are others"
+
+
+def lose_the_repository(_: Client, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(internals, "artifact_repository", lambda *_: None)
+    return "its functions are others"
+
+
+def move_the_artifacts(client: Client, monkeypatch: pytest.MonkeyPatch) -> str:
+    found = client.get_experiment("0")
+    elsewhere = Experiment("0", found.name, f"{found.artifact_location}/of/others", "active")
+    monkeypatch.setattr(client, "get_experiment", lambda _: elsewhere)
+    return "the addresses of its artifacts are others"
+
+
+@pytest.mark.parametrize("change", [lose_the_engine, lose_the_repository, move_the_artifacts])
+def test_trials_of_another_mlflow_are_whole_after_one_warning(
+    tracker: Tracker,
+    records: list[Record],
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Client, pytest.MonkeyPatch], str],
+) -> None:
+    client = tracker.client
+    known, other = parent(client), parent(client)
+    NestedRuns(client, known).deliver(records)
+    reason = change(client, monkeypatch)
+    with pytest.warns(RuntimeWarning, match=reason) as said:
+        deliver_each(NestedRuns(client, other), records)
+    assert len(said) == 1
+    monkeypatch.undo()
+    assert rows(client.tracking_uri, other) == rows(client.tracking_uri, known)
+    for run in client.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{other}'"):
+        files = [each.path for each in client.list_artifacts(run.info.run_id)]
+        assert files == (["weights.safetensors"] if DIGESTS_TAG in run.data.tags else [])
+
+
+def test_trials_of_both_ways_are_there_once(database: Client, records: list[Record]) -> None:
+    """A sweep is resumed after MLflow was updated, and again after it was downgraded."""
+    parent_id = parent(database)
+    tags = {"mlflow.parentRunId": parent_id, "fitreel.trial": "1"}
+    database.create_run("0", tags=tags)  # of a process that died
+    with with_another_column(database.tracking_uri), pytest.warns(RuntimeWarning):
+        NestedRuns(database, parent_id).deliver(records[:1])
+    NestedRuns(database, parent_id).deliver(records[:3])
+    below = f"tags.`mlflow.parentRunId` = '{parent_id}'"
+    assert not database.search_runs(["0"], f"{below} AND attributes.status = 'RUNNING'")
+    with with_another_column(database.tracking_uri), pytest.warns(RuntimeWarning):
+        NestedRuns(database, parent_id).deliver(records)
+    found = database.search_runs(["0"], below)
+    assert sorted(run.data.tags["fitreel.trial"] for run in found) == list("01234")
+    assert {run.info.status for run in found} == {"FINISHED", "FAILED"}
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +250,7 @@ def test_trials_are_whole_runs_and_there_once(client: Client, records: list[Reco
 
 
 def long_trial(number: int, points: int) -> Record:
-    """Give the record of a trial with a point for every epoch."""
+    """Return the record of a trial with a point for every epoch."""
     curve = np.linspace(1, 0, points, dtype=np.float32)
     outcome = Outcome(number, "finished", points, 1, curve, {"test_mse": 0.5}, None, (0, 1000))
     return {"kind": "trial", "name": "long", "params": {}, "tags": {}} | outcome.to_record()
@@ -195,22 +298,33 @@ def test_a_curve_that_breaks_off_leaves_nothing(tracker: Tracker) -> None:
         yield from (Metric("loss", 0.5, epoch, epoch) for epoch in range(2 * ROWS))
         raise KeyboardInterrupt
 
-    run = FinishedRun("f" * 32, "broken", "FINISHED", 0, 1, {}, broken(), {})
+    run = FinishedRun("f" * 32, 7, "broken", "FINISHED", 0, 1, {}, broken(), {})
     with pytest.raises(KeyboardInterrupt):
         database.write([run])
-    assert database.known(["f" * 32]) == set()
+    assert not tracker.client.search_runs(["0"], "attributes.run_name = 'broken'")
 
 
-def test_a_run_that_was_begun_on_a_server_is_finished(
+def test_a_run_that_was_started_on_a_server_is_finished(
     server: Client, records: list[Record]
 ) -> None:
     """Its process died after the first of its calls."""
     parent_id = parent(server)
     tags = {"mlflow.parentRunId": parent_id, "fitreel.trial": "0"}
-    begun = server.create_run("0", tags=tags).info.run_id
+    started = server.create_run("0", tags=tags).info.run_id
     NestedRuns(server, parent_id).deliver(records[:1])
     (found,) = server.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{parent_id}'")
-    assert (found.info.run_id, found.info.status) == (begun, "FINISHED")
+    assert (found.info.run_id, found.info.status) == (started, "FINISHED")
+
+
+def test_a_trial_never_ends_before_it_started(server: Client, records: list[Record]) -> None:
+    """The clock of the process that created its run was ahead."""
+    parent_id = parent(server)
+    tags = {"mlflow.parentRunId": parent_id, "fitreel.trial": "0"}
+    ahead = records[0]["times"][1] + 60_000
+    server.create_run("0", start_time=ahead, tags=tags)
+    NestedRuns(server, parent_id).deliver(records[:1])
+    (found,) = server.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{parent_id}'")
+    assert found.info.end_time == found.info.start_time == ahead
 
 
 def test_films_go_to_their_trials(client: Client, records: list[Record], tmp_path: Path) -> None:
@@ -231,7 +345,7 @@ def test_films_go_to_their_trials(client: Client, records: list[Record], tmp_pat
     assert load_weights(Path(weights)).activation == "relu"
 
 
-def test_a_deleted_parent_is_told(client: Client, records: list[Record]) -> None:
+def test_a_missing_parent_is_reported(client: Client, records: list[Record]) -> None:
     with pytest.raises(MlflowException):
         NestedRuns(client, "0" * 32).deliver(records)
 
@@ -240,7 +354,7 @@ def test_a_deleted_parent_is_told(client: Client, records: list[Record]) -> None
 def test_nothing_is_written_below_what_is_deleted(
     tracker: Tracker, records: list[Record], deleted: str
 ) -> None:
-    """It was deleted while the sweep went on: MLflow's client refuses then, too."""
+    """It was deleted during the sweep: MLflow's client refuses then, too."""
     client = tracker.client
     experiment_id = client.create_experiment(f"deleted {deleted}")
     parent_id = client.create_run(experiment_id).info.run_id
@@ -250,18 +364,18 @@ def test_nothing_is_written_below_what_is_deleted(
         client.delete_run(parent_id)
     else:
         client.delete_experiment(experiment_id)
-    before = rows(Path(client.tracking_uri.removeprefix("sqlite:///")), parent_id)
+    before = rows(client.tracking_uri, parent_id)
     for each in (nested, NestedRuns(client, parent_id)):
         with pytest.raises(MlflowException, match="is deleted") as refused:
             each.deliver(records[2:])
         assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
-    assert rows(Path(client.tracking_uri.removeprefix("sqlite:///")), parent_id) == before
+    assert rows(client.tracking_uri, parent_id) == before
 
 
 def test_artifacts_of_trials_never_go_to_another_store_that_is_the_global_one(
     tmp_path: Path, server: MlflowClient, records: list[Record]
 ) -> None:
-    """A server made this database; where that is now the address in it does not say."""
+    """A server created this database; the address in it does not name the server."""
     client = Client(f"sqlite:///{tmp_path}/mlflow.db")
     experiment_id = client.create_experiment("served", artifact_location="mlflow-artifacts:/trials")
     parent_id = client.create_run(experiment_id).info.run_id

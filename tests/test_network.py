@@ -30,14 +30,14 @@ def test_the_seed_decides_the_weights_and_nothing_global_does() -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 72, LARGEST_SEED])
-def test_the_weights_are_no_numbers_of_the_points(seed: int) -> None:
-    """Whatever the pair of seeds: weights and points come from generators of different kinds."""
+def test_the_weights_share_no_numbers_with_the_points(seed: int) -> None:
+    """For any pair of seeds: weights and points come from generators of different kinds."""
     network = Network(TrainingSettings(hidden=1000, seed=seed))
     drawn = torch.cat([network.hidden.weight[:, 0], network.hidden.bias])  # uniform in ±1
     noise = DataSettings(1000, noise=1, data_seed=seed)
     for points in (generate(noise), generate_unseen(noise, 1000)):
         uniform = 2 * (points.y - points.x**2) - 1
-        for place in (0, 1000):  # at the same place a number never comes again
+        for place in (0, 1000):  # at the same place no number is equal
             assert not torch.isclose(drawn[place : place + 1000], uniform, atol=1e-6).any()
         assert abs(torch.corrcoef(torch.stack([drawn[:1000], uniform]))[0, 1]) < 0.15
 
@@ -74,6 +74,45 @@ def test_stacked_weights_predict_a_row_a_network() -> None:
     for number, member in enumerate(members):
         assert torch.allclose(stacked.predict(x)[number], member.predict(x))
         assert torch.equal(stacked[number].bias, member.bias)
+
+
+def test_a_flat_network_has_its_weights_in_the_order_of_all_files() -> None:
+    """Journals, sweeps' records and pages have this layout, also those that were written before."""
+    weights = Weights.from_flat(torch.arange(7.0), "tanh")
+    assert weights.input_weight.tolist() == [0, 1]
+    assert weights.bias.tolist() == [2, 3]
+    assert weights.output_weight.tolist() == [4, 5]
+    assert weights.output_bias.item() == 6
+    assert weights.activation == "tanh"
+    assert weights.flat().tolist() == list(range(7))
+    assert Weights.count(2) == 7
+
+
+@pytest.mark.parametrize("hidden", [1, 5])
+def test_the_parameters_of_a_module_flatten_to_the_same_row(hidden: int) -> None:
+    network = Network(TrainingSettings(hidden=hidden))
+    flat = torch.cat([each.detach().flatten() for each in network.parameters()])
+    assert torch.equal(network.weights().flat(), flat)
+    for back, own in zip(network.weights().parameters(), network.parameters(), strict=True):
+        assert torch.equal(back, own)
+
+
+def test_flat_stacked_networks_are_a_row_each() -> None:
+    rows = torch.arange(14.0).view(2, 7)
+    stacked = Weights.from_flat(rows, "relu")
+    assert torch.equal(stacked.flat(), rows)
+    assert torch.equal(stacked[1].flat(), rows[1])
+    assert torch.equal(stacked[torch.tensor([1, 0])].flat(), rows[[1, 0]])
+    rows.zero_()
+    assert stacked.output_bias.tolist() == [6, 13]  # a copy
+    assert all(part.is_contiguous() for part in (stacked.bias, stacked.output_bias))
+
+
+def test_weights_from_flat_networks_are_aligned() -> None:
+    """Sums over parts of a row would differ in the last bit from those over torch's parameters."""
+    weights = Weights.from_flat(torch.arange(7.0), "relu")
+    for part in (weights.input_weight, weights.bias, weights.output_weight, weights.output_bias):
+        assert part.data_ptr() % 64 == 0
 
 
 def test_weights_are_a_copy() -> None:

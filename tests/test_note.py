@@ -29,7 +29,7 @@ def test_a_note_tells_results_the_way_back_and_settings() -> None:
     metrics = {"loss": 0.00421, "train_mse": 0.0041, "test_mse": 0.0049, "noise_floor": 1 / 300}
     text = note(told(PARAMS, metrics)).replace("&emsp;", " ")
     assert text.startswith("Final loss **0.00421**\n\n| |train |test |\n")
-    assert "|mse |0.0041 |0.0049 |\n|least possible mse | |0.003333 |\n" in text
+    assert "|mse |0.0041 |0.0049 |\n|noise floor | |0.003333 |\n" in text
     assert "    fitreel run --lr 0.20 --epochs 50\n" in text
     assert "    mlflow run . -P lr=0.20 -P epochs=50\n" in text
     assert text.endswith("- Points: samples `100`, noise `0.2`\n- Training: lr `0.20`, epochs `50`")
@@ -51,7 +51,7 @@ def test_params_are_text_that_anybody_may_have_written() -> None:
     ("changes", "shown"),
     [
         ({}, ["rst.gif", "rst.png"]),
-        ({"fitreel.format": "mp4"}, ["rst.png"]),  # which is no picture
+        ({"fitreel.override.format": "mp4"}, ["rst.png"]),  # which is no picture
     ],
 )
 def test_a_note_shows_the_pictures_that_there_are(
@@ -71,4 +71,4 @@ def test_a_note_leads_to_the_player_if_there_is_one() -> None:
     link = f"[player.html](#/experiments/7/runs/{RUN}/artifacts/player.html)"
     assert link in note(told({"player": "on"}, {}, tags))
     assert link not in note(told({"player": "off"}, {}, tags))
-    assert link in note(told({"player": "off"}, {}, tags | {"fitreel.player": "on"}))
+    assert link in note(told({"player": "off"}, {}, tags | {"fitreel.override.player": "on"}))

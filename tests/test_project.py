@@ -64,7 +64,7 @@ def test_two_runs_in_one_database_compare_as_two_rows(clone: Path) -> None:
     for run in (slow, fast):
         assert run.info.status == "FINISHED"
         assert len(run.data.params) == 20
-        assert not [tag for tag in run.data.tags if tag in ("fitreel.lr", "fitreel.epochs")]
+        assert not [tag for tag in run.data.tags if tag.startswith("fitreel.override.")]
         losses = client(clone).get_metric_history(run.info.run_id, "loss")
         assert [point.step for point in losses] == list(range(50))
         assert {"rst.gif", "rst.png", "weights.csv"} <= {
@@ -144,7 +144,7 @@ def test_a_sweep_is_an_entry_point(clone: Path) -> None:
     )  # fmt: skip
     found = [run for run in runs(clone, "swept") if "fitreel.trial" in run.data.tags]
     assert parent.data.params.items() >= {("trials", "6"), ("prune", "on")}
-    assert parent.data.tags["fitreel.space"] == space  # the param is as MLflow quoted it
+    assert parent.data.tags["fitreel.override.space"] == space  # the param is as MLflow quoted it
     assert parent.info.status == "FINISHED"
     assert len(found) == 6
     assert {run.data.params["activation"] for run in found} == {"relu", "tanh"}

@@ -1,4 +1,4 @@
-"""The provenance: what a process tells of itself, and what git tells of the code."""
+"""The provenance: what a process reports about itself, and git about the code."""
 
 import platform
 import shutil
@@ -17,7 +17,7 @@ from tests.conftest import ROOT, git
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with one commit of the package, which is the one that is asked about."""
+    """A repository with one commit of the package, which is the one that git reports."""
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "pipeline").mkdir()
     (tmp_path / "pipeline/train.py").touch()
@@ -28,25 +28,25 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_versions_threads_and_processor_are_told() -> None:
-    told = read_provenance()
-    assert told["code_version"] == __version__
-    assert (told["python"], told["torch"]) == (platform.python_version(), torch.__version__)
-    assert told["numpy"] == np.__version__
-    assert told["threads"] == str(torch.get_num_threads())
-    assert told["processor"].endswith(torch.backends.cpu.get_cpu_capability())
-    assert told["system"] == f"{platform.system()} {platform.machine()}"
-    assert len(told["code_sha256"]) == 64
-    assert read_provenance() == told
+def test_versions_threads_and_processor_are_reported() -> None:
+    found = read_provenance()
+    assert found["code_version"] == __version__
+    assert (found["python"], found["torch"]) == (platform.python_version(), torch.__version__)
+    assert found["numpy"] == np.__version__
+    assert found["threads"] == str(torch.get_num_threads())
+    assert found["processor"].endswith(torch.backends.cpu.get_cpu_capability())
+    assert found["system"] == f"{platform.system()} {platform.machine()}"
+    assert len(found["code_sha256"]) == 64
+    assert read_provenance() == found
 
 
-def test_the_commit_is_told_and_that_nothing_was_changed(repository: Path) -> None:
-    told = read_provenance()
-    assert told["commit"] == git(repository, "rev-parse", "HEAD")
-    assert told["uncommitted"] == "none"
+def test_the_commit_is_reported_and_that_nothing_was_changed(repository: Path) -> None:
+    found = read_provenance()
+    assert found["commit"] == git(repository, "rev-parse", "HEAD")
+    assert found["uncommitted"] == "none"
 
 
-def test_changed_code_is_told(repository: Path) -> None:
+def test_changed_code_is_reported(repository: Path) -> None:
     before = read_provenance()
     training = repository / "src/fitreel/training/loop.py"
     training.write_text("lr = 1")
@@ -91,14 +91,14 @@ def test_a_conflict_is_a_change(repository: Path) -> None:
     assert read_provenance()["uncommitted"].endswith(" in src/fitreel/__init__.py")
 
 
-def test_files_that_are_no_code_are_no_change(repository: Path) -> None:
+def test_files_other_than_code_are_not_changes(repository: Path) -> None:
     (repository / "notes.txt").touch()
     (repository / "src/fitreel/notes.txt").touch()
     (repository / "experiment.py").touch()
     assert read_provenance()["uncommitted"] == "none"
 
 
-def test_a_repository_that_does_not_track_the_package_is_not_asked(
+def test_a_repository_that_does_not_track_the_package_is_ignored(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed = repository / "venv/site-packages/fitreel"
@@ -109,18 +109,18 @@ def test_a_repository_that_does_not_track_the_package_is_not_asked(
     assert "commit" not in read_provenance()
 
 
-def test_the_variables_of_another_git_are_not_heard(
+def test_the_variables_of_another_git_are_ignored(
     repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = tmp_path_factory.mktemp("other")
     git(other, "init")
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
-    told = read_provenance()
+    found = read_provenance()
     monkeypatch.delenv("GIT_DIR")
-    assert told["commit"] == git(repository, "rev-parse", "HEAD")
+    assert found["commit"] == git(repository, "rev-parse", "HEAD")
 
 
-def test_nothing_of_the_repository_is_run_or_written(repository: Path) -> None:
+def test_nothing_in_the_repository_is_run_or_written(repository: Path) -> None:
     touched = repository / "touched"
     program = repository / "program"
     program.write_text(f"#!/bin/sh\ntouch {touched}\n")
@@ -137,7 +137,7 @@ def test_nothing_of_the_repository_is_run_or_written(repository: Path) -> None:
     assert not touched.exists()
 
 
-def test_where_git_has_no_answer_it_is_left_out(
+def test_without_an_answer_of_git_the_commit_is_left_out(
     repository: Path,
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,

@@ -23,7 +23,7 @@ from fitreel.settings import (
 from fitreel.sweep.engines import LocalEngine
 from fitreel.sweep.search import Search, open_study
 from fitreel.sweep.trials import Outcome
-from fitreel.tracking.source import TRIAL_TAG
+from fitreel.tracking.names import TRIAL_TAG
 from tests.clusters import Cluster
 from tests.conftest import Command, environment, free_port
 from tests.faults import client, runs, wait_until

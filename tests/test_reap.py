@@ -1,4 +1,4 @@
-"""Runs that nobody can close are found by `fitreel reap`; never one that still lives."""
+"""`fitreel reap` finds runs whose process died, and never one that is alive."""
 
 import os
 import signal
@@ -15,12 +15,9 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from fitreel.tracking import Tracker, examine, reap
+from fitreel.tracking.names import HEARTBEAT_TAG, INSTALLATION_TAG, MACHINE_TAG, PROCESS_TAG
 from fitreel.tracking.process import (
-    HEARTBEAT_TAG,
-    INSTALLATION_TAG,
-    MACHINE_TAG,
     MISSED,
-    PROCESS_TAG,
     TICKS,
     installation,
     is_alive,
@@ -57,8 +54,8 @@ def spool(directory: Path) -> dict[str, str]:
     return {SPOOL: str(directory / "spool")}
 
 
-def told(directory: Path, *options: str) -> dict[str, str]:
-    """Run `fitreel reap`; give what it says of each run."""
+def reaped(directory: Path, *options: str) -> dict[str, str]:
+    """Run `fitreel reap`; return what it says of each run."""
     code, output, errors = processes.run("reap", *options, directory=directory, **spool(directory))
     assert (code, output) == (0, ""), errors
     lines = [line.partition(" ") for line in errors.splitlines()]
@@ -79,7 +76,7 @@ def begun(directory: Path, number: int) -> list[str]:
     return found()
 
 
-def test_killed_runs_are_told_from_living_ones(directory: Path, torture: bool) -> None:
+def test_killed_runs_are_distinguished_from_living_ones(directory: Path, torture: bool) -> None:
     many = 4 if torture else 2
     started = [
         processes.start(*LONG, directory=directory, **spool(directory)) for _ in range(2 * many)
@@ -96,15 +93,15 @@ def test_killed_runs_are_told_from_living_ones(directory: Path, torture: bool) -
     living = {of_process[str(process.pid)]: str(process.pid) for process in started[many:]}
 
     where = f"on {socket.gethostname()}"
-    expected = {run_id: f"left: process {pid} {where} lives" for run_id, pid in living.items()}
-    reason = "process {} {} is dead; fitreel resume {} goes on with it"
+    expected = {run_id: f"left: process {pid} {where} is alive" for run_id, pid in living.items()}
+    reason = "process {} {} is dead; resume it with: fitreel resume {}"
     reasons = {run_id: reason.format(pid, where, run_id) for run_id, pid in dead.items()}
     before = statuses(directory)
-    assert told(directory) == expected | {
+    assert reaped(directory) == expected | {
         run_id: f"would be KILLED: {text}" for run_id, text in reasons.items()
     }
     assert statuses(directory) == before
-    assert told(directory, "--close", "--older-than", "0") == expected | {
+    assert reaped(directory, "--close", "--older-than", "0") == expected | {
         run_id: f"now KILLED: {text}" for run_id, text in reasons.items()
     }
     assert statuses(directory) == {
@@ -113,7 +110,7 @@ def test_killed_runs_are_told_from_living_ones(directory: Path, torture: bool) -
     for run_id in dead:
         assert client(directory).get_run(run_id).data.tags["fitreel.reaped"] == reasons[run_id]
         assert losses(client(directory), run_id)
-    assert told(directory, "--close") == expected
+    assert reaped(directory, "--close") == expected
 
     for process in started[many:]:
         assert process.pid
@@ -121,7 +118,7 @@ def test_killed_runs_are_told_from_living_ones(directory: Path, torture: bool) -
         process.join()
         assert process.exitcode == 143
     assert set(statuses(directory).values()) == {"KILLED"}
-    assert told(directory, "--close") == {}
+    assert reaped(directory, "--close") == {}
 
 
 def test_a_reaped_run_goes_on(directory: Path) -> None:
@@ -133,13 +130,13 @@ def test_a_reaped_run_goes_on(directory: Path) -> None:
     (run_id,) = begun(directory, 1)
     process.kill()
     process.join()
-    told(directory, "--close")
+    reaped(directory, "--close")
     code, output, errors = processes.run("resume", run_id, directory=directory, **spool(directory))
     assert (code, output) == (0, f"{run_id}\n"), errors
     found = client(directory).get_run(run_id)
     assert found.info.status == "FINISHED"
     assert len(losses(client(directory), run_id)) == 6000
-    assert told(directory) == {}
+    assert reaped(directory) == {}
 
 
 def made(store: MlflowClient, **tags: str) -> str:
@@ -154,24 +151,24 @@ def test_a_run_is_judged_by_its_machine_process_and_heartbeat(directory: Path) -
     other = {"host": "far", "machine": "another boot_id 4026531836"}
     living = {
         made(store): "of this process",
-        made(store, heartbeat=f"{now - 10 * HOUR:.0f}"): "silent, but it lives here",
-        made(store, heartbeat="nonsense"): "silent, but it lives here",
-        made(store, **other): "another machine, heard of just now",
+        made(store, heartbeat=f"{now - 10 * HOUR:.0f}"): "silent, but alive here",
+        made(store, heartbeat="nonsense"): "silent, but alive here",
+        made(store, **other): "another machine, a heartbeat just now",
         made(store, **other, heartbeat=f"{now - HOUR + 60:.0f}"): "nearly an hour ago",
         made(store, **other, process="1 started 1.00"): "no process id of ours",
         made(store, **other, heartbeat=f"{now + HOUR:.0f}"): "whose clock is wrong",
-        made(store, process="nonsense"): "whose process cannot be read, heard of just now",
+        made(store, process="nonsense"): "whose process cannot be read, a heartbeat just now",
         made(store, process=f"{os.getpid()} started 1795621221.87"): "as an older version wrote it",
         made(store, machine="another boot_id 1"): "rebooted, or another container: just now",
     }
     recycled = f"{os.getpid()} started 1 {TICKS}"
     dead = {
         made(store, process=recycled): "its process id is another process by now",
-        made(store, process=DEAD): "whose process is no more",
+        made(store, process=DEAD): "whose process is dead",
         made(store, process="999999999 started 1795621221.87"): "the same of an older version",
         made(store, **other, heartbeat=f"{now - HOUR - 60:.0f}"): "silent for an hour",
-        made(store, **other, heartbeat="nonsense"): "never heard of",
-        # After a restart, or in another container, process ids begin anew.
+        made(store, **other, heartbeat="nonsense"): "without a heartbeat",
+        # After a restart, or in another container, process ids start again.
         made(store, machine="another boot_id 1", heartbeat=f"{now - HOUR - 60:.0f}"): "rebooted",
     }
     finished = made(store)
@@ -184,7 +181,7 @@ def test_a_run_is_judged_by_its_machine_process_and_heartbeat(directory: Path) -
     for run_id in foreign:
         store.log_param(run_id, "epochs", "9")
     before = statuses(directory)
-    verdicts = told(directory)
+    verdicts = reaped(directory)
     assert verdicts.keys() == living.keys() | dead.keys()
     for run_id, why in living.items():
         assert verdicts[run_id].startswith("left: "), why
@@ -192,12 +189,12 @@ def test_a_run_is_judged_by_its_machine_process_and_heartbeat(directory: Path) -
         assert verdicts[run_id].startswith("would be KILLED: "), why
     assert statuses(directory) == before
 
-    told(directory, "--close")
+    reaped(directory, "--close")
     after = statuses(directory)
     assert {run_id for run_id in after if after[run_id] == "KILLED"} == dead.keys()
     assert {run_id for run_id in after if after[run_id] == "RUNNING"} == living.keys() | foreign
     # An hour is a choice; on this machine it is none.
-    told(directory, "--close", "--older-than", "0.5")
+    reaped(directory, "--close", "--older-than", "0.5")
     after = statuses(directory)
     assert {why for run_id, why in living.items() if after[run_id] == "KILLED"} == {
         "nearly an hour ago",
@@ -207,7 +204,7 @@ def test_a_run_is_judged_by_its_machine_process_and_heartbeat(directory: Path) -
 def test_a_clock_that_is_set_makes_no_process_dead(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is read of the wall clock moves; processes are told apart by another one."""
+    """What is read of the wall clock moves; processes are distinguished by another one."""
     process = processes.start(*LONG, directory=directory, **spool(directory))
     (run_id,) = begun(directory, 1)
     tracker = Tracker(f"sqlite:///{directory}/mlflow.db")
@@ -321,7 +318,7 @@ def test_no_process_outlives_a_restart_of_its_machine(monkeypatch: pytest.Monkey
     assert is_alive(before | {"fitreel.host": "far"}) is None
     assert is_alive(before | {INSTALLATION_TAG: "0" * 32}) is None
     assert is_alive({tag: before[tag] for tag in before.keys() - {INSTALLATION_TAG}}) is None
-    # A living copy of the machine is heard of.
+    # A living copy of the machine sends heartbeats.
     for heard in (time.time(), time.time() + HOUR, time.time() - since + 60):
         assert is_alive(before | {HEARTBEAT_TAG: f"{heard:.0f}"}) is None
     # Right after the restart its last heartbeat could be that of a living copy.
@@ -397,14 +394,14 @@ def test_a_run_that_only_waits_for_delivery_is_left_to_sync(directory: Path) -> 
     store.close()
     assert process.exitcode == 75, (directory / "err").read_text()
     where = f"process {process.pid} on {socket.gethostname()}"
-    verdict = f"left: {where} is over, but not delivered: fitreel sync"
-    assert told(directory, "--close", "--older-than", "0") == {run_id: verdict}
+    verdict = f"left: {where} ended, but its results are not uploaded: fitreel sync"
+    assert reaped(directory, "--close", "--older-than", "0") == {run_id: verdict}
     assert statuses(directory) == {run_id: "RUNNING"}
     code, _, errors = processes.run("sync", directory=directory, **spool(directory))
     assert (code, errors) == (0, f"run {run_id}: delivered, FINISHED\n")
     assert statuses(directory) == {run_id: "FINISHED"}
     assert journals(directory / "spool") == []
-    assert told(directory) == {}
+    assert reaped(directory) == {}
 
 
 def test_mlflow_run_without_conda_leaves_a_run_to_reap(directory: Path) -> None:
@@ -424,20 +421,22 @@ def test_mlflow_run_without_conda_leaves_a_run_to_reap(directory: Path) -> None:
     assert PROCESS_TAG not in run.data.tags
     run_id = run.info.run_id
     # As young as this it could be one whose environment is being made.
-    assert told(directory, "--close") == {run_id: "left: not begun yet; given up when 60 min old"}
+    assert reaped(directory, "--close") == {
+        run_id: "left: not started yet; given up when 60 min old"
+    }
     time.sleep(2)
-    (text,) = told(directory, "--older-than", "0.01").values()
-    assert text.startswith("would be FAILED: never began, in ")
-    told(directory, "--close", "--older-than", "0.01")
+    (text,) = reaped(directory, "--older-than", "0.01").values()
+    assert text.startswith("would be FAILED: not started within ")
+    reaped(directory, "--close", "--older-than", "0.01")
     assert statuses(directory) == {run_id: "FAILED"}
 
 
-def test_a_living_process_is_heard_of(
+def test_a_living_process_sends_heartbeats(
     directory: Path, monkeypatch: pytest.MonkeyPatch, torture: bool
 ) -> None:
     """As it is, every 30 seconds; in the short version every tenth of one."""
     if not torture:
-        monkeypatch.setattr("fitreel.tracking.courier.BEAT", 0.1)
+        monkeypatch.setattr("fitreel.tracking.delivery.courier.BEAT", 0.1)
     monkeypatch.setenv(SPOOL, str(directory / "spool"))
     tracker = Tracker(f"sqlite:///{directory}/mlflow.db")
 
@@ -465,7 +464,7 @@ def test_a_trial_is_as_alive_as_its_sweep(directory: Path) -> None:
         below = {"mlflow.parentRunId": sweep, "fitreel.trial": "3"}
         trials[name] = store.create_run("0", tags=below).info.run_id
     lost = store.create_run("0", tags={"mlflow.parentRunId": "0" * 32, "fitreel.trial": "4"})
-    said = told(directory, "--close")
+    said = reaped(directory, "--close")
     after = statuses(directory)
     assert (after[trials["living"]], after[trials["dead"]]) == ("RUNNING", "KILLED")
     assert after[lost.info.run_id] == "RUNNING"  # its sweep is deleted; too young to give up

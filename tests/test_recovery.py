@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 import fitreel.tracking
-from fitreel.doctor.machine import check_waiting
+from fitreel.doctor.spool import check_waiting
 from fitreel.journal import spool as spool_module
+from fitreel.journal.entry import Entry
 from fitreel.journal.journal import Journal
-from fitreel.journal.spool import Entry
 from fitreel.tracking import Tracker
-from fitreel.tracking.client import Client
-from fitreel.tracking.delivery import Delivery
+from fitreel.tracking.delivery.delivery import Delivery
+from fitreel.tracking.store.client import Client
 from tests import processes
 from tests.faults import SPOOL, client, journals, records, runs, wait_until
 
@@ -244,7 +244,7 @@ def test_one_that_cannot_be_read_does_not_keep_the_others(
     (bad.directory / "journal").mkdir()
     assert check_waiting() == (
         False,
-        "1 not delivered: fitreel sync; 1 that cannot be read: fitreel sync says why",
+        "1 not delivered: fitreel sync; 1 that cannot be read: fitreel sync shows why",
     )
     first, second = sorted(fitreel.tracking.sync(), key=lambda each: each.trouble is None)
     assert first.is_stuck
@@ -336,7 +336,7 @@ def test_however_two_resume_a_run_it_is_whole(
         codes = [process.exitcode for process in both]
         assert 0 in codes, errors
         for code, text in zip(codes, errors, strict=True):
-            assert code == 0 or "is not interrupted: its process lives" in text
+            assert code == 0 or "is not interrupted: its process is alive" in text
         assert stored(directory, its_run) == EPOCHS
         assert client(directory).get_run(its_run).info.status == "FINISHED"
         assert is_empty(spool)

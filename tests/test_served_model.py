@@ -19,7 +19,7 @@ import torch
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from fitreel.tracking.delivery import save_model
+from fitreel.tracking.delivery.model_files import save_model
 from fitreel.training.files import save_weights
 from fitreel.training.loop import Fit
 from fitreel.training.weights import Weights
@@ -34,11 +34,11 @@ def weights(trained: Fit) -> Weights:
 @pytest.fixture(scope="module")
 def directory(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model as a run logs it."""
-    made = tmp_path_factory.mktemp("made")
-    save_weights(weights, made / "weights.safetensors")
-    save_model(made / "weights.safetensors", made / "model", Model("model"))
+    place = tmp_path_factory.mktemp("saved")
+    save_weights(weights, place / "weights.safetensors")
+    save_model(place / "weights.safetensors", place / "model", Model("model"))
     moved = tmp_path_factory.mktemp("elsewhere") / "model"
-    return (made / "model").rename(moved)
+    return (place / "model").rename(moved)
 
 
 @pytest.fixture(scope="module")
@@ -78,12 +78,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_is_no_number_is_named(model: Any, kind: str) -> None:
+def test_what_is_not_a_number_is_refused_by_name(model: Any, kind: str) -> None:
     columns, reason = REFUSED[kind]
-    with pytest.raises(MlflowException) as told:
+    with pytest.raises(MlflowException) as raised:
         model.predict(pd.DataFrame(columns))
-    assert reason in told.value.message
-    assert told.value.get_http_status_code() == 400
+    assert reason in raised.value.message
+    assert raised.value.get_http_status_code() == 400
 
 
 def test_many_rows_are_predicted_in_parts(
@@ -96,7 +96,7 @@ def test_many_rows_are_predicted_in_parts(
     assert prediction.tolist() == pytest.approx(weights.predict(x).tolist(), rel=1e-5, abs=1e-6)
 
 
-def test_it_tells_nothing_of_the_machine_that_made_it(directory: Path) -> None:
+def test_it_contains_nothing_about_the_machine_that_saved_it(directory: Path) -> None:
     for file in directory.rglob("*.*"):
         if file.suffix != ".safetensors":
             assert str(Path(__file__).parents[1]) not in file.read_text(), file

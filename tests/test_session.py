@@ -83,8 +83,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(directory, client(directory))
 
 
-HAS_POINTS = "has its points already; leave --run out"
-IS_EXPERIMENT = "is an experiment already; leave --run out"
+HAS_POINTS = "has points already; leave out --run"
+IS_EXPERIMENT = "is an experiment already; leave out --run"
 FOREIGN = "has {}, which fitreel {} did not log and would replace; log to another run"
 
 
@@ -128,7 +128,7 @@ def test_a_training_replaces_no_other(store: Store, trained: str) -> None:
         assert store.refuses(other, arguments, MLFLOW_RUN_ID=other) == message
     other = store.run_with("data/dataset.csv")
     said = store.refuses(other, ("train", "--run", trained), MLFLOW_RUN_ID=other)
-    assert said.startswith("has its points already")
+    assert said.startswith("has points already")
 
 
 def test_a_model_of_somebody_else_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,7 @@ def test_a_directory_of_something_else_is_refused_and_not_touched(
         assert code == 1
     else:
         assert (code, errors.count("\n")) == (2, 1), errors
-        assert f"{shared} is no spool of fitreel: it holds something" in errors
+        assert f"{shared} is not a spool of fitreel: it has files" in errors
     assert "$FITREEL_SPOOL" in errors
     assert state(shared) == before
 
@@ -228,7 +228,7 @@ def test_one_that_others_can_fill_is_refused(
     UNSAFE[message](place)
     before = state(place)
     for use in (spool.new_journal, spool.entries, spool.discard_remains):
-        with pytest.raises(OSError, match=rf"{message}.*; mend that, or name another .*SPOOL"):
+        with pytest.raises(OSError, match=rf"{message}.*; fix that, or name another .*SPOOL"):
             use()
     said = tmp_path_factory.mktemp("said")
     code, output, errors = processes.run("sync", directory=said, **{SPOOL: str(place)})
@@ -284,3 +284,44 @@ def test_a_journal_that_somebody_else_put_there_is_not_read(
     assert (code, errors.count("\n")) == (2, 1), errors
     assert f"stays in {journal.directory}: it cannot be read: " in errors
     assert (journal.directory / "journal").exists()
+
+
+DIVERGED = {"kind": "values", "tags": {"fitreel.diverged_epoch": "7"}}
+
+
+@pytest.mark.parametrize(
+    ("records", "is_over"),
+    [
+        ([{"kind": "status", "status": "FAILED", "resumable": True}], False),
+        ([{"kind": "status", "status": "FAILED", "resumable": False}], True),
+        ([{"kind": "status", "status": "FINISHED", "resumable": False}], True),
+        # As fitreel 0.2.0 wrote them.
+        ([{"kind": "status", "status": "FAILED"}], False),
+        ([{"kind": "status", "status": "KILLED"}], False),
+        ([{"kind": "status", "status": "FINISHED"}], True),
+        ([DIVERGED, {"kind": "status", "status": "FAILED"}], True),
+        ([DIVERGED, {"kind": "status", "status": "KILLED"}], False),
+        # What the last record says counts, also of a run that was resumed.
+        ([DIVERGED, {"kind": "status", "status": "FAILED", "resumable": True}], False),
+        ([{"kind": "status", "status": "KILLED"}, {"kind": "status", "status": "RUNNING"}], False),
+        ([DIVERGED], False),
+    ],
+)
+@pytest.mark.usefixtures("place")
+def test_a_journal_says_whether_its_command_can_be_resumed(
+    records: list[dict[str, object]], is_over: bool
+) -> None:
+    journal = spool.new_journal()
+    journal.append("plan", uri="sqlite:///mlflow.db", plan={"command": "train"})
+    for record in records:
+        journal.append(**record)  # type: ignore[arg-type]
+    journal.close()
+    (entry,) = spool.entries()
+    assert entry.is_over is is_over
+
+
+@pytest.mark.usefixtures("place")
+def test_a_journal_without_a_plan_has_nothing_to_resume() -> None:
+    begun().close()
+    (entry,) = spool.entries()
+    assert entry.is_over

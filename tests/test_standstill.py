@@ -21,12 +21,12 @@ def raw() -> Dataset:
 
 
 def constant(value: float, **parts: torch.Tensor) -> Weights:
-    """Give a network of three neurons that says ``value`` unless ``parts`` make it say more."""
+    """Return a network of three neurons that predicts ``value`` unless ``parts`` add to it."""
     nothing = {name: torch.zeros(3) for name in ("input_weight", "bias", "output_weight")}
     return Weights(**nothing | parts, output_bias=torch.tensor(value), activation="relu")
 
 
-def test_what_learned_the_curve_is_of_use(dataset: Dataset) -> None:
+def test_a_network_that_learned_the_curve_has_no_reason(dataset: Dataset) -> None:
     network, history = fit(dataset)
     assert why_nothing_learned(network.weights(), dataset, history.losses) == ""
 
@@ -41,25 +41,25 @@ def test_a_rate_too_large_for_the_units_kills_all_neurons(raw: Dataset) -> None:
 
 def test_dead_neurons_alone_are_a_reason(dataset: Dataset) -> None:
     weights = constant(0.4, bias=torch.full((3,), -2.0), input_weight=torch.ones(3))
-    told = why_nothing_learned(weights, dataset, r2=0.1)
-    assert told == "all 3 neurons are dead; lower lr or scale the points down"
+    reason = why_nothing_learned(weights, dataset, r2=0.1)
+    assert reason == "all 3 neurons are dead; lower lr or scale the points down"
     alive = constant(0.4, bias=torch.tensor([-2.0, -2.0, -0.9]), input_weight=torch.ones(3))
     assert why_nothing_learned(alive, dataset, r2=0.1) == ""
 
 
 def test_a_fit_no_better_than_the_mean_is_a_reason(dataset: Dataset) -> None:
     alive = torch.ones(3)
-    told = why_nothing_learned(constant(0.3, bias=alive), dataset)
-    assert told.startswith("the mean of y fits the points as well (r² -0.")
-    assert told.endswith("); change lr or train longer")
+    reason = why_nothing_learned(constant(0.3, bias=alive), dataset)
+    assert reason.startswith("the mean of y fits the points as well (r² -0.")
+    assert reason.endswith("); change lr or train longer")
     network = Network(TrainingSettings(activation="tanh"))
     assert "mean" in why_nothing_learned(network.weights(), dataset)  # which was not trained
 
 
 def test_a_loss_far_above_its_start_is_a_reason(trained: Fit, dataset: Dataset) -> None:
     weights = trained.network.weights()
-    told = why_nothing_learned(weights, dataset, [0.5, 2e20, 48160])
-    assert told.startswith("the loss went from 0.5 up to 4.816e+04; lower lr")
+    reason = why_nothing_learned(weights, dataset, [0.5, 2e20, 48160])
+    assert reason.startswith("the loss went from 0.5 up to 4.816e+04; lower lr")
     assert why_nothing_learned(weights, dataset, [0.5, 2e20, 4]) == ""
     assert why_nothing_learned(weights, dataset, []) == ""
 
@@ -74,12 +74,12 @@ def test_the_run_says_so_in_a_line_a_tag_and_its_note(fitreel: Command, tmp_path
     done = fitreel("run", *units)
     assert done.returncode == 0  # what came of it is logged like any other training
     run_id = done.stdout.strip()
-    told = [line for line in done.stderr.splitlines() if line.startswith("fitreel: ")]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("fitreel: ")]
     store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     tags = store.get_run(run_id).data.tags
     reason = tags["fitreel.nothing_learned"]
     assert reason.startswith("all 20 neurons are dead, the ")
-    assert told == [f"fitreel: the network learned nothing: {reason}"]  # once in a command
+    assert lines == [f"fitreel: the network learned nothing: {reason}"]  # once in a command
     first = tags["mlflow.note.content"].splitlines()[0]
     assert first == f"**The network learned nothing**: {reason}"
     # Evaluated by a later command, also where no training left a tag.

@@ -19,8 +19,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from PIL import Image
 
-from fitreel.settings import DataSettings, EvaluationSettings, SweepSettings, TrainingSettings
 from fitreel.training.files import load_weights
+from pipeline.resume import COMMANDS, or_resume, resume
 from pipeline.shared.session import Session, Target
 from pipeline.sweep import sweep
 from tests import processes
@@ -200,10 +200,10 @@ def test_what_a_trial_or_a_sweep_cannot_do_is_an_error_in_one_line(directory: Pa
     pruned = next(run for run in trials.values() if "fitreel.pruned_epoch" in run.data.tags)
     parent_id, trial = parent.info.run_id, pruned.info.run_id
     said = {
-        ("evaluate", "--run", parent_id): f"run {parent_id} is a sweep and no experiment",
-        ("train", "--run", parent_id): f"run {parent_id} is a sweep and no experiment",
-        ("animate", "--run", trial): "of its trials a sweep films the best 9; train it alone",
-        ("reproduce", trial): f"run {trial} is a trial of a sweep: trained in a round",
+        ("evaluate", "--run", parent_id): f"run {parent_id} is a sweep, not an experiment",
+        ("train", "--run", parent_id): f"run {parent_id} is a sweep, not an experiment",
+        ("animate", "--run", trial): "films only the best 9 of its trials; train it alone",
+        ("reproduce", trial): f"run {trial} is a trial of a sweep: it was trained in a stack",
     }
     for command, text in said.items():
         code, output, errors = processes.run(
@@ -240,14 +240,15 @@ def test_sweep_resume_is_the_command_resume(
     fitreel: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = list[tuple[Any, ...]]()
-    monkeypatch.setattr("pipeline.resume.resume", lambda *arguments: calls.append(arguments))
-    settings = (DataSettings(), TrainingSettings(), EvaluationSettings(), SweepSettings())
-    sweep(*settings, Session(Target(tracking_uri="sqlite:///a.db", patience=3)), resume="someone")
-    assert calls == [("someone", "sqlite:///a.db", 3)]
+    monkeypatch.setattr("pipeline.resume.resume_run", lambda *arguments: calls.append(arguments))
+    target = Target(tracking_uri="sqlite:///a.db", patience=3)
+    resume("someone", "sqlite:///a.db", 3)
+    or_resume(sweep)(session=Session(target), resume="someone")
+    assert calls == [("someone", target, COMMANDS)] * 2
     run = fitreel("generate").stdout.strip()
     done = fitreel("sweep", "--resume", run)
     assert (done.returncode, done.stdout) == (0, f"{run}\n")
-    for bad, text in (("no/id", "'no/id' is no run id"), ("0" * 32, "there is no run")):
+    for bad, text in (("no/id", "'no/id' is not a run id"), ("0" * 32, "there is no run")):
         done = fitreel("sweep", "--resume", bad)
         assert done.returncode == 2
         assert text in done.stderr
@@ -304,7 +305,8 @@ def test_a_device_that_cannot_train_is_an_error(
 CRAMPED = """
 import resource, sys
 from pathlib import Path
-import fitreel.pictures.figures, fitreel.sweep.figure, fitreel.sweep.rounds, fitreel.sweep.study
+import fitreel.pictures.figures, fitreel.sweep.pictures.figure
+import fitreel.sweep.rounds, fitreel.sweep.study
 import fitreel.tracking, matplotlib.backends.backend_agg, pipeline.app
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 most = pages * resource.getpagesize() + 600_000_000

@@ -217,7 +217,7 @@ def test_a_journal_that_was_damaged_since(study: optuna.Study, tmp_path: Path) -
             "postgresql+psycopg2://me:se/cret@host/db",
             "postgresql+psycopg2://***@host/db needs its driver: pip install psycopg2-binary",
         ),
-        ("postgresql://me:secret", "'postgresql://***' is no URL of a database"),
+        ("postgresql://me:secret", "'postgresql://***' is not the URL of a database"),
     ],
 )
 def test_no_message_shows_a_password(url: str, line: str, tmp_path: Path) -> None:

@@ -16,15 +16,15 @@ from fitreel import TrainingSettings
 from fitreel.pictures.figures import LINE_COLOUR, POINT_COLOUR, POSITIVE
 from fitreel.settings import SweepSettings, with_values
 from fitreel.settings.space import parse_space
-from fitreel.sweep.axes import dimension_scale
-from fitreel.sweep.bundle import bundle
-from fitreel.sweep.charts import scores
-from fitreel.sweep.figure import draw_search
-from fitreel.sweep.marks import OTHERS
-from fitreel.sweep.panels import panels
-from fitreel.sweep.parallel import SHADES
+from fitreel.sweep.pictures.axes import dimension_scale
+from fitreel.sweep.pictures.bundle import bundle
+from fitreel.sweep.pictures.charts import scores
+from fitreel.sweep.pictures.figure import draw_search
+from fitreel.sweep.pictures.marks import OTHERS
+from fitreel.sweep.pictures.panels import panels
+from fitreel.sweep.pictures.parallel import SHADES
+from fitreel.sweep.pictures.scales import Scale, label
 from fitreel.sweep.results import Results
-from fitreel.sweep.scales import Scale, label
 from fitreel.sweep.trials import End, Outcome, Trial
 
 LR = "lr=log:0.001:1"

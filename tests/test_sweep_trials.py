@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fitreel.data.dataset import Dataset
+from fitreel.journal.checkpoints import pack
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.rounds import Round
 from fitreel.sweep.trials import Outcome, Trial, curve_steps
@@ -71,6 +72,16 @@ def test_pruning_leaves_one_of_sixteen_to_the_end(dataset: Dataset) -> None:
     assert sorted(ends) == [10] * 8 + [20] * 4 + [40] * 2 + [80] + [160]
     (winner,) = (outcome for outcome in outcomes if outcome.end == "finished")
     assert winner.curve[1] == min(outcome.curve[1] for outcome in outcomes)
+
+
+def test_a_record_of_an_earlier_version_is_read(dataset: Dataset) -> None:
+    """Its weights are input weights, biases, output weights, output bias."""
+    (outcome,) = outcomes_of(dataset, TrainingSettings(epochs=1, hidden=2))
+    numbers = pack(np.arange(7, dtype=np.float32))
+    weights = Outcome.from_record(outcome.to_record() | {"weights": numbers}).weights
+    assert weights is not None
+    assert (weights.input_weight.tolist(), weights.bias.tolist()) == ([0, 1], [2, 3])
+    assert (weights.output_weight.tolist(), weights.output_bias.item()) == ([4, 5], 6)
 
 
 @pytest.mark.parametrize("hidden", [1, 20])

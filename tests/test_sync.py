@@ -1,4 +1,4 @@
-"""A server that dies for good and comes back: `fitreel sync` delivers the rest, exactly once."""
+"""A server that dies for good and comes back: `fitreel sync` uploads the rest, exactly once."""
 
 import hashlib
 import random
@@ -52,7 +52,7 @@ def cut_off(server: Server, spool: Path) -> str:
     output, errors = [(spool.parent / name).read_text() for name in ("out", "err")]
     (journal,) = journals(spool)
     assert process.exitcode == 75, errors
-    assert f"waits in {journal}: fitreel sync delivers it" in errors.splitlines()[-1]
+    assert f"wait in {journal}: upload them with fitreel sync" in errors.splitlines()[-1]
     assert "Traceback" not in errors
     return output.strip()
 
@@ -128,7 +128,7 @@ def test_sync_delivers_the_rest_once_however_often_it_is_killed(
     print(f"seed {seed}: {kills} kills")
 
 
-def test_a_damaged_journal_is_told_and_delivered_up_to_there(
+def test_a_damaged_journal_is_reported_and_delivered_up_to_there(
     server: Server, tmp_path: Path
 ) -> None:
     spool = tmp_path / "spool"
@@ -162,7 +162,7 @@ def test_a_damaged_journal_is_told_and_delivered_up_to_there(
     assert sync() == (
         0,
         "",
-        f"run {run_id}: delivered so far; go on with: fitreel resume {run_id}\n",
+        f"run {run_id}: delivered so far; resume it with: fitreel resume {run_id}\n",
     )
     assert store.get_run(run_id).info.status == "RUNNING"
 

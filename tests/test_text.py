@@ -37,7 +37,7 @@ def test_names_are_any_visible_text(name: str) -> None:
     ("name", "message"),
     [
         (" ", "it is empty"),
-        ("n" * 251, "it has 251 characters; 250 are the most"),
+        ("n" * 251, "it has 251 characters; at most 250 are allowed"),
         ("a\tb", r"its character 2 is '\\t'"),
         ("\u200f", r"its character 1 is '\\u200f'"),
     ],
@@ -50,7 +50,7 @@ def test_a_name_that_cannot_be_seen_is_told(name: str, message: str) -> None:
 @pytest.mark.parametrize("text", ["", "..", "a/b", "a%2Fb", "-a", "ａ", "a" * 257, "a\n"])
 def test_what_is_no_run_id_is_told(text: str) -> None:
     assert check_run_id("0123456789abcdef0123456789abcdef")
-    with pytest.raises(ValueError, match="is no run id"):
+    with pytest.raises(ValueError, match="is not a run id"):
         check_run_id(text)
 
 

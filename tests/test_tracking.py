@@ -15,8 +15,9 @@ from fitreel.data.files import save_dataset, sha256
 from fitreel.settings import ActivationName, DataSettings, FilmSettings, TrainingSettings
 from fitreel.tracking import Run, Tracker
 from fitreel.training.files import save_weights
-from fitreel.training.loop import Fit, Training, fit
+from fitreel.training.loop import Fit, fit
 from fitreel.training.network import Network
+from fitreel.training.state import Training
 
 
 def status(tracker: Tracker, run: Run) -> str:
@@ -55,6 +56,27 @@ def test_every_loss_is_there_once_and_in_order(tracker: Tracker, dataset: Datase
     assert [point.value for point in points] == losses.tolist()
 
 
+def test_a_run_knows_its_last_loss_as_soon_as_the_journal_has_it(
+    tracker: Tracker, dataset: Dataset
+) -> None:
+    with tracker.run() as run:
+        losses = train(run, dataset, epochs=30).history.losses
+        assert run.metrics == {"loss": losses[-1]}
+
+
+def test_what_is_written_to_a_run_changes_nothing_that_was_read_before(tracker: Tracker) -> None:
+    with tracker.run() as run:
+        run.log_params({"epochs": "7"})
+    source = tracker.source(run.run_id)
+    before = dict(source.params), dict(source.metrics), dict(source.tags)
+    with tracker.run(source) as run:
+        run.log_params({"lr": "0.1"})
+        run.log_metrics({"loss": 1.0})
+        run.set_tags({"mine": "yes"})
+        assert run.params == source.params | {"lr": "0.1"}
+    assert (source.params, source.metrics, source.tags) == before
+
+
 def test_losses_before_a_failure_are_kept(tracker: Tracker, dataset: Dataset) -> None:
     with pytest.raises(OSError, match="display"), tracker.run() as run:
         train(run, dataset, epochs=100, fails_at=30)
@@ -72,8 +94,8 @@ def test_params_that_are_there_already_stay(tracker: Tracker) -> None:
         run.log_settings(FilmSettings(fps=20, max_frames=30))
     found = tracker.source(run.run_id)
     assert found.params == {"fps": "020", "format": "gif", "max_frames": "10"}
-    assert "fitreel.fps" not in found.tags
-    assert found.tags["fitreel.max_frames"] == "30"
+    assert "fitreel.override.fps" not in found.tags
+    assert found.tags["fitreel.override.max_frames"] == "30"
 
 
 def test_an_automatic_name_never_replaces_a_chosen_one(tracker: Tracker) -> None:
@@ -172,19 +194,23 @@ def test_frames_that_cannot_be_the_run_s_are_not_read(
     root = tracker.client.get_run(run.run_id).info.artifact_uri
     with Path(root, "training/frames.safetensors").open("wb") as file:
         file.truncate(2**30)  # a sparse file
-    with pytest.raises(ValueError, match=r"1,073,741,824 bytes; 268,435,456 are the most"):
+    with pytest.raises(ValueError, match=r"1,073,741,824 bytes; at most 268,435,456 are allowed"):
         tracker.source(run.run_id).history()
     with tracker.run(tracker.source(run.run_id)) as run:
         run.log_settings(TrainingSettings(epochs=10_000))
-    with pytest.raises(ValueError, match=r"1,073,741,824 bytes; 604,000 are the most"):
+    with pytest.raises(ValueError, match=r"1,073,741,824 bytes; at most 604,000 are allowed"):
         tracker.source(run.run_id).history()
     # Settings that ask for all of it.
-    tags = {"fitreel.epochs": "10000000", "fitreel.frame_every": "1", "fitreel.hidden": "4096"}
+    tags = {
+        "fitreel.override.epochs": "10000000",
+        "fitreel.override.frame_every": "1",
+        "fitreel.override.hidden": "4096",
+    }
     with tracker.run(tracker.source(run.run_id)) as run:
         run.set_tags(tags)
     memory = SimpleNamespace(available=10**9)
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
-    with pytest.raises(ValueError, match=r"1,073,741,824 bytes; 1,000,000,000 are the most"):
+    with pytest.raises(ValueError, match=r"1,073,741,824 bytes; at most 1,000,000,000 are allowed"):
         tracker.source(run.run_id).history()
 
 
@@ -215,7 +241,7 @@ def test_the_active_run_of_mlflow_comes_before_the_source(
     assert inside.source(None).run_id == active
 
 
-def test_deleted_and_unknown_runs_are_told(tracker: Tracker) -> None:
+def test_deleted_and_unknown_runs_are_refused(tracker: Tracker) -> None:
     with tracker.run() as run:
         pass
     tracker.client.delete_run(run.run_id)
@@ -240,7 +266,7 @@ def test_an_experiment_is_made_when_it_is_missing(tracker: Tracker) -> None:
         pass
 
 
-def test_a_database_file_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text(
         "a shopping list, long enough to be read as a database\n" * 9
     )

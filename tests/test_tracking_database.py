@@ -1,4 +1,4 @@
-"""The database of a tracking store: made whole, by one at a time, and only where it may be."""
+"""The database of a tracking store: created whole, by one at a time, and only where it may be."""
 
 import errno
 import multiprocessing
@@ -15,8 +15,9 @@ import sqlalchemy
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from fitreel.tracking.connection import is_passing, plain, plain_errors
-from fitreel.tracking.database import check_store, create_database, open_engine
+from fitreel.tracking.store.connection import is_passing, plain, plain_errors
+from fitreel.tracking.store.database import check_store, open_engine
+from fitreel.tracking.store.new_database import create_database
 from tests import processes
 from tests.conftest import free_port
 from tests.faults import SPOOL, journals, runs
@@ -38,41 +39,41 @@ READING = {
 
 
 @pytest.mark.parametrize("command", READING)
-def test_a_command_that_needs_a_store_makes_none(tmp_path: Path, command: str) -> None:
+def test_a_command_that_needs_a_store_creates_none(tmp_path: Path, command: str) -> None:
     where, said = tmp_path / "work", tmp_path / "said"
     where.mkdir()
     said.mkdir()
     own = {SPOOL: str(tmp_path / "spool")}
-    told = processes.run(command, *READING[command], directory=where, said=said, **own)
-    assert told == (
+    result = processes.run(command, *READING[command], directory=where, said=said, **own)
+    assert result == (
         2,
         "",
-        "fitreel: there is no tracking store here: mlflow.db is missing; "
+        "fitreel: no tracking store here: mlflow.db is missing; "
         "run fitreel where it is, or name one with --tracking-uri\n",
     )
     assert not list(where.iterdir())
-    elsewhere = f"--tracking-uri=sqlite:///{where}/not/made.db"
+    elsewhere = f"--tracking-uri=sqlite:///{where}/not/there.db"
     code, _, line = processes.run(
         command, *READING[command], elsewhere, directory=where, said=said, **own
     )
-    assert (code, f"no tracking store in {where}/not: made.db is missing" in line) == (2, True)
+    assert (code, f"no tracking store in {where}/not: there.db is missing" in line) == (2, True)
     assert not list(where.iterdir())
 
 
-def test_a_run_that_waits_for_a_store_that_is_missing_waits_on(tmp_path: Path) -> None:
+def test_a_run_whose_store_is_missing_keeps_waiting(tmp_path: Path) -> None:
     """Its disk may not be mounted: a new database in its place would take the run for lost."""
     own = {SPOOL: str(tmp_path / "spool")}
     where = tmp_path / "work"
     where.mkdir()
     assert processes.run("run", "--epochs", "40", directory=where, said=tmp_path, **own)[0] == 0
-    begun = processes.start("run", "--epochs", "1000000", directory=where, said=tmp_path, **own)
+    killed = processes.start("run", "--epochs", "1000000", directory=where, said=tmp_path, **own)
     while not list((tmp_path / "spool").glob("*/checkpoint")):
-        assert begun.is_alive()
-    begun.kill()
-    begun.join()
+        assert killed.is_alive()
+    killed.kill()
+    killed.join()
     (where / "mlflow.db").rename(tmp_path / "elsewhere.db")
     code, _, said = processes.run("sync", directory=where, said=tmp_path, **own)
-    assert (code, "there is no tracking store" in said) == (75, True)
+    assert (code, "no tracking store" in said) == (75, True)
     assert len(journals(tmp_path / "spool")) == 1
     assert not (where / "mlflow.db").exists()
 
@@ -88,7 +89,7 @@ def test_a_database_without_mlflows_tables_is_no_store_to_read(
     database.close()
     path.touch()
     before = path.read_bytes()
-    with pytest.raises(FileNotFoundError, match="a database without its tables"):
+    with pytest.raises(FileNotFoundError, match="the database lacks MLflow's tables"):
         check_store(f"sqlite:///{path}", may_create=False)
     assert path.read_bytes() == before
     check_store(f"sqlite:///{path}", may_create=True)
@@ -96,7 +97,7 @@ def test_a_database_without_mlflows_tables_is_no_store_to_read(
 
 
 def make(path: Path, links: bool, begin: Any, which: Any) -> None:
-    """Make a database at the same time as others; say which file it is afterwards."""
+    """Create a database at the same time as others; report which file it is afterwards."""
     if not links:
 
         def refuse(*_: object) -> None:
@@ -109,7 +110,7 @@ def make(path: Path, links: bool, begin: Any, which: Any) -> None:
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["hard links", "none"])
-def test_of_many_who_make_a_database_one_puts_it_there(tmp_path: Path, links: bool) -> None:
+def test_of_many_who_create_a_database_one_puts_it_there(tmp_path: Path, links: bool) -> None:
     context = multiprocessing.get_context("forkserver")
     begin, which = context.Barrier(4), context.Queue()
     path = tmp_path / "mlflow.db"
@@ -129,7 +130,7 @@ def test_of_many_who_make_a_database_one_puts_it_there(tmp_path: Path, links: bo
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP])
-def test_one_that_is_there_by_then_is_kept(
+def test_a_database_that_is_there_by_then_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     path = tmp_path / "mlflow.db"
@@ -196,7 +197,7 @@ def test_certificates_of_mysql_reach_its_driver(monkeypatch: pytest.MonkeyPatch)
         ),
     ],
 )
-def test_a_driver_that_is_missing_is_told_with_its_package(uri: str, line: str) -> None:
+def test_a_missing_driver_is_reported_with_its_package(uri: str, line: str) -> None:
     with pytest.raises(ConnectionError) as raised:
         check_store(uri, may_create=True)
     assert str(raised.value) == line
@@ -210,7 +211,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.mark.needs("postgresql")
 @pytest.mark.parametrize("driver", ["psycopg", "pg8000"])
-def test_commands_that_begin_at_once_on_an_empty_database_all_finish(
+def test_commands_that_start_at_once_on_an_empty_database_all_finish(
     postgres: Postgres, tmp_path: Path, torture: bool, driver: str
 ) -> None:
     for turn in range(10 if torture else 1):
@@ -248,7 +249,7 @@ def test_a_sweep_writes_its_trials_into_postgres(postgres: Postgres, tmp_path: P
 @pytest.mark.needs("postgresql")
 def test_an_empty_database_is_no_store_to_read(postgres: Postgres) -> None:
     uri = postgres.make("empty")
-    with pytest.raises(FileNotFoundError, match="a database without its tables"):
+    with pytest.raises(FileNotFoundError, match="the database lacks MLflow's tables"):
         check_store(uri, may_create=False)
     engine = open_engine(uri)
     assert not sqlalchemy.inspect(engine).get_table_names()
@@ -257,7 +258,7 @@ def test_an_empty_database_is_no_store_to_read(postgres: Postgres) -> None:
 
 @pytest.mark.needs("postgresql")
 @pytest.mark.parametrize("driver", ["psycopg", "pg8000"])
-def test_a_server_that_refuses_is_told_without_the_password(
+def test_a_server_that_refuses_is_reported_without_the_password(
     postgres: Postgres, driver: str
 ) -> None:
     uri = postgres.url("nowhere", driver)

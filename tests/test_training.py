@@ -8,6 +8,7 @@ import torch
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
 from fitreel.settings import OptimizerName, TrainingSettings
+from fitreel.training.history import check_frames
 from fitreel.training.loop import TrainingDiverged, fit
 from fitreel.training.network import Network
 
@@ -49,7 +50,7 @@ OPTIMIZERS = {
 
 
 @pytest.mark.parametrize("name", get_args(OptimizerName))
-def test_training_is_the_loop_that_everybody_writes(name: OptimizerName) -> None:
+def test_training_is_the_usual_loop_of_torch(name: OptimizerName) -> None:
     dataset = generate()
     settings = TrainingSettings(optimizer=name, lr=0.05, epochs=50)
     network = Network(settings)
@@ -97,28 +98,28 @@ def test_training_leaves_the_global_random_state_alone(dataset: Dataset) -> None
 
 
 def test_a_loss_that_is_not_finite_stops_training(dataset: Dataset) -> None:
-    with pytest.raises(TrainingDiverged, match=r"no longer finite at epoch \d+; lower lr") as told:
+    with pytest.raises(TrainingDiverged, match=r"no longer finite at epoch \d+; lower lr") as error:
         fit(dataset, TrainingSettings(lr=1000.0))
-    history = told.value.history
+    history = error.value.history
     assert history is not None
-    assert len(history.losses) == told.value.epoch
+    assert len(history.losses) == error.value.epoch
     assert np.isfinite(history.losses).all()
-    assert history.frame_epochs[-1] < told.value.epoch
+    assert history.frame_epochs[-1] < error.value.epoch
 
 
-def test_an_update_that_leaves_no_finite_loss_is_told_at_the_last_epoch_too(
+def test_a_last_update_without_a_finite_loss_is_an_error_too(
     dataset: Dataset,
 ) -> None:
-    with pytest.raises(TrainingDiverged) as told:
+    with pytest.raises(TrainingDiverged) as error:
         fit(dataset, TrainingSettings(lr=1000.0))
-    epochs = told.value.epoch
+    epochs = error.value.epoch
     with pytest.raises(TrainingDiverged) as again:
         fit(dataset, TrainingSettings(lr=1000.0, epochs=epochs))
     assert again.value.epoch == epochs
 
 
 def test_frames_that_would_fill_the_memory_are_refused(dataset: Dataset) -> None:
-    TrainingSettings(epochs=10_000_000).check_frames()  # as many as there may be, as they come
+    check_frames(TrainingSettings(epochs=10_000_000))  # as many as there may be, as they come
     with pytest.raises(ValueError, match="10,000,000 frames of 12,289 weights are 122,890,000,000"):
         fit(dataset, TrainingSettings(hidden=4096, epochs=10_000_000, frame_every=1))
 

@@ -82,7 +82,7 @@ def test_the_note_of_a_run_shows_the_moving_picture(
 ) -> None:
     page.goto(f"{experiment}/runs/{run}")
     page.get_by_text("Show more").click()
-    expect(page.get_by_role("cell", name="least possible mse")).to_be_visible()
+    expect(page.get_by_role("cell", name="noise floor")).to_be_visible()
     for file, size in (("rst.gif", 640), ("rst.png", 800)):
         picture = page.locator(f"img[src*='{file}']")
         picture.evaluate("picture => picture.decode()")

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 import fitreel.sweep
 import fitreel.training
 from fitreel.settings import FILMED
-from pipeline.shared import console
+from fitreel.tracking.names import (
+    BEST_FILM,
+    BEST_TRIAL_TAG,
+    FRAMES_FILE,
+    HISTORY_FILE,
+    TRAINING,
+    TRIALS,
+    WEIGHTS,
+)
+from pipeline.shared.progress import progress
+from pipeline.shared.stage import nothing, stage
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import ComparedRun
@@ -16,23 +26,21 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run
 
 
+@stage("conclude", restore=nothing)
 def conclude(run: "Run", search: "Search", results: "Results") -> None:
     """Log the results of the sweep as a whole; ArithmeticError if no trial is the best."""
-    if run.has_done("conclude"):
-        return
-    with run.stage("conclude"):
-        run.log_metrics({end: float(count) for end, count in results.ends.items()})
-        with run.artifacts() as folder:
-            fitreel.sweep.save_trials(results, folder / "trials.csv")
-        best = results.best(FILMED)
-        if not best:
-            raise ArithmeticError(why_none(results))
-        log_best(run, results, best[0])
-        films = list(film_best(run, search, results, best))
-        with run.artifacts() as folder:
-            if films:
-                fitreel.sweep.render_films(films, results.settings.metric, folder / "best.gif")
-            draw_pictures(results, folder)
+    run.log_metrics({end: float(count) for end, count in results.ends.items()})
+    with run.artifacts() as folder:
+        fitreel.sweep.save_trials(results, folder / TRIALS)
+    best = results.best(FILMED)
+    if not best:
+        raise ArithmeticError(why_none(results))
+    log_best(run, results, best[0])
+    films = list(film_best(run, search, results, best))
+    with run.artifacts() as folder:
+        if films:
+            fitreel.sweep.render_films(films, results.settings.metric, folder / BEST_FILM)
+        draw_pictures(results, folder)
 
 
 def why_none(results: "Results") -> str:
@@ -49,11 +57,11 @@ def log_best(run: "Run", results: "Results", number: int) -> None:
     outcome = results.outcomes[number]
     run.log_params({f"best_{name}": str(each) for name, each in results.values(number).items()})
     run.log_metrics({f"best_{name}": value for name, value in outcome.metrics.items()})
-    run.set_tags({"fitreel.best_trial": str(number)})
+    run.set_tags({BEST_TRIAL_TAG: str(number)})
     if outcome.weights:
         with run.artifacts() as folder:
-            fitreel.training.save_weights(outcome.weights, folder / "weights.safetensors")
-            run.log_model(folder / "weights.safetensors")
+            fitreel.training.save_weights(outcome.weights, folder / WEIGHTS)
+            run.log_model(folder / WEIGHTS)
 
 
 def film_best(
@@ -63,14 +71,14 @@ def film_best(
 
     To keep the frames of all trials of a round would take gigabytes.
     """
-    with console.progress("film", len(best)) as progress:
+    with progress("film", len(best)) as show:
         for done, number in enumerate(best, start=1):
             if film := fitreel.sweep.film_trial(search, results, number):
-                with run.trial_artifacts(number, "training") as folder:
-                    fitreel.training.save_losses(film.history.losses, folder / "history.csv")
-                    fitreel.training.save_frames(film.history, folder / "frames.safetensors")
+                with run.trial_artifacts(number, TRAINING) as folder:
+                    fitreel.training.save_losses(film.history.losses, folder / HISTORY_FILE)
+                    fitreel.training.save_frames(film.history, folder / FRAMES_FILE)
                 yield film
-            progress(done)
+            show(done)
 
 
 def draw_pictures(results: "Results", folder: Path) -> None:

@@ -1,22 +1,19 @@
-"""The terminal: progress, weights, the closing table. All on standard error."""
+"""The terminal: weights, warnings, the closing table. All on standard error."""
 
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from fitreel.checks.text import brief, shown
+from fitreel.tracking.names import seconds_tag
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import Comparison
-    from fitreel.settings import SweepSettings
     from fitreel.sweep.results import Results
     from fitreel.tracking import Run
     from fitreel.training.weights import Weights
@@ -28,12 +25,12 @@ ROWS = 50  # neurons shown; weights.csv has them all
 
 
 def say(text: str) -> None:
-    """Print a line to standard error: one, which drives no terminal, wherever its text is from."""
+    """Print one line to standard error, without anything that controls a terminal."""
     print(shown(text, WIDE), file=sys.stderr)
 
 
 def warn(text: str) -> None:
-    """Tell in a line what goes on that should not."""
+    """Print a warning, on one line."""
     say(f"fitreel: {' '.join(text.split())}")
 
 
@@ -45,66 +42,6 @@ def resume_hint(run_id: str) -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit):
         say(f"resume with: fitreel resume {run_id}")
         raise
-
-
-@contextmanager
-def progress(label: str, total: int) -> Iterator[Callable[..., None]]:
-    """Show a progress bar on a terminal, nothing in a pipe; call with what is done."""
-    if not sys.stderr.isatty():
-        yield lambda *_: None
-        return
-    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task(label, total=total)
-        step = max(1, total // 100)
-
-        def show(done: int, *_: object) -> None:
-            if done % step == 0 or done == total:
-                bar.update(task, completed=done)
-
-        yield show
-
-
-@contextmanager
-def sweeping(
-    settings: "SweepSettings", tracked: Callable[[], int]
-) -> "Iterator[Callable[[Results], None]]":
-    """Show on a terminal how many trials are tracked, and the best; call with the results."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    columns = (
-        TextColumn("{task.description:>8}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[best]}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    over = threading.Event()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("sweep", total=settings.count, best="", rate="", completed=tracked())
-        begun, before = time.monotonic(), tracked()
-
-        def follow() -> None:
-            while not over.wait(0.2):
-                done = tracked()
-                speed = (done - before) / (time.monotonic() - begun)
-                bar.update(task, completed=done, rate=f"{speed:.1f} trials/s")
-
-        follower = threading.Thread(target=follow, name="progress", daemon=True)
-        follower.start()
-
-        def show(results: "Results") -> None:
-            if best := results.best(1):
-                bar.update(task, best=f"best {settings.metric} {results.score(best[0]):.4g}")
-
-        try:
-            yield show
-        finally:
-            over.set()
-            follower.join()
-            bar.update(task, completed=tracked())
 
 
 def show_weights(weights: "Weights") -> None:
@@ -119,7 +56,7 @@ def show_weights(weights: "Weights") -> None:
 
 
 def summarise(run: "Run", uri: str) -> None:
-    """Print what a run holds: losses, errors, the stages' times, the way to the UI."""
+    """Print the summary of a run: losses, errors, the stages' times, how to see it in the UI."""
     table = Table(title=Text(shown(run.name)), title_justify="left", show_header=False)
     metrics = {"final loss": "loss"} | {
         name: name
@@ -129,7 +66,7 @@ def summarise(run: "Run", uri: str) -> None:
         if metric in run.metrics:
             table.add_row(label, f"{run.metrics[metric]:.6f}")
     for stage in STAGES:
-        if seconds := run.tags.get(f"fitreel.{stage}_seconds"):
+        if seconds := run.tags.get(seconds_tag(stage)):
             table.add_row(stage, Text(f"{shown(seconds)} s"))
     table.add_row("run", Text(run.run_id))
     table.add_row("look at it", Text(shown(_way_to_ui(run, uri), 1000), overflow="fold"))
@@ -137,7 +74,7 @@ def summarise(run: "Run", uri: str) -> None:
 
 
 def summarise_comparison(comparison: "Comparison", run: "Run", uri: str) -> None:
-    """Print what was compared, the best starred, and the way to the UI."""
+    """Print the compared runs, the best starred, and how to see them in the UI."""
     table = Table(title=Text(shown(run.name)), title_justify="left")
     table.add_column("run")
     table.add_column(Text(shown(comparison.metric)))
@@ -153,7 +90,7 @@ def summarise_comparison(comparison: "Comparison", run: "Run", uri: str) -> None
 
 
 def summarise_sweep(results: "Results | None", run: "Run", uri: str) -> None:
-    """Print the best trials, how many ended otherwise, and the way to the UI."""
+    """Print the best trials, how the others ended, and how to see them in the UI."""
     console = Console(stderr=True)
     if results and (best := results.best(BEST)):
         table = Table(title=Text(shown(run.name)), title_justify="left")
@@ -168,7 +105,7 @@ def summarise_sweep(results: "Results | None", run: "Run", uri: str) -> None:
 
 
 def show_differences(rows: Iterable[tuple[str, str, str]]) -> None:
-    """Print what a run recorded beside what is found now: rows of name, recorded, now."""
+    """Print what a run recorded next to what is found now: rows of name, recorded, now."""
     table = Table("", "recorded", "now")
     for row in rows:
         table.add_row(*(Text(shown(cell, WIDE), overflow="fold") for cell in row))
@@ -176,7 +113,7 @@ def show_differences(rows: Iterable[tuple[str, str, str]]) -> None:
 
 
 def show_checkup(rows: Iterable[tuple[str, str, str]]) -> None:
-    """Print what was checked: rows of name, outcome, finding; in a pipe each on a line."""
+    """Print the findings of the doctor: rows of name, outcome, finding; in a pipe one line each."""
     table = Table("check", "outcome", "found")
     colours = {"ok": "green", "note": "yellow", "missing": "red"}
     for name, outcome, text in rows:

@@ -14,9 +14,20 @@ from fitreel.settings import (
     FilmSettings,
     SweepSettings,
     TrainingSettings,
-    in_force,
 )
 from fitreel.settings.space import LONGEST_SPACE
+from fitreel.tracking.names import (
+    BEST_FILM,
+    NOTHING_LEARNED_TAG,
+    PLAYER,
+    SHA256_TAG,
+    SOURCE_RUN_TAG,
+    TRIALS,
+    WEIGHTS_PICTURE,
+    film_path,
+    seconds_tag,
+)
+from fitreel.tracking.overrides import in_force
 
 if TYPE_CHECKING:
     from fitreel.sweep.results import Results
@@ -37,12 +48,10 @@ SWEEP = {
 PLACE = {"storage", "engine", "address", "parallel"}  # where a sweep was done, not what
 NOTED = 9  # trials in the note of a sweep
 RESULTS = ("mse", "rmse", "mae", "r2")
-SHA256 = "fitreel.dataset_sha256"  # tag: of a run that has points
-NOTHING_LEARNED = "fitreel.nothing_learned"  # tag: why, of a training that ended with a useless fit
 
 
 def note(run: "Run") -> str:
-    """Write a run's results, pictures, how to reproduce it and its settings, in Markdown."""
+    """Return the note of a run in Markdown: results, pictures, how to reproduce it, settings."""
     # Results first: the UI folds all but the first lines.
     parts = [
         _warning(run.tags),
@@ -55,86 +64,86 @@ def note(run: "Run") -> str:
 
 
 def sweep_note(run: "Run", results: "Results") -> str:
-    """Write a sweep's best trials and pictures, and the command that does it again, in Markdown."""
+    """Return the note of a sweep in Markdown: best trials, pictures, how to reproduce it."""
     metric = results.settings.metric
     head = ["trial", *results.names, metric]
     rows = [_row(*head), "|" + "---|" * len(head)]
     for number in results.best(NOTED):
         values = [brief(value) for value in results.values(number).values()]
         rows.append(_row(str(number), *values, f"{results.score(number):.4g}"))
-    ways = ", ".join(way(run, file) for file in ("trials.csv", *results.pictures))
+    ways = ", ".join(way(run, file) for file in (TRIALS, *results.pictures))
     return "\n\n".join(
         [
             "\n".join(rows),
             "&nbsp;",
             results.summary,
-            *(picture(run, file) for file in ("best.gif", *results.pictures)),
+            *(picture(run, file) for file in (BEST_FILM, *results.pictures)),
             f"Look at {ways}",
-            _commands(_told(run, results), SWEEP, "sweep", LONGEST_SPACE),
+            _commands(_reproducing(run, results), SWEEP, "sweep", LONGEST_SPACE),
         ]
     )
 
 
-def _told(run: "Run", results: "Results") -> dict[str, str]:
-    """Give what a sweep was told: by its own settings, as MLflow quotes their texts."""
+def _reproducing(run: "Run", results: "Results") -> dict[str, str]:
+    """Return the params that reproduce a sweep; its own as given, because MLflow quotes them."""
     own = {name: str(value) for name, value in asdict(results.settings).items()}
     left_out = {*PLACE, *results.names}
     return {name: text for name, text in (run.params | own).items() if name not in left_out}
 
 
 def picture(run: "Run", file: str) -> str:
-    """Show an artifact of a run: the address is relative to MLflow's page, wherever that is."""
+    """Return the Markdown of a picture, whose address is relative to MLflow's page."""
     return f"![{file}](get-artifact?path={quote(file)}&run_uuid={quote(run.run_id)})"
 
 
 def way(run: "Run", file: str) -> str:
-    """Lead to an artifact of a run, in MLflow's viewer."""
+    """Return a link to an artifact of a run, in MLflow's viewer."""
     return f"[{file}](#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{quote(file)})"
 
 
 def _pictures(run: "Run") -> list[str]:
-    """Show film and weights and lead to the player, as far as there are these."""
+    """Return film, weights and a link to the player, as far as they exist."""
     found = []
-    if "fitreel.animate_seconds" in run.tags:
+    if seconds_tag("animate") in run.tags:
         settings = in_force(run.params, run.tags)
-        if settings.get("format") == "gif":  # an mp4 is no picture
-            found.append(picture(run, "rst.gif"))
+        if settings.get("format") == "gif":  # an mp4 cannot be shown as a picture
+            found.append(picture(run, film_path("gif")))
         if settings.get("player") == "on":
-            found.append(f"Play it: {way(run, 'player.html')}")
-    if "fitreel.evaluate_seconds" in run.tags:
-        found.append(picture(run, "rst.png"))
+            found.append(f"Play it: {way(run, PLAYER)}")
+    if seconds_tag("evaluate") in run.tags:
+        found.append(picture(run, WEIGHTS_PICTURE))
     return found
 
 
 def _warning(tags: Mapping[str, str]) -> str:
-    reason = tags.get(NOTHING_LEARNED)
+    reason = tags.get(NOTHING_LEARNED_TAG)
     return f"**The network learned nothing**: {_line(reason, 300)}" if reason else ""
 
 
 def _draws_points(run: "Run") -> bool:
-    """Tell whether a run's settings draw its points; a stage alone may have no points at all."""
+    """Return whether a run's settings draw its points; a single stage may have no points at all."""
     known = {each.name for each in fields(DataSettings)} & run.params.keys()
-    has_points = SHA256 in run.tags
+    has_points = SHA256_TAG in run.tags
     return not fitreel.tracking.has_edited_points(run.tags) and bool(known or not has_points)
 
 
 def _in_force(run: "Run") -> dict[str, str]:
-    """Give a run's params, but for those of points that it no longer has."""
+    """Return a run's params, without those of points that it no longer has."""
     left_out = {each.name for each in fields(DataSettings)} if not _draws_points(run) else set()
     return {name: text for name, text in run.params.items() if name not in left_out}
 
 
 def _reproduce(run: "Run") -> str:
-    """Say how to get these results again, as far as the run itself knows how."""
+    """Return how to get these results again, as far as the run knows."""
     if not _draws_points(run):
         return _training(run)
     # A run that measures or films another one has no points and no training.
-    is_of_another = "fitreel.source_run" in run.tags and SHA256 not in run.tags
+    is_of_another = SOURCE_RUN_TAG in run.tags and SHA256_TAG not in run.tags
     return "" if is_of_another else _commands(run.params)
 
 
 def _training(run: "Run") -> str:
-    """Say how to train on points again that no settings draw."""
+    """Return how to train again on points that no settings draw."""
     training = _changed(run.params, {"Training": TrainingSettings})
     theirs = "".join(f" -P {name}={value}" for name, value in training)
     return (
@@ -157,7 +166,7 @@ def _results(metrics: Mapping[str, float]) -> str:
     if rows:
         rows = [_row("", *sets), "|---|" + "---|" * len(sets), *rows]
     if "noise_floor" in metrics:
-        rows.append(_row("least possible mse", "", _number(metrics, "noise_floor")))
+        rows.append(_row("noise floor", "", _number(metrics, "noise_floor")))
     lines = [f"Final loss **{_number(metrics, 'loss')}**"] if "loss" in metrics else []
     # An empty paragraph, or what follows sticks to the table.
     return "\n".join([*lines, "", *rows, "", "&nbsp;"]) if lines or rows else ""
@@ -185,7 +194,7 @@ def _commands(
 def _changed(
     params: Mapping[str, str], groups: Mapping[str, Any], most: int = 80
 ) -> list[tuple[str, str]]:
-    """Give the settings that are not their defaults, quoted for a shell."""
+    """Return the settings that differ from their defaults, quoted for a shell."""
     return [
         (each.name, shlex.quote(_line(params[each.name], most)))
         for group in groups.values()

@@ -1,4 +1,4 @@
-"""The options of the commands, made from the settings: one option a field."""
+"""The options of the commands, one for each field of the settings."""
 
 import functools
 import inspect
@@ -16,7 +16,7 @@ PANELS = {**GROUPS, Target: "Run"}
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Make a Typer command of a function whose parameters are settings and a session."""
+    """Return the Typer command of a function whose parameters are settings and a session."""
     hints: dict[str, Any] = get_type_hints(command, include_extras=True)
     hints.pop("return")
     own = {

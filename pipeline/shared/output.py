@@ -1,4 +1,4 @@
-"""Standard output and error: what nobody reads is dropped, and no other file takes their place."""
+"""Standard output and error, which may be closed or lose their reader."""
 
 import errno
 import io
@@ -9,7 +9,7 @@ UNREAD = (errno.EPIPE, errno.EIO, errno.EBADF)  # a pipe or a terminal without a
 
 
 class Output(io.TextIOWrapper):
-    """A standard output whose reader may go away, which is no reason to stop."""
+    """A standard output whose reader may go away without stopping the command."""
 
     def write(self, text: str, /) -> int:
         """Write text, or drop it."""
@@ -20,14 +20,14 @@ class Output(io.TextIOWrapper):
             return len(text)
 
     def flush(self) -> None:
-        """Write what waits, or drop it."""
+        """Write the buffered text, or drop it."""
         try:
             super().flush()
         except OSError as error:
             self._drop(error)
 
     def _drop(self, error: OSError) -> None:
-        """Write to nowhere from now on; raise OSError if a result is lost that somebody wants."""
+        """Drop all text from now on; raise OSError if a result is lost that somebody reads."""
         number = self.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, number)
@@ -37,7 +37,7 @@ class Output(io.TextIOWrapper):
 
 
 def keep_outputs() -> None:
-    """Have all output go where it belongs or nowhere; call it before any file is opened."""
+    """Keep output going to its reader or nowhere; call this before any file is opened."""
     for number in range(3):
         try:
             os.fstat(number)

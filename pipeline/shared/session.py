@@ -1,4 +1,4 @@
-"""What every command does around its stage: reach the store, open the run, name it, sum it up."""
+"""The session of a command: it opens the store and the run, and reports at the end."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import fitreel.journal
 import fitreel.tracking
-from fitreel.checks.text import check_name, check_run_id, check_uri, shown
+from fitreel.checks.text import check_name, check_run_id, check_uri
 from fitreel.settings import PATIENCE, parse
+from fitreel.tracking.names import seconds_tag
 from pipeline.shared import console
 from pipeline.shared.note import note
 
@@ -24,21 +25,19 @@ def _text(text: str, check: Callable[[str], Any], default: Any = None) -> Any:
 
 @dataclass(frozen=True)
 class Target:
-    """Say which run to read from and log to."""
+    """Which run to read from and log to."""
 
-    run: str | None = _text("Id of the run to go on with.", check_run_id)
+    run: str | None = _text("Id of the run to read from and log to.", check_run_id)
     experiment: str | None = _text(
-        "MLflow experiment of a new run; made if it is missing.", check_name
+        "MLflow experiment of a new run; created if it is missing.", check_name
     )
-    name: str | None = _text(
-        "Name of the run; made from its settings if none is given.", check_name
-    )
+    name: str | None = _text("Name of the run; by default it is made of the settings.", check_name)
     tracking_uri: str | None = _text(
-        "MLflow's tracking URI; without it $MLFLOW_TRACKING_URI, else mlflow.db in this directory.",
+        "MLflow's tracking URI; default: $MLFLOW_TRACKING_URI, else mlflow.db in this directory.",
         check_uri,
     )
     patience: float = _text(
-        "How long to wait for a store that is busy, at the start or the end; then fitreel sync.",
+        "How long to wait for a busy store, at the start and at the end; then use fitreel sync.",
         partial(parse, kind=float),
         PATIENCE,
     )
@@ -49,7 +48,7 @@ class Target:
 
 
 class Session:
-    """A command under way: where it tracks, and what it goes on with if it was interrupted."""
+    """A command that is running: its store, and what it resumes if it was interrupted."""
 
     def __init__(
         self,
@@ -57,25 +56,29 @@ class Session:
         plan: dict[str, Any] | None = None,
         interrupted: "Interrupted | None" = None,
     ) -> None:
-        """Begin a command; one without a plan cannot be gone on with."""
+        """Start or resume a command; one without a plan cannot be resumed later."""
         self.target = target
         self._plan = plan
         self._interrupted = interrupted
 
     @property
     def is_new(self) -> bool:
-        """Tell whether this is no resumed command: then its run may turn out unfit for it."""
+        """Whether the command was not resumed: then its run has to be checked first."""
         return self._interrupted is None
 
     @property
     def directory(self) -> Path:
-        """Give the directory in which the command was begun."""
-        begun = None if self._plan is None else self._plan.get("directory")
-        return Path(begun) if begun else Path.cwd()
+        """The directory in which the command was started first."""
+        first = None if self._plan is None else self._plan.get("directory")
+        return Path(first) if first else Path.cwd()
 
     @cached_property
     def tracker(self) -> "Tracker":
-        """Reach the tracking store that the options name; one to read from must be there."""
+        """The tracking store that the options name; it must exist.
+
+        Only `run`, `generate` and `sweep` may create one, and only if they name no run: a command
+        that reads would find nothing in a new store.
+        """
         return self._reach(may_create=False)
 
     def _reach(self, *, may_create: bool) -> "Tracker":
@@ -83,33 +86,32 @@ class Session:
             self.target.tracking_uri or None,
             self.target.experiment or None,
             may_create=may_create,
-            patience=self.target.patience,
-            on_wait=console.warn,
+            patience=fitreel.tracking.Patience(self.target.patience, console.warn),
         )
 
     def source(self) -> "Source":
-        """Open the run to read from; ValueError if there is none."""
+        """Open the run to read from; ValueError if it is missing or not an experiment."""
         named = self._plan["source"] if self._plan and not self.is_new else self.target.run
         source = self.tracker.source(named)
         if source.kind and self.is_new:
-            raise ValueError(f"run {source.run_id} is a {shown(source.kind)} and no experiment")
+            raise ValueError(f"run {source.run_id} is a {source.kind}, not an experiment")
         return source
 
     def source_or_none(self) -> "Source | None":
-        """Open the run to read from if one is named or active; else a new store will do."""
+        """Open the run to read from if one is named or active; else the store may be created."""
         if self.is_new:
             self.tracker = self._reach(may_create=not self.target.run)
             return self.tracker.source_or_none(self.target.run)
         return self.source() if self._plan and self._plan["source"] else None
 
     def writes_to(self, source: "Source") -> bool:
-        """Tell whether the command logs to the run that it reads from."""
+        """Return whether the command logs to the run that it reads from."""
         if self._interrupted is None:
             return self.tracker.writes_to(source)
         return bool(self._interrupted.run_id == source.run_id)
 
     def into(self, source: "Source | None") -> "Source | None":
-        """Open the run that the command will log to; None if that is a new one."""
+        """Return the run that the command will log to; None for a new one."""
         if source and self.writes_to(source):
             return source
         return self.tracker.source_or_none(None)
@@ -117,10 +119,10 @@ class Session:
     def check_free(self, source: "Source | None", stage: str, files: Collection[str]) -> None:
         """Raise ValueError if a stage would replace files that it did not log itself.
 
-        A stage that is done has a tag in the run: its own files it may replace.
+        A stage that is done has a tag in the run; it may replace its own files.
         """
         into = self.into(source) if self.is_new else None
-        if into is None or f"fitreel.{stage}_seconds" in into.tags:
+        if into is None or seconds_tag(stage) in into.tags:
             return
         if found := into.first_of(files):
             raise ValueError(
@@ -136,9 +138,9 @@ class Session:
         describe: "Callable[[Run], str]" = note,
         summarise: "Callable[[Run, str], None]" = console.summarise,
     ) -> Iterator["Run"]:
-        """Open the run to log to; at the end write its note, sum it up, print its id.
+        """Open the run to log to; at the end write its note, show its summary, print its id.
 
-        ``describe`` gives the note, in Markdown; ``summarise`` is told the run and the store's URI.
+        ``describe`` returns the note, in Markdown; ``summarise`` gets the run and the store's URI.
         """
         run = None
         try:
@@ -157,20 +159,13 @@ class Session:
         self, source: "Source | None", experiment_id: str | None
     ) -> AbstractContextManager["Run"]:
         if self._interrupted:
-            return self.tracker.resume(
-                self._interrupted.journal,
-                self._interrupted.run_id,
-                patience=self.target.patience,
-                on_wait=console.warn,
-            )
-        begun = {"source": source.run_id if source else None, "directory": str(self.directory)}
+            return self.tracker.resume(self._interrupted.journal, self._interrupted.run_id)
+        started = {"source": source.run_id if source else None, "directory": str(self.directory)}
         return self.tracker.run(
             source,
             self.target.name or None,
             experiment_id=experiment_id,
-            plan=self._plan and self._plan | begun,
-            patience=self.target.patience,
-            on_wait=console.warn,
+            plan=self._plan and self._plan | started,
         )
 
     def _close(self, run: "Run | None", summarise: "Callable[[Run, str], None]") -> None:
@@ -179,27 +174,35 @@ class Session:
             print(run.run_id)
 
 
-def go_on(run_id: str, target: Target, commands: Mapping[str, Callable[..., None]]) -> None:
-    """Go on with a run's interrupted commands, one after the other, or say that it is finished.
+def resume_run(run_id: str, target: Target, commands: Mapping[str, Callable[..., None]]) -> None:
+    """Run the interrupted commands of a run again, the oldest first; a finished run is reported.
 
-    Raises ValueError where its plan is no command of these, or not of this version.
+    Their stages return what the run has already, as ``Run.has_done`` says.
+
+    Raises ValueError if a command is not among ``commands``, or of another version of fitreel.
     """
-    found = False
+    is_finished = True
     for interrupted in fitreel.tracking.interrupted(run_id, target.tracking_uri):
-        found = True
-        plan = interrupted.plan
-        name = plan["command"]
+        is_finished = False
+        name = interrupted.plan["command"]
         if name not in commands:
             interrupted.journal.close()
-            raise ValueError(f"run {run_id} was begun by {name}: fitreel resume {run_id}")
-        kinds = get_type_hints(commands[name])
-        try:
-            settings = {key: kinds[key](**values) for key, values in plan["settings"].items()}
-        except (KeyError, TypeError):
-            raise ValueError(f"run {run_id} was begun by another version of fitreel") from None
-        console.say(f"going on with fitreel {name}")
+            raise ValueError(f"run {run_id} was started by fitreel {name}: fitreel resume {run_id}")
+        settings = _settings(interrupted, commands[name])
+        console.say(f"resuming fitreel {name}")
         again = replace(target, tracking_uri=interrupted.uri)
-        commands[name](**settings, session=Session(again, plan, interrupted))
-    if not found:
+        commands[name](**settings, session=Session(again, interrupted.plan, interrupted))
+    if is_finished:
         console.say(f"run {run_id} is finished")
         print(run_id)
+
+
+def _settings(interrupted: "Interrupted", command: Callable[..., None]) -> dict[str, Any]:
+    """Return the groups of settings that an interrupted command was started with."""
+    kinds = get_type_hints(command)
+    try:
+        return {key: kinds[key](**values) for key, values in interrupted.plan["settings"].items()}
+    except (KeyError, TypeError):
+        raise ValueError(
+            f"run {interrupted.run_id} was started by another version of fitreel"
+        ) from None

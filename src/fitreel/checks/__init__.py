@@ -1,1 +1,1 @@
-"""The checks of what comes from outside: text, URLs, files, who owns a directory."""
+"""The checks: text, URLs and files from outside."""

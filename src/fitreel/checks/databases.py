@@ -1,4 +1,4 @@
-"""What is to know of any database: how its URL is read, and the driver that it needs."""
+"""Databases: how their URLs are read, and which driver they need."""
 
 import sqlalchemy
 
@@ -23,20 +23,20 @@ TIMEOUTS = {  # seconds to connect; pg8000's holds for every answer
 
 
 def read_url(url: str) -> sqlalchemy.URL:
-    """Read the URL of a database; ValueError, without its secrets, if it is none."""
+    """Return the parsed URL of a database; ValueError, without its secrets, if it is not one."""
     try:
         return sqlalchemy.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):  # which may quote half a password
-        raise ValueError(f"'{masked(url)}' is no URL of a database") from None
+        raise ValueError(f"'{masked(url)}' is not the URL of a database") from None
 
 
 def remedy(error: ModuleNotFoundError) -> str:
-    """Say how to install the driver that a database lacks."""
+    """Return how to install the driver that a database lacks."""
     module = (error.name or "").partition(".")[0]
     return f"needs its driver: pip install {PACKAGES.get(module, module)}"
 
 
 def time_limit(url: sqlalchemy.URL, seconds: int) -> dict[str, int]:
-    """Give the argument that has a driver wait no longer; none where we know of none."""
+    """Return the argument that limits how long a driver waits; nothing if none is known."""
     name = TIMEOUTS.get(url.get_dialect().driver)
     return {name: seconds} if name else {}

@@ -1,4 +1,4 @@
-"""Files: what is looked at before one from outside is read; giving one to somebody else."""
+"""Files from outside: their size is checked before they are read. Copying a file safely."""
 
 import secrets
 import shutil
@@ -12,11 +12,11 @@ def check_size(name: str, size: int, most: int) -> None:
     if size == 0:
         raise ValueError(f"{name} is empty, or no ordinary file")
     if size > most:
-        raise ValueError(f"{name} has {size:,} bytes; {most:,} are the most")
+        raise ValueError(f"{name} has {size:,} bytes; at most {most:,} are allowed")
 
 
 def check_lines(path: Path) -> None:
-    """Raise ValueError where a line is so long that reading it would fill the memory."""
+    """Raise ValueError if a line is so long that reading it would fill the memory."""
     with path.open("rb") as file:
         while block := file.read(BLOCK):
             if len(block) == BLOCK and b"\n" not in block and b"\r" not in block:
@@ -24,7 +24,7 @@ def check_lines(path: Path) -> None:
 
 
 def publish(file: Path, directory: Path) -> None:
-    """Copy a file into a directory, whole or not at all, in place of one of the same name."""
+    """Copy a file into a directory, completely or not at all; it replaces one of the same name."""
     draft = directory / f".{file.name}-{secrets.token_hex(4)}"
     try:
         with file.open("rb") as ours, draft.open("xb") as theirs:

@@ -1,4 +1,4 @@
-"""Ownership: who else could have put something into a directory, or could exchange it."""
+"""Ownership: who else could write into a directory, or replace it."""
 
 import os
 import stat
@@ -8,12 +8,12 @@ OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def check_own(path: Path) -> None:
-    """Raise PermissionError unless a directory is this user's and nobody else can write in it."""
+    """Raise PermissionError unless a directory is this user's and nobody else can write to it."""
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
         raise PermissionError(f"{path} is a symbolic link")
     if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(f"{path} is no directory")
+        raise NotADirectoryError(f"{path} is not a directory")
     if not hasattr(os, "geteuid"):  # Windows has other rights
         return
     if found.st_uid != os.geteuid():
@@ -23,7 +23,7 @@ def check_own(path: Path) -> None:
 
 
 def check_parents(path: Path) -> None:
-    """Raise PermissionError where everybody can move a directory away and put another there.
+    """Raise PermissionError if anybody can move a directory away and put another in its place.
 
     A sticky directory, as /tmp, does not let them. One that a group can write is a user's own
     group as a rule; what others put there belongs to them, and check_own refuses it.

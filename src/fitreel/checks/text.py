@@ -1,4 +1,4 @@
-"""Text from outside: what names and run ids may hold, and what is safe to show."""
+"""Text from outside: what names and run ids may contain, and what is safe to show."""
 
 import re
 from urllib.parse import urlsplit
@@ -12,43 +12,53 @@ LONGEST_FILTER = 4000
 JOINERS = "\u200c\u200d"  # not printable by themselves, but Persian and emoji are written with them
 
 
-def shown(text: str, most: int = 80) -> str:
-    """Put text on one line that drives no terminal; what is too long loses its middle.
+def plain(text: str) -> str:
+    """Return text as one line that controls no terminal and no page.
 
     Control characters, right-to-left marks and the like are written as Python writes them.
     """
-    if len(text) > most:
-        tail = most // 4
-        text = f"{text[: most - tail - 1]}…{text[-tail:]}"
+    if text.isprintable():
+        return text
     return "".join(letter if _is_plain(letter) else ascii(letter)[1:-1] for letter in text)
 
 
+def shortened(text: str, most: int = 80) -> str:
+    """Return text without its middle if it has more than ``most`` characters."""
+    tail = most // 4
+    return text if len(text) <= most else f"{text[: most - tail - 1]}…{text[-tail:]}"
+
+
+def shown(text: str, most: int = 80) -> str:
+    """Return text from outside as a message or a terminal shows it: plain, and shortened."""
+    return plain(shortened(text, most))
+
+
 def brief(value: object) -> str:
-    """Write a setting as a table shows it: of a real number four digits."""
+    """Return a setting as a table shows it: a real number with four digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def code_span(text: str) -> str:
-    """Put text into a Markdown code span in which nothing of it has a meaning, in tables too."""
+    """Return text as a Markdown code span in which nothing has a meaning, in tables too."""
     line = shown(" ".join(text.replace("`", "'").split())) or " "
     # A backslash right before the one that escapes would take its meaning.
     return "`" + line.replace("\\|", "\\ |").replace("|", r"\|") + "`"
 
 
 def check_name(text: str) -> str:
-    """Give the name of a run or an experiment back; ValueError if it is none."""
+    """Return the name of a run or an experiment; ValueError if it is not one."""
     return _check(text, LONGEST_NAME)
 
 
 def check_uri(text: str) -> str:
-    """Give a tracking URI back; ValueError if it is none. Whether a store answers is not asked."""
+    """Return a tracking URI; ValueError if it is not one. No store is contacted."""
     seen = f"'{shown(masked(_check(text, LONGEST_URI)))}'"
     try:
         parts = urlsplit(text)
         lacks_host = parts.scheme in ("http", "https") and not (parts.hostname and parts.port != 0)
     except ValueError:  # which quotes what may be half a password
         raise ValueError(
-            f"{seen} is no URL: a port is at most 65535, and in a password / is %2F, [ is %5B"
+            f"{seen} is not a URL: a port is at most 65535, and in a password / is %2F, [ is %5B"
         ) from None
     if lacks_host:
         raise ValueError(f"{seen} names no host")
@@ -61,26 +71,26 @@ def check_uri(text: str) -> str:
 
 
 def check_path(text: str) -> str:
-    """Give the path of a file or a directory back; ValueError if it is none."""
+    """Return the path of a file or a directory; ValueError if it is not one."""
     return _check(text, LONGEST_PATH)
 
 
 def check_filter(text: str) -> str:
-    """Give a search filter back; ValueError if it is empty or cannot be seen. MLflow reads it."""
+    """Return a search filter; ValueError if it is empty or invisible. MLflow parses it."""
     return _check(text, LONGEST_FILTER)
 
 
 def check_metric(text: str) -> str:
-    """Give a metric's name back; ValueError if MLflow lets no metric have it."""
+    """Return a metric's name; ValueError if MLflow does not allow it."""
     if not re.fullmatch(r"[\w/.\- :]{1,250}", text) or not text.strip():
-        raise ValueError(f"'{shown(text)}' is no name of a metric")
+        raise ValueError(f"'{shown(text)}' is not the name of a metric")
     return text
 
 
 def check_run_id(text: str) -> str:
-    """Give a run's id back; ValueError if no run can have it."""
+    """Return a run's id; ValueError if no run can have it."""
     if not re.fullmatch(r"[0-9A-Za-z][\w-]{0,255}", text, re.ASCII):
-        raise ValueError(f"'{shown(text)}' is no run id")
+        raise ValueError(f"'{shown(text)}' is not a run id")
     return text
 
 
@@ -88,7 +98,7 @@ def _check(text: str, most: int) -> str:
     if not text.strip():
         raise ValueError("it is empty; leave the option out")
     if len(text) > most:
-        raise ValueError(f"it has {len(text):,} characters; {most:,} are the most")
+        raise ValueError(f"it has {len(text):,} characters; at most {most:,} are allowed")
     for place, letter in enumerate(text, start=1):
         if not _is_plain(letter):
             raise ValueError(f"its character {place} is {letter!a}, which cannot be seen")

@@ -1,4 +1,4 @@
-"""URLs that hold secrets: what of them may be shown, and what of a message about them."""
+"""URLs with secrets: how they, and messages about them, are shown."""
 
 import re
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ SCHEME = re.compile(r"[\w+.-]+(:[\w+.-]+)?")  # as in postgresql+psycopg, and in
 AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:\d*)?")  # a host and a port
 OPTION = re.compile(r"(?:^|[?&;#\s])([^=?&;#/\s]*)=")
 SECRET = re.compile("pass|pwd|token|secret|key|auth|cred|sig|user|uid|login|odbc_connect|dsn", re.I)
-TELLING = 4  # letters from which on a part of a password is looked for by itself
+PART = 4  # letters at least of a password's part that is looked for by itself
 
 
 def masked(url: str) -> str:
-    """Write a URL as others may read it: without user, password and options that look secret.
+    """Return a URL as others may see it: without user, password and options that look secret.
 
     Parsers disagree on where a password ends that holds @, / or #: what any of them could take
-    for a part of it is hidden, and all behind the scheme where that cannot be told.
+    for a part of it is hidden, and all after the scheme if that is unclear.
     """
     scheme, slashes, rest = _split(url)
     if not _is_path(scheme, rest):
@@ -34,7 +34,7 @@ def masked(url: str) -> str:
 
 
 def scrubbed(message: str, url: str) -> str:
-    """Take what is secret in a URL out of a message about it, whoever wrote that."""
+    """Return a message about a URL without the URL's secrets."""
     message = message.replace(url, masked(url))
     for secret in sorted(set(_secrets(url)), key=len, reverse=True):
         message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", HIDDEN, message)
@@ -51,14 +51,14 @@ def _is_path(scheme: str, rest: str) -> bool:
 
 
 def _secrets(url: str) -> Iterator[str]:
-    """Give what of a URL must not be in a message, as it is written and as it is meant."""
+    """Yield the secrets of a URL, as written and decoded."""
     scheme, _, rest = _split(url)
     user = "" if _is_path(scheme, rest) else rest.rpartition("@")[0]
     name, _, password = user.partition(":")
     found = [password]
     if scheme.startswith("http"):
-        found += [user, name]  # a token has no name; a database tells whom it refuses
-    found += [part for part in re.split("[:@/?#]", password) if len(part) >= TELLING]
+        found += [user, name]  # a token has no name; a database may quote the user that it refuses
+    found += [part for part in re.split("[:@/?#]", password) if len(part) >= PART]
     for option in OPTION.finditer(rest):
         if SECRET.search(unquote_plus(option[1])):
             found += [rest[option.end() :], re.split("[&;#]", rest[option.end() :])[0]]

@@ -1,4 +1,4 @@
-"""The comparison: several runs beside each other, as numbers, pictures and text."""
+"""The comparison: several runs next to each other."""
 
 import lazy_loader
 

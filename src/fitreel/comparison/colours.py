@@ -1,4 +1,4 @@
-"""The colours of the compared runs, readable on white, others on a dark page."""
+"""The colours of the compared runs: one set for white, one for a dark page."""
 
 import numpy as np
 from matplotlib import colormaps
@@ -8,7 +8,7 @@ from fitreel.comparison.runs import Comparison
 
 # Near Okabe and Ito's, moved until all have a contrast of 3 to white and each pair is at least 27
 # apart (CIE 1976) for normal vision, protanopia, deuteranopia and tritanopia; theirs has 0.8.
-FEW = (
+DISTINCT = (
     "#0695f2",
     "#e77600",
     "#003a5d",
@@ -19,7 +19,7 @@ FEW = (
     "#412400",
 )
 # The same for the dark page, with a contrast of 4 to it, each pair at least 32 apart.
-FEW_ON_DARK = (
+DISTINCT_ON_DARK = (
     "#75c5ff",
     "#ffa908",
     "#d9ffff",
@@ -34,16 +34,16 @@ LIGHTEST, DARKEST = 0.64, 0.42
 
 
 def colours(count: int, dark: bool = False) -> list[str]:
-    """Give a colour a run as ``#rrggbb``: clearly different ones up to 8, then an even scale."""
-    few = FEW_ON_DARK if dark else FEW
-    if count <= len(few):
-        return list(few[:count])
+    """Return a colour for each run as ``#rrggbb``: distinct ones up to 8, then an even scale."""
+    distinct = DISTINCT_ON_DARK if dark else DISTINCT
+    if count <= len(distinct):
+        return list(distinct[:count])
     scale = np.linspace(DARKEST, 1, count) if dark else np.linspace(0, LIGHTEST, count)
     return [to_hex(colour) for colour in colormaps["plasma"](scale)]
 
 
 def run_colours(comparison: Comparison, dark: bool = False) -> list[str]:
-    """Give a colour for every run; those that differ in nothing but their seed share one."""
+    """Return a colour for every run; runs that differ only in their seed share one."""
     first = list(range(len(comparison.runs)))  # the first run of each one's group
     for group in comparison.groups:
         for place in group.runs:

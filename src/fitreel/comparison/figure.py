@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fitreel.checks.text import shown
+from fitreel.checks.text import shortened
 from fitreel.comparison.colours import run_colours
 from fitreel.comparison.runs import Comparison, first_with_points
 from fitreel.comparison.summary import Table, groups_table, more_params, runs_table
-from fitreel.comparison.typesetting import (
+from fitreel.comparison.table_drawing import (
     ROW,
     SWATCH,
     column_widths,
@@ -26,7 +26,7 @@ from fitreel.pictures.figures import INK, draw_points, style
 from fitreel.pictures.scenes import Scenes, chosen_scenes, curve_epochs
 
 MOST_PARAMS = 8  # columns
-MOST_POINTS = 2000  # of a curve
+MOST_CURVE_POINTS = 2000
 DIVERGED = 100  # times the highest first loss
 FAINT = "#5b616b"
 NARROWEST, MARGIN, PANEL, GAP = 1200, 24, 400, 26  # pixels
@@ -34,7 +34,7 @@ NARROWEST, MARGIN, PANEL, GAP = 1200, 24, 400, 26  # pixels
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Hold a loss curve: of a run, or the mean of a group between ``low`` and ``high``."""
+    """A loss curve: of a run, or the mean of a group between ``low`` and ``high``."""
 
     epochs: NDArray[np.int64]
     losses: NDArray[np.float64]
@@ -46,7 +46,7 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """Hold what the picture shows."""
+    """The content of the picture."""
 
     title: str
     curves: tuple[Curve, ...]
@@ -61,12 +61,12 @@ class Sheet:
 
 
 def draw_comparison(comparison: Comparison) -> Figure:
-    """Picture a comparison: losses, final fits and tables; the height grows with the runs."""
+    """Draw a comparison: losses, final fits and tables; the height grows with the runs."""
     return draw_sheet(sheet(comparison))
 
 
 def sheet(comparison: Comparison) -> Sheet:
-    """Compute what the picture of a comparison shows."""
+    """Compute the content of a comparison's picture."""
     colours, runs = run_colours(comparison), comparison.runs
     best = comparison.best.get(comparison.metric, frozenset())
     curves, grouped = [], set[int]()
@@ -100,7 +100,7 @@ def _notes(comparison: Comparison, table: Table) -> Iterator[str]:
     if table.best:
         yield "★ best of its column"
     if comparison.best.get(comparison.metric):
-        yield f"thick line: best by {shown(comparison.metric, 40)}"
+        yield f"thick line: best by {shortened(comparison.metric, 40)}"
     if more := more_params(comparison, MOST_PARAMS):
         yield more
 
@@ -112,12 +112,12 @@ def _curve(
     colour: str,
     best: bool,
 ) -> Curve:
-    epochs = curve_epochs(losses, MOST_POINTS)
+    epochs = curve_epochs(losses, MOST_CURVE_POINTS)
     return Curve(epochs, losses[epochs], low[epochs], high[epochs], colour, best)
 
 
 def draw_sheet(content: Sheet) -> Figure:
-    """Draw what a sheet holds."""
+    """Draw a sheet."""
     tables = [(content.groups, content.group_colours), (content.runs, content.colours)]
     tables = [(table, colours) for table, colours in tables if table.rows]
     widths = [column_widths(table) for table, _ in tables]
@@ -165,7 +165,7 @@ def _draw_losses(axes: Axes, curves: Sequence[Curve]) -> None:
             marker="o" if len(curve.epochs) == 1 else None,
             zorder=order,
         )
-    # What rises far above all beginnings has diverged; in view, it would flatten all others.
+    # A loss far above all first losses has diverged; shown in full it would flatten the others.
     begin = max(curve.losses[0] for curve in curves)
     highest = max(curve.losses.max() for curve in curves)
     if highest > DIVERGED * begin > 0:
@@ -191,7 +191,7 @@ def _draw_fits(axes: Axes, content: Sheet) -> None:
             linewidth=2.8 if best else thin,
             zorder=3 if best else 2,
         )
-    # A fit that is far off must not flatten all others: the points say what is in view.
+    # A fit that is far off must not flatten the others: the points decide what is in view.
     low = min(fit.dataset.y.min().item() for fit in content.fits)
     high = max(fit.dataset.y.max().item() for fit in content.fits)
     margin = 0.1 * ((high - low) or 1.0)

@@ -1,4 +1,4 @@
-"""The grid: the films of several runs beside each other and in step, as compare.gif."""
+"""The grid: the films of several runs next to each other and in step, compare.gif."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,21 +8,22 @@ from pathlib import Path
 import torch
 from matplotlib.transforms import Bbox
 
-from fitreel.comparison.lettering import fitted
+from fitreel.comparison.fitted_text import fitted
 from fitreel.comparison.runs import Comparison
 from fitreel.comparison.timeline import Timeline, timeline
 from fitreel.data.dataset import Dataset
-from fitreel.pictures.camera import DPI, Backdrop, Lettering, Pixels, Scenery
+from fitreel.pictures.camera import DPI, Backdrop, NumberText, Pixels, Scenery
 from fitreel.pictures.figures import INK, LINE_COLOUR
-from fitreel.pictures.film import film_format, write_gif
+from fitreel.pictures.film import film_format
+from fitreel.pictures.gif import write_gif
 from fitreel.pictures.scenes import Scenes, chosen_scenes
 
 MOST_WIDE = 1600  # pixels, the whole picture
 NARROW = 800  # pixels; what a column of text has room for
 WIDEST_CELL = 400
-FEW = 9  # runs whose picture is narrow
-FEW_COLUMNS = 3  # of a narrow picture: its cells are large
-MOST_POINTS = 3000  # drawn in a cell; more are one cloud at its size
+NARROW_RUNS = 9  # at most, in a narrow picture
+NARROW_COLUMNS = 3  # of a narrow picture: its cells are large
+MOST_CELL_POINTS = 3000  # more are one cloud at its size
 LEAST_STEPS, MOST_STEPS = 100, 200  # of a film: fewer for many runs, which bounds its bytes
 MOST_CELLS_DRAWN = 4500  # in all steps together, where that leaves steps enough
 LARGE = 260  # pixels across from which a cell has room for numbers at its axes
@@ -30,7 +31,7 @@ LARGE = 260  # pixels across from which a cell has room for numbers at its axes
 
 @dataclass(frozen=True)
 class Layout:
-    """Hold how the cells are put: sizes in pixels, the first cell at the upper left."""
+    """The layout of the cells: sizes in pixels, the first cell at the upper left."""
 
     columns: int
     rows: int
@@ -43,23 +44,23 @@ class Layout:
         return self.columns * self.width, self.rows * self.height
 
     def corner(self, place: int) -> tuple[int, int]:
-        """Give the lower left corner of a cell, from the lower left of the picture."""
+        """Return the lower left corner of a cell, from the lower left of the picture."""
         row, column = divmod(place, self.columns)
         return column * self.width, (self.rows - 1 - row) * self.height
 
 
 def layout(cells: int) -> Layout:
-    """Put cells in a grid, of many wider than high, with few places left empty."""
-    most = FEW_COLUMNS if cells <= FEW else cells
+    """Return the grid for so many cells: wider than high if they are many, few places empty."""
+    most = NARROW_COLUMNS if cells <= NARROW_RUNS else cells
     rows = math.ceil(cells / min(most, math.ceil(math.sqrt(1.6 * cells))))
     columns = math.ceil(cells / rows)
-    width = min(WIDEST_CELL, (NARROW if cells <= FEW else MOST_WIDE) // columns)
-    shape = 0.6 if cells > FEW or width == WIDEST_CELL else 0.7  # height of its width
+    width = min(WIDEST_CELL, (NARROW if cells <= NARROW_RUNS else MOST_WIDE) // columns)
+    shape = 0.6 if cells > NARROW_RUNS or width == WIDEST_CELL else 0.7  # height of its width
     return Layout(columns, rows, width, round(shape * width) + 44)
 
 
 class GridCamera:
-    """Shoot the frames of several films at once, each in a cell of its own."""
+    """A camera that draws the frames of several films at once, each in its own cell."""
 
     def __init__(self, films: Sequence[Scenes], names: Sequence[str]) -> None:
         grid = layout(len(films))
@@ -71,9 +72,9 @@ class GridCamera:
         weight = "bold" if large else "normal"
         line = math.ceil(1.25 * letters * DPI / 72)  # pixels from one line of text to the next
         loss = min(16, grid.width // 20) if large else letters
-        self._loss = Lettering("Loss=", loss, LINE_COLOUR)
+        self._loss = NumberText("Loss=", loss, LINE_COLOUR)
         self._strip = math.ceil(1.7 * loss * DPI / 72)  # pixels below the points
-        self._epoch = Lettering("epoch ", letters, INK)
+        self._epoch = NumberText("epoch ", letters, INK)
         self.cells = []
         left, right, bottom = (44, 12, 26) if large else (8, 6, 8)
         for place, (film, name) in enumerate(zip(films, names, strict=True)):
@@ -99,7 +100,7 @@ class GridCamera:
         (x, y, across, up), (width, height) = box, self.size
         cell = Scenery(
             self._backdrop.figure,
-            _few(film.dataset),
+            _thinned(film.dataset),
             (x / width, y / height, across / width, up / height),
             scale=max(0.5, across / 560),
             strip=1.1 * self._strip / (up - self._strip),
@@ -150,20 +151,20 @@ def _steps(comparison: Comparison) -> Timeline:
 
 
 def is_narrow(comparison: Comparison) -> bool:
-    """Tell whether the film is at most 800 pixels wide, as a column of text is."""
+    """Return whether the film is at most 800 pixels wide, like a column of text."""
     return layout(len(comparison.runs)).size[0] <= NARROW
 
 
 def most_steps(runs: int) -> int:
-    """Give how many frames a film of so many runs has at most."""
+    """Return the most frames that a film of so many runs has."""
     return min(MOST_STEPS, max(LEAST_STEPS, MOST_CELLS_DRAWN // runs))
 
 
-def _few(dataset: Dataset) -> Dataset:
-    """Leave out points where there are so many that a cell shows them as one cloud."""
-    if len(dataset) <= MOST_POINTS:
+def _thinned(dataset: Dataset) -> Dataset:
+    """Return the points, thinned if a cell would show them as one cloud."""
+    if len(dataset) <= MOST_CELL_POINTS:
         return dataset
-    kept = torch.linspace(0, len(dataset) - 1, MOST_POINTS, dtype=torch.float64).round().long()
+    kept = torch.linspace(0, len(dataset) - 1, MOST_CELL_POINTS, dtype=torch.float64).round().long()
     # The outermost stay: the axes fit them.
     ends = [end for of in (dataset.x, dataset.y) for end in (of.argmin(), of.argmax())]
     chosen = torch.cat([kept, torch.stack(ends)]).unique()  # type: ignore[no-untyped-call]

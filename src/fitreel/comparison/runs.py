@@ -1,4 +1,4 @@
-"""The runs of a comparison: where they differ, which is best, what their seeds say together."""
+"""The runs of a comparison: how they differ, which is best, the mean over their seeds."""
 
 import hashlib
 import math
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from fitreel.checks.text import shown
+from fitreel.checks.text import shortened
 from fitreel.data.dataset import Dataset
 from fitreel.settings import (
     KINDS,
@@ -36,7 +36,7 @@ Key = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, eq=False)
 class ComparedRun:
-    """Hold a run as it is compared; its name and params are text that anybody may have written."""
+    """A run as it is compared; its name and params are text from outside."""
 
     run_id: str
     name: str
@@ -48,7 +48,7 @@ class ComparedRun:
 
 @dataclass(frozen=True)
 class Interval:
-    """Hold the mean of ``count`` numbers and half the width of its 95 % interval."""
+    """The mean of ``count`` numbers, and half the width of its 95 % interval."""
 
     mean: float
     half_width: float
@@ -57,7 +57,7 @@ class Interval:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Hold what runs that differ in nothing but their seed say together.
+    """Runs that differ only in their seed, and their mean.
 
     ``runs`` are places in the comparison, one a seed. The interval of the mean is Student's.
     """
@@ -72,7 +72,7 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Hold several runs and what sets them apart; all places count from 0 in ``runs``."""
+    """Several runs and their differences; all places count from 0 in ``runs``."""
 
     runs: tuple[ComparedRun, ...]
     metric: str
@@ -81,7 +81,7 @@ class Comparison:
     metrics: tuple[str, ...]  # names, the one asked for first
     best: dict[str, frozenset[int]]  # metric to places
     groups: tuple[Group, ...]
-    labels: tuple[str, ...]  # names, told apart; never blank
+    labels: tuple[str, ...]  # names, all different; never blank
 
 
 def compare(runs: Sequence[ComparedRun], metric: str = "test_mse") -> Comparison:
@@ -90,7 +90,7 @@ def compare(runs: Sequence[ComparedRun], metric: str = "test_mse") -> Comparison
         raise ValueError(f"from 2 to {MOST_RUNS} runs can be compared; got {len(runs)}")
     names = _in_order({name for run in runs for name in run.params}, PARAMS)
     values = {name: {run.params.get(name) for run in runs} for name in names}
-    # A param that some runs lack and the others agree on tells them apart least.
+    # A param that some runs lack and the others agree on distinguishes them least.
     varied = tuple(name for name in names if len(values[name] - {None}) > 1)
     differing = varied + tuple(n for n in names if n not in varied and len(values[n]) > 1)
     found = {name for run in runs for name in run.metrics}
@@ -108,17 +108,17 @@ def compare(runs: Sequence[ComparedRun], metric: str = "test_mse") -> Comparison
 
 
 def higher_is_better(metric: str) -> bool:
-    """Tell whether the best of a metric is its highest value."""
+    """Return whether the best value of a metric is its highest."""
     return metric.endswith("r2")
 
 
 def is_finite(value: float) -> bool:
-    """Tell whether a metric is finite; a database of MLflow keeps the largest number instead."""
+    """Return whether a metric is finite; MLflow's databases store infinity as the largest float."""
     return abs(value) < sys.float_info.max
 
 
 def first_with_points(runs: Iterable[ComparedRun]) -> list[int]:
-    """Give for every run the place of the first one that has the same points."""
+    """Return for every run the place of the first run that has the same points."""
     first: dict[bytes, int] = {}
     return [first.setdefault(_digest(run.dataset), place) for place, run in enumerate(runs)]
 
@@ -197,7 +197,7 @@ def _group(
             if math.isfinite(centre) and math.isfinite(half):
                 intervals[metric] = Interval(float(centre), float(half), len(finite))
     params = [
-        f"{shown(name, 30)} {shown(members[0].params.get(name, 'none'), 30)}"
+        f"{shortened(name, 30)} {shortened(members[0].params.get(name, 'none'), 30)}"
         for name in differing
         if name not in {"seed", *PRESENTATION}
     ]
@@ -206,7 +206,7 @@ def _group(
 
 
 def _interval(values: Sequence[NDArray[np.float64] | np.float64]) -> tuple[NDArray, NDArray]:  # type: ignore[type-arg]
-    """Give mean and half the width of its interval; two passes, no stack of long curves."""
+    """Return the mean and half the width of its interval; two passes keep long curves unstacked."""
     count = len(values)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = sum(values) / count

@@ -1,4 +1,4 @@
-"""The summary: what the tables of a comparison say, whoever draws or writes them."""
+"""The summary: the content of a comparison's tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MAIN_METRICS = ("test_mse", "test_r2", "train_mse", "loss")
 
 @dataclass(frozen=True)
 class Table:
-    """Hold the text of a table, as it is: anybody may have written names and params."""
+    """The text of a table; names and params are text from outside."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -22,13 +22,13 @@ class Table:
 
 
 def main_metrics(comparison: Comparison) -> list[str]:
-    """Name the metrics to show: the one asked for, then the usual ones that any run has."""
+    """Return the metrics to show: the chosen one, then the usual ones that any run has."""
     wanted = dict.fromkeys([comparison.metric, *MAIN_METRICS])
     return [name for name in wanted if name in comparison.metrics]
 
 
 def runs_table(comparison: Comparison, most_params: int) -> Table:
-    """Give a row a run: its label, the first of the params that differ, the main metrics."""
+    """Return a row for each run: its label, the first differing params, the main metrics."""
     params, metrics = comparison.differing[:most_params], main_metrics(comparison)
     numbers_from = 1 + len(params)
     rows = [
@@ -48,7 +48,7 @@ def runs_table(comparison: Comparison, most_params: int) -> Table:
 
 
 def groups_table(comparison: Comparison) -> Table:
-    """Give a row a group: its label, its seeds, mean ± interval of the main metrics."""
+    """Return a row for each group: its label, its seeds, mean ± interval of the main metrics."""
     metrics = main_metrics(comparison)
     rows = []
     for group in comparison.groups:
@@ -62,7 +62,7 @@ def groups_table(comparison: Comparison) -> Table:
 
 
 def more_params(comparison: Comparison, most_params: int) -> str:
-    """Say how many params differ beyond those that are shown; nothing if there are none."""
+    """Return how many more params differ than are shown; an empty text if none."""
     more = len(comparison.differing) - most_params
     return (
         "" if more <= 0 else "1 more param differs" if more == 1 else f"{more} more params differ"
@@ -70,12 +70,12 @@ def more_params(comparison: Comparison, most_params: int) -> str:
 
 
 def number(value: float) -> str:
-    """Write a number with four significant digits."""
+    """Return a number with four significant digits."""
     return f"{value:.4g}"
 
 
 def _brief(param: str) -> str:
-    """Round a number that a sampler drew, 0.5046798646478564, as far as run names do."""
+    """Return a number that a sampler drew, 0.5046798646478564, rounded as in run names."""
     try:
         return param if len(param) < LONG else f"{parse(param, float):g}"
     except ValueError:

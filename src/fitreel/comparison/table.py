@@ -19,7 +19,7 @@ MOST_PARAMS = 20  # columns; foreign runs may differ in hundreds
 
 
 def comparison_table(comparison: Comparison) -> str:
-    """Write the runs, what their seeds say together and what is equal, in Markdown."""
+    """Return the runs, the means over their seeds and what is equal, in Markdown."""
     parts = [_runs(comparison)]
     if comparison.groups:
         parts.append("Mean and half the width of its 95 % interval (Student's t) over the seeds:")
@@ -42,7 +42,7 @@ def _markdown(table: Table) -> str:
     header = [name if name in OURS else code_span(name) for name in table.header]
     left = ["---"] * table.numbers_from
     right = ["--:"] * (len(table.header) - table.numbers_from)
-    lines = [_line(header), _line(left + right)]
+    lines = [_row(header), _row(left + right)]
     for place, row in enumerate(table.rows):
         cells = [
             (f"**{cell}**" if (place, column) in table.best else cell)
@@ -50,9 +50,9 @@ def _markdown(table: Table) -> str:
             else code_span(cell)
             for column, cell in enumerate(row)
         ]
-        lines.append(_line(cells))
+        lines.append(_row(cells))
     return "\n".join(lines)
 
 
-def _line(cells: Sequence[str]) -> str:
+def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"

@@ -1,4 +1,4 @@
-"""The timeline: which frame of its film every run shows while all play in step."""
+"""The timeline: which frame each run shows while all films play in step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from fitreel.training.history import History
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """Hold the steps that several runs take together."""
+    """The steps that several runs take together."""
 
     epochs: NDArray[np.int64]  # (steps,)
     frames: NDArray[np.int64]  # (runs, steps), places in each run's history.frames
 
 
 def timeline(histories: Sequence[History], most: int) -> Timeline:
-    """Put all epochs that any run has a frame of in order, thinned evenly to ``most`` steps.
+    """Return all epochs of which any run has a frame, in order, thinned evenly to ``most`` steps.
 
     First and last are kept. At each step a run shows its last frame up to there: one that was
     shorter waits at its end. ValueError where ``most`` is below 2.

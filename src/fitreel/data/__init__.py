@@ -1,4 +1,4 @@
-"""The dataset: the points of an experiment, drawn or read from a file."""
+"""The dataset: points, drawn or read from a file."""
 
 import lazy_loader
 

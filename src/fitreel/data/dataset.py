@@ -7,7 +7,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Hold the points of an experiment: ``x`` and ``y``, float32, each of shape (points,)."""
+    """The points of an experiment: ``x`` and ``y``, float32, each of shape (points,)."""
 
     x: Tensor
     y: Tensor
@@ -19,7 +19,7 @@ class Dataset:
                 f"got shapes {tuple(self.x.shape)} and {tuple(self.y.shape)}"
             )
         if not (self.x.isfinite().all() and self.y.isfinite().all()):
-            raise ValueError("a dataset holds finite numbers only")
+            raise ValueError("the numbers of a dataset must be finite")
         if self.x.min() == self.x.max():
             raise ValueError(f"a dataset needs two different x; all are {self.x[0].item()}")
 

@@ -19,13 +19,15 @@ FUNCTIONS: dict[FunctionName, Callable[[Tensor], Tensor]] = {
 
 
 def generate(settings: DataSettings = DataSettings()) -> Dataset:
-    """Draw the points to train on, evenly spaced in x, as the settings say."""
+    """Draw the points to train on, evenly spaced in x, with noise from ``data_seed``."""
     x = torch.linspace(settings.x_min, settings.x_max, settings.samples)
     return _with_noise(x, settings, torch.Generator().manual_seed(settings.data_seed))
 
 
 def generate_unseen(settings: DataSettings, samples: int) -> Dataset:
     """Draw ``samples`` points of the same distribution from a seed that no training uses."""
+    # torch's CPU generator ignores the upper 32 bits of a seed, so seeds end at 2³¹ - 1 and the
+    # unseen points use the other half.
     generator = torch.Generator().manual_seed(LARGEST_SEED + 1 + settings.data_seed)
     span = settings.x_max - settings.x_min
     x = settings.x_min + span * torch.rand(samples, generator=generator)

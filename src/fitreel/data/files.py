@@ -24,17 +24,17 @@ def save_dataset(dataset: Dataset, path: Path) -> None:
 
 
 def load_dataset(path: Path) -> Dataset:
-    """Read the columns x and y of a CSV file; ValueError names the file and what is wrong."""
+    """Read the columns x and y of a CSV file; ValueError names the file and the error."""
     check_size(path.name, path.stat().st_size, LARGEST_FILE)
     try:
         check_lines(path)
         with path.open(newline="", encoding="utf-8-sig") as file:
             points = np.array(list(_points(file))).reshape(-1, 2)
-        # Each in memory of its own, aligned: sums over slices differ in the last bit.
+        # Each in its own memory, aligned: sums over slices differ in the last bit.
         x, y = (torch.tensor(column, dtype=torch.float32) for column in points.T)
         return Dataset(x, y)
     except (ValueError, csv.Error) as error:
-        raise ValueError(f"{path.name} is no dataset: {error}") from None
+        raise ValueError(f"{path.name} is not a dataset: {error}") from None
 
 
 def _points(file: TextIO) -> Iterator[tuple[float, float]]:
@@ -55,6 +55,6 @@ def _points(file: TextIO) -> Iterator[tuple[float, float]]:
 
 
 def sha256(path: Path) -> str:
-    """Give the hexadecimal SHA-256 of a file."""
+    """Return the hexadecimal SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""The doctor: what the commands need, tried."""
+"""The doctor: tries what the commands need."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The journal: what a run computed, on the local disk, before the store has it."""
+"""The journal: results on the local disk, delivered later."""
 
 import lazy_loader
 

@@ -1,16 +1,27 @@
-"""The time that is logged: the wall clock's, but it never goes back."""
+"""The clock for logged times: the wall clock, but it never goes back."""
 
 import time
 
-_ahead = time.time_ns() - time.monotonic_ns()  # of the clock that nobody sets
 
+class Clock:
+    """A clock that follows the wall clock forward, never back.
 
-def now() -> int:
-    """Return milliseconds since 1970, never less than before in this process.
-
-    A clock that is put forward is followed. One that is put back is not, so that nothing ends
-    before it began, and what lasted a minute lasts a minute.
+    So nothing ends before it began, and what lasted a minute lasts a minute.
     """
-    global _ahead
-    _ahead = max(_ahead, time.time_ns() - time.monotonic_ns())
-    return (time.monotonic_ns() + _ahead) // 1_000_000
+
+    def __init__(self) -> None:
+        self._ahead = self._difference()
+
+    def now(self) -> int:
+        """Return milliseconds since 1970, never less than before."""
+        self._ahead = max(self._ahead, self._difference())
+        return (time.monotonic_ns() + self._ahead) // 1_000_000
+
+    def _difference(self) -> int:
+        """Return by how much the wall clock is ahead of the clock that is never set."""
+        return time.time_ns() - time.monotonic_ns()
+
+
+# One for the whole process: times of different threads and runs have to agree.
+CLOCK = Clock()
+now = CLOCK.now

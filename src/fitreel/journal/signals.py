@@ -1,4 +1,4 @@
-"""Signals held back where an interruption would leave a run that nobody closes."""
+"""Signals, held back while an interruption would leave a run open."""
 
 import math
 import signal
@@ -12,9 +12,10 @@ SIGNALS = {signal.SIGINT, signal.SIGTERM, HANGUP}
 
 @contextmanager
 def held(longest: float = math.inf) -> Iterator[Callable[[], None]]:
-    """Hold Ctrl-C, SIGTERM and SIGHUP back until the block ends, or what it gives is called.
+    """Defer Ctrl-C, SIGTERM and SIGHUP until the block ends, or calls what this yields.
 
-    After ``longest`` seconds they interrupt the block: what it waits for may never come.
+    After ``longest`` seconds they interrupt the block, which may wait for something that never
+    comes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None  # signals interrupt the main thread only

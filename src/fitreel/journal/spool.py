@@ -1,4 +1,4 @@
-"""The spool: the directory of all journals, and what is known of each from its first lines."""
+"""The spool: the directory of all journals."""
 
 import os
 import re
@@ -6,74 +6,58 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
 from fitreel.checks.ownership import check_own, check_parents
-from fitreel.journal.journal import Journal, Record, is_only_ours, read
+from fitreel.journal.directory import is_only_ours
+from fitreel.journal.entry import Entry, is_empty, read_entry
+from fitreel.journal.journal import Journal
 
 VARIABLE = "FITREEL_SPOOL"
-MARKER = "fitreel-spool"  # the file that says that a directory is a spool
+MARKER = "fitreel-spool"  # a directory with this file is a spool
 NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")  # of a journal's directory
 
 
 class Undelivered(Exception):
-    """Results wait in the spool, because the tracking store did not take them."""
+    """Results wait in the spool because the tracking store did not take them."""
 
 
 class Unavailable(ConnectionError):
-    """The tracking store is there, but too busy to begin: it is worth to try again later."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Hold what a journal is about."""
-
-    directory: Path
-    uri: str  # of the tracking store; empty if not even that can be read
-    plan: Record  # the command that wrote it; empty if that is not gone on with
-    run_id: str | None  # None if the process died before it knew
-    status: str | None  # how the command ended; None if it did not end itself
-    diverged: bool
-
-    @property
-    def is_over(self) -> bool:
-        """Tell whether there is nothing to go on with."""
-        ended = self.status == "FINISHED" or (self.status == "FAILED" and self.diverged)
-        return ended or not self.plan
+    """The tracking store is there, but too busy to start with: retry later."""
 
 
 def directory() -> Path:
-    """Give the place of the spool: $FITREEL_SPOOL, else one among the user's own files."""
+    """Return the place of the spool: $FITREEL_SPOOL, else one among the user's own files."""
     chosen = os.environ.get(VARIABLE)
     return Path(chosen).absolute() if chosen else platformdirs.user_state_path("fitreel") / "spool"
 
 
 def new_journal() -> Journal:
-    """Begin a journal in the spool, which is made and tidied; PermissionError where it cannot be.
+    """Create a journal in the spool, which is created or tidied first.
 
-    ValueError where its place is a directory of something else.
+    Raises PermissionError if it cannot be written, ValueError if its place is a directory of
+    something else.
     """
     discard_remains()
-    return _begin()
+    return _create()
 
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Lend a new directory; whatever ends the process, the spool is rid of it later.
+    """Yield a new directory, removed at the end, or by a later command if the process is killed.
 
-    It is a journal's that never gets a record.
+    It belongs to a journal that never gets a record.
     """
-    journal = _begin()
+    journal = _create()
     try:
         yield journal.folder()
     finally:
         journal.remove()
 
 
-def _begin() -> Journal:
+def _create() -> Journal:
     place = directory()
     if not is_there(place):
         with _writing():
@@ -89,7 +73,7 @@ def _begin() -> Journal:
         while True:
             path = place / f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(4)}"
             path.mkdir(mode=0o700)
-            # Another process may just have taken it for what a dead one left.
+            # Another process may have removed it just now, as the remains of a dead one.
             with suppress(BlockingIOError, FileNotFoundError):
                 return Journal(path, create=True)
 
@@ -105,10 +89,10 @@ def _writing() -> Iterator[None]:
 
 
 def is_there(place: Path) -> bool:
-    """Tell whether there is a spool in a place.
+    """Return whether there is a spool in a place.
 
-    Raises PermissionError if others could put something into it, ValueError if it is a directory
-    of something else.
+    Raises PermissionError if others could write into it, ValueError if it is a directory of
+    something else.
     """
     try:
         check_parents(place)
@@ -116,18 +100,18 @@ def is_there(place: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise type(error)(f"{error}; mend that, or name another place with ${VARIABLE}") from None
-    # In this order: who makes a spool marks it before anything else is in it.
+        raise type(error)(f"{error}; fix that, or name another place with ${VARIABLE}") from None
+    # In this order: a new spool is marked before anything else is in it.
     if any(place.iterdir()) and not (place / MARKER).is_file():
         raise ValueError(
-            f"{place} is no spool of fitreel: it holds something, but no file {MARKER}; "
+            f"{place} is not a spool of fitreel: it has files, but {MARKER} is missing; "
             f"name another place with ${VARIABLE}"
         )
     return True
 
 
 def _paths() -> list[Path]:
-    """List the directories of journals, the oldest first; nothing else in the spool is ours."""
+    """Return the directories of journals, the oldest first; nothing else in the spool is ours."""
     place = directory()
     if not is_there(place):
         return []
@@ -135,26 +119,26 @@ def _paths() -> list[Path]:
 
 
 def entries() -> list[Entry]:
-    """List what is in the spool, the oldest first.
+    """Return what is in the spool, the oldest first.
 
-    A living process may change or remove any of it the next moment: before something is done
-    about an entry, it is opened, and read once more. One that cannot be read has no URI.
+    A living process may change or remove any entry at once: open an entry before doing something
+    about it. One that cannot be read has an empty URI.
     """
     found = []
     for path in _paths():
         try:
-            entry = _entry(path)
+            entry = read_entry(path)
         except FileNotFoundError:  # removed just now
             continue
-        except OSError:  # who opens it learns why
-            entry = Entry(path, "", {}, None, None, False)
+        except OSError:  # to open it raises the same
+            entry = Entry(path, "", {}, None, None, resumable=False)
         if entry is not None:
             found.append(entry)
     return found
 
 
 def opened(path: Path) -> tuple[Journal, Entry]:
-    """Open a journal, and say what it is about now that nobody else changes it.
+    """Open a journal, and return it with what it is about now that no other process changes it.
 
     Raises FileNotFoundError if it was removed since it was listed, BlockingIOError while a living
     process has it, another OSError if it cannot be read.
@@ -162,51 +146,19 @@ def opened(path: Path) -> tuple[Journal, Entry]:
     check_own(path)
     journal = Journal(path)
     try:
-        entry = _entry(path)
+        entry = read_entry(path)
         if entry is None:
-            raise FileNotFoundError(f"{path} holds no record")
+            raise FileNotFoundError(f"{path} has no record")
     except BaseException:
         journal.close()
         raise
     return journal, entry
 
 
-def _entry(path: Path) -> Entry | None:
-    check_own(path)
-    uri, plan, run_id, status, diverged = "", None, None, None, False
-    for record in _readable(path):
-        if record["kind"] == "plan":
-            uri, plan = record["uri"], record["plan"]
-        elif record["kind"] == "run":
-            run_id = record["run_id"]
-        elif record["kind"] == "status":
-            status = None if record["status"] == "RUNNING" else record["status"]
-        elif record["kind"] == "values":
-            diverged = diverged or "fitreel.diverged_epoch" in record.get("tags", {})
-    if not uri and _is_empty(path):
-        return None
-    return Entry(path, uri, plan or {}, run_id, status, diverged)
-
-
-def _readable(path: Path) -> Iterator[Record]:
-    with suppress(ValueError):  # damaged further on
-        yield from (record for _, record in read(path))
-
-
-def _is_empty(path: Path) -> bool:
-    """Tell whether there is not one whole record, not even a damaged one."""
-    try:
-        return next(read(path), None) is None
-    except FileNotFoundError:
-        return True
-    except ValueError:
-        return False
-
-
 def discard_remains() -> None:
-    """Remove what dead processes left without a record: journals half made or removed, scratch."""
+    """Remove what dead processes left without a record: unfinished journals, scratch folders."""
     for path in _paths():
-        with suppress(OSError):  # vanished, in use, or not ours to touch
+        with suppress(OSError):  # removed just now, in use, or another user's
             if _is_remains(path):
                 journal = Journal(path, create=True)
                 journal.remove() if _is_remains(path) else journal.close()
@@ -214,4 +166,4 @@ def discard_remains() -> None:
 
 def _is_remains(path: Path) -> bool:
     check_own(path)
-    return _is_empty(path) and is_only_ours(path)
+    return is_empty(path) and is_only_ours(path)

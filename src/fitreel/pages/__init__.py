@@ -1,4 +1,4 @@
-"""The pages: what a browser shows, each one file that needs no network."""
+"""The pages: what a browser shows, in one file each."""
 
 import lazy_loader
 

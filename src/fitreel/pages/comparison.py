@@ -1,4 +1,4 @@
-"""The comparison's page: runs side by side and in step, in a browser."""
+"""The page of a comparison: runs next to each other and in step, compare.html."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fitreel.checks.text import shown
+from fitreel.checks.text import shortened
 from fitreel.comparison.colours import run_colours
 from fitreel.comparison.runs import (
     ComparedRun,
@@ -17,16 +17,16 @@ from fitreel.comparison.runs import (
     first_with_points,
     higher_is_better,
 )
-from fitreel.pages.data import dataset_data, known_floor, training_data
+from fitreel.pages.data import dataset_data, known_floor, plain_texts, training_data
 from fitreel.pages.page import packed, write_page
 from fitreel.pictures.scenes import curve_epochs, thinned
 
 SCRIPTS = ("network.js", "charts.js", "transport.js", "comparison.js")
-MOST_POINTS = 500
+MOST_SHOWN_POINTS = 500
 MOST_LOSSES = 1000
 MOST_FRAMES = 400
 MOST_BYTES = 7_000_000  # of all runs' weights together
-LONGEST = 200  # letters of a param
+LABEL = 200  # letters of a param or a name, at most
 
 
 def write_comparison(comparison: Comparison, path: Path | str) -> None:
@@ -37,29 +37,29 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
     epochs = common_epochs([run.history.losses for run in runs])
     floors = {known_floor(run.metrics.get("noise_floor")) for run in runs} - {None}
     data = {
-        "metric": shown(comparison.metric),
+        "metric": comparison.metric,
         "is_higher_better": higher_is_better(comparison.metric),
-        "datasets": [dataset_data(runs[first].dataset, MOST_POINTS) for first in places],
+        "datasets": [dataset_data(runs[first].dataset, MOST_SHOWN_POINTS) for first in places],
         "runs": [
             _run(run, label, places[first], epochs, MOST_BYTES // len(runs))
             for run, label, first in zip(runs, comparison.labels, firsts, strict=True)
         ],
         "epochs": packed(epochs, np.int32),
         "noise_floor": floors.pop() if len(floors) == 1 else None,
-        "differing": [shown(name) for name in comparison.differing],
-        "equal": {shown(name): shown(text, LONGEST) for name, text in comparison.equal.items()},
-        "metrics": [shown(name) for name in comparison.metrics],
-        "best": {shown(name): sorted(best) for name, best in comparison.best.items()},
+        "differing": list(comparison.differing),
+        "equal": {name: shortened(text, LABEL) for name, text in comparison.equal.items()},
+        "metrics": list(comparison.metrics),
+        "best": {name: sorted(best) for name, best in comparison.best.items()},
         "groups": [_group(group, epochs) for group in comparison.groups],
         "colours": run_colours(comparison),
         "dark_colours": run_colours(comparison, dark=True),
     }
     title = f"{len(runs)} runs compared · fitreel"
-    write_page(Path(path), title, "comparison.html", SCRIPTS, data)
+    write_page(Path(path), title, "comparison.html", SCRIPTS, plain_texts(data))
 
 
 def common_epochs(curves: Sequence[NDArray[np.float64]]) -> NDArray[np.int64]:
-    """Choose the epochs at which losses are compared: evenly, with each run's spikes and ends."""
+    """Return the epochs at which losses are compared: evenly, with each run's spikes and ends."""
     even = thinned(max(map(len, curves)), MOST_LOSSES)
     share = max(4, MOST_LOSSES // len(curves))
     chosen = [curve_epochs(losses, share) for losses in curves if len(losses) > MOST_LOSSES]
@@ -72,10 +72,10 @@ def _run(
 ) -> dict[str, Any]:
     mine = epochs[epochs < len(run.history.losses)]
     return {
-        "run_id": shown(run.run_id),
-        "label": shown(label, LONGEST),
-        "params": {shown(name): shown(text, LONGEST) for name, text in run.params.items()},
-        "metrics": {shown(name): _number(value) for name, value in run.metrics.items()},
+        "run_id": run.run_id,
+        "label": shortened(label, LABEL),
+        "params": {name: shortened(text, LABEL) for name, text in run.params.items()},
+        "metrics": {name: _number(value) for name, value in run.metrics.items()},
         "dataset": dataset,
         "training": training_data(run.history, mine, MOST_FRAMES, most_bytes),
     }
@@ -88,7 +88,7 @@ def _group(group: Group, epochs: NDArray[np.int64]) -> dict[str, Any]:
         "runs": list(group.runs),
         "label": group.label,
         "metrics": {
-            shown(name): {"mean": each.mean, "half_width": each.half_width}
+            name: {"mean": each.mean, "half_width": each.half_width}
             for name, each in group.metrics.items()
         },
         **{
@@ -99,5 +99,5 @@ def _group(group: Group, epochs: NDArray[np.int64]) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | str:
-    """Give a number that JSON knows; others as text."""
+    """Return a number that JSON allows; others as text."""
     return value if math.isfinite(value) else str(value)

@@ -1,10 +1,13 @@
-"""What a page is told of points and of a training: thinned where there is too much to show."""
+"""The data of a page: points and trainings, thinned where there is too much to show."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from fitreel.checks.text import plain
 from fitreel.data.dataset import Dataset
 from fitreel.pages.page import packed
 from fitreel.pictures.scenes import thinned
@@ -12,8 +15,17 @@ from fitreel.training.history import History
 from fitreel.training.weights import Weights
 
 
+def plain_texts(data: Any) -> Any:
+    """Return the data of a page with all its texts plain, so that nothing else has to do it."""
+    if isinstance(data, str):
+        return plain(data)
+    if isinstance(data, Mapping):
+        return {plain(name): plain_texts(value) for name, value in data.items()}
+    return [plain_texts(each) for each in data] if isinstance(data, list | tuple) else data
+
+
 def dataset_data(dataset: Dataset, most: int) -> dict[str, Any]:
-    """Give at most ``most`` of the points, and the ranges of them all."""
+    """Return at most ``most`` of the points, and the ranges of all of them."""
     kept = thinned(len(dataset), most)
     x, y = dataset.x.numpy(), dataset.y.numpy()
     return {
@@ -28,10 +40,10 @@ def dataset_data(dataset: Dataset, most: int) -> dict[str, Any]:
 def training_data(
     history: History, epochs: NDArray[np.int64], most_frames: int, most_bytes: int
 ) -> dict[str, Any]:
-    """Give the losses of ``epochs``, and the frames that ``most_bytes`` of weights allow."""
+    """Return the losses of ``epochs``, and as many frames as ``most_bytes`` of weights allow."""
     weights = history.frames
     hidden = weights.bias.shape[-1]
-    affordable = max(2, most_bytes // (4 * (3 * hidden + 1)))
+    affordable = max(2, most_bytes // (4 * Weights.count(hidden)))
     kept = thinned(len(history.frame_epochs), min(most_frames, affordable))
     frame_epochs = history.frame_epochs[kept]
     return {
@@ -41,17 +53,10 @@ def training_data(
         "losses": packed(history.losses[epochs], np.float32),
         "frame_epochs": packed(frame_epochs, np.int32),
         "frame_losses": packed(history.losses[frame_epochs], np.float32),
-        "weights": packed(_rows(weights, kept), np.float32),
+        "weights": packed(weights[torch.from_numpy(kept)].flat().numpy(), np.float32),
     }
 
 
 def known_floor(value: float | None) -> float | None:
-    """Give a noise floor that can be drawn; anybody may have logged another."""
+    """Return a noise floor if it can be drawn; the metric of a run may be any number."""
     return value if value is not None and 0 < value < np.finfo(np.float32).max else None
-
-
-def _rows(weights: Weights, kept: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Give a row for each of these frames: input weights, biases, output weights, output bias."""
-    parts = (weights.input_weight, weights.bias, weights.output_weight)
-    bias = weights.output_bias.unsqueeze(-1)
-    return np.concatenate([part.numpy()[kept] for part in (*parts, bias)], axis=-1)

@@ -1,4 +1,4 @@
-"""A page: scripts, styles and data in one file, which nothing in the data can break out of."""
+"""A page: scripts, styles and data in one file. Data never becomes HTML or code."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ STYLES = ("uPlot.min.css", "style.css")
 
 
 def write_page(path: Path, title: str, body: str, scripts: Sequence[str], data: Any) -> None:
-    """Write a page of static parts and data; ``title`` and ``data`` may hold any text.
+    """Write a page of static parts and data; ``title`` and ``data`` may contain any text.
 
     The policy lets this page's own scripts run, known by their hash, and nothing else; nothing
     is fetched.
@@ -43,17 +43,17 @@ def write_page(path: Path, title: str, body: str, scripts: Sequence[str], data: 
 
 @cache
 def static(name: str) -> str:
-    """Give the text of a file that the pages are made of."""
+    """Return the text of a file that the pages are made of."""
     return (files("fitreel.pages") / "static" / name).read_text("utf-8")
 
 
 def as_json(data: Any) -> str:
-    """Write data as JSON that no HTML parser takes for an end of the script that holds it."""
+    """Return data as JSON that no HTML parser takes for the end of its script."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return re.sub("[<>&]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def packed(numbers: ArrayLike, kind: DTypeLike) -> str:
-    """Encode numbers for the page: base64 of little-endian values."""
+    """Return numbers for the page: base64 of little-endian values."""
     array = np.ascontiguousarray(numbers, dtype=np.dtype(kind).newbyteorder("<"))
     return base64.b64encode(array.tobytes()).decode()

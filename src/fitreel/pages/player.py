@@ -1,4 +1,4 @@
-"""The player: how one network learned, frame by frame, in a browser."""
+"""The page of one training: it plays how the network learned, player.html."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from fitreel.checks.text import shown
 from fitreel.data.dataset import Dataset
-from fitreel.pages.data import dataset_data, known_floor, training_data
+from fitreel.pages.data import dataset_data, known_floor, plain_texts, training_data
 from fitreel.pages.page import packed, write_page
 from fitreel.pictures.scenes import curve_epochs
 from fitreel.training.history import History
 
 SCRIPTS = ("network.js", "charts.js", "transport.js", "player.js")
-MOST_POINTS = 4000
+MOST_SHOWN_POINTS = 4000
 MOST_LOSSES = 4000
 MOST_FRAMES = 1000
 MOST_BYTES = 600_000  # of weights; base64 makes 800,000 of them
@@ -27,7 +27,7 @@ def write_player(
 ) -> None:
     """Write player.html: fit, neurons and loss of a training, to play, scrub and read off.
 
-    ``name`` is its title, ``noise_floor`` the least possible loss where that is known.
+    ``name`` is its title, ``noise_floor`` the least loss that any model can reach, if known.
     """
     epochs = curve_epochs(history.losses, MOST_LOSSES)
     title = shown(name)
@@ -35,7 +35,9 @@ def write_player(
         "name": title,
         "noise_floor": known_floor(noise_floor),
         "epochs": packed(epochs, np.int32),
-        "dataset": dataset_data(dataset, MOST_POINTS),
+        "dataset": dataset_data(dataset, MOST_SHOWN_POINTS),
         "training": training_data(history, epochs, MOST_FRAMES, MOST_BYTES),
     }
-    write_page(Path(path), f"{title or 'training'} · fitreel", "player.html", SCRIPTS, data)
+    write_page(
+        Path(path), f"{title or 'training'} · fitreel", "player.html", SCRIPTS, plain_texts(data)
+    )

@@ -1,4 +1,4 @@
-"""The pictures: the film, the still figures and the live window."""
+"""The pictures: film, still figures, live window."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The camera: it draws the scenes, the fixed scenery once and then only what moves."""
+"""The camera: it draws the fixed scenery once, then the red line of each frame."""
 
 import math
 from typing import Protocol
@@ -19,7 +19,7 @@ Pixels = NDArray[np.uint32]  # one little-endian RGBA word a pixel
 
 
 class FilmCamera(Protocol):
-    """What a film is written from; any number of pictures may be in its frames."""
+    """What a film is written from; its frames may hold any number of pictures."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -34,26 +34,26 @@ class FilmCamera(Protocol):
 
 
 class Backdrop:
-    """A figure that is drawn once, and brought back before each frame is drawn on it."""
+    """A figure that is drawn once, and restored before each frame is drawn on it."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.figure = Figure(figsize=(size[0] / DPI, size[1] / DPI), dpi=DPI)
         self._canvas = FigureCanvasAgg(self.figure)
 
     def draw(self) -> Pixels:
-        """Draw the figure as it is now; give its pixels."""
+        """Draw the figure and return its pixels."""
         self._canvas.draw()  # type: ignore[no-untyped-call]
         self._empty = self._canvas.copy_from_bbox(self.figure.bbox)  # type: ignore[no-untyped-call]
         return self.pixels().copy()
 
     def restore(self) -> RendererAgg:
-        """Remove what was drawn since; give what draws anew."""
+        """Remove what was drawn on the figure, and return the renderer for the next frame."""
         self._canvas.restore_region(self._empty)  # type: ignore[no-untyped-call]
         renderer: RendererAgg = self._canvas.renderer
         return renderer
 
     def pixels(self) -> Pixels:
-        """Give the picture as it is now, no copy."""
+        """Return the present picture, without a copy."""
         return _rgba(self._canvas).view("<u4")[..., 0]
 
 
@@ -88,8 +88,8 @@ class Scenery:
         renderer: RendererAgg,
         film: Scenes,
         frame: int,
-        loss: "Lettering",
-        epoch: "Lettering",
+        loss: "NumberText",
+        epoch: "NumberText",
     ) -> None:
         """Draw what moves: the line, the loss below the points, the epoch above them."""
         self.line.set_data(film.x, film.predictions[frame])
@@ -100,10 +100,10 @@ class Scenery:
         epoch.draw(renderer, box.x0, box.y1, str(film.epochs[frame]))
 
 
-class Lettering:
-    """Write numbers with ready-made characters.
+class NumberText:
+    """Numbers written with ready-made characters.
 
-    Matplotlib lays out a text anew each time it changes, which took half of a film's time.
+    Matplotlib lays out a text again each time it changes, which took half of a film's time.
     """
 
     def __init__(self, word: str, size: float, colour: str) -> None:
@@ -128,7 +128,7 @@ class Lettering:
         }
 
     def width(self, number: str) -> int:
-        """Give the width of word and number in pixels."""
+        """Return the width of word and number in pixels."""
         return sum(self._stamps[part].shape[1] for part in (self._word, *number))
 
     def draw(self, renderer: RendererAgg, x: float, y: float, number: str) -> None:
@@ -140,7 +140,7 @@ class Lettering:
 
 
 class Camera:
-    """Shoot the frames of a film: the scenery is drawn once, then only what moves.
+    """A camera for one film: the scenery is drawn once, then only what moves.
 
     A full redraw takes 25 ms, line and numbers 0.3 ms.
     """
@@ -152,8 +152,8 @@ class Camera:
         self._backdrop = Backdrop(SIZE)
         self._scenery = Scenery(self._backdrop.figure, film.dataset)
         self.axes = self._scenery.axes
-        self._loss = Lettering("Loss=", 20, LINE_COLOUR)
-        self._epoch = Lettering("epoch ", 12, INK)
+        self._loss = NumberText("Loss=", 20, LINE_COLOUR)
+        self._epoch = NumberText("epoch ", 12, INK)
         self.background = self._backdrop.draw()
 
     def shoot(self, frame: int) -> Pixels:
@@ -164,13 +164,13 @@ class Camera:
 
 
 def rgb(pixels: Pixels) -> NDArray[np.uint8]:
-    """Unpack pixels into their red, green and blue: (..., 3)."""
+    """Return the red, green and blue of pixels: (..., 3)."""
     channels: NDArray[np.uint8] = np.ascontiguousarray(pixels).view(np.uint8)
     return channels.reshape(*pixels.shape, 4)[..., :3]
 
 
 def loss_text(loss: float) -> str:
-    """Write a loss with four decimals, huge ones in powers of ten."""
+    """Return a loss with four decimals, or as a power of ten if it is huge."""
     return f"{loss:.4f}" if loss < 1e5 else f"{loss:.4e}"
 
 

@@ -16,14 +16,14 @@ POINT_COLOUR = "#3b6ea5"
 LINE_COLOUR = "#e3120b"
 INK = "#30343b"
 GRID = "#e4e7ec"
-# Blue and vermilion: told apart by every common kind of colour vision, and by their lightness.
+# Blue and vermilion differ for every common kind of colour vision, and in lightness.
 POSITIVE, NEGATIVE, DEAD = "#2f6db3", "#d95f02", "#b4b9c2"
 # Above this many neurons a bar is too thin for a number of its own.
 LABELLED_NEURONS = 64
 
 
 def style(axes: Axes) -> None:
-    """Give axes the look that all of fitreel's pictures share."""
+    """Style axes as in all of fitreel's pictures."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(INK)
     axes.tick_params(colors=INK, labelsize=10)
@@ -48,7 +48,7 @@ def draw_points(axes: Axes, dataset: Dataset, scale: float = 1.0) -> None:
 
 
 def scatter(dataset: Dataset) -> Figure:
-    """Picture a dataset: its points, 640 by 480 pixels."""
+    """Draw the points of a dataset, 640 by 480 pixels."""
     figure = Figure(figsize=(6.4, 4.8), dpi=100)
     axes = figure.add_axes((0.11, 0.11, 0.86, 0.8))
     style(axes)
@@ -61,7 +61,7 @@ def scatter(dataset: Dataset) -> Figure:
 
 @dataclass(frozen=True, eq=False)
 class NeuronTable:
-    """Hold what the picture of the weights shows, an entry a hidden neuron."""
+    """The content of the weights' picture, an entry for each hidden neuron."""
 
     input_weight: NDArray[np.float32]
     output_weight: NDArray[np.float32]
@@ -69,7 +69,7 @@ class NeuronTable:
 
 
 def neuron_table(weights: Weights, dataset: Dataset) -> NeuronTable:
-    """Say of each hidden neuron its two weights and whether no data point activates it."""
+    """Return the two weights of each hidden neuron, and whether no data point activates it."""
     return NeuronTable(
         weights.input_weight.numpy(),
         weights.output_weight.numpy(),
@@ -78,7 +78,7 @@ def neuron_table(weights: Weights, dataset: Dataset) -> NeuronTable:
 
 
 def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
-    """Picture the weights of the hidden neurons, without biases: a row a neuron.
+    """Draw the weights of the hidden neurons, without biases, a row for each neuron.
 
     ``name`` and ``loss`` make the title. The height grows with the number of neurons.
     """
@@ -94,14 +94,8 @@ def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
     _draw_bars(right, table.output_weight, table.dead, "output weight")
     left.set_ylabel("hidden neuron", color=INK)
     left.set_ylim(neurons - 0.4, -0.6)
-    if neurons <= LABELLED_NEURONS:
-        labels = [f"{n} dead" if dead else f"{n}" for n, dead in enumerate(table.dead)]
-        left.set_yticks(range(neurons), labels)
-        for label, dead in zip(left.get_yticklabels(), table.dead, strict=True):
-            label.set_color("#7a808b" if dead else INK)
-    else:
-        left.yaxis.get_major_locator().set_params(integer=True)
-    # A name is text, whatever it holds: no mathematics is parsed from it.
+    _label_neurons(left, table.dead)
+    # A name is text, whatever it contains: no mathematics is parsed from it.
     figure.suptitle(
         f"{shorten(name)}   loss {loss:.4g}",
         y=1 - 0.08 / height,
@@ -110,9 +104,24 @@ def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
         fontweight="bold",
         parse_math=False,
     )
+    _draw_legend(figure, table.dead)
+    return figure
+
+
+def _label_neurons(axes: Axes, dead: NDArray[np.bool_]) -> None:
+    if len(dead) > LABELLED_NEURONS:
+        axes.locator_params("y", integer=True)
+        return
+    labels = [f"{n} dead" if is_dead else f"{n}" for n, is_dead in enumerate(dead)]
+    axes.set_yticks(range(len(dead)), labels)
+    for label, is_dead in zip(axes.get_yticklabels(), dead, strict=True):
+        label.set_color("#7a808b" if is_dead else INK)
+
+
+def _draw_legend(figure: Figure, dead: NDArray[np.bool_]) -> None:
     kinds = [(POSITIVE, "positive"), (NEGATIVE, "negative")]
-    if dead := int(table.dead.sum()):
-        kinds.append((DEAD, f"dead: no point activates it ({dead} of {neurons})"))
+    if count := int(dead.sum()):
+        kinds.append((DEAD, f"dead: no point activates it ({count} of {len(dead)})"))
     figure.legend(
         handles=[Patch(color=colour, label=label) for colour, label in kinds],
         loc="lower center",
@@ -120,11 +129,10 @@ def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
         frameon=False,
         labelcolor=INK,
     )
-    return figure
 
 
 def shorten(name: str, most: int = 60, tail: int = 0) -> str:
-    """Make a run's name fit on one line of a title; ``tail`` letters of its end are kept."""
+    """Return a run's name shortened to one line of a title; the last ``tail`` letters are kept."""
     line = "".join(letter if letter.isprintable() else " " for letter in name)
     if len(line) <= most:
         return line

@@ -6,9 +6,10 @@ from matplotlib.backends.registry import BackendFilter, backend_registry
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.camera import DPI, SIZE, Scenery, loss_text
 from fitreel.pictures.figures import INK, LINE_COLOUR
-from fitreel.pictures.film import HOLD
+from fitreel.pictures.gif import HOLD
 from fitreel.pictures.scenes import line_x
-from fitreel.training.loop import Hook, Training
+from fitreel.training.loop import Hook
+from fitreel.training.state import Training
 
 PAUSE = 0.1  # seconds from one redraw to the next, as in the original
 
@@ -17,7 +18,7 @@ class LiveWindow:
     """A window of any GUI toolkit that matplotlib finds."""
 
     def __init__(self) -> None:
-        """Open the window; OSError where there is no display or no toolkit."""
+        """Open the window; OSError if there is no display or no toolkit."""
         hint = "leave --live off, or give it a display and pip install 'fitreel[live]'"
         try:
             self._figure = plt.figure("fitreel", figsize=(SIZE[0] / DPI, SIZE[1] / DPI))
@@ -32,7 +33,7 @@ class LiveWindow:
         self._figure.show()
 
     def watch(self, dataset: Dataset, frame_every: int) -> Hook:
-        """Give the hook that redraws the fit every ``frame_every`` epochs.
+        """Return the hook that redraws the fit every ``frame_every`` epochs.
 
         Training goes on without it when somebody closes the window.
         """
@@ -56,7 +57,7 @@ class LiveWindow:
         return redraw
 
     def close(self) -> None:
-        """Hold the last picture for as long as the film does, then close the window."""
+        """Show the last picture for as long as the film does, then close the window."""
         if plt.fignum_exists(self._figure.number):
             self._pause(HOLD)
         plt.close(self._figure)

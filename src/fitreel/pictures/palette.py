@@ -15,7 +15,7 @@ class Palette:
     """The colours that all frames of a film share."""
 
     def __init__(self, camera: FilmCamera, frames: int) -> None:
-        """Choose them from the background and what moves in a few frames of the film."""
+        """Choose the colours from the background and what moves in a few frames of the film."""
         seen = [camera.background.ravel()]
         for frame in np.linspace(0, frames - 1, 10).astype(int):
             pixels = camera.shoot(frame)
@@ -35,7 +35,7 @@ class Palette:
             self._nearest[_cells(word)] = (self._colours == colour).all(axis=1).argmax()
 
     def index(self, pixels: Pixels) -> Indices:
-        """Give the place of the nearest colour of each pixel."""
+        """Return the index of each pixel's nearest colour."""
         cells = _cells(pixels)
         unknown = np.unique(cells[self._nearest[cells] < 0])
         channels = np.stack([unknown & 63, unknown >> 6 & 63, unknown >> 12], axis=-1)

@@ -14,7 +14,7 @@ LINE_POINTS = 200
 
 @dataclass(frozen=True, eq=False)
 class Scenes:
-    """Hold what the film shows: one row a frame."""
+    """The content of a film: one row a frame."""
 
     dataset: Dataset
     x: NDArray[np.float32]  # (points of the line,)
@@ -24,17 +24,17 @@ class Scenes:
 
 
 def line_x(dataset: Dataset) -> torch.Tensor:
-    """Give the x of the prediction's line, evenly over the points' range: (LINE_POINTS,)."""
+    """Return the x of the prediction's line, evenly over the points' range: (LINE_POINTS,)."""
     return torch.linspace(dataset.x.min().item(), dataset.x.max().item(), LINE_POINTS)
 
 
 def thinned(count: int, most: int) -> NDArray[np.int64]:
-    """Choose at most ``most`` of ``count`` places, evenly, both ends kept."""
+    """Return at most ``most`` of ``count`` places, evenly chosen, with both ends."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
 def curve_epochs(losses: NDArray[np.float64], most: int) -> NDArray[np.int64]:
-    """Choose the epochs that draw a curve: all, or the lowest and highest of each stretch.
+    """Return the epochs that draw a curve: all, or the lowest and highest of each stretch.
 
     So a thinned curve keeps its spikes. The first and the last are always there.
     """
@@ -52,7 +52,7 @@ def scenes(dataset: Dataset, history: History, max_frames: int) -> Scenes:
 
 
 def chosen_scenes(dataset: Dataset, history: History, frames: NDArray[np.int64]) -> Scenes:
-    """Compute what these frames show, places in ``history.frames``; one may come repeatedly."""
+    """Compute what these frames show, places in ``history.frames``; a place may be repeated."""
     chosen, places = np.unique(frames, return_inverse=True)
     x = line_x(dataset)
     # One network at a time: together they would hold frames by points by neurons numbers.

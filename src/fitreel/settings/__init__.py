@@ -1,4 +1,4 @@
-"""The settings: every default, and every range, written once."""
+"""The settings: every default and every range, once."""
 
 import lazy_loader
 

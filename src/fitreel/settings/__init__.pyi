@@ -3,7 +3,6 @@ from .comparison import MOST_RUNS as MOST_RUNS, ComparisonSettings as Comparison
 from .experiment import (
     LARGEST_SEED as LARGEST_SEED,
     MOST_EPOCHS as MOST_EPOCHS,
-    MOST_FRAME_NUMBERS as MOST_FRAME_NUMBERS,
     MOST_NEURONS as MOST_NEURONS,
     MOST_POINTS as MOST_POINTS,
     ActivationName as ActivationName,
@@ -19,7 +18,7 @@ from .experiment import (
     Switch as Switch,
     TrainingSettings as TrainingSettings,
 )
-from .groups import GROUPS as GROUPS, KINDS as KINDS, in_force as in_force, normalised as normalised
+from .groups import GROUPS as GROUPS, KINDS as KINDS, normalised as normalised
 from .space import Dimension as Dimension
 from .sweep import (
     FILMED as FILMED,

@@ -27,7 +27,7 @@ def setting(
 
 
 class Settings:
-    """Check every field on construction; read them back from the text that MLflow keeps."""
+    """A group of settings: every field is checked on construction."""
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
@@ -36,7 +36,7 @@ class Settings:
 
     @classmethod
     def from_params(cls, params: Mapping[str, str]) -> Self:
-        """Parse the settings out of an MLflow run's params; a missing one raises ValueError."""
+        """Return the settings that an MLflow run's params hold; ValueError if one is missing."""
         hints = get_type_hints(cls)
         names = [each.name for each in fields(cls)]  # type: ignore[arg-type]
         if missing := [name for name in names if name not in params]:
@@ -54,7 +54,7 @@ NUMBERS: dict[Any, re.Pattern[str]] = {
 
 
 def parse(text: str, kind: Any) -> Any:
-    """Read a setting of type ``kind`` from text; ValueError names the text if it is none."""
+    """Return a setting of type ``kind`` read from text; ValueError names bad text."""
     number = NUMBERS.get(kind)
     if number is None:  # a choice, which its settings check
         return text
@@ -82,7 +82,7 @@ def _check(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> None:
 
 
 def range_text(limits: Mapping[str, Any]) -> str:
-    """Put a field's limits in words, an empty string where there are none."""
+    """Return a field's limits in words; an empty string if it has none."""
     low, high = limits["least"], limits["most"]
     if math.isfinite(limits["above"]):
         return f"above {limits['above']:g}, at most {high:g}"

@@ -10,10 +10,10 @@ MOST_RUNS = 60  # in a comparison
 
 @dataclass(frozen=True)
 class ComparisonSettings(Settings):
-    """Say which runs of an experiment to compare."""
+    """Which runs of an experiment to compare."""
 
     best: int = setting(6, "How many runs, the best by the metric.", least=2, most=MOST_RUNS)
-    metric: str = setting("test_mse", "Metric that tells which run is best.")
+    metric: str = setting("test_mse", "Metric that decides which run is best.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -16,12 +16,11 @@ LARGEST_SEED = 2**31 - 1
 MOST_POINTS = 1_000_000
 MOST_NEURONS = 4096
 MOST_EPOCHS = 10_000_000
-MOST_FRAME_NUMBERS = 150_000_000  # of all frames: 0.6 GB, of which saving them makes copies
 
 
 @dataclass(frozen=True)
 class DataSettings(Settings):
-    """Say which points to draw: evenly spaced x, y = function(x) + noise * uniform [0, 1)."""
+    """Which points to draw: evenly spaced x, y = function(x) + noise * uniform [0, 1)."""
 
     samples: int = setting(100, "Number of points.", least=2, most=MOST_POINTS)
     function: FunctionName = setting("quadratic", "Curve under the noise.")
@@ -37,19 +36,19 @@ class DataSettings(Settings):
 
     @property
     def label(self) -> str:
-        """Name the points for a list of runs, as in sine100-noise0.2."""
+        """The name of the points in a list of runs, as in sine100-noise0.2."""
         seed = "" if self.data_seed == DataSettings.data_seed else f"-data{self.data_seed}"
         return f"{self.function}{self.samples}-noise{self.noise:g}{seed}"
 
     @property
     def prefix(self) -> str:
-        """Give what an experiment's name begins with: nothing for the default points."""
+        """The beginning of an experiment's name: nothing for the default points."""
         return "" if self == DataSettings() else f"{self.label}-"
 
 
 @dataclass(frozen=True)
 class TrainingSettings(Settings):
-    """Say which network to train, how, and how often to keep its weights for the film."""
+    """Which network to train, how, and how often to keep its weights for the film."""
 
     hidden: int = setting(20, "Number of hidden neurons.", least=1, most=MOST_NEURONS)
     activation: ActivationName = setting("relu", "Activation of the hidden layer.")
@@ -62,25 +61,16 @@ class TrainingSettings(Settings):
         5, "Epochs from one frame of the film to the next.", least=1, most=MOST_EPOCHS
     )
 
-    def check_frames(self) -> None:
-        """Raise ValueError if the weights of all frames are more than the memory should hold."""
-        frames, numbers = -(-self.epochs // self.frame_every), 3 * self.hidden + 1
-        if frames * numbers > MOST_FRAME_NUMBERS:
-            raise ValueError(
-                f"{frames:,} frames of {numbers:,} weights are {frames * numbers:,} numbers, more "
-                f"than {MOST_FRAME_NUMBERS:,}; raise frame_every (it is {self.frame_every:,})"
-            )
-
     @property
     def label(self) -> str:
-        """Name the training for a list of runs, as in relu20-sgd-lr0.1-e1000."""
+        """The name of the training in a list of runs, as in relu20-sgd-lr0.1-e1000."""
         seed = "" if self.seed == TrainingSettings.seed else f"-seed{self.seed}"
         return f"{self.activation}{self.hidden}-{self.optimizer}-lr{self.lr:g}-e{self.epochs}{seed}"
 
 
 @dataclass(frozen=True)
 class CheckpointSettings(Settings):
-    """Say how much of a training may have to be done again after a crash."""
+    """How much of a training may have to be repeated after a crash."""
 
     checkpoint_every: int = setting(
         500,
@@ -92,21 +82,21 @@ class CheckpointSettings(Settings):
 
 @dataclass(frozen=True)
 class LiveSettings(Settings):
-    """Say whether to watch the training in a window."""
+    """Whether to watch the training in a window."""
 
     live: Switch = setting("off", "Open a window and redraw it as training goes.")
 
 
 @dataclass(frozen=True)
 class EvaluationSettings(Settings):
-    """Say how many unseen points to test on."""
+    """How many unseen points to test on."""
 
     test_samples: int = setting(1000, "Number of fresh test points.", least=2, most=10_000_000)
 
 
 @dataclass(frozen=True)
 class FilmSettings(Settings):
-    """Say how the film plays."""
+    """How the film plays."""
 
     fps: int = setting(20, "Frames a second.", least=1, most=50)
     format: FilmFormat = setting("gif", "File format: rst.gif or rst.mp4.")
@@ -115,6 +105,6 @@ class FilmSettings(Settings):
 
 @dataclass(frozen=True)
 class PlayerSettings(Settings):
-    """Say whether to make a page that plays the training."""
+    """Whether to make a page that plays the training."""
 
     player: Switch = setting("on", "Make player.html, to play and read off in a browser.")

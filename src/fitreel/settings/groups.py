@@ -1,6 +1,5 @@
-"""The groups of settings: all of them, and how the params of a run are read as settings."""
+"""The groups of settings: all of them, and the type of each setting by its name."""
 
-from collections.abc import Mapping
 from typing import Any, get_type_hints
 
 from fitreel.settings.base import Settings, parse
@@ -33,14 +32,8 @@ KINDS: dict[str, Any] = {
 }
 
 
-def in_force(params: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:
-    """Give the params of a run as they are in force: a tag tells what a param, once set, cannot."""
-    told = {name: tags[tag] for name in KINDS if (tag := f"fitreel.{name}") in tags}
-    return dict(params) | told
-
-
 def normalised(name: str, text: str) -> str:
-    """Write a param as its setting is logged, 0.20 as 0.2; text that is none stays as it is."""
+    """Return a param as its setting is logged, 0.20 as 0.2; other text is returned as it is."""
     try:
         return str(parse(text, KINDS.get(name)))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Many trainings for one question: what is tried, how it is trained, what came of it."""
+"""The sweep: many trainings for one question."""
 
 import lazy_loader
 

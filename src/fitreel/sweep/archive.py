@@ -1,4 +1,4 @@
-"""The archive: a copy of a study on the disk or in a database, for Optuna's own tools.
+"""The archive: a copy of a study in a file or a database, for Optuna's own tools.
 
 The study itself stays in memory, and a resumed sweep asks it the same again. Asked in a database,
 each trial would take six transactions and 25 ms.

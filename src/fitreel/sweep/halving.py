@@ -1,4 +1,4 @@
-"""Successive halving: at every rung the worse half of a round is dropped.
+"""Pruning by successive halving: which half of a round to drop, and when.
 
 Optuna's own judges one trial at a time by those before it; here all trials of a round are known.
 """

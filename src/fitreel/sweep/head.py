@@ -1,4 +1,4 @@
-"""The head of a Ray cluster: whether it still answers, and the error if there is none."""
+"""The head of a Ray cluster: whether it still answers, and the error if it is missing."""
 
 import socket
 import time

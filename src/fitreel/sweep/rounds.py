@@ -1,4 +1,4 @@
-"""The rounds: trials that are trained and measured together, on this machine or on another."""
+"""The rounds: trials that are trained together, pruned and measured."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,8 @@ from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.halving import rungs, worse_half
 from fitreel.sweep.trials import Outcome, Trial, curve_steps
 from fitreel.training.evaluation import evaluate_many
-from fitreel.training.many import Trained, fit_many
+from fitreel.training.many import fit_many
+from fitreel.training.members import Trained
 from fitreel.training.memory import is_shortage
 
 

@@ -107,5 +107,5 @@ class RecallingSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Let the sampler learn from a trial."""
+        """Pass a trial to the sampler, which may learn from it."""
         self._drawing.after_trial(study, trial, state, values)

@@ -1,4 +1,4 @@
-"""The search: rounds asked for, trained and reported, in an order that no engine changes."""
+"""The search: rounds are chosen, trained and reported, always in the same order."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The study: Optuna chooses the trials of a round, and gets their outcomes."""
+"""The study: Optuna chooses the trials of a round and gets their outcomes."""
 
 import math
 import warnings

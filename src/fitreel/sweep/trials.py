@@ -47,7 +47,6 @@ class Outcome:
     def to_record(self) -> dict[str, Any]:
         """Return it as a JSON object that loses no digit."""
         weights = self.weights
-        numbers = [] if weights is None else [each.reshape(-1) for each in parts(weights)]
         return {
             "number": self.number,
             "end": self.end,
@@ -55,7 +54,7 @@ class Outcome:
             "log_every": self.log_every,
             "curve": pack(self.curve),
             "metrics": self.metrics,
-            "weights": pack(torch.cat(numbers).numpy()) if numbers else None,
+            "weights": weights and pack(weights.flat().numpy()),
             "activation": weights and weights.activation,
             "times": self.times,
         }
@@ -66,8 +65,7 @@ class Outcome:
         weights = None
         if record["weights"]:
             numbers = torch.from_numpy(unpack(record["weights"]).copy())
-            rows = numbers[:-1].reshape(3, -1)  # as parts() orders them
-            weights = Weights(rows[0], rows[1], rows[2], numbers[-1], record["activation"])
+            weights = Weights.from_flat(numbers, record["activation"])
         return cls(
             record["number"],
             record["end"],
@@ -82,11 +80,6 @@ class Outcome:
     def without_curve(self) -> "Outcome":
         """Return a copy with the last point of the curve: thousands of curves fill the memory."""
         return replace(self, curve=self.curve[-1:].copy())
-
-
-def parts(weights: Weights) -> tuple[torch.Tensor, ...]:
-    """Return the four tensors of a network in the order of its record."""
-    return weights.input_weight, weights.bias, weights.output_weight, weights.output_bias
 
 
 def curve_steps(epochs: int, step: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Everything that touches MLflow: the only package that imports it.
+"""The tracking: runs in an MLflow store, read and written.
 
 tracker = Tracker()
 with tracker.run() as run:

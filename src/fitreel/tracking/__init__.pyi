@@ -1,14 +1,18 @@
+from .best import best_runs as best_runs
 from .checkup import StoreCheckup as StoreCheckup
-from .finder import best_runs as best_runs, named_runs as named_runs
+from .facts import has_edited_points as has_edited_points
+from .finder import named_runs as named_runs
 from .managers import (
     check_conda as check_conda,
     check_local as check_local,
     check_uv as check_uv,
     check_virtualenv as check_virtualenv,
 )
-from .process import following_project_runner as following_project_runner
+from .project_runner import following_project_runner as following_project_runner
 from .reaper import examine as examine, reap as reap
-from .recovery import Interrupted as Interrupted, interrupted as interrupted, sync as sync
+from .recovery import sync as sync
+from .resumption import Interrupted as Interrupted, interrupted as interrupted
 from .run import Run as Run
-from .source import Source as Source, has_edited_points as has_edited_points
+from .source import Source as Source
+from .store.patience import Patience as Patience
 from .tracker import Tracker as Tracker

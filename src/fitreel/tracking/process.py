@@ -1,32 +1,32 @@
-"""Which process writes a run, and whether it still lives."""
+"""Which process writes a run, and whether it is still alive."""
 
 import hmac
 import math
 import os
-import signal
 import socket
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
-from mlflow.environment_variables import MLFLOW_RUN_ID
 
-HOST_TAG = "fitreel.host"
-MACHINE_TAG = "fitreel.machine"
-INSTALLATION_TAG = "fitreel.installation"
-PROCESS_TAG = "fitreel.process"
-HEARTBEAT_TAG = "fitreel.heartbeat"
-BEAT = 30  # seconds from one heartbeat to the next
-MISSED = 5  # heartbeats in a row, until one that was delayed is out of the question
+from fitreel.tracking.names import (
+    HEARTBEAT_TAG,
+    HOST_TAG,
+    INSTALLATION_TAG,
+    MACHINE_TAG,
+    PROCESS_TAG,
+)
+
+BEAT = 30  # seconds between two heartbeats
+MISSED = 5  # heartbeats in a row: more than a delay can explain
 TICKS = "ticks after boot"
-APPLICATION = b"fitreel: the installation on which a run was made"
+APPLICATION = b"fitreel: the installation on which a run was made"  # part of a hash: keep
 
 
 def process_tags() -> dict[str, str]:
-    """Name this process, so that any other can tell later whether it lives."""
+    """Return tags that name this process, so that others can find out whether it is alive."""
     tags = {
         HOST_TAG: socket.gethostname(),
         MACHINE_TAG: machine(),
@@ -38,14 +38,14 @@ def process_tags() -> dict[str, str]:
 
 
 def heartbeat() -> dict[str, str]:
-    """Say that the process lived just now: seconds since 1970."""
+    """Return a tag that says when the process was alive: now, in seconds since 1970."""
     return {HEARTBEAT_TAG: f"{time.time():.0f}"}
 
 
 def machine() -> str:
-    """Name what a process id is unique in, and what its start is counted in.
+    """Return what makes a process id and its start time unique.
 
-    That is the boot of a machine, the container on it, and that container's clock.
+    That is the boot of a machine, the container on it, and the clock of that container.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -58,28 +58,28 @@ def machine() -> str:
 
 
 def installation() -> str | None:
-    """Name the installed system, which stays the same when the machine starts again.
+    """Return an id of the installed system that survives a restart; None if there is no such id.
 
-    systemd's id of the machine is to be kept secret: this is a hash that it is the key of.
+    systemd's id of the machine must stay secret: this is a hash with that id as its key.
     """
     for path in (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id")):
-        with suppress(OSError, ValueError):  # a container mostly has none, or an empty one
+        with suppress(OSError, ValueError):  # most containers lack it, or have an empty one
             if secret := bytes.fromhex(path.read_text(encoding="ascii").strip()):
                 return hmac.digest(secret, APPLICATION, "sha256").hex()[:32]
     return None
 
 
 def started(pid: int) -> str:
-    """Say when a process started, by a clock that nobody sets where the system has one.
+    """Return when a process started, by a clock that is never set where the system has one.
 
-    Raises ProcessLookupError if it is dead, PermissionError where that cannot be seen.
+    Raises ProcessLookupError if it is dead, PermissionError if it cannot be seen.
     """
     if not Path("/proc/self/stat").exists():
         return _started_by_the_wall_clock(pid)
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
-        os.kill(pid, 0)  # raises what is the case; hidden from us is not dead
+        os.kill(pid, 0)  # raises if it is dead; one that is hidden from us need not be
         raise PermissionError(f"process {pid} cannot be seen") from None
     state, *fields = text.rpartition(")")[2].split()  # its name, before that, may hold anything
     if state in "ZX":
@@ -88,7 +88,7 @@ def started(pid: int) -> str:
 
 
 def _started_by_the_wall_clock(pid: int) -> str:
-    """Say when a process started as psutil has it, which a setting of the clock may move."""
+    """Return when a process started by the wall clock, which moves when that is set."""
     try:
         found = psutil.Process(pid)
         if found.status() != psutil.STATUS_ZOMBIE:
@@ -101,7 +101,7 @@ def _started_by_the_wall_clock(pid: int) -> str:
 
 
 def is_alive(tags: Mapping[str, str]) -> bool | None:
-    """Tell whether the process of these tags lives; None where that cannot be known here."""
+    """Return whether the process of these tags is alive; None if that cannot be known here."""
     its, mine = tags.get(MACHINE_TAG, "").split(), machine().split()
     if its[:2] != mine[:2]:
         return False if _is_of_an_earlier_boot(tags) else None
@@ -114,15 +114,15 @@ def is_alive(tags: Mapping[str, str]) -> bool | None:
         return None
     if now == then:
         return True
-    # The number is another process by now, if both were counted by the one clock.
+    # Another process has the number by now, if both start times are from the same clock.
     return False if its == mine and now.endswith(TICKS) and then.endswith(TICKS) else None
 
 
 def _is_of_an_earlier_boot(tags: Mapping[str, str]) -> bool:
-    """Tell whether this machine started again since: no process outlives that.
+    """Return whether this machine was restarted since, which no process survives.
 
-    Copies of one image may share installation and name. But a process on another copy that
-    lives is heard of, so it was not silent since before this one started.
+    Copies of one image may share installation and name. But a living process on another copy
+    sends heartbeats: it was not silent since before this machine started.
     """
     same = tags.get(HOST_TAG) == socket.gethostname() and installation() is not None
     if not same or tags.get(INSTALLATION_TAG) != installation():
@@ -133,12 +133,12 @@ def _is_of_an_earlier_boot(tags: Mapping[str, str]) -> bool:
 
 
 def ahead(tags: Mapping[str, str]) -> float:
-    """Give the seconds by which the last heartbeat is ahead of this machine's clock, or 0."""
+    """Return how many seconds the last heartbeat is ahead of this machine's clock, at least 0."""
     return max(0.0, -_since(tags))
 
 
 def silence(tags: Mapping[str, str]) -> float:
-    """Give the seconds since the last heartbeat, 0 if a clock is wrong; infinity without one."""
+    """Return the seconds since the last heartbeat, 0 if a clock is wrong, infinity without one."""
     return max(0.0, _since(tags))
 
 
@@ -148,38 +148,3 @@ def _since(tags: Mapping[str, str]) -> float:
         if math.isfinite(beat):
             return time.time() - beat
     return math.inf
-
-
-@contextmanager
-def following_project_runner() -> Iterator[None]:
-    """End with the `mlflow run` that started this process, if one did, however that ended.
-
-    It is ended too where the block is interrupted, or it would write FAILED over KILLED: MLflow
-    looks for the status that it finds, a name, among numbers.
-    """
-    runner = _project_runner() if MLFLOW_RUN_ID.name in os.environ else None
-    if runner:
-        threading.Thread(target=_end_with, args=(runner,), name="follower", daemon=True).start()
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):
-        if runner:
-            with suppress(psutil.NoSuchProcess):
-                runner.terminate()
-        raise
-
-
-def _project_runner() -> psutil.Process | None:
-    for parent in psutil.Process().parents():
-        with suppress(psutil.Error):
-            words = [Path(word).name for word in parent.cmdline()[:4]]
-            if "mlflow" in words and "run" in words:
-                return parent
-    return None
-
-
-def _end_with(runner: psutil.Process) -> None:
-    with suppress(psutil.NoSuchProcess):
-        while runner.is_running() and runner.status() != psutil.STATUS_ZOMBIE:
-            time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""An open run, as the stages write to it: into its journal, which a courier delivers."""
+"""An open run as the stages write to it: into its journal, which a courier delivers."""
 
 import json
 import time
@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, get_type_hints
+from typing import Literal
 
-from mlflow.utils import name_utils
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from fitreel.data.dataset import Dataset
@@ -16,29 +15,44 @@ from fitreel.data.files import load_dataset, sha256
 from fitreel.journal.checkpoints import Checkpoints, unpack
 from fitreel.journal.clock import now
 from fitreel.journal.journal import Journal, writing
-from fitreel.settings import Settings, TrainingSettings, parse
+from fitreel.settings import Settings, TrainingSettings, normalised
 from fitreel.sweep.trials import Outcome
-from fitreel.tracking.source import DIGESTS_TAG, DRAWN_TAG, SHA256_TAG, Source
+from fitreel.tracking.facts import Facts
+from fitreel.tracking.names import (
+    AUTOMATIC_NAME_TAG,
+    DATA,
+    DATASET,
+    DIGESTS_TAG,
+    DRAWN_TAG,
+    EVALUATED_TAG,
+    FRAMES,
+    HISTORY,
+    SHA256_TAG,
+    WEIGHTS,
+    override_tag,
+    seconds_tag,
+)
+from fitreel.tracking.overrides import in_force
+from fitreel.tracking.store.internals import is_generated_name
 from fitreel.training.files import load_history, load_weights
 from fitreel.training.history import History
 from fitreel.training.weights import Weights
 
-AUTOMATIC_NAME_TAG = "fitreel.name"
-EVALUATED_TAG = "fitreel.evaluated_sha256"  # of the points, if they changed after the training
 
+class Run(Facts):
+    """An open run, as a stage writes to it; what is written changes its facts at once."""
 
-class Run:
-    """An open run, as a stage writes to it; it knows what it has been told."""
-
-    def __init__(self, journal: Journal, found: Source) -> None:
-        """Go on from what the store has of it and what its journal says."""
+    def __init__(self, journal: Journal, found: Facts) -> None:
+        """Start with what the store has of the run, and add what its journal says."""
+        super().__init__(
+            found.run_id,
+            found.experiment_id,
+            found.name,
+            found.params,
+            found.metrics,
+            found.tags,
+        )
         self._journal = journal
-        self.run_id = found.run_id
-        self.experiment_id = found.experiment_id
-        self.name = found.name
-        self.params = found.params
-        self.metrics = found.metrics
-        self.tags = found.tags
         self.has_plan = False
         self._done: set[str] = set()
         self._artifacts: dict[str, Path] = {}
@@ -48,42 +62,47 @@ class Run:
             elif record["kind"] == "plan":
                 self.has_plan = bool(record["plan"])
             elif record["kind"] == "losses":
-                self.metrics["loss"] = unpack(record["numbers"])[-1].item()
+                self._know_loss(unpack(record["numbers"])[-1].item())
             elif record["kind"] == "artifacts":
                 self._know_artifacts(journal.file(record, "folder"), record["to"])
 
     def has_done(self, stage: str) -> bool:
-        """Tell whether a stage was finished before this run was interrupted."""
+        """Return whether a stage was finished before the run was interrupted.
+
+        To resume is to run the same command again: every stage asks this, and returns what the
+        run has of it. Nothing else in the pipeline depends on resuming.
+        """
         return stage in self._done
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a stage; the seconds become a tag, and the stage is done."""
+        """Time a stage; a tag keeps the seconds, and the stage is done."""
         started = time.perf_counter()
         yield
         seconds = time.perf_counter() - started
-        self._log(stage=name, tags={f"fitreel.{name}_seconds": f"{seconds:.2f}"})
+        self._log(stage=name, tags={seconds_tag(name): f"{seconds:.2f}"})
 
     def log_settings(self, settings: Settings, leave_out: Collection[str] = ()) -> None:
         """Log the settings as params.
 
-        A param that is there already stays, as `mlflow run` logs them before fitreel starts;
-        one that says something else is told in a tag, because MLflow's params never change.
+        A param that is already there stays, as `mlflow run` logs them before fitreel starts; a
+        tag replaces one that says something else, because MLflow never changes a param.
         """
-        hints = get_type_hints(type(settings))
-        told = asdict(settings)  # type: ignore[call-overload]
-        values = {key: value for key, value in told.items() if key not in leave_out}
+        every = asdict(settings)  # type: ignore[call-overload]
+        values = {key: value for key, value in every.items() if key not in leave_out}
+        before = in_force(self.params, self.tags)
         self._log(
             params={key: str(value) for key, value in values.items() if key not in self.params},
             tags={
-                f"fitreel.{key}": str(value)
+                override_tag(key): str(value)
                 for key, value in values.items()
-                if key in self.params and parse(self.params[key], hints[key]) != value
+                if key in self.params
+                and normalised(key, before[key]) != normalised(key, str(value))
             },
         )
 
     def log_params(self, params: Mapping[str, str]) -> None:
-        """Log params; one that is there already stays."""
+        """Log params; one that is already there stays."""
         self._log(params={name: text for name, text in params.items() if name not in self.params})
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
@@ -95,9 +114,9 @@ class Run:
         self._log(tags=dict(tags))
 
     def set_name(self, name: str) -> None:
-        """Name the run, unless somebody chose its name."""
+        """Set the name of the run, unless the user chose one."""
         present = self.tags.get(MLFLOW_RUN_NAME, "")
-        if present == self.tags.get(AUTOMATIC_NAME_TAG) or _is_from_mlflow(present):
+        if present == self.tags.get(AUTOMATIC_NAME_TAG) or is_generated_name(present):
             self.set_tags({MLFLOW_RUN_NAME: name, AUTOMATIC_NAME_TAG: name})
 
     def set_note(self, markdown: str) -> None:
@@ -109,7 +128,7 @@ class Run:
         self._know(**fields)
 
     def _know(self, **fields: object) -> None:
-        """Learn what a record of values says."""
+        """Add what a record of values says to the facts."""
         for kind in ("params", "metrics", "tags"):
             found = fields.get(kind, {})
             if isinstance(found, dict):
@@ -117,15 +136,19 @@ class Run:
         self.name = self.tags.get(MLFLOW_RUN_NAME, self.name)
         self._done |= {str(fields["stage"])} if "stage" in fields else set()
 
+    def _know_loss(self, loss: float) -> None:
+        """Keep the last loss of a record of losses, which the courier delivers as a metric."""
+        self.metrics["loss"] = loss
+
     @contextmanager
     def artifacts(self, to: str | None = None) -> Iterator[Path]:
-        """Give a directory; what is in it at the end is logged below the folder ``to``."""
+        """Yield a directory; its files are logged at the end, below the folder ``to``."""
         folder = self._journal.folder()
         with writing(folder):
             yield folder
         self._journal.append("artifacts", folder=folder.name, to=to)
         self._know_artifacts(folder, to)
-        # Tables are left out: people may open and save them, and the numbers are checked.
+        # Tables have no digest: people may open and save them, and their numbers are checked.
         sums = json.loads(self.tags.get(DIGESTS_TAG, "{}"))
         sums |= {
             str(Path(to or "") / file.name): sha256(file) for file in folder.glob("*.safetensors")
@@ -140,14 +163,14 @@ class Run:
     def log_trial(
         self, outcome: Outcome, name: str, params: Mapping[str, str], tags: Mapping[str, str]
     ) -> None:
-        """Log a trial: a nested run that is over, on the points of this one."""
+        """Log a trial: a nested run that has ended, on the points of this one."""
         shared = {SHA256_TAG: self.tags[SHA256_TAG]}
         self._journal.append(
             "trial", name=name, params=params, tags=shared | dict(tags), **outcome.to_record()
         )
 
     def trials(self) -> dict[int, tuple[TrainingSettings, Outcome]]:
-        """Read the trials that it logged, and what came of them but their curves, by numbers."""
+        """Read the logged trials by number: their settings, and their outcomes without curves."""
         return {
             record["number"]: (
                 TrainingSettings.from_params(record["params"]),
@@ -159,12 +182,12 @@ class Run:
 
     @property
     def delivered_trials(self) -> int:
-        """Count the trials that the store has."""
+        """How many trials the store has."""
         return int((self._journal.kept("delivered") or {}).get("trials", 0))
 
     @contextmanager
     def trial_artifacts(self, number: int, to: str | None = None) -> Iterator[Path]:
-        """Give a directory; what is in it at the end is logged with a trial, below ``to``."""
+        """Yield a directory; its files are logged at the end with a trial, below ``to``."""
         folder = self._journal.folder()
         with writing(folder):
             yield folder
@@ -172,21 +195,21 @@ class Run:
 
     def checkpoints(self, settings: TrainingSettings, every: int) -> Checkpoints:
         """Open the checkpoints of its training."""
-        return Checkpoints(self._journal, settings, every)
+        return Checkpoints(self._journal, settings, every, on_loss=self._know_loss)
 
     def dataset(self) -> Dataset:
-        """Read the points that it logged before it was interrupted."""
-        return load_dataset(self._artifacts["data/dataset.csv"])
+        """Read the points that the run logged before it was interrupted."""
+        return load_dataset(self._artifacts[DATASET])
 
     def weights(self) -> Weights:
-        """Read the trained parameters that it logged before it was interrupted."""
-        return load_weights(self._artifacts["weights.safetensors"])
+        """Read the trained parameters that the run logged before it was interrupted."""
+        return load_weights(self._artifacts[WEIGHTS])
 
     def history(self) -> History:
-        """Read the losses and frames that it logged before it was interrupted."""
+        """Read the losses and frames that the run logged before it was interrupted."""
         return load_history(
-            self._artifacts["training/history.csv"],
-            self._artifacts["training/frames.safetensors"],
+            self._artifacts[HISTORY],
+            self._artifacts[FRAMES],
         )
 
     def log_dataset(
@@ -194,12 +217,12 @@ class Run:
     ) -> None:
         """Log a file of artifacts("data") as an input of the run, with its SHA-256.
 
-        Where a training's points take the place of others, it keeps the SHA-256 of those, too.
+        If points replace those that the settings drew, the SHA-256 of the drawn ones is kept.
         """
         self._journal.append(
             "dataset",
             file=self._relative(file),
-            path=f"data/{file.name}",
+            path=f"{DATA}/{file.name}",
             name=name,
             context=context,
         )
@@ -211,7 +234,7 @@ class Run:
         self.set_tags({SHA256_TAG: digest} | ({DRAWN_TAG: drawn} if drawn != digest else {}))
 
     def log_model(self, weights: Path) -> None:
-        """Log a model made of a file of artifacts()."""
+        """Log a model with the weights of a file of artifacts()."""
         self._journal.append("model", weights=self._relative(weights))
 
     def _relative(self, file: Path) -> str:
@@ -219,23 +242,12 @@ class Run:
 
     @property
     def status(self) -> str | None:
-        """Say how it ended; None if it did not."""
+        """How it ended; None while it is open."""
         status = None
         for _, record in self._journal.records():
             status = record["status"] if record["kind"] == "status" else None
         return status
 
-    def end(self, status: str) -> None:
-        """Log how it ended."""
-        self._journal.append("status", status=status, time=now())
-
-
-def _is_from_mlflow(name: str) -> bool:
-    """Tell whether MLflow made this name up, as in bright-shark-123."""
-    predicate, _, rest = name.partition("-")
-    noun, _, number = rest.partition("-")
-    return (
-        predicate in name_utils._GENERATOR_PREDICATES
-        and noun in name_utils._GENERATOR_NOUNS
-        and number.isdigit()
-    )
+    def end(self, status: str, *, resumable: bool = False) -> None:
+        """Log how it ended, and whether its command can be resumed."""
+        self._journal.append("status", status=status, time=now(), resumable=resumable)

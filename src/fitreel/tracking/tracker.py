@@ -3,8 +3,8 @@
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import mlflow
 from mlflow.environment_variables import (
@@ -16,35 +16,32 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
 from fitreel import __version__
-from fitreel.checks.text import check_run_id, shown
+from fitreel.checks.text import check_run_id
 from fitreel.checks.urls import masked
 from fitreel.journal.journal import Journal, Record
 from fitreel.journal.signals import held
-from fitreel.journal.spool import Undelivered, new_journal
-from fitreel.settings import PATIENCE
-from fitreel.tracking.client import Client
-from fitreel.tracking.connection import is_refusal, plain_errors
-from fitreel.tracking.courier import Courier
-from fitreel.tracking.creation import (
-    JOURNAL_TAG,
+from fitreel.journal.spool import new_journal
+from fitreel.tracking.closing import HASTE, delivering
+from fitreel.tracking.names import JOURNAL_TAG, SOURCE_RUN_TAG, VERSION_TAG
+from fitreel.tracking.process import process_tags
+from fitreel.tracking.run import Run
+from fitreel.tracking.source import Source
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.connection import is_refusal, plain_errors
+from fitreel.tracking.store.creation import (
     default_experiment_id,
     find_or_make_experiment,
     is_in_doubt,
     make_run,
 )
-from fitreel.tracking.database import absolute, check_store
-from fitreel.tracking.ending import end
-from fitreel.tracking.limits import FIRST, request_limit
-from fitreel.tracking.patience import Patience
-from fitreel.tracking.process import process_tags
-from fitreel.tracking.run import Run
-from fitreel.tracking.source import Source
-
-HASTE = 5.0  # seconds: all that an interrupted run may take to be closed
+from fitreel.tracking.store.database import absolute, check_store
+from fitreel.tracking.store.ending import end
+from fitreel.tracking.store.limits import FIRST, request_limit
+from fitreel.tracking.store.patience import Patience, Retries
 
 
 class Tracker:
-    """A tracking store that answered, and what to log to it by default."""
+    """A tracking store that has answered, and the experiment of its new runs."""
 
     def __init__(
         self,
@@ -52,55 +49,54 @@ class Tracker:
         experiment: str | None = None,
         *,
         may_create: bool = True,
-        patience: float = PATIENCE,
-        on_wait: Callable[[str], None] = lambda _: None,
+        patience: Patience | None = None,
     ) -> None:
         """Connect; None means MLflow's own environment variables and defaults.
 
-        A database that is missing is made, if it ``may_create`` one. A server that is busy is
-        asked again for ``patience`` seconds, here and whenever something is read; ``on_wait`` gets
-        a line when that happens first. Raises Unavailable after that, ConnectionError within 10
-        seconds where no server is there, FileNotFoundError where there is no store,
-        PermissionError where it cannot be written, ValueError where it is none.
+        A database that is missing is created if it ``may_create`` one. ``patience`` (default: 180
+        seconds) holds for a server that is busy, here, in whatever is read, and at the end of
+        every run. Raises Unavailable after that, ConnectionError within 10 seconds where no server
+        is there, FileNotFoundError where the store is missing, PermissionError where it cannot be
+        written, ValueError where the URI names something else.
         """
-        # What goes wrong is told in one line, by whoever catches it; these log a page.
-        for noisy in ("mlflow", "sqlalchemy"):
-            logging.getLogger(noisy).setLevel(logging.CRITICAL)
-        # Standard output is for the run id alone.
-        os.environ[MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.name] = "true"
-        os.environ.setdefault(MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.name, "false")
+        _quieten()
         if tracking_uri:
             mlflow.set_tracking_uri(tracking_uri)
-        its_uri = mlflow.get_tracking_uri()
-        self.uri = masked(its_uri)  # to be shown
-        with plain_errors(its_uri):
-            check_store(its_uri, may_create)
+        uri = mlflow.get_tracking_uri()
+        self.uri = masked(uri)  # to be shown
+        self._patience = patience or Patience()
+        with plain_errors(uri):
+            check_store(uri, may_create)
             request_limit.start(FIRST)
-            self.client = Client(patience=Patience(its_uri, patience, on_wait))
+            self.client = Client(retries=Retries(uri, self._patience))
             self.client.search_experiments(max_results=1)
             request_limit.settle()
             self.experiment_id = (
                 find_or_make_experiment(self.client, experiment) if experiment else None
             )
         self.active_run_id = os.environ.get(MLFLOW_RUN_ID.name)
-        # A database makes a run on its own time; what a server was asked may never come.
+        # A database needs only so long to create a run; a server may never answer.
         self._longest_hold = HASTE if self.uri.startswith("http") else math.inf
 
     def find_experiment(self, name: str | None) -> str:
-        """Give the id of an experiment, of the one where new runs go for None; none is made.
+        """Return the id of an experiment, for None of the one where new runs go.
 
-        ValueError if there is none.
+        Raises ValueError if it is missing; none is created.
         """
         with plain_errors(self.client.tracking_uri):
             if name is None:
                 return self.default_experiment_id()
             found = self.client.get_experiment_by_name(name)
         if found is None or found.lifecycle_stage == "deleted":
-            raise ValueError(f"there is no experiment '{shown(name)}' in {self.uri}")
+            raise ValueError(f"there is no experiment '{name}' in {self.uri}")
         return str(found.experiment_id)
 
+    def default_experiment_id(self) -> str:
+        """Return where MLflow lets a new run go if no experiment is named."""
+        return default_experiment_id(self.client)
+
     def source(self, run_id: str | None) -> Source:
-        """Open a run for reading: ``run_id``, else the active one; ValueError if there is none."""
+        """Open a run for reading, ``run_id`` or else the active one; ValueError without any."""
         run_id = run_id or self.active_run_id
         if not run_id:
             raise ValueError("there is no run to read from; name one with --run")
@@ -120,7 +116,7 @@ class Tracker:
         return self.source(run_id) if run_id or self.active_run_id else None
 
     def writes_to(self, source: Source) -> bool:
-        """Tell whether a run opened for this source is the source itself."""
+        """Return whether a run opened for this source is the source itself."""
         return self.active_run_id in (None, source.run_id)
 
     @contextmanager
@@ -131,15 +127,15 @@ class Tracker:
         *,
         experiment_id: str | None = None,
         plan: Record | None = None,
-        patience: float = PATIENCE,
-        on_wait: Callable[[str], None] = lambda _: None,
     ) -> Iterator[Run]:
         """Open a run for writing: the active one, else the source, else a new one.
 
-        It ends FINISHED, FAILED on an exception, KILLED on an interruption. ``experiment_id`` is
-        where a new one goes, unless the tracker was told. ``plan`` is what its journal keeps for
-        going on with it; without one nobody does. Raises Undelivered if the store took nothing
-        for ``patience`` seconds at the end; ``on_wait`` is told in a line what it waits for.
+        It ends FINISHED, FAILED on an exception, KILLED on an interruption. A new one goes to
+        ``experiment_id``, unless the tracker has an experiment. ``plan`` is what the journal keeps
+        to resume the command; without it nothing is resumed. Raises Undelivered if the store took
+        nothing at the end for as long as the patience lasts.
+
+        Read what a stage needs before opening its run: then a bad input changes nothing.
         """
         with held(self._longest_hold) as release:
             journal = new_journal()
@@ -150,7 +146,22 @@ class Tracker:
             except BaseException:
                 journal.close() if is_in_doubt(journal) else journal.remove()
                 raise
-            with self._delivering(journal, run, release, patience, on_wait):
+            with delivering(self.client, journal, run, self._patience):
+                release()
+                yield run
+
+    @contextmanager
+    def resume(self, journal: Journal, run_id: str) -> Iterator[Run]:
+        """Open the run of a journal again, as ``run`` does."""
+        with held(self._longest_hold) as release:
+            try:
+                with plain_errors(self.client.tracking_uri):
+                    run = self._enter(journal, self._tags(journal), self.source(run_id))
+            except BaseException:
+                journal.close()
+                raise
+            with delivering(self.client, journal, run, self._patience):
+                release()
                 yield run
 
     def _open(
@@ -159,34 +170,28 @@ class Tracker:
         run_id = self.active_run_id or (source.run_id if source else None)
         tags = self._tags(journal) | ({MLFLOW_RUN_NAME: name} if name else {})
         if run_id is None:
-            return self._make(journal, tags, name, experiment_id)
+            return self._create(journal, tags, name, experiment_id)
         found = source if source and source.run_id == run_id else Source(self.client, run_id)
         if self.experiment_id not in (None, found.experiment_id):
             raise ValueError(f"run {run_id} is in another experiment; leave --experiment out")
         if source and source.run_id != run_id:
-            tags["fitreel.source_run"] = source.run_id
+            tags[SOURCE_RUN_TAG] = source.run_id
         return self._enter(journal, tags, found)
 
-    def default_experiment_id(self) -> str:
-        """Say where MLflow lets a new run go if nobody names an experiment."""
-        return default_experiment_id(self.client)
-
     def _tags(self, journal: Journal) -> dict[str, str]:
-        return process_tags() | {
-            JOURNAL_TAG: journal.directory.name,
-            "fitreel.version": __version__,
-        }
+        names = {JOURNAL_TAG: journal.directory.name, VERSION_TAG: __version__}
+        return process_tags() | names
 
-    def _make(
+    def _create(
         self, journal: Journal, tags: dict[str, str], name: str | None, experiment_id: str | None
     ) -> Run:
         home = self.experiment_id or experiment_id or self.default_experiment_id()
-        made = make_run(self.client, journal, home, tags, name)
+        created = make_run(self.client, journal, home, tags, name)
         try:
-            journal.append("run", run_id=made.info.run_id)
-            return Run(journal, Source(self.client, made.info.run_id, made))
+            journal.append("run", run_id=created.info.run_id)
+            return Run(journal, Source(self.client, created.info.run_id, created))
         except BaseException:
-            end(self.client, made, "FAILED")
+            end(self.client, created, "FAILED")
             raise
 
     def _enter(self, journal: Journal, tags: dict[str, str], found: Source) -> Run:
@@ -196,78 +201,11 @@ class Tracker:
         run.set_tags(tags)
         return run
 
-    @contextmanager
-    def resume(
-        self,
-        journal: Journal,
-        run_id: str,
-        *,
-        patience: float = PATIENCE,
-        on_wait: Callable[[str], None] = lambda _: None,
-    ) -> Iterator[Run]:
-        """Open a run again that its journal is about, as ``run`` does."""
-        with held(self._longest_hold) as release:
-            try:
-                with plain_errors(self.client.tracking_uri):
-                    run = self._enter(journal, self._tags(journal), self.source(run_id))
-            except BaseException:
-                journal.close()
-                raise
-            with self._delivering(journal, run, release, patience, on_wait):
-                yield run
 
-    @contextmanager
-    def _delivering(
-        self,
-        journal: Journal,
-        run: Run,
-        release: Callable[[], None],
-        patience: float,
-        on_wait: Callable[[str], None],
-    ) -> Iterator[None]:
-        courier = Courier(self.client.without_patience(), journal, run.run_id, on_wait)
-        courier.start()
-        try:
-            release()
-            yield
-            run.end("FINISHED")
-            courier.finish(patience, on_wait)
-        except BaseException as error:
-            over = self._stop(run, courier, journal, error, patience, on_wait)
-            journal.remove() if over else journal.close()
-            raise
-        journal.remove()
-
-    def _stop(
-        self,
-        run: Run,
-        courier: Courier,
-        journal: Journal,
-        error: BaseException,
-        patience: float,
-        on_wait: Callable[[str], None],
-    ) -> bool:
-        """Close a run that was broken off; tell whether there is nothing to go on with."""
-        interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
-        finished = run.status == "FINISHED"  # then only its delivery was broken off
-        status = "KILLED" if interrupted else "FAILED"
-        if finished and not interrupted:
-            return False
-        if isinstance(error, OSError) and journal.is_cramped:
-            courier.stop()  # it would fill the room that is left for the status
-            journal.make_room()
-        if not finished:
-            with suppress(OSError):
-                run.end(status)
-        try:
-            courier.finish(patience, on_wait, HASTE if interrupted else math.inf)
-        except (Undelivered, ValueError) as untold:
-            if not finished and not courier.waits:  # no time for all of it, or the disk is full
-                journal.make_room()
-                with suppress(Exception):
-                    end(self.client, self.client.get_run(run.run_id), status)
-            if not isinstance(error, OSError):  # which says the same
-                on_wait(str(untold))
-            return False
-        # What diverged would diverge again; all else can be gone on with, if it has a plan.
-        return finished or isinstance(error, ArithmeticError) or not run.has_plan
+def _quieten() -> None:
+    """Keep libraries from writing to the terminal: standard output is for the run id alone."""
+    # Every error is reported in one line where it is caught; these would log a page.
+    for noisy in ("mlflow", "sqlalchemy"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    os.environ[MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.name] = "true"
+    os.environ.setdefault(MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.name, "false")

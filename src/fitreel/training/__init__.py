@@ -1,4 +1,4 @@
-"""The training: a network, the loop that trains it, and what comes of it."""
+"""The training: network, loop, history, evaluation."""
 
 import lazy_loader
 

@@ -1,24 +1,22 @@
 from .evaluation import errors as errors, evaluate as evaluate
 from .files import (
     load_history as load_history,
-    load_losses as load_losses,
     load_weights as load_weights,
     save_frames as save_frames,
-    save_losses as save_losses,
     save_weight_table as save_weight_table,
     save_weights as save_weights,
 )
-from .history import History as History, first_difference as first_difference
-from .loop import (
-    Checkpoint as Checkpoint,
-    Fit as Fit,
-    Hook as Hook,
-    Training as Training,
-    TrainingDiverged as TrainingDiverged,
-    fit as fit,
+from .history import (
+    History as History,
+    check_frames as check_frames,
+    first_difference as first_difference,
 )
-from .many import Trained as Trained, fit_many as fit_many
+from .loop import Fit as Fit, Hook as Hook, TrainingDiverged as TrainingDiverged, fit as fit
+from .loss_file import load_losses as load_losses, save_losses as save_losses
+from .many import fit_many as fit_many
+from .members import Trained as Trained
 from .network import Network as Network
 from .provenance import read_provenance as read_provenance
 from .standstill import why_nothing_learned as why_nothing_learned
+from .state import Checkpoint as Checkpoint, Training as Training
 from .weights import Weights as Weights

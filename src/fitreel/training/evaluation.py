@@ -16,11 +16,11 @@ def evaluate(
     data: DataSettings | None = None,
     settings: EvaluationSettings = EvaluationSettings(),
 ) -> dict[str, float]:
-    """Measure the fit: ``train_mse``, ``train_rmse``, ``train_mae``, ``train_r2``.
+    """Compute the metrics ``train_mse``, ``train_rmse``, ``train_mae`` and ``train_r2``.
 
-    Where ``data`` says how the points were drawn, add the same with ``test_`` on
-    ``settings.test_samples`` fresh ones, ``noise_floor`` (the variance of the noise: the
-    least mse that any model can reach) and ``excess_mse`` = test_mse - noise_floor.
+    If ``data`` says how the points were drawn, add the same with ``test_`` on
+    ``settings.test_samples`` fresh ones, ``noise_floor`` (the variance of the noise, which is the
+    mse of a perfect model) and ``excess_mse`` = test_mse - noise_floor.
     """
     return next(evaluate_many([weights], dataset, data, settings))
 
@@ -31,7 +31,7 @@ def evaluate_many(
     data: DataSettings | None = None,
     settings: EvaluationSettings = EvaluationSettings(),
 ) -> Iterator[dict[str, float]]:
-    """Measure the fit of one after the other, as ``evaluate`` does, on the same fresh points."""
+    """Yield the metrics of one network after the other, all on the same fresh points."""
     unseen = generate_unseen(data, settings.test_samples) if data else None
     for weights in networks:
         metrics = errors("train", weights, dataset)
@@ -43,7 +43,7 @@ def evaluate_many(
 
 
 def errors(prefix: str, weights: Weights, dataset: Dataset) -> dict[str, float]:
-    """Measure the fit to some points: ``prefix_mse``, ``_rmse``, ``_mae`` and ``_r2``."""
+    """Compute the metrics on some points: ``prefix_mse``, ``_rmse``, ``_mae`` and ``_r2``."""
     error = (weights.predict(dataset.x) - dataset.y).to(torch.float64)
     mse = error.square().mean().item()
     variance = dataset.y.to(torch.float64).var(correction=0).item()

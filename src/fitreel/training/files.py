@@ -1,69 +1,32 @@
-"""The files of a training: losses, frames and weights."""
+"""The files of a network's weights: one network, or the frames of a training."""
 
 import csv
 import math
-import threading
-import warnings
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from fitreel.checks.files import check_lines, check_size
+from fitreel.checks.files import check_size
 from fitreel.checks.text import shown
-from fitreel.settings import MOST_EPOCHS, MOST_NEURONS, ActivationName
+from fitreel.settings import MOST_NEURONS, ActivationName
 from fitreel.training.history import History
+from fitreel.training.loss_file import load_losses
 from fitreel.training.weights import Weights
 
-QUIET = threading.Lock()  # what is ignored is so for all threads, and restored
-LOSS_SIZE = 32  # bytes of a row at most; ours have 24
-LARGEST_LOSSES = LOSS_SIZE * MOST_EPOCHS
 LARGEST_HEADER = 100_000  # bytes before the numbers of safetensors; ours are below 1,000
 BLOCK = 2**23  # bytes of numbers that are read at once
-LARGEST_WEIGHTS = LARGEST_HEADER + 4 * (3 * MOST_NEURONS + 1)
+LARGEST_WEIGHTS = LARGEST_HEADER + 4 * Weights.count(MOST_NEURONS)
 
 # The names under which a torch module of the same structure keeps its weights.
 STATE_NAMES = ("hidden.weight", "hidden.bias", "output.weight", "output.bias")
 
 
-def save_losses(losses: NDArray[np.float64], path: Path) -> None:
-    """Write epoch and loss as a CSV file, nine digits: exact for the float32 losses of torch."""
-    rows = np.stack([np.arange(len(losses)), losses], axis=1)
-    np.savetxt(path, rows, fmt=["%d", "%.9g"], delimiter=",", header="epoch,loss", comments="")
-
-
-def load_losses(path: Path) -> NDArray[np.float64]:
-    """Read the losses back; ValueError if the epochs are not 0, 1, 2, … or a loss is missing."""
-    check_size(path.name, path.stat().st_size, LARGEST_LOSSES)
-    try:
-        check_lines(path)
-        with QUIET, warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of empty lines, and of nothing else
-            rows = np.loadtxt(
-                path,
-                delimiter=",",
-                comments=None,
-                skiprows=1,
-                ndmin=2,
-                encoding="utf-8",
-                max_rows=MOST_EPOCHS,
-            )
-        if rows.shape[1] != 2 or not np.array_equal(rows[:, 0], np.arange(len(rows))):
-            raise ValueError("its epochs are not 0, 1, 2, …")
-        losses = np.asarray(rows[:, 1], dtype=np.float32)
-        if not np.isfinite(losses).all():
-            raise ValueError("a loss is not finite")
-    except ValueError as error:
-        raise ValueError(f"{path.name} is no history: {error}") from None
-    return losses.astype(np.float64)
-
-
 def save_frames(history: History, path: Path) -> None:
-    """Write the weights of every frame as safetensors, one stacked tensor a parameter."""
+    """Write the weights of all frames as safetensors, one stacked tensor for each parameter."""
     tensors = _state(history.frames) | {"epoch": torch.from_numpy(history.frame_epochs)}
     _write(path, tensors, history.frames.activation)
 
@@ -75,7 +38,7 @@ def load_history(losses: Path, frames: Path) -> History:
         tensors, activation = _read(frames, most_frames=len(values))
         return History(values, tensors["epoch"].numpy(), _weights(tensors, activation))
     except (ValueError, SafetensorError) as error:
-        raise ValueError(f"{frames.name} holds no frames: {error}") from None
+        raise ValueError(f"{frames.name} is not a file of frames: {error}") from None
 
 
 def save_weights(weights: Weights, path: Path) -> None:
@@ -84,16 +47,16 @@ def save_weights(weights: Weights, path: Path) -> None:
 
 
 def load_weights(path: Path) -> Weights:
-    """Read the parameters and the activation back; ValueError names the file if it is none."""
+    """Read parameters and activation; ValueError names the file and what is wrong with it."""
     check_size(path.name, path.stat().st_size, LARGEST_WEIGHTS)
     try:
         return _weights(*_read(path))
     except (ValueError, SafetensorError) as error:
-        raise ValueError(f"{path.name} holds no weights: {error}") from None
+        raise ValueError(f"{path.name} is not a file of weights: {error}") from None
 
 
 def save_weight_table(weights: Weights, path: Path) -> None:
-    """Write a row a hidden neuron: neuron, input_weight, bias, output_weight."""
+    """Write one row for each hidden neuron: neuron, input_weight, bias, output_weight."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["neuron", "input_weight", "bias", "output_weight"])
@@ -103,13 +66,8 @@ def save_weight_table(weights: Weights, path: Path) -> None:
 
 
 def _state(weights: Weights) -> dict[str, torch.Tensor]:
-    tensors = (
-        weights.input_weight.unsqueeze(-1),  # (..., hidden, 1)
-        weights.bias,  # (..., hidden)
-        weights.output_weight.unsqueeze(-2),  # (..., 1, hidden)
-        weights.output_bias.unsqueeze(-1),  # (..., 1)
-    )
-    return {name: tensor.contiguous() for name, tensor in zip(STATE_NAMES, tensors, strict=True)}
+    parameters = zip(STATE_NAMES, weights.parameters(), strict=True)
+    return {name: tensor.contiguous() for name, tensor in parameters}
 
 
 def _weights(state: dict[str, torch.Tensor], activation: ActivationName) -> Weights:
@@ -119,14 +77,14 @@ def _weights(state: dict[str, torch.Tensor], activation: ActivationName) -> Weig
 def _write(path: Path, tensors: dict[str, torch.Tensor], activation: ActivationName) -> None:
     try:
         save_file(tensors, path, metadata={"activation": activation})
-    except SafetensorError as error:  # which is no OSError, though the disk is full
+    except SafetensorError as error:  # not an OSError, though the disk is full
         raise OSError(f"{path} cannot be written: {error}") from error
 
 
 def _read(
     path: Path, most_frames: int | None = None
 ) -> tuple[dict[str, torch.Tensor], ActivationName]:
-    """Read a network, or the networks of frames, once the header promises what fits."""
+    """Read a network, or the networks of frames, after a check of the header."""
     with path.open("rb") as begin:
         header = int.from_bytes(begin.read(8), "little")
     if header > LARGEST_HEADER:
@@ -144,16 +102,14 @@ def _read(
     for known in get_args(ActivationName):
         if activation == known:
             return {name: _numbers(path, name, shape) for name, shape in shapes.items()}, known
-    raise ValueError(f"it names no known activation; got {shown(repr(activation))}")
+    raise ValueError(f"its activation is unknown: {shown(repr(activation))}")
 
 
 def _numbers(path: Path, name: str, shape: tuple[int, ...]) -> torch.Tensor:
-    """Read a tensor, a block of rows at a time.
-
-    Each block from a file opened for it, as the pages that were read stay in memory until it is
-    closed. Copied, because what safetensors reads is not aligned, and sums over it differ in the
-    last bit.
-    """
+    """Read a tensor, a block of rows at a time."""
+    # The file is opened for each block: pages that were read stay in memory until it is closed.
+    # Blocks are copied: what safetensors reads is not aligned, and sums over it differ in the last
+    # bit.
     tensor = torch.empty(shape, dtype=torch.int64 if name == "epoch" else torch.float32)
     rows = max(1, BLOCK // max(1, tensor[0].nbytes))
     for first in range(0, len(tensor), rows):

@@ -1,16 +1,20 @@
 """The history: what a training leaves behind."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fitreel.settings import TrainingSettings
 from fitreel.training.weights import Weights
+
+MOST_FRAME_NUMBERS = 150_000_000  # of all frames: 0.6 GB, of which saving them makes copies
 
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """Hold the loss of every epoch and the weights at every frame, each before its update."""
+    """The loss of every epoch and the weights of every frame, each before its update."""
 
     losses: NDArray[np.float64]  # (epochs,)
     frame_epochs: NDArray[np.int64]  # (frames,)
@@ -31,10 +35,21 @@ class History:
             )
 
 
-def first_difference(ours: ArrayLike, theirs: ArrayLike) -> int | None:
-    """Give the first epoch at which two rows of losses are not equal to the last bit, or None.
+def check_frames(settings: TrainingSettings) -> None:
+    """Raise ValueError if the weights of all frames are more than the memory should hold."""
+    frames = math.ceil(settings.epochs / settings.frame_every)
+    numbers = Weights.count(settings.hidden)
+    if frames * numbers > MOST_FRAME_NUMBERS:
+        raise ValueError(
+            f"{frames:,} frames of {numbers:,} weights are {frames * numbers:,} numbers, more than "
+            f"{MOST_FRAME_NUMBERS:,}; raise frame_every (it is {settings.frame_every:,})"
+        )
 
-    Where one row ends before the other, that is the epoch after its last.
+
+def first_difference(ours: ArrayLike, theirs: ArrayLike) -> int | None:
+    """Return the first epoch at which two rows of losses differ in any bit, or None.
+
+    If one row ends before the other, that is the epoch after its last.
     """
     one, other = (np.asarray(row, dtype=np.float64).view(np.int64) for row in (ours, theirs))
     common = min(len(one), len(other))

@@ -16,9 +16,10 @@ class Network(nn.Module):
     """Map (points, 1) to (points, 1) through one hidden layer."""
 
     def __init__(self, settings: TrainingSettings) -> None:
-        """Draw the initial weights as PyTorch distributes them, from a stream of their own."""
+        """Draw the initial weights in PyTorch's distribution, from a generator of their own."""
         super().__init__()
-        # Not torch's generator, which draws the points: equal seeds would give equal numbers.
+        # Not torch's generator, which draws the points: with equal seeds the weights would be the
+        # numbers of the noise.
         generator = np.random.Generator(np.random.Philox(key=settings.seed))
         self.hidden = _linear(1, settings.hidden, generator)
         self.activation = ACTIVATIONS[settings.activation][0]()  # for the printed structure
@@ -50,7 +51,7 @@ def forward(
 
 
 def _linear(inputs: int, outputs: int, generator: np.random.Generator) -> nn.Linear:
-    """Make a layer whose numbers are uniform between ±1/√inputs, as nn.Linear has them."""
+    """Create a layer with numbers uniform between ±1/√inputs, as nn.Linear draws them."""
     # On the meta device nothing is drawn; the layer's own initialisation is global.
     layer = nn.Linear(inputs, outputs, device="meta")
     bound = 1 / math.sqrt(inputs)

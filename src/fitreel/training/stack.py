@@ -7,17 +7,15 @@ from torch import Tensor
 
 from fitreel.settings import ActivationName, TrainingSettings
 from fitreel.training.network import Network
+from fitreel.training.optimizers import StackOptimizer
 from fitreel.training.weights import Weights
-
-MOMENTUM = 0.9
-BETAS, EPSILON = (0.9, 0.999), 1e-8  # of adam, as torch has them
 
 
 class Stack:
-    """Hold the numbers of many networks, their gradient and what their optimizers remember.
+    """The numbers of many networks, and their optimizers.
 
-    A row is input weights, biases, output weights, output bias. Padding is zero and stays so.
-    Members share the activation and whether adam moves them.
+    A row is a flat network. Padding is zero and stays so. Members share the activation and
+    whether adam moves them.
     """
 
     def __init__(
@@ -25,63 +23,29 @@ class Stack:
     ) -> None:
         self.hidden = max(each.hidden for each in members)
         self.activation: ActivationName = members[0].activation
-        self.widths = [each.hidden for each in members]
-        self._is_adam = members[0].optimizer == "adam"
-        self._updates = 0
-        rows = torch.zeros(len(members), 3, self.hidden)
-        biases = torch.zeros(len(members), 1)
-        for row, bias, settings in zip(rows, biases, members, strict=True):
-            weights = Network(settings).weights()
-            parts = (weights.input_weight, weights.bias, weights.output_weight)
-            row[:, : settings.hidden] = torch.stack(parts)
-            bias[0] = weights.output_bias
-        rates = [[each.lr] for each in members]
-        inertia = [[MOMENTUM if each.optimizer == "momentum" else 0.0] for each in members]
-        self.numbers = torch.cat([rows.flatten(1), biases], dim=1).to(device, dtype)
-        self._rates = torch.tensor(rates, dtype=dtype, device=device)  # (members, 1)
-        self._inertia = torch.tensor(inertia, dtype=dtype, device=device)  # (members, 1)
-        self.gradient = torch.zeros_like(self.numbers)
-        self._first = torch.zeros_like(self.numbers)
-        self._second = torch.zeros_like(self.numbers)
-        self.is_neuron = (torch.arange(self.hidden) < torch.tensor(self.widths).unsqueeze(1)).to(
-            device
-        )  # (members, hidden), False where it is padding
+        self._widths = torch.tensor([each.hidden for each in members])
+        rows = torch.zeros(len(members), Weights.count(self.hidden))
+        for row, settings in zip(rows, members, strict=True):
+            parts = Weights.split(Network(settings).weights().flat())
+            for padded, part in zip(Weights.split(row), parts, strict=True):
+                padded[: len(part)] = part
+        self.numbers = rows.to(device, dtype)
+        self._optimizer = StackOptimizer(members, self.numbers)
+        neurons = torch.arange(self.hidden) < self._widths.unsqueeze(1)
+        self.is_neuron = neurons.to(device)  # (members, hidden), False where it is padding
 
-    def parts(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Split rows as views: three of (members, hidden), one of (members, 1)."""
-        input_weight, bias, output_weight, output_bias = torch.split(
-            rows, [self.hidden, self.hidden, self.hidden, 1], dim=1
-        )
-        return input_weight, bias, output_weight, output_bias
-
-    def update(self) -> None:
+    def update(self, gradient: Tensor) -> None:
         """Move all members along their gradients, each by its own optimizer and rate."""
-        self._updates += 1
-        if self._is_adam:
-            self._first.lerp_(self.gradient, 1 - BETAS[0])
-            self._second.mul_(BETAS[1]).addcmul_(self.gradient, self.gradient, value=1 - BETAS[1])
-            corrected = (self._second / (1 - BETAS[1] ** self._updates)).sqrt_().add_(EPSILON)
-            rates = self._rates / (1 - BETAS[0] ** self._updates)
-            self.numbers.sub_(rates * (self._first / corrected))
-        else:  # sgd is momentum without inertia
-            self._first.mul_(self._inertia).add_(self.gradient)
-            self.numbers.sub_(self._rates * self._first)
+        self._optimizer.update(self.numbers, gradient)
 
-    def keep(self, kept: Tensor) -> None:
-        """Drop all rows but these, and the work with them."""
-        for name in ("numbers", "gradient", "_first", "_second", "_rates", "_inertia", "is_neuron"):
-            setattr(self, name, getattr(self, name)[kept])
-        self.widths = [self.widths[place] for place in kept.tolist()]
+    def keep(self, rows: Tensor) -> None:
+        """Drop all members but these, and the work with them."""
+        self.numbers, self.is_neuron = self.numbers[rows], self.is_neuron[rows]
+        self._widths = self._widths[rows]
+        self._optimizer.keep(rows)
 
     def weights(self, row: int) -> Weights:
         """Copy a member's weights, without its padding."""
-        width = self.widths[row]
-        parts = self.parts(self.numbers[row : row + 1].float().cpu())
-        input_weight, bias, output_weight, output_bias = parts
-        return Weights(
-            input_weight[0, :width].clone(),
-            bias[0, :width].clone(),
-            output_weight[0, :width].clone(),
-            output_bias[0, 0].clone(),
-            self.activation,
-        )
+        width = int(self._widths[row])
+        parts = Weights.split(self.numbers[row].float().cpu())
+        return Weights.from_flat(torch.cat([part[:width] for part in parts]), self.activation)

@@ -1,4 +1,4 @@
-"""The standstill: a training that ended, but learned nothing, and why."""
+"""The standstill: why a finished training has learned nothing."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from fitreel.data.dataset import Dataset
 from fitreel.training.evaluation import errors
 from fitreel.training.weights import Weights
 
-FAR = 10  # times its first loss: the last one is far above it
+FAR = 10  # a last loss above so many times the first one is far above it
 
 
 def why_nothing_learned(
@@ -18,10 +18,10 @@ def why_nothing_learned(
     losses: Sequence[float] | NDArray[np.floating] = (),
     r2: float | None = None,
 ) -> str:
-    """Say why a trained network is of no use, and what helps; an empty text if it is of use.
+    """Return why a trained network is useless, and what helps; an empty text if it is not.
 
-    ``dataset`` are the points of the training, ``r2`` that on them if it is known, ``losses`` the
-    first to the last.
+    ``dataset`` are the points of the training, ``losses`` all of its losses, ``r2`` the r² on
+    these points, which is computed if it is not given.
     """
     if r2 is None:
         r2 = errors("train", weights, dataset)["train_r2"]

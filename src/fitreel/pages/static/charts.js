@@ -1,4 +1,4 @@
-// What the charts of both pages share: colours, sizes, axes, the points, the line of the fit.
+// The charts of both pages: colours, sizes, axes, the points, the line of the fit.
 
 const LINE_POINTS = 400;
 const FONT = "12px system-ui, sans-serif";
@@ -156,9 +156,9 @@ function lossRange(curves, log) {
 }
 
 // Call back with x wherever a chart is pointed at, else with null.
-function onPointer(chart, tell) {
+function onPointer(chart, report) {
   chart.hooks.setCursor = [
-    () => tell(chart.cursor.left >= 0 ? chart.posToVal(chart.cursor.left, "x") : null),
+    () => report(chart.cursor.left >= 0 ? chart.posToVal(chart.cursor.left, "x") : null),
   ];
 }
 

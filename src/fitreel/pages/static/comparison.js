@@ -1,4 +1,4 @@
-// Runs side by side: their fits and losses in step, and a table of what sets them apart.
+// The page of a comparison: fits and losses of all runs in step, and a table.
 
 const data = JSON.parse(byId("data").textContent);
 const datasets = data.datasets.map((each) => new Dataset(each));
@@ -193,8 +193,8 @@ const cells = runs.map((run, at) => {
   const chart = element("div", { className: "chart", role: "img", ariaLabel: `Fit of ${run.label}` });
   const moment = element("p", { className: "soft moment" });
   const name = element("figcaption", { title: run.label }, swatch(at), element("span", {}, run.label));
-  const told = data.differing.filter((param) => run.params[param] !== undefined).map((param) => `${param} ${run.params[param]}`).join(" · ");
-  const figure = element("figure", {}, name, element("p", { className: "soft", title: told }, told), chart, moment);
+  const params = data.differing.filter((param) => run.params[param] !== undefined).map((param) => `${param} ${run.params[param]}`).join(" · ");
+  const figure = element("figure", {}, name, element("p", { className: "soft", title: params }, params), chart, moment);
   light(figure, at);
   return { chart, moment, figure, x: evenly(run.dataset.xRange, CELL_POINTS) };
 });

@@ -55,7 +55,7 @@ class Training {
       new Frame(numbers.subarray(place * size, (place + 1) * size), data.hidden, data.activation));
   }
 
-  get isHinged() {
+  get hasKinks() {
     return this.activation === "relu";
   }
 
@@ -68,11 +68,11 @@ class Training {
   isDead(place, neuron, [left, right]) {
     const frame = this.frames[place];
     const input = (x) => frame.inputWeight[neuron] * x + frame.bias[neuron];
-    return this.isHinged && input(left) <= 0 && input(right) <= 0;
+    return this.hasKinks && input(left) <= 0 && input(right) <= 0;
   }
 }
 
-// The place of the last value that is not above a limit, in rising values; -1 if there is none.
+// The place of the last value that is not above a limit, in rising values; -1 if all are above it.
 function lastAtMost(values, limit) {
   let low = 0, high = values.length;
   while (low < high) {

@@ -1,4 +1,4 @@
-// The player of one training: the fit, what each neuron adds, the loss, in step.
+// The page of one training: the fit, what each neuron adds, the loss curve, in step.
 
 const data = JSON.parse(byId("data").textContent);
 const dataset = new Dataset(data.dataset);
@@ -10,7 +10,7 @@ const MOST_CHIPS = 1024;
 const NEAR = 14; // pixels from a line within which a click picks its neuron
 let frame, place, picked = null, pointedX = null;
 
-document.body.classList.toggle("relu", training.isHinged);
+document.body.classList.toggle("relu", training.hasKinks);
 document.title = `${data.name || "training"} · fitreel`;
 byId("title").textContent = data.name || "Training";
 byId("facts").textContent = [
@@ -39,7 +39,7 @@ const fit = makeChart(document.querySelector("#fit .chart"), {
   hooks: {
     drawAxes: (chart) => drawPoints(chart, dataset, 1.15),
     draw: (chart) => {
-      if (picked !== null && training.isHinged) drawVertical(chart, frame.kink(picked), colours.ink, [2, 4]);
+      if (picked !== null && training.hasKinks) drawVertical(chart, frame.kink(picked), colours.ink, [2, 4]);
     },
   },
 });
@@ -54,11 +54,11 @@ function predictions() {
 
 // ---- what each neuron adds
 
-const curveX = training.isHinged ? null : evenly(dataset.xRange, Math.min(120, Math.max(12, Math.round(60000 / training.hidden))));
+const curveX = training.hasKinks ? null : evenly(dataset.xRange, Math.min(120, Math.max(12, Math.round(60000 / training.hidden))));
 
-// Where a neuron's line has its corners: for hinges the ends and the kink are enough.
+// Where a neuron's line has its corners: a relu neuron has them at the ends and at its kink.
 function corners(neuron) {
-  if (!training.isHinged) return curveX;
+  if (!training.hasKinks) return curveX;
   const [from, to] = dataset.xRange, kink = frame.kink(neuron);
   return kink > from && kink < to ? [from, kink, to] : [from, to];
 }
@@ -103,7 +103,7 @@ function drawContributions(chart) {
 }
 
 function drawKinks(chart) {
-  if (!frame || !training.isHinged) return;
+  if (!frame || !training.hasKinks) return;
   drawing(chart, (ctx, left, top, ratio) => {
     const bottom = chart.bbox.top + chart.bbox.height;
     for (let neuron = 0; neuron < training.hidden; neuron++) {
@@ -200,7 +200,7 @@ function pick(neuron) {
   show(place);
 }
 
-function tellNeurons() {
+function showNeurons() {
   let dead = 0;
   for (let neuron = 0; neuron < training.hidden; neuron++) {
     const kind = sign(neuron);
@@ -214,18 +214,18 @@ function tellNeurons() {
     const pressed = String(neuron === picked);
     if (chip.ariaPressed !== pressed) chip.ariaPressed = pressed;
   }
-  byId("dead").replaceChildren(...(training.isHinged ? [bold(dead), ` of ${training.hidden} dead`] : [counted(training.hidden, "neuron")]));
-  const told = [];
+  byId("dead").replaceChildren(...(training.hasKinks ? [bold(dead), ` of ${training.hidden} dead`] : [counted(training.hidden, "neuron")]));
+  const parts = [];
   if (picked === null) {
-    told.push("Pick a neuron here or in the chart to light it up. ", "Output bias ", bold(short(frame.outputBias)));
+    parts.push("Pick a neuron here or in the chart to light it up. ", "Output bias ", bold(short(frame.outputBias)));
   } else {
     const numbers = { "input weight": frame.inputWeight[picked], bias: frame.bias[picked], "output weight": frame.outputWeight[picked] };
-    if (training.isHinged) numbers["kink at x"] = frame.kink(picked);
-    told.push("Neuron ", bold(picked));
-    for (const [name, value] of Object.entries(numbers)) told.push(` · ${name} `, bold(Number.isFinite(value) ? short(value) : "none"));
-    if (sign(picked) === "dead") told.push(" · dead");
+    if (training.hasKinks) numbers["kink at x"] = frame.kink(picked);
+    parts.push("Neuron ", bold(picked));
+    for (const [name, value] of Object.entries(numbers)) parts.push(` · ${name} `, bold(Number.isFinite(value) ? short(value) : "none"));
+    if (sign(picked) === "dead") parts.push(" · dead");
   }
-  byId("picked").replaceChildren(...told);
+  byId("picked").replaceChildren(...parts);
 }
 
 // ---- the reading under the mouse
@@ -233,7 +233,7 @@ function tellNeurons() {
 const dot = element("div", { className: "u-cursor-pt" });
 fit.over.append(dot);
 
-function tellFit() {
+function showFit() {
   const x = pointedX === null ? null : shownX(pointedX, dataset.xRange);
   dot.hidden = x === null;
   if (x === null) {
@@ -252,7 +252,7 @@ function tellFit() {
 for (const chart of [fit, contributions]) {
   onPointer(chart, (x) => {
     pointedX = x;
-    if (frame) tellFit();
+    if (frame) showFit();
   });
 }
 
@@ -266,8 +266,8 @@ function show(at) {
   fit.setData([lineX, line, without]);
   contributions.setData([lineX, picked === null ? without : lineX.map((x) => frame.contribution(picked, x))]);
   loss.redraw(false);
-  tellNeurons();
-  tellFit();
+  showNeurons();
+  showFit();
   const epoch = training.frameEpochs[place].toLocaleString("en");
   byId("moment").replaceChildren("epoch ", bold(epoch), "  loss ", bold(lossText(training.frameLosses[place])));
   byId("scrub").setAttribute("aria-valuetext", `epoch ${epoch}`);

@@ -1,4 +1,4 @@
-// The transport: play, pause, step, scrub, speed; buttons, keyboard and slider say the same.
+// The controls of a film: play, pause, step, slider, speed, keyboard.
 
 const FRAMES_A_SECOND = 20;
 

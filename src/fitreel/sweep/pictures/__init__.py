@@ -1,0 +1,1 @@
+"""The pictures of a search: plain arrays first, then drawn."""

@@ -1,0 +1,53 @@
+"""The agreement of a run's files with its settings and its last loss."""
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from fitreel.tracking.facts import Facts
+from fitreel.training.files import LARGEST_HEADER
+from fitreel.training.loss_file import LARGEST_LOSSES, LOSS_SIZE
+from fitreel.training.weights import Weights
+
+LARGEST_FRAMES = 2**28  # bytes, where no param says how many frames there are
+
+
+def largest_history(facts: Facts) -> tuple[int, int]:
+    """Return how many bytes the losses and the frames of a run can have and fit in memory."""
+    settings = facts.training_settings()
+    if settings is None:
+        return LARGEST_LOSSES, LARGEST_FRAMES
+    frames = -(-settings.epochs // settings.frame_every)
+    size = 4 * Weights.count(settings.hidden) + 8  # a frame's weights and its epoch
+    # The settings may be as invented as the file, which need not fill a disk.
+    memory = int(psutil.virtual_memory().available)
+    return 100 + LOSS_SIZE * settings.epochs, min(LARGEST_HEADER + size * frames, memory)
+
+
+def check_network(facts: Facts, weights: Weights) -> None:
+    """Raise ValueError if weights are not of the network that the run trained."""
+    settings = facts.training_settings()
+    found = (weights.bias.shape[-1], weights.activation)
+    if settings and found != (settings.hidden, settings.activation):
+        raise ValueError(
+            f"the weights of run {facts.run_id} are of {found[0]:,} {found[1]} neurons, "
+            f"but it trained {settings.hidden:,} {settings.activation} ones"
+        )
+
+
+def check_losses(facts: Facts, losses: NDArray[np.float64]) -> None:
+    """Raise ValueError if losses are not those of the training: by their count, by the last one."""
+    settings, count = facts.training_settings(), len(losses)
+    may_be_fewer = facts.has_diverged
+    if settings and count != settings.epochs and not (may_be_fewer and count < settings.epochs):
+        raise ValueError(
+            f"history.csv has {count:,} losses, "
+            f"but run {facts.run_id} trained {settings.epochs:,} epochs"
+        )
+    if facts.is_trial:  # its film shows a training alone, whose last bits differ
+        return
+    last = facts.metrics.get("loss", losses[-1])
+    if last != losses[-1]:
+        raise ValueError(
+            f"history.csv ends with loss {losses[-1]:.9g}, but run {facts.run_id} with {last:.9g}"
+        )

@@ -1,0 +1,94 @@
+"""The best runs of an experiment, for a comparison."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+from mlflow.entities import Run as MlflowRun, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.store.entities.paged_list import PagedList
+
+from fitreel.comparison.runs import higher_is_better, is_finite
+from fitreel.settings import FILMED
+from fitreel.tracking.finder import Finder, Found
+from fitreel.tracking.names import FILMED_TAG, KIND_TAG, TRIAL_TAG
+from fitreel.tracking.store.connection import is_refusal, plain_errors
+from fitreel.tracking.tracker import Tracker
+
+PAGE = 200  # runs in one request
+
+
+def best_runs(
+    tracker: Tracker,
+    experiment_id: str,
+    count: int,
+    metric: str,
+    filter_text: str | None = None,
+    on_run: Callable[[int], None] = lambda _: None,
+) -> Found:
+    """Read the best runs of an experiment by a metric, the best first.
+
+    Runs are read until ``count`` of them can be compared; those without the metric, or with a
+    value that is not finite, are skipped. ``filter_text`` is a filter of MLflow's own search.
+    Raises as ``named_runs`` does, and ValueError if MLflow cannot read the filter.
+    """
+    finder = Finder(tracker, on_run)
+    unfilmed = list[int]()
+    candidates = _filmed(_best_first(tracker, experiment_id, metric, filter_text or ""), unfilmed)
+    while missing := count - finder.count:
+        if not (some := list(islice(candidates, missing))):
+            break
+        finder.read(some)
+    if lost := sum(place < count for place in unfilmed):
+        trials = "a trial" if lost == 1 else "trials"
+        finder.leave_out(
+            f"{lost} of the best {count}",
+            f"{trials} of a sweep, which films the best {FILMED} that finish; "
+            "train more alone with fitreel run",
+        )
+    chosen = "that match the filter and " if filter_text else ""
+    return finder.found(f"{chosen}whose {metric} is a finite number")
+
+
+def _best_first(
+    tracker: Tracker, experiment_id: str, metric: str, filter_text: str
+) -> Iterator[MlflowRun]:
+    token = None
+    while True:
+        page = _page(tracker, experiment_id, metric, filter_text, token)
+        for run in page:
+            value = run.data.metrics.get(metric)
+            if value is None:  # runs without the metric are last
+                return
+            if is_finite(value) and KIND_TAG not in run.data.tags:
+                yield run
+        if not (token := page.token):
+            return
+
+
+def _page(
+    tracker: Tracker, experiment_id: str, metric: str, filter_text: str, token: str | None
+) -> PagedList[MlflowRun]:
+    order = f"metrics.`{metric}` {'DESC' if higher_is_better(metric) else 'ASC'}"
+    with plain_errors(tracker.client.tracking_uri):
+        try:
+            return tracker.client.search_runs(
+                [experiment_id],
+                filter_text,
+                run_view_type=ViewType.ACTIVE_ONLY,
+                max_results=PAGE,
+                order_by=[order],
+                page_token=token,
+            )
+        except MlflowException as error:
+            if not is_refusal(error):
+                raise
+            raise ValueError(f"the filter does not work: {error.message}") from error
+
+
+def _filmed(runs: Iterable[MlflowRun], unfilmed: list[int]) -> Iterator[MlflowRun]:
+    """Yield the runs that can have a film, as only a sweep's best trials do; note the others."""
+    for place, run in enumerate(runs):
+        if TRIAL_TAG in run.data.tags and FILMED_TAG not in run.data.tags:
+            unfilmed.append(place)
+        else:
+            yield run

@@ -1,0 +1,120 @@
+"""The delivery: a journal's records are logged to MLflow, in order and once.
+
+Everything here may be done twice: a record counts as delivered only when MLflow has it, and of two
+points with the same time stamp MLflow keeps one.
+"""
+
+import math
+
+from fitreel.journal.journal import Journal, Record
+from fitreel.tracking.delivery.dataset_input import log_dataset
+from fitreel.tracking.delivery.logged_model import log_model, remove_extra_models
+from fitreel.tracking.delivery.nested import NestedRuns
+from fitreel.tracking.delivery.values import METRICS_PER_CALL, log_values
+from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.creation import DOUBT, remove_extras, runs_of
+from fitreel.tracking.store.ending import end
+
+DELIVERED = (
+    "values",
+    "losses",
+    "trial",
+    "trial_artifacts",
+    "artifacts",
+    "dataset",
+    "model",
+    "status",
+)
+
+
+class Delivery:
+    """Bring one journal into the run that it is about."""
+
+    def __init__(self, client: Client, journal: Journal, run_id: str) -> None:
+        self._client = client
+        self._journal = journal
+        self._run_id = run_id
+        kept = journal.kept("delivered")
+        self._position: int = kept["position"] if kept else 0
+        self._trials: int = kept.get("trials", 0) if kept else 0
+        self._nested = NestedRuns(client, run_id)
+
+    def step(self) -> bool:
+        """Deliver what goes in one call; return whether there was anything."""
+        records, end = self._next()
+        if end == self._position:
+            return False
+        # What others have read must not be lost here: with another time stamp it were a duplicate.
+        self._journal.flush()
+        if records:
+            self._deliver(records)
+        self._journal.keep("delivered", {"position": end, "trials": self._trials})
+        self._position = end
+        return True
+
+    def _deliver(self, records: list[Record]) -> None:
+        kind, first = records[0]["kind"], records[0]
+        if kind in ("values", "losses"):
+            log_values(self._client, self._run_id, records)
+        elif kind == "trial":
+            self._nested.deliver(records)
+            self._trials += len(records)
+        elif kind == "trial_artifacts":
+            self._nested.log_artifacts(first, self._journal.file(first, "folder"))
+        elif kind == "artifacts":
+            folder = self._journal.file(first, "folder")
+            self._client.log_artifacts(self._run_id, str(folder), first["to"])
+        elif kind == "dataset":
+            log_dataset(self._client, self._run_id, first, self._journal.file(first, "file"))
+        elif kind == "model":
+            log_model(self._client, self._run_id, self._journal.file(first, "weights"))
+        else:
+            self._log_status(first)
+
+    def _next(self) -> tuple[list[Record], int]:
+        """Return the next record, or all the next ones that share a call, and where they end."""
+        found: list[Record] = []
+        end, size = self._position, 0
+        try:
+            for behind, record in self._journal.records(self._position):
+                if record["kind"] in DELIVERED:
+                    if found and not _share_a_call(record, found[0]):
+                        break
+                    found.append(record)
+                    size += self._size(record)
+                end = behind
+                if size >= METRICS_PER_CALL:
+                    break
+        except ValueError:  # damaged: first what is before
+            if end == self._position:
+                raise
+        return found, end
+
+    def _size(self, record: Record) -> int:
+        """Return how much of a call a record takes."""
+        if record["kind"] in ("values", "losses"):
+            return int(record.get("count", 0)) + 10
+        share = self._nested.share(record) if record["kind"] == "trial" else 1
+        return math.ceil(METRICS_PER_CALL * share)
+
+    def _log_status(self, record: Record) -> None:
+        status = record["status"]
+        if status == "RUNNING":
+            self._client.update_run(self._run_id, status)
+            return
+        run = self._client.get_run(self._run_id)
+        end(self._client, run, status, record["time"])
+        kinds = {record["kind"] for _, record in self._journal.records()}
+        if "model" in kinds:
+            remove_extra_models(self._client, run)
+        if DOUBT in kinds:
+            found = runs_of(self._client, self._journal, [run.info.experiment_id])
+            others = [each for each in found if each.info.run_id != run.info.run_id]
+            remove_extras(self._client, others)
+        if self._trials:
+            self._nested.remove_extras()
+
+
+def _share_a_call(one: Record, other: Record) -> bool:
+    kinds = {one["kind"], other["kind"]}
+    return len(kinds) == 1 or kinds == {"values", "losses"}

@@ -1,0 +1,42 @@
+"""The values of a run: a journal's losses, metrics, params and tags, logged to MLflow."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from mlflow.entities import Metric, Param, RunTag
+
+from fitreel.journal.checkpoints import unpack
+from fitreel.journal.journal import Record
+from fitreel.tracking.store.client import Client
+
+METRICS_PER_CALL = 1000  # MLflow's limit
+
+
+def log_values(client: Client, run_id: str, records: Sequence[Record]) -> None:
+    """Log records of values and losses in as few calls as MLflow allows."""
+    params, tags, metrics = dict[str, str](), dict[str, str](), list[Metric]()
+    for record in records:
+        params |= record.get("params", {})
+        tags |= record.get("tags", {})
+        metrics.extend(losses(record) if record["kind"] == "losses" else _metrics(record))
+    for first in range(0, len(metrics), METRICS_PER_CALL):
+        client.log_batch(run_id, metrics=metrics[first : first + METRICS_PER_CALL])
+    if params or tags:
+        client.log_batch(
+            run_id,
+            params=[Param(*item) for item in params.items()],
+            tags=[RunTag(*item) for item in tags.items()],
+        )
+
+
+def _metrics(record: Record) -> Iterator[Metric]:
+    for key, value in record.get("metrics", {}).items():
+        yield Metric(key, value, record["time"], 0)
+
+
+def losses(record: Record) -> Iterator[Metric]:
+    """Yield the metrics of a record of losses, their times spread evenly over the record's."""
+    values = unpack(record["numbers"]).tolist()
+    times = np.linspace(record["start"], record["end"], len(values)).astype(int).tolist()
+    for epoch, (value, when) in enumerate(zip(values, times, strict=True), start=record["first"]):
+        yield Metric("loss", value, when, epoch)

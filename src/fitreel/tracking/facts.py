@@ -1,0 +1,89 @@
+"""The facts of a run: its params, metrics and tags, and what they say about it."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TypeVar
+
+from fitreel.checks.text import plain
+from fitreel.settings import DataSettings, Settings, TrainingSettings, normalised
+from fitreel.tracking.names import DIVERGED_TAG, DRAWN_TAG, KIND_TAG, SHA256_TAG, TRIAL_TAG
+from fitreel.tracking.overrides import in_force
+
+# `mlflow run` logs these as params, too: they say which run, not how it was made.
+PASSED_THROUGH = {"run", "name", "experiment", "tracking_uri", "patience"}
+POINTS = {each.name for each in fields(DataSettings)}
+Kind = TypeVar("Kind", bound=Settings)
+
+
+def has_edited_points(tags: Mapping[str, str]) -> bool:
+    """Return whether the points that a run logged last are others than its settings draw."""
+    return tags.get(DRAWN_TAG, tags.get(SHA256_TAG)) != tags.get(SHA256_TAG)
+
+
+class Facts:
+    """What is known of a run, whether it is read or written; the dictionaries are its own."""
+
+    def __init__(
+        self,
+        run_id: str,
+        experiment_id: str,
+        name: str,
+        params: Mapping[str, str],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+    ) -> None:
+        self.run_id = run_id
+        self.experiment_id = experiment_id
+        # Anybody may have written these texts. They are made plain here, at the border, once.
+        self.name = plain(name)
+        self.params = {plain(key): plain(text) for key, text in params.items()}
+        self.metrics = {plain(key): value for key, value in metrics.items()}
+        self.tags = {plain(key): plain(text) for key, text in tags.items()}
+
+    @property
+    def kind(self) -> str | None:
+        """What it is, "sweep" or "comparison"; None for an experiment."""
+        return self.tags.get(KIND_TAG)
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether it is a trial of a sweep."""
+        return TRIAL_TAG in self.tags
+
+    @property
+    def has_training(self) -> bool:
+        """Whether a training logged to it."""
+        return "loss" in self.metrics
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether its training diverged."""
+        return DIVERGED_TAG in self.tags
+
+    @property
+    def has_edited_points(self) -> bool:
+        """Whether the points that it logged last are others than its settings draw."""
+        return has_edited_points(self.tags)
+
+    def settings(self, kind: type[Kind]) -> Kind | None:
+        """Return a group of settings as they are in force; None if the run lacks one of them.
+
+        Raises ValueError if one cannot be read.
+        """
+        found = in_force(self.params, self.tags)
+        if not {each.name for each in fields(kind)} <= found.keys():  # type: ignore[arg-type]
+            return None
+        try:
+            return kind.from_params(found)
+        except ValueError as error:
+            raise ValueError(f"run {self.run_id}: {error}") from None
+
+    def training_settings(self) -> TrainingSettings | None:
+        """Return how the network was trained; None if that is not known."""
+        return self.settings(TrainingSettings)
+
+    def all_settings(self) -> dict[str, str]:
+        """Return all params as they are in force, equal numbers with equal text."""
+        found = in_force(self.params, self.tags)
+        left_out = PASSED_THROUGH | (POINTS if self.has_edited_points else set())
+        return {name: normalised(name, found[name]) for name in found.keys() - left_out}

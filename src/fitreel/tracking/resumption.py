@@ -1,0 +1,79 @@
+"""The interrupted commands of a run, opened to be resumed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fitreel.journal import spool
+from fitreel.journal.entry import Entry
+from fitreel.journal.journal import Journal, Record
+from fitreel.tracking.names import JOURNAL_TAG
+from fitreel.tracking.source import Source
+from fitreel.tracking.tracker import Tracker
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """An interrupted command: its open journal, its run, the URI of its store, its plan."""
+
+    journal: Journal
+    run_id: str
+    uri: str
+    plan: Record
+
+
+def interrupted(run_id: str, tracking_uri: str | None = None) -> Iterator[Interrupted]:
+    """Open the journals of a run's interrupted commands, the oldest first.
+
+    Yields nothing if the run is finished. Raises ValueError if nothing is left of it here or its
+    command cannot be resumed, BlockingIOError if its process is alive, ConnectionError if its
+    store does not answer.
+    """
+    found = False
+    listed = _resumable(run_id, tracking_uri)
+    for each in listed:
+        try:
+            journal, entry = spool.opened(each.directory)
+        except BlockingIOError:
+            raise BlockingIOError(
+                f"run {run_id} is not interrupted: its process is alive"
+            ) from None
+        except FileNotFoundError:
+            continue
+        if entry.is_over and not each.is_over:
+            journal.close()
+            continue
+        found = True
+        yield Interrupted(journal, run_id, tracking_uri or entry.uri, entry.plan)
+    if listed and not found:  # another process resumed it first: look at what is true now
+        yield from interrupted(run_id, tracking_uri)
+
+
+def _resumable(run_id: str, tracking_uri: str | None) -> list[Entry]:
+    """List the journals of a run's interrupted commands; an empty list if it is finished."""
+    found = [entry for entry in spool.entries() if entry.uri and entry.run_id in (run_id, None)]
+    listed = [entry for entry in found if entry.run_id == run_id and not entry.is_over]
+    if listed:
+        return listed
+    # The store is asked only now: a run whose journal is here can be resumed without it.
+    uri = tracking_uri or (found[0].uri if found else None)
+    run = Tracker(uri, may_create=False).source(run_id)
+    if run.status == "FINISHED":
+        return []
+    # A process may die between creating its run and writing the run's id into its journal.
+    listed = [entry for entry in found if entry.directory.name == run.tags.get(JOURNAL_TAG)]
+    _check_resumable(run, listed)
+    return listed
+
+
+def _check_resumable(run: Source, entries: list[Entry]) -> None:
+    """Raise ValueError, saying what to do instead, if a run cannot be resumed here."""
+    # A comparison has no plan: it takes seconds, and holds nothing that its runs do not hold.
+    if any(not entry.plan for entry in entries) or (not entries and run.kind == "comparison"):
+        kind = f", a {run.kind}," if run.kind else ""
+        rest = "; fitreel sync uploads what it left" if entries else ""
+        raise ValueError(f"run {run.run_id}{kind} cannot be resumed; start its command again{rest}")
+    if not entries:
+        raise ValueError(
+            f"run {run.run_id} left nothing to resume on this machine; "
+            f"the journals of interrupted commands are in {spool.directory()}"
+        )

@@ -1,0 +1,1 @@
+"""The store: MLflow's client and database, opened, checked and retried."""

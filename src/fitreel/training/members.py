@@ -1,0 +1,97 @@
+"""The members of a stack in training: their losses, and how each of them ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fitreel.data.dataset import Dataset
+from fitreel.settings import TrainingSettings
+from fitreel.training.gradients import Gradients
+from fitreel.training.stack import Stack
+from fitreel.training.weights import Weights
+
+STRETCH = 50  # epochs from one look for members that diverged to the next
+End = Literal["finished", "diverged", "pruned"]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What is left of one member's training; one that diverged has no weights."""
+
+    end: End
+    losses: NDArray[np.float64]  # (epochs,), all of them finite
+    weights: Weights | None
+
+
+class Members:
+    """A stack in training: the place of every member, and the results of those that ended."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        settings: Sequence[TrainingSettings],
+        places: list[int],
+        device: str,
+    ) -> None:
+        members = [settings[place] for place in places]
+        self._gradients = Gradients(dataset, torch.float32, torch.device(device))
+        self._stack = Stack(members, torch.float32, torch.device(device))
+        self._places = places
+        self._ends = np.array([each.epochs for each in members])
+        self._losses = np.empty((len(places), self._ends.max()), dtype=np.float32)
+        self._epoch = 0  # those before are done
+        self.trained: dict[int, Trained] = {}
+
+    def train(self, until: int) -> None:
+        """Train the members that are left up to an epoch; some end before, or diverge."""
+        while self._places and self._epoch < until:
+            start = self._epoch
+            self._epoch = min(until, start + STRETCH, self._ends.min())
+            block = []
+            for _ in range(start, self._epoch):
+                losses, gradient = self._gradients(self._stack)
+                self._stack.update(gradient)
+                block.append(losses)
+            self._losses[:, start : self._epoch] = torch.stack(block, dim=1).cpu().numpy()
+            self._end_diverged(start)
+            self._end_finished()
+
+    def latest(self) -> list[tuple[int, float]]:
+        """Return the place and the latest loss of all that are left."""
+        losses = self._losses[:, self._epoch - 1].tolist() if self._places else []
+        return list(zip(self._places, losses, strict=True))
+
+    def drop(self, places: set[int]) -> None:
+        """End members before their last epoch."""
+        self._end(np.isin(self._places, list(places)), "pruned", self._epoch)
+
+    def _end_diverged(self, start: int) -> None:
+        bad = ~np.isfinite(self._losses[:, start : self._epoch])
+        for column in np.unique(bad.argmax(axis=1)[bad.any(axis=1)]):
+            epoch = start + int(column)
+            self._end(~np.isfinite(self._losses[:, epoch]), "diverged", epoch)
+
+    def _end_finished(self) -> None:
+        if not (self._ends == self._epoch).any():
+            return
+        # As in fit: the weights are those after the last update, whose loss must be finite, too.
+        lost = ~np.isfinite(self._gradients(self._stack)[0].cpu().numpy())
+        self._end((self._ends == self._epoch) & lost, "diverged", self._epoch)
+        self._end(self._ends == self._epoch, "finished", self._epoch)
+
+    def _end(self, rows: NDArray[np.bool_], end: End, epoch: int) -> None:
+        if not rows.any():
+            return
+        for row in np.flatnonzero(rows).tolist():
+            weights = None if end == "diverged" else self._stack.weights(row)
+            losses = self._losses[row, :epoch].astype(np.float64)
+            self.trained[self._places[row]] = Trained(end, losses, weights)
+        kept = np.flatnonzero(~rows)
+        self._places = [self._places[row] for row in kept.tolist()]
+        self._ends, self._losses = self._ends[kept], self._losses[kept]
+        if len(kept):
+            self._stack.keep(torch.from_numpy(kept))

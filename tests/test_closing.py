@@ -1,0 +1,260 @@
+"""How a run ends, case by case as in the table of tracking.closing."""
+
+import errno
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from fitreel.journal import spool
+from fitreel.journal.journal import Journal, Record
+from fitreel.journal.spool import Undelivered
+from fitreel.tracking import Patience, Run, Tracker
+from fitreel.tracking.closing import HASTE
+from fitreel.tracking.delivery.courier import Courier
+from fitreel.tracking.delivery.delivery import Delivery
+from tests.faults import SPOOL, wait_until
+from tests.servers import Server
+
+PLAN = {"command": "train", "settings": {}}
+
+
+class DiskFull(OSError):
+    def __init__(self) -> None:
+        super().__init__(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.fixture(autouse=True)
+def own_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
+
+
+@pytest.fixture(scope="module")
+def all_reports() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def reports(all_reports: list[str]) -> list[str]:
+    """Return the lines that this test's runs report."""
+    all_reports.clear()
+    return all_reports
+
+
+@pytest.fixture(scope="module")
+def tracker(tmp_path_factory: pytest.TempPathFactory, all_reports: list[str]) -> Iterator[Tracker]:
+    import mlflow
+
+    directory = tmp_path_factory.mktemp("store")
+    yield Tracker(f"sqlite:///{directory}/mlflow.db", patience=Patience(report=all_reports.append))
+    mlflow.set_tracking_uri("")
+
+
+def close(
+    tracker: Tracker,
+    error: BaseException | None,
+    plan: Record | None = PLAN,
+    before: Callable[[Run], None] = lambda _: None,
+    raises: type[BaseException] | None = None,
+) -> tuple[str, str]:
+    """Open a run, end it with an error; return its status and what is left of its journal."""
+    opened = list[Run]()
+
+    def body() -> None:
+        with tracker.run(plan=plan) as run:
+            opened.append(run)
+            before(run)
+            if error:
+                raise error
+
+    expected = raises or (type(error) if error else None)
+    with pytest.raises(expected) if expected else nullcontext():
+        body()
+    return status(tracker, opened[0]), left()
+
+
+def status(tracker: Tracker, run: Run) -> str:
+    return str(tracker.client.get_run(run.run_id).info.status)
+
+
+def left() -> str:
+    """Return what sync would do with the journal that is left, if there is one."""
+    found = spool.entries()
+    return "over" if found and found[0].is_over else "resumable" if found else "nothing"
+
+
+@pytest.mark.parametrize(
+    ("error", "plan", "expected"),
+    [
+        (None, PLAN, ("FINISHED", "nothing")),
+        (KeyboardInterrupt(), PLAN, ("KILLED", "resumable")),
+        (KeyboardInterrupt(), None, ("KILLED", "nothing")),
+        (SystemExit(143), PLAN, ("KILLED", "resumable")),
+        (OSError("no display"), PLAN, ("FAILED", "resumable")),
+        (ValueError("unfit"), None, ("FAILED", "nothing")),
+        (ArithmeticError("diverged"), PLAN, ("FAILED", "nothing")),
+        (ArithmeticError("diverged"), None, ("FAILED", "nothing")),
+    ],
+)
+def test_a_run_whose_store_takes_everything(
+    tracker: Tracker,
+    reports: list[str],
+    error: BaseException | None,
+    plan: Record | None,
+    expected: tuple[str, str],
+) -> None:
+    assert close(tracker, error, plan) == expected
+    assert reports == []
+
+
+def refused(tracker: Tracker) -> Callable[[Run], None]:
+    """Return what makes the store refuse a run: a param of it is there with another value."""
+
+    def before(run: Run) -> None:
+        tracker.client.log_param(run.run_id, "epochs", "2")
+        run.log_params({"epochs": "1"})
+
+    return before
+
+
+def test_a_finished_run_that_the_store_refuses_waits_for_sync(
+    tracker: Tracker, reports: list[str]
+) -> None:
+    before = refused(tracker)
+    _, journal = close(tracker, None, before=before, raises=ValueError)
+    assert journal == "over"
+    # The command shows the error; only the courier may have reported it before.
+    assert not [line for line in reports if "goes on" not in line]
+
+
+@pytest.mark.parametrize(
+    ("error", "plan", "expected"),
+    [
+        (RuntimeError(), PLAN, ("FAILED", "resumable")),
+        (RuntimeError(), None, ("FAILED", "over")),
+        (ArithmeticError("diverged"), PLAN, ("FAILED", "over")),
+        (KeyboardInterrupt(), PLAN, ("KILLED", "resumable")),
+    ],
+)
+def test_a_broken_off_run_that_the_store_refuses_has_its_status_at_least(
+    tracker: Tracker,
+    reports: list[str],
+    error: BaseException,
+    plan: Record | None,
+    expected: tuple[str, str],
+) -> None:
+    assert close(tracker, error, plan, refused(tracker)) == expected
+    assert "Changing param" in reports[-1]
+
+
+def test_an_error_of_the_system_is_not_reported_twice(tracker: Tracker, reports: list[str]) -> None:
+    error = ConnectionError("the store does not answer")
+    assert close(tracker, error, before=refused(tracker)) == ("FAILED", "resumable")
+    assert not [line for line in reports if "goes on" not in line]  # which the courier reports
+
+
+def test_an_interruption_while_a_finished_run_is_delivered_leaves_it_finished(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish, limits = Courier.finish, list[float]()
+
+    def interrupted_once(courier: Courier, within: float = math.inf) -> None:
+        limits.append(within)
+        if len(limits) == 1:
+            raise KeyboardInterrupt
+        finish(courier, within)
+
+    monkeypatch.setattr(Courier, "finish", interrupted_once)
+    assert close(tracker, None, raises=KeyboardInterrupt) == ("FINISHED", "nothing")
+    assert limits == [math.inf, HASTE]
+
+
+def test_an_interrupted_run_takes_no_longer_than_haste(
+    tracker: Tracker, reports: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(_: Delivery) -> bool:
+        time.sleep(2)
+        return True
+
+    monkeypatch.setattr("fitreel.tracking.closing.HASTE", 0.3)
+    started = list[float]()
+
+    def before(_: Run) -> None:
+        monkeypatch.setattr(Delivery, "step", slow)
+        started.append(time.monotonic())
+
+    assert close(tracker, KeyboardInterrupt(), before=before) == ("KILLED", "resumable")
+    assert time.monotonic() - started[0] < 2
+    assert "upload them with fitreel sync" in reports[-1]
+
+
+def test_on_a_full_disk_the_status_alone_is_written(
+    tracker: Tracker, reports: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def couriers() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if thread.name == "courier"}
+
+    end, has_room = Run.end, list[bool]()
+
+    def ending(run: Run, status: str, *, resumable: bool = False) -> None:
+        (entry,) = spool.entries()
+        has_room.append(not (entry.directory / "reserve").exists())
+        end(run, status, resumable=resumable)
+
+    def before(_: Run) -> None:
+        monkeypatch.setattr(Run, "end", ending)
+        monkeypatch.setattr(Journal, "is_cramped", property(lambda _: True))
+        monkeypatch.setattr(Courier, "finish", lambda _: pytest.fail("nothing is delivered"))
+
+    earlier = couriers()
+    assert close(tracker, DiskFull(), before=before) == ("FAILED", "resumable")
+    # A courier that went on would fill the room that was left for the status.
+    wait_until(lambda: not couriers() - earlier, "the courier goes on")
+    (entry,) = spool.entries()
+    assert entry.status == "FAILED"
+    assert has_room == [True]  # when the status was written
+    assert reports == []
+
+
+def test_a_status_that_has_no_room_in_the_journal_is_written_past_it(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise DiskFull
+
+    def undelivered(*_: object) -> None:
+        raise Undelivered("no room")
+
+    def before(_: Run) -> None:
+        monkeypatch.setattr(Run, "end", full)
+        monkeypatch.setattr(Courier, "finish", undelivered)
+
+    assert close(tracker, RuntimeError(), before=before) == ("FAILED", "resumable")
+
+
+def test_a_run_whose_server_is_away_is_not_ended_directly(
+    tmp_path: Path, reports: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That would wait for the server a second time."""
+    (tmp_path / "server").mkdir()
+    stopped, asked = list[float](), list[str]()
+    with Server(tmp_path / "server") as server:
+        tracker = Tracker(server.url, patience=Patience(1, reports.append))
+
+        def before(_: Run) -> None:
+            server.stop()
+            monkeypatch.setattr(tracker.client, "get_run", asked.append)
+            stopped.append(time.monotonic())
+
+        monkeypatch.setattr(f"{__name__}.status", lambda *_: "")  # of a server that is away
+        close(tracker, RuntimeError(), before=before)
+    assert time.monotonic() - stopped[0] < 10
+    assert asked == []
+    (entry,) = spool.entries()
+    assert (entry.status, entry.is_over) == ("FAILED", False)
+    assert "does not answer" in reports[-1]
