@@ -245,9 +245,9 @@ ROWS = {
         "their imports and the tables of a new store; ours with films and pictures, too. The "
         "[other side](../benchmarks/sweep_script.py) runs 20 trials, and the time of its search is "
         f"taken as often as makes {sweeps.TRIALS}. Both choose rate, size and seed at random, keep "
-        "Optuna's study in an SQLite file, and keep each trial in a new SQLite store as a nested "
-        "run: params, 100 losses, ten metrics on the points and on 1000 fresh ones, the weights "
-        "as a file, status.",
+        "Optuna's study (ours in its journal file, the other side in an SQLite file), and keep "
+        "each trial in a new SQLite store as a nested run: params, 100 losses, "
+        "ten metrics on the points and on 1000 fresh ones, the weights as a file, status.",
         prepare=sweeps.against("log-metric", 20),
         pairs=3,
         note="About half of our time does not grow with the trials: imports, the tables of two new "

@@ -1,9 +1,9 @@
 """A search as most people would write it: a bare loop of PyTorch, each trial a nested run.
 
-It needs nothing of fitreel. `python sweep_script.py log-metric 20` tries 20 with Optuna and logs
-each loss when it is known, `log-batch` all losses of a trial in one call; `ray-tune` has Ray Tune
-run two trials at once and its own callback track them. Each prints the seconds of the search, of
-which imports, tables, points and the start of Ray are no part.
+It does not import fitreel. `python sweep_script.py log-metric 20` runs 20 trials with Optuna and
+logs each loss at once, `log-batch` all losses of a trial in one call. With `ray-tune`, Ray Tune
+runs two trials at a time and its own callback logs them. Each prints the seconds of the search,
+without imports, tables, points and the start of Ray.
 """
 
 import sys

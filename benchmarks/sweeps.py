@@ -1,4 +1,4 @@
-"""The sweeps: many trials, tracked, beside the ways of most people and beside themselves."""
+"""The sweeps: many logged trials, compared with other ways and with few trials."""
 
 import os
 import statistics
@@ -19,7 +19,7 @@ from pipeline import sweep
 
 SCRIPT = str(Path(__file__).with_name("sweep_script.py"))
 TRIALS = 500
-MANY, FEW = 2000, 100  # trials, whose costs are compared
+MANY_TRIALS, FEW_TRIALS = 2000, 100
 SPACE = "lr=log:1e-3:0.5 hidden=int:2:64 seed=0|1|2"
 EVERY_LOSS = ("--epochs", "100", "--log-every", "1")
 
@@ -29,14 +29,14 @@ def command(trials: int, *options: str) -> list[str]:
 
 
 def fresh(directory: Path) -> Path:
-    """Make a directory for one process, so that it finds no store."""
+    """Create a directory for one process, so that it finds no store."""
     return Path(tempfile.mkdtemp(dir=directory))
 
 
 def against(how: str, trials: int) -> Callable[[Path, Path], tuple[Side, Side]]:
-    """Set the script against our command, both whole processes of as many trials.
+    """Compare the script with our command, both as whole processes.
 
-    The script does ``trials`` only, and its loop is taken as often as fits.
+    The script runs only ``trials``; the time of its loop is multiplied to that of TRIALS.
     """
 
     def script(there: Path) -> float:
@@ -55,19 +55,19 @@ def against(how: str, trials: int) -> Callable[[Path, Path], tuple[Side, Side]]:
 
 def growth(here: Path, there: Path) -> tuple[Side, Side]:
     return (
-        lambda: MANY * cost(MANY, here),
-        lambda: MANY * statistics.mean(cost(FEW, there) for _ in range(5)),
+        lambda: MANY_TRIALS * cost(MANY_TRIALS, here),
+        lambda: MANY_TRIALS * statistics.mean(cost(FEW_TRIALS, there) for _ in range(5)),
     )
 
 
 def cost(trials: int, directory: Path, sampler: SamplerName = "random") -> float:
-    """Give the seconds of a trial, less what a sweep of a single one takes anyway."""
+    """Return the seconds of a further trial: a sweep of a single one is subtracted."""
     alone = tracked(1, directory, sampler)
     return (tracked(trials, directory, sampler) - alone) / (trials - 1)
 
 
 def tracked(trials: int, directory: Path, sampler: SamplerName) -> float:
-    """Search in this process; give the seconds until the last trial is in a new store."""
+    """Search in this process; return the seconds until the last trial is in a new store."""
     settings = fitreel.settings.SweepSettings(
         trials=trials, space=SPACE, sampler=sampler, log_every=1
     )
@@ -79,27 +79,27 @@ def tracked(trials: int, directory: Path, sampler: SamplerName) -> float:
     home = fresh(directory)
     study.archive_in(fitreel.sweep.Archive(settings.storage, home), "study")
     with fitreel.tracking.Tracker(f"sqlite:///{home / 'mlflow.db'}").run() as run:
-        run.set_tags({SHA256_TAG: ""})  # of points that nobody looks for here
+        run.set_tags({SHA256_TAG: ""})  # the points are not needed here
         started = time.perf_counter()
         sweep.train_trials(run, search, study, engine)
     return time.perf_counter() - started
 
 
 def aside() -> str:
-    """Measure once what else is told of many trials."""
+    """Return the other figures of many trials, each measured once."""
     directory = Path.cwd()
-    costs = {trials: 1000 * cost(trials, directory, "tpe") for trials in (FEW, MANY)}
-    memory = peak_memory(command(MANY), fresh(directory))
+    costs = {trials: 1000 * cost(trials, directory, "tpe") for trials in (FEW_TRIALS, MANY_TRIALS)}
+    memory = peak_memory(command(MANY_TRIALS), fresh(directory))
     return (
-        "Both choose at random; with `--sampler tpe`, measured once, which looks at all earlier "
-        f"trials for every question, a trial takes {costs[FEW]:.3g} ms of {FEW} and "
-        f"{costs[MANY]:.3g} ms of {MANY}. The whole command with {MANY} trials of 1000 epochs "
-        f"takes at most {memory / 1e6:.0f} MB of memory."
+        "Both choose at random; with `--sampler tpe`, measured once, which considers all earlier "
+        f"trials for each new one, a trial takes {costs[FEW_TRIALS]:.3g} ms of {FEW_TRIALS} and "
+        f"{costs[MANY_TRIALS]:.3g} ms of {MANY_TRIALS}. The whole command with "
+        f"{MANY_TRIALS} trials of 1000 epochs takes at most {memory / 1e6:.0f} MB of memory."
     )
 
 
 def peak_memory(command: list[str], directory: Path) -> int:
-    """Run a command and give the most bytes of memory that it held at once."""
+    """Run a command; return the largest number of bytes of memory that it used."""
     with tempfile.TemporaryFile() as output:
         started = subprocess.Popen(
             command, cwd=directory, env=ENVIRONMENT, stdout=output, stderr=output

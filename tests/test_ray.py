@@ -56,7 +56,7 @@ def expected(sampler: SamplerName = "random", parallel: int = 1) -> dict[int, Ou
 
 @contextmanager
 def sweeping(directory: Path, *arguments: str, **changes: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a sweep; it is dead at the end whatever happens."""
+    """Start a sweep; kill it at the end of the block."""
     process = subprocess.Popen(
         ["fitreel", *SWEEP, "--space", SPACE, *arguments],
         cwd=directory,
@@ -74,7 +74,7 @@ def sweeping(directory: Path, *arguments: str, **changes: str) -> Iterator[subpr
 
 
 def trials(store: MlflowClient) -> list[Run]:
-    """Give the runs of the trials."""
+    """Return the runs of the trials."""
     return [run for run in runs(store) if TRIAL_TAG in run.data.tags]
 
 
@@ -107,15 +107,15 @@ def test_a_node_that_is_killed_costs_no_trial_and_doubles_none(
             )
             second.kill()
             assert len(trials(store)) < TRIALS
-            said, told = process.communicate(timeout=120)
-        assert process.returncode == 0, told
-        assert re.fullmatch(r"[0-9a-f]{32}\n", said)
-        assert "ray" not in told.lower()
+            output, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        assert re.fullmatch(r"[0-9a-f]{32}\n", output)
+        assert "ray" not in errors.lower()
         assert_complete(store, expected())
 
 
 @pytest.mark.torture
-def test_a_cluster_that_dies_leaves_a_sweep_to_go_on_with_on_another(tmp_path: Path) -> None:
+def test_a_sweep_of_a_dead_cluster_is_resumed_on_another(tmp_path: Path) -> None:
     """What a sampler that learns tries does not depend on how many processors the other has."""
     spool = str(tmp_path / "spool")
     options = ["--sampler", "tpe"]
@@ -126,14 +126,14 @@ def test_a_cluster_that_dies_leaves_a_sweep_to_go_on_with_on_another(tmp_path: P
             store = client(tmp_path)
             wait_until(lambda: len(trials(store)) > ROUND_SIZE, "trials to be tracked", pause=0.2)
             first.stop()
-            said, told = process.communicate(timeout=120)
-    assert (process.returncode, said) == (2, "")
-    assert re.fullmatch(r"fitreel: the Ray cluster .*\n", told)
+            output, errors = process.communicate(timeout=120)
+    assert (process.returncode, output) == (2, "")
+    assert re.fullmatch(r"fitreel: the Ray cluster .*\n", errors)
     (run_id,) = [run.info.run_id for run in runs(store) if TRIAL_TAG not in run.data.tags]
     with Cluster(cpus=1) as second:
         where["RAY_ADDRESS"] = second.address
         again = subprocess.run(
-            ["fitreel", "sweep", "--resume", run_id],
+            ["fitreel", "resume", run_id],
             cwd=tmp_path,
             env=environment(**second.environment, **where),
             capture_output=True,
@@ -150,10 +150,10 @@ def test_a_signal_ends_it_as_any_other_command(cluster: Cluster, tmp_path: Path)
     with sweeping(tmp_path, *options, **cluster.environment) as process:
         wait_until(cluster.nodes[0].trains, "a round to start", pause=0.2)
         process.send_signal(signal.SIGTERM)
-        said, told = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=60)
     (run,) = runs(client(tmp_path))
-    assert (process.returncode, said) == (143, "")
-    assert told == f"resume with: fitreel resume {run.info.run_id}\n"
+    assert (process.returncode, output) == (143, "")
+    assert errors == f"resume with: fitreel resume {run.info.run_id}\n"
     assert run.info.status == "KILLED"
 
 
@@ -170,7 +170,7 @@ def test_a_device_that_the_cluster_lacks_is_a_bad_input(
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:{}", "auto"])
-def test_no_cluster_is_told_in_one_line(fitreel: Command, address: str) -> None:
+def test_a_missing_cluster_is_an_error_in_one_line(fitreel: Command, address: str) -> None:
     there = f"127.0.0.1:{free_port()}"
     address = address.format(free_port())
     done = fitreel(*SWEEP, "--address", address, RAY_ADDRESS=there)

@@ -1,10 +1,11 @@
-"""A sweep from its command to its runs: whole, once, and gone on with wherever it died."""
+"""A sweep from its command to its runs: every trial once, and its results."""
 
 import csv
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import imageio.v3 as iio
 import mlflow.pyfunc
@@ -19,6 +20,9 @@ from optuna.storages.journal import JournalFileBackend
 from PIL import Image
 
 from fitreel.training.files import load_weights
+from pipeline.resume import COMMANDS, or_resume, resume
+from pipeline.shared.session import Session, Target
+from pipeline.sweep import sweep
 from tests import processes
 from tests.conftest import BIN, Command, environment, on_terminal
 from tests.faults import client, runs
@@ -28,7 +32,7 @@ SHORT = ("sweep", "--epochs", "60", "--trials", "24", "--round-size", "8", *SPAC
 
 
 def split(found: list[Run]) -> tuple[Run, dict[int, Run]]:
-    """Give the one sweep there is, and its trials by number, each there once."""
+    """Return the only sweep, and its trials by number, each stored once."""
     (parent,) = [run for run in found if run.data.tags.get("fitreel.kind") == "sweep"]
     below = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
     trials = {int(run.data.tags["fitreel.trial"]): run for run in below}
@@ -191,18 +195,14 @@ def test_its_best_trials_are_compared_and_filmed_like_any_run(directory: Path) -
     assert "rst.gif" in [each.path for each in store.list_artifacts(trial.info.run_id)]
 
 
-def test_what_a_trial_or_a_sweep_cannot_do_is_told(directory: Path) -> None:
+def test_what_a_trial_or_a_sweep_cannot_do_is_an_error_in_one_line(directory: Path) -> None:
     parent, trials = split(runs(client(directory)))
     pruned = next(run for run in trials.values() if "fitreel.pruned_epoch" in run.data.tags)
-    sweep, trial = parent.info.run_id, pruned.info.run_id
+    parent_id, trial = parent.info.run_id, pruned.info.run_id
     said = {
-        ("evaluate", "--run", sweep): f"run {sweep} is a sweep, not an experiment",
-        ("train", "--run", sweep): f"run {sweep} is a sweep, not an experiment",
-        (
-            "animate",
-            "--run",
-            trial,
-        ): "films only the best 9 of its trials; train it alone",
+        ("evaluate", "--run", parent_id): f"run {parent_id} is a sweep, not an experiment",
+        ("train", "--run", parent_id): f"run {parent_id} is a sweep, not an experiment",
+        ("animate", "--run", trial): "films only the best 9 of its trials; train it alone",
         ("reproduce", trial): f"run {trial} is a trial of a sweep: it was trained in a stack",
     }
     for command, text in said.items():
@@ -211,10 +211,10 @@ def test_what_a_trial_or_a_sweep_cannot_do_is_told(directory: Path) -> None:
         )
         assert (code, output, errors.count("\n")) == (2, "", 1), errors
         assert text in errors
-    assert client(directory).get_run(sweep).data.tags == parent.data.tags
+    assert client(directory).get_run(parent_id).data.tags == parent.data.tags
 
 
-def test_the_note_tells_how_to_do_it_again(directory: Path, tmp_path: Path) -> None:
+def test_the_note_has_the_command_that_repeats_the_sweep(directory: Path, tmp_path: Path) -> None:
     parent, trials = split(runs(client(directory)))
     note = parent.data.tags["mlflow.note.content"]
     (line,) = [line.strip() for line in note.splitlines() if line.startswith("    fitreel sweep")]
@@ -236,7 +236,15 @@ def test_the_note_tells_how_to_do_it_again(directory: Path, tmp_path: Path) -> N
         assert again[n].data.params.items() <= trials[n].data.params.items()
 
 
-def test_only_a_sweep_is_resumed_as_one(fitreel: Command) -> None:
+def test_sweep_resume_is_the_command_resume(
+    fitreel: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = list[tuple[Any, ...]]()
+    monkeypatch.setattr("pipeline.resume.resume_run", lambda *arguments: calls.append(arguments))
+    target = Target(tracking_uri="sqlite:///a.db", patience=3)
+    resume("someone", "sqlite:///a.db", 3)
+    or_resume(sweep)(session=Session(target), resume="someone")
+    assert calls == [("someone", target, COMMANDS)] * 2
     run = fitreel("generate").stdout.strip()
     done = fitreel("sweep", "--resume", run)
     assert (done.returncode, done.stdout) == (0, f"{run}\n")
@@ -264,7 +272,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_a_bad_option_is_told_in_a_line_before_anything_starts(
+def test_a_bad_option_is_an_error_in_one_line_before_anything_starts(
     fitreel: Command, tmp_path: Path, text: str
 ) -> None:
     done = fitreel("sweep", *BAD[text], FITREEL_SPOOL=str(tmp_path / "spool"))
@@ -284,7 +292,9 @@ def test_without_optuna_the_extra_is_named(fitreel: Command, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("device", ["cuda:9", "meta"])
-def test_a_device_that_cannot_train_is_told(fitreel: Command, tmp_path: Path, device: str) -> None:
+def test_a_device_that_cannot_train_is_an_error(
+    fitreel: Command, tmp_path: Path, device: str
+) -> None:
     done = fitreel("sweep", "--device", device)
     assert done.returncode == 2
     assert done.stderr.startswith(f"fitreel: device '{device}' cannot be used: ")
@@ -350,7 +360,7 @@ def test_where_all_diverge_the_sweep_has_failed(fitreel: Command, tmp_path: Path
         assert 0 < int(run.data.tags["fitreel.diverged_epoch"]) < 50
 
 
-def test_a_metric_that_is_no_number_is_told(fitreel: Command, tmp_path: Path) -> None:
+def test_a_metric_that_is_not_a_number_is_an_error(fitreel: Command, tmp_path: Path) -> None:
     """Where all y are equal, r2 is 0 / 0."""
     equal = ("--samples", "2", "--noise", "0", "--epochs", "20", "--metric", "train_r2")
     done = fitreel("sweep", *equal, "--space", "seed=0|1|2", "--trials", "4")

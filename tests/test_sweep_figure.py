@@ -32,17 +32,17 @@ ALL = (
     f"{LR} hidden=int:2:64 activation=relu|tanh|sigmoid|gelu optimizer=sgd|momentum|adam "
     "epochs=int:1000000:9999999 seed=0|2147483646|2147483647"
 )
-Told = float | End  # a score, or how a trial ended that has none
+Ended = float | End  # a score, or how a trial ended that has none
 
 
 def search(
-    told: Sequence[Told], space: str = LR, metric: Any = "test_mse", floor: float = 0.001
+    ended: Sequence[Ended], space: str = LR, metric: Any = "test_mse", floor: float = 0.001
 ) -> Results:
-    """Make results: trials spread over the space, and what came of each."""
+    """Return results: trials spread over the space, and their outcomes."""
     settings = SweepSettings(space=space, metric=metric)
     trials, outcomes = [], []
-    for number, each in enumerate(told):
-        part = number / max(1, len(told) - 1)
+    for number, each in enumerate(ended):
+        part = number / max(1, len(ended) - 1)
         values = {
             one.name: one.values[number % len(one.values)]
             if one.values
@@ -103,23 +103,23 @@ def test_of_r2_the_best_is_the_highest_and_its_scale_knows_no_bottom() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "kind"),
+    ("ended", "kind"),
     [([0.1, 0.9], "linear"), ([0.1, 1.1], "log"), ([0, 5], "linear"), ([0.2, 0.2], "linear")],
 )
-def test_scores_spread_over_a_decade_get_a_logarithmic_scale(told: list[Told], kind: str) -> None:
-    scale = scores(search(told)).scale
+def test_scores_spread_over_a_decade_get_a_logarithmic_scale(ended: list[Ended], kind: str) -> None:
+    scale = scores(search(ended)).scale
     assert scale.kind == kind
     assert scale.ticks()
 
 
 def test_what_is_far_worse_than_the_rest_is_off_the_scale() -> None:
-    told: list[Told] = [*np.geomspace(0.01, 1, 99).tolist(), 1e30, math.inf, math.nan]
-    found = scores(search(told))
+    ended: list[Ended] = [*np.geomspace(0.01, 1, 99).tolist(), 1e30, math.inf, math.nan]
+    found = scores(search(ended))
     assert found.scale.high == 1
     assert found.others["finished, off scale"].tolist() == [99, 100, 101]
 
 
-def test_the_noise_floor_is_told_of_squares_and_where_it_is_near() -> None:
+def test_the_noise_floor_is_drawn_for_squares_if_it_is_near() -> None:
     assert scores(search([0.01, 0.02], floor=0.005)).floor == 0.005
     assert scores(search([0.01, 0.02], floor=0.005)).scale.low == 0.005
     assert scores(search([0.01, 0.02], floor=0.0001)).floor is None
@@ -127,8 +127,8 @@ def test_the_noise_floor_is_told_of_squares_and_where_it_is_near() -> None:
 
 
 def test_a_panel_has_a_trial_where_its_value_is_and_a_line_through_the_bins() -> None:
-    told: list[Told] = [0.1 + (number % 5) for number in range(60)]
-    results = search([*told, "diverged"])
+    ended: list[Ended] = [0.1 + (number % 5) for number in range(60)]
+    results = search([*ended, "diverged"])
     (panel,) = panels(results, scores(results))
     assert panel.places == pytest.approx(np.linspace(0, 59 / 60, 60))
     assert panel.others["diverged"].tolist() == [1]
@@ -253,12 +253,12 @@ def test_a_panel_shows_its_trials() -> None:
     assert names == ["relu", "tanh"]
 
 
-MANY: list[Told] = [
+MANY: list[Ended] = [
     "pruned" if number % 3 == 0 else "diverged" if number % 7 == 0 else 0.003 * 1.002**number
     for number in range(2000)
 ]
-LONELY: list[Told] = [0.2 if n == 40 else "diverged" if n < 40 else "pruned" for n in range(81)]
-ODD: dict[str, tuple[Sequence[Told], str, str]] = {
+LONELY: list[Ended] = [0.2 if n == 40 else "diverged" if n < 40 else "pruned" for n in range(81)]
+ODD: dict[str, tuple[Sequence[Ended], str, str]] = {
     "one": ([0.1], LR, "test_mse"),
     "equal": ([0.1] * 30, ALL, "test_mse"),
     "zeros": ([0.0] * 30, ALL, "test_mse"),
@@ -279,9 +279,9 @@ ODD: dict[str, tuple[Sequence[Told], str, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("told", "space", "metric"), ODD.values(), ids=ODD.keys())
-def test_whatever_came_of_it_is_pictured(told: Sequence[Told], space: str, metric: str) -> None:
-    results = search(told, space, metric)
+@pytest.mark.parametrize(("ended", "space", "metric"), ODD.values(), ids=ODD.keys())
+def test_whatever_came_of_it_is_pictured(ended: Sequence[Ended], space: str, metric: str) -> None:
+    results = search(ended, space, metric)
     results = replace(results, importances=dict.fromkeys(results.names, 1 / len(results.names)))
     figures = draw_search(results)
     assert tuple(f"{name}.png" for name in figures) == results.pictures

@@ -1,4 +1,4 @@
-"""Sweeps that were killed or interrupted: gone on with, no trial lost, none there twice."""
+"""Sweeps that were killed or interrupted: resumed, no trial lost, none stored twice."""
 
 import random
 import signal
@@ -19,7 +19,7 @@ from tests.test_sweep import SPACE, split, stored_study
 
 
 def substance(store: MlflowClient, trials: dict[int, Run]) -> dict[int, Any]:
-    """Give what must be the same however often a sweep was interrupted."""
+    """Return what must be the same after any number of interruptions."""
     return {
         number: (
             run.info.run_name,
@@ -45,7 +45,7 @@ LONG = ("sweep", "--epochs", "300", "--trials", "72", "--round-size", "12", *SPA
 @pytest.mark.parametrize(
     ("where", "sampler"), [("database", "random"), ("database", "tpe"), ("server", "cmaes")]
 )
-def test_a_killed_sweep_goes_on_to_the_same_end(
+def test_a_killed_sweep_is_resumed_to_the_same_end(
     tmp_path: Path, server: Server, where: str, sampler: str, torture: bool
 ) -> None:
     arguments = (*LONG, "--sampler", sampler, "--experiment")
@@ -69,7 +69,7 @@ def test_a_killed_sweep_goes_on_to_the_same_end(
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     name, kills = f"{tmp_path.name} killed", 0
-    while not found(name):  # killed before there is a run it has to be begun again
+    while not found(name):  # killed before the run exists: start again
         process = processes.start(
             *arguments, name, directory=tmp_path, FITREEL_SPOOL=f"{tmp_path}/spool", **uri
         )
@@ -106,7 +106,7 @@ def test_a_killed_sweep_goes_on_to_the_same_end(
 
 
 @pytest.mark.parametrize("resume", [("resume",), ("sweep", "--resume")])
-def test_ctrl_c_ends_a_sweep_that_is_gone_on_with(tmp_path: Path, resume: tuple[str, ...]) -> None:
+def test_ctrl_c_ends_a_sweep_that_can_be_resumed(tmp_path: Path, resume: tuple[str, ...]) -> None:
     spool = {"FITREEL_SPOOL": f"{tmp_path}/spool"}
     process = processes.start(*LONG, directory=tmp_path, **spool)
 

@@ -238,3 +238,10 @@ def test_known_trials_keep_their_values_if_a_sampler_would_choose_others(
     assert asked(whole)[:11] == asked(first)
     assert [outcome for _, outcome in whole[:11]] == [outcome for _, outcome in first]
     assert len(whole) == other.count
+
+
+def test_known_trials_of_a_grid_keep_their_values() -> None:
+    """As if the grid had been in another order."""
+    before = Study(settings("grid")).ask(3)
+    known = {0: before[2], 1: before[0]}
+    assert Study(settings("grid")).ask(3, known) == [before[2], before[0], before[2]]
