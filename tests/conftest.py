@@ -36,6 +36,12 @@ def environment(**changes: str) -> dict[str, str]:
     return kept | {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path, "COLUMNS": "100"} | changes
 
 
+def forget_mlflow() -> None:
+    """Remove all variables of MLflow from this process."""
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        del os.environ[name]
+
+
 def copy_project(directory: Path) -> Path:
     """Copy the MLflow project, so that its mlflow.db is the test's own."""
     for name in ("MLproject", "conda.yaml"):
@@ -147,8 +153,7 @@ def quiet_mlflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     yield
     # A store that a test opened in this process is no default for the commands of the next one.
-    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
-        del os.environ[name]
+    forget_mlflow()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from tests.conftest import forget_mlflow
+
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
@@ -72,8 +74,7 @@ def _command(
     os.chdir(directory)
     os.setsid()
     # The process that forks has the variables of the test that was first to need it.
-    for variable in [name for name in os.environ if name.startswith("MLFLOW_")]:
-        del os.environ[variable]
+    forget_mlflow()
     os.environ.update({"MLFLOW_DISABLE_TELEMETRY": "true"} | environment)
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(said / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), number)

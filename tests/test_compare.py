@@ -21,7 +21,6 @@ from tests.servers import Server
 
 FILES = {"compare.gif", "compare.html", "compare.md", "compare.png"}
 RATES = ("0.02", "0.1", "0.5")
-FIGURE = "fitreel.comparison.figure"
 
 
 @pytest.fixture(scope="module")
@@ -217,13 +216,8 @@ def test_what_is_refused_changes_nothing(directory: Path, spool: Path, case: str
 
 def draw_for_minutes() -> None:
     """Have a comparison not end by itself before a signal comes."""
-    draw = pkgutil.resolve_name(f"{FIGURE}:draw_comparison")
-
-    def slowly(*arguments: object) -> object:
-        time.sleep(120)
-        return draw(*arguments)
-
-    pkgutil.resolve_name(FIGURE).draw_comparison = slowly
+    figure = pkgutil.resolve_name("fitreel.comparison.figure")
+    figure.draw_comparison = lambda _: time.sleep(120)
 
 
 def begun(directory: Path, spool: Path) -> ForkServerProcess:

@@ -292,12 +292,18 @@ def test_a_file_elsewhere_is_not_sent_off(
 # ---- natural races ----------------------------------------------------------------------------
 
 
-def test_whatever_syncs_meanwhile_a_comparison_is_finished(
-    directory: Path, spool: Path, tmp_path: Path, torture: bool
-) -> None:
-    places = [tmp_path / "first", tmp_path / "second"]
-    for place in places:
+@pytest.fixture
+def places(tmp_path: Path) -> list[Path]:
+    """Where each of two commands that run side by side leaves what it says."""
+    found = [tmp_path / "first", tmp_path / "second"]
+    for place in found:
         place.mkdir()
+    return found
+
+
+def test_whatever_syncs_meanwhile_a_comparison_is_finished(
+    directory: Path, spool: Path, tmp_path: Path, places: list[Path], torture: bool
+) -> None:
     where = {SPOOL: str(spool)}
     for _ in range(30 if torture else 3):
         comparison = compares(directory, spool)
@@ -318,11 +324,8 @@ def test_whatever_syncs_meanwhile_a_comparison_is_finished(
 
 
 def test_however_two_resume_a_run_it_is_whole(
-    directory: Path, spool: Path, tmp_path: Path, torture: bool
+    directory: Path, spool: Path, places: list[Path], torture: bool
 ) -> None:
-    places = [tmp_path / "first", tmp_path / "second"]
-    for place in places:
-        place.mkdir()
     for _ in range(30 if torture else 2):
         its_run = interrupted_run(directory, spool)
         both = []
