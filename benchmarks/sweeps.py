@@ -33,16 +33,21 @@ def fresh(directory: Path) -> Path:
     return Path(tempfile.mkdtemp(dir=directory))
 
 
+def search_seconds(how: str, trials: int, there: Path) -> float:
+    """Run the script in a new directory; return the seconds of its search alone."""
+    return float(process([PYTHON, SCRIPT, how, str(trials)], fresh(there)).split()[-1])
+
+
 def against(how: str, trials: int) -> Callable[[Path, Path], tuple[Side, Side]]:
     """Compare the script with our command, both as whole processes.
 
-    The script runs only ``trials``; the time of its loop is multiplied to that of TRIALS.
+    The script runs only ``trials``; the time of its search is multiplied to that of TRIALS.
     """
 
     def script(there: Path) -> float:
         started = time.perf_counter()
-        loop = float(process([PYTHON, SCRIPT, how, str(trials)], fresh(there)).split()[-1])
-        return time.perf_counter() - started + loop * (TRIALS / trials - 1)
+        search = search_seconds(how, trials, there)
+        return time.perf_counter() - started + search * (TRIALS / trials - 1)
 
     def prepare(here: Path, there: Path) -> tuple[Side, Side]:
         return (
@@ -51,6 +56,15 @@ def against(how: str, trials: int) -> Callable[[Path, Path], tuple[Side, Side]]:
         )
 
     return prepare
+
+
+def further(here: Path, there: Path) -> tuple[Side, Side]:
+    """Compare what TRIALS trials cost, without what a sweep of a single one costs."""
+    trials = 20
+    return (
+        lambda: TRIALS * cost(TRIALS, here),
+        lambda: TRIALS * search_seconds("log-metric", trials, there) / trials,
+    )
 
 
 def growth(here: Path, there: Path) -> tuple[Side, Side]:
