@@ -241,8 +241,8 @@ ROWS = {
         "Optuna, bare loop, `log_metric` each epoch",
         goal=100,
         faster=True,
-        compared=f"What a sweep of {sweeps.TRIALS} trials costs more than one of a single trial: 100 "
-        "epochs, each loss logged. Imports, tables, films and pictures are not counted. The "
+        compared=f"What a sweep of {sweeps.TRIALS} trials costs more than one of a single trial: "
+        "100 epochs, each loss logged. Imports, tables, films and pictures are not counted. The "
         "seconds are those of all trials. The [other side](../benchmarks/sweep_script.py) runs "
         f"20 trials, and the time of its search is multiplied to {sweeps.TRIALS}. Both choose "
         "rate, size and seed at random, keep Optuna's study (ours in its journal file, the other "
