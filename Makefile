@@ -55,6 +55,6 @@ $(VENV)/ready-to-develop: $(VENV)/ready
 $(LOWEST)/ready: pyproject.toml constraints-lowest.txt
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet --upgrade --constraint constraints-lowest.txt pip
-	$(LOWEST)/bin/pip install --quiet --constraint constraints-lowest.txt --editable '.[sweep]' \
+	$(LOWEST)/bin/pip install --quiet --constraint constraints-lowest.txt --editable '.[sweep,postgresql]' \
 		hypothesis pytest pytest-xdist
 	touch $@

@@ -35,10 +35,7 @@ if TYPE_CHECKING:
     from fitreel.training.state import Training
     from fitreel.training.weights import Weights
 
-FILES = (
-    *(HISTORY, FRAMES),
-    *(NETWORK, WEIGHT_TABLE, WEIGHTS),
-)
+FILES = (HISTORY, FRAMES, NETWORK, WEIGHT_TABLE, WEIGHTS)
 
 
 def train(

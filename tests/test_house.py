@@ -392,7 +392,8 @@ def test_the_lowest_versions_that_are_tried_are_the_lowest_that_are_allowed(
 ) -> None:
     lowest = pins((ROOT / "constraints-lowest.txt").read_text().splitlines())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for text in [*project["dependencies"], *project["optional-dependencies"]["sweep"]]:
+    extras = project["optional-dependencies"]
+    for text in [*project["dependencies"], *extras["sweep"], *extras["postgresql"]]:
         requirement = Requirement(text)
         pinned = Version(lowest.pop(canonicalize_name(requirement.name)))
         if requirement.name == "torch":

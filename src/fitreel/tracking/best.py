@@ -5,7 +5,6 @@ from itertools import islice
 
 from mlflow.entities import Run as MlflowRun, ViewType
 from mlflow.exceptions import MlflowException
-from mlflow.store.entities.paged_list import PagedList
 
 from fitreel.comparison.runs import higher_is_better, is_finite
 from fitreel.settings import FILMED
@@ -52,33 +51,21 @@ def best_runs(
 def _best_first(
     tracker: Tracker, experiment_id: str, metric: str, filter_text: str
 ) -> Iterator[MlflowRun]:
-    token = None
-    while True:
-        page = _page(tracker, experiment_id, metric, filter_text, token)
-        for run in page:
-            value = run.data.metrics.get(metric)
-            if value is None:  # runs without the metric are last
-                return
-            if is_finite(value) and KIND_TAG not in run.data.tags:
-                yield run
-        if not (token := page.token):
-            return
-
-
-def _page(
-    tracker: Tracker, experiment_id: str, metric: str, filter_text: str, token: str | None
-) -> PagedList[MlflowRun]:
-    order = f"metrics.`{metric}` {'DESC' if higher_is_better(metric) else 'ASC'}"
+    runs = tracker.client.all_runs(
+        [experiment_id],
+        filter_text,
+        run_view_type=ViewType.ACTIVE_ONLY,
+        max_results=PAGE,
+        order_by=[f"metrics.`{metric}` {'DESC' if higher_is_better(metric) else 'ASC'}"],
+    )
     with plain_errors(tracker.client.tracking_uri):
         try:
-            return tracker.client.search_runs(
-                [experiment_id],
-                filter_text,
-                run_view_type=ViewType.ACTIVE_ONLY,
-                max_results=PAGE,
-                order_by=[order],
-                page_token=token,
-            )
+            for run in runs:
+                value = run.data.metrics.get(metric)
+                if value is None:  # runs without the metric are last
+                    return
+                if is_finite(value) and KIND_TAG not in run.data.tags:
+                    yield run
         except MlflowException as error:
             if not is_refusal(error):
                 raise
