@@ -113,7 +113,7 @@ class Attempt:
     def _work(self) -> None:
         try:
             self._found.append(self.check.find())
-        except Exception as error:
+        except Exception as error:  # whatever a broken package raises is a finding
             self._found.append((False, _line(error)))
 
     def finish(self) -> tuple[bool, str]:

@@ -71,6 +71,8 @@ def sweep(
     All trainings share the other options. Each is a run below that of the sweep.
     Example: fitreel sweep --trials 200 --space lr=log:1e-3:0.5 --space "activation=relu|tanh"
     """
+    # Study, engine and archive before the run is opened: if Optuna, the device or the storage is
+    # missing, nothing is created.
     study = fitreel.sweep.open_study(settings)
     source = session.source_or_none()
     check_unused(session, source)
@@ -108,6 +110,7 @@ def train_trials(run: "Run", search: "Search", study: "Study", engine: "Engine")
                 if trial.number not in known:
                     log_trial(run, trial, outcome, shared, search.dataset)
                 trials.append(trial)
+                # The journal has the curves; those of a million trials would fill the memory.
                 outcomes.append(outcome.without_curve())
             show(fitreel.sweep.Results(settings, trials, outcomes))
     return fitreel.sweep.Results(settings, trials, outcomes, study.importances())

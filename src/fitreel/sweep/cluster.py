@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+# The first silences a warning of some versions about tasks without a GPU, the second messages of
+# C++, the third Ray's reports to its makers.
 QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
@@ -46,6 +48,7 @@ class RayEngine:
         Raises ConnectionError if there is no cluster, ValueError if its workers cannot use the
         device.
         """
+        # Runs before Ray's own, registered when Ray was imported, which writes to standard error.
         atexit.register(_leave)
         self._head = _join(settings.address)
         needed = "GPU" if settings.device.startswith("cuda") else "CPU"
@@ -81,7 +84,7 @@ class RayEngine:
                 self._head.check()
             return submitted.result()
         except RayTaskError as error:
-            raise error.cause from None
+            raise error.cause from None  # as if the training had raised it here
         except RayError as error:
             raise ConnectionError(f"the Ray cluster lost a round: {one_line(error)}") from None
 
@@ -97,6 +100,7 @@ def _join(address: str) -> Head:
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
                 runtime_env={
+                    # The nodes may have another fitreel, or none.
                     "py_modules": [str(Path(fitreel.__file__).parent)],
                     "excludes": ["__pycache__"],
                 },
@@ -135,6 +139,7 @@ def _leave() -> None:
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
+    # The descriptor, not sys.stderr: C++ does not know that.
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

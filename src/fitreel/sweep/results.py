@@ -64,6 +64,7 @@ class Results:
             for number in range(len(self.outcomes))
             if not math.isnan(score := self.score(number))
         ]
+        # Of equal scores the earlier trial is better.
         return [number for _, number in heapq.nsmallest(count, scored)]
 
     @property

@@ -58,6 +58,8 @@ class Search:
             if len(started) == engine.parallel:
                 yield from _finish(study, engine, known, *started.popleft())
             trials = self.ask(study, first, known)
+            # A round with a single new trial is trained as a whole, because pruning compares its
+            # trials.
             is_new = any(trial.number not in known for trial in trials)
             started.append((trials, engine.submit(self.round_of(trials)) if is_new else None))
         for each in started:
@@ -89,6 +91,7 @@ def _finish(
 ) -> Iterator[list[tuple[Trial, Outcome]]]:
     trained = [] if submitted is None else engine.outcomes(submitted)
     found = {outcome.number: outcome for outcome in trained}
+    # Known outcomes replace those that were trained again: they are in the store already.
     found |= {trial.number: known[trial.number][1] for trial in trials if trial.number in known}
     outcomes = [found[trial.number] for trial in trials]
     yield list(zip(trials, outcomes, strict=True))

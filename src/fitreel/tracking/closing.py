@@ -35,6 +35,7 @@ def delivering(client: Client, journal: Journal, run: Run, patience: Patience) -
     Raises Undelivered if the store takes nothing for as long as the patience lasts, ValueError if
     it refuses; the journal stays then. What the block raises is raised again.
     """
+    # Without retries of its own: the courier retries, and must notice each failure.
     courier = Courier(client.without_patience(), journal, run.run_id, patience)
     courier.start()
     try:

@@ -124,6 +124,7 @@ class Run(Facts):
         self.set_tags({MLFLOW_RUN_NOTE: markdown})
 
     def _log(self, **fields: object) -> None:
+        # The journal first: what cannot be written must not be known.
         self._journal.append("values", time=now(), **fields)
         self._know(**fields)
 
@@ -143,6 +144,7 @@ class Run(Facts):
     @contextmanager
     def artifacts(self, to: str | None = None) -> Iterator[Path]:
         """Yield a directory; its files are logged at the end, below the folder ``to``."""
+        # Inside of the journal: what is written is in its place already, and no copy is made.
         folder = self._journal.folder()
         with writing(folder):
             yield folder
@@ -245,6 +247,8 @@ class Run(Facts):
         """How it ended; None while it is open."""
         status = None
         for _, record in self._journal.records():
+            # Only the last record counts: a resumed run writes on after the status of its
+            # interruption.
             status = record["status"] if record["kind"] == "status" else None
         return status
 

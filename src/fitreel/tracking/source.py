@@ -88,8 +88,10 @@ class Source(Facts):
         """Read the values of the metric ``loss``, one a step."""
         with plain_errors(self._client.tracking_uri):
             points = self._client.get_metric_history(self.run_id, "loss")
+        # An empty answer of a server looks like a run without losses.
         if not points and self.has_training:
             raise WrongAnswer(f"the store has a loss of run {self.run_id}, but returned no losses")
+        # One a step: the old file store keeps points that were delivered twice.
         return list(dict(sorted((point.step, point.value) for point in points)).values())
 
     def weights(self) -> Weights:

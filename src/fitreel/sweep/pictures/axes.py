@@ -53,6 +53,7 @@ def _kind(scores: NDArray[np.float64], higher: bool) -> Kind:
 
 def _is_far(scores: NDArray[np.float64], kind: Kind, higher: bool) -> NDArray[np.bool_]:
     bent = Scale(kind).bend(scores) * (-1 if higher else 1)
+    # One trial that nearly diverged would press all others together at the other end.
     best, usual = bent.min(), np.quantile(bent, 0.9)
     if usual <= best:
         return np.zeros(len(bent), np.bool_)

@@ -74,5 +74,6 @@ def _best_so_far(
     numbers: Numbers, values: NDArray[np.float64], higher: bool
 ) -> tuple[Numbers, NDArray[np.float64]]:
     best = np.maximum.accumulate(values) if higher else np.minimum.accumulate(values)
+    # NaN in front: the first score is a change, too.
     changed = np.flatnonzero(np.diff(best, prepend=math.nan) != 0)
     return numbers[changed], best[changed]

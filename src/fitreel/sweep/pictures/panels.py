@@ -53,6 +53,7 @@ def _panel(dimension: Dimension, results: Results, found: Scores, finished: _Fin
     name, scale = dimension.name, dimension_scale(dimension)
     places = places_of(scale, results, name, finished.numbers)
     bins = _bins(places, scale)
+    # The best of a bin must be a dot that is in view; the median counts all that finished.
     scored = [each[each < finished.on_scale] for each in bins]
     return Panel(
         name=name,

@@ -19,6 +19,7 @@ from fitreel.sweep.pictures.page import LETTERS, MARGIN, WIDTH, add_axes, new_fi
 
 HEIGHT, TOP, BOTTOM = 440, 84, 30  # pixels
 Labels = Sequence[tuple[float, str]]  # places from 0 to 1, and texts
+# viridis without its yellow end, which is too light on white.
 SHADES = ListedColormap(colormaps["viridis"](np.linspace(0, 0.93, 256)))  # the best is the darkest
 
 

@@ -46,6 +46,7 @@ class Creation(Generic[Made]):
             return found
         try:
             return self._make()
+        # An interruption, too: the request may be on its way already.
         except BaseException as error:
             if not (self.in_doubt or is_refusal(error) or is_absent(error)):
                 self.in_doubt = True
@@ -89,6 +90,7 @@ def runs_of(client: Client, journal: Journal, experiment_ids: list[str]) -> list
 def remove_extras(client: Client, runs: Iterable[MlflowRun]) -> None:
     """Remove runs that were created a second time; one with params or metrics stays."""
     for run in runs:
+        # It is in use: better one run too many than a result lost.
         if run.data.params or run.data.metrics:
             continue
         end(client, run, "FAILED")

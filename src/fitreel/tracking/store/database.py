@@ -51,6 +51,7 @@ def open_engine(uri: str, **arguments: object) -> sqlalchemy.Engine:
     except ModuleNotFoundError as error:
         raise ConnectionError(f"{masked(uri)} {remedy(error)}") from None
 
+    # MLflow's function takes no arguments for the driver: they are added when it connects.
     @sqlalchemy.event.listens_for(engine, "do_connect")
     def _add(_dialect: object, _record: object, _words: object, options: dict[str, object]) -> None:
         options.update(arguments)

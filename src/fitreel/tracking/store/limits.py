@@ -36,6 +36,7 @@ class RequestLimit:
 
     def start(self, seconds: float) -> None:
         """Set the limit of small calls, and forget how slow a server was."""
+        # MLflow would retry by itself, for minutes and without a word. We retry, and report it.
         os.environ.setdefault(MLFLOW_HTTP_REQUEST_MAX_RETRIES.name, "0")
         with self._lock:
             self._least, self._factor = seconds, 1
