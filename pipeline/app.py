@@ -83,8 +83,8 @@ def main() -> Never:
     for number in SIGNALS:
         if number != HANGUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
-    # A full collection walks the million objects that torch and mlflow imported, for 0.3 s, and finds
-    # nothing; in all a fifth of `fitreel run`.
+    # A full collection walks the million objects that torch and mlflow imported, takes 0.3 s and
+    # finds nothing; all of them took a fifth of `fitreel run`.
     gc.set_threshold(500_000, 20, 100)
     # A run's name may hold letters that matplotlib's font lacks: an empty box says it.
     warnings.filterwarnings("ignore", "Glyph .* missing from font")
@@ -98,7 +98,7 @@ def main() -> Never:
     except ArithmeticError as error:
         _fail(str(error), 1)
     except (fitreel.journal.Undelivered, fitreel.journal.Unavailable) as error:
-        _fail(str(error), UNDELIVERED)
+        _fail(str(error), UNDELIVERED)  # before OSError, of which one of them is a kind
     except (ValueError, OSError, ModuleNotFoundError) as error:
         _fail(_reason(error), 2)
     except (MemoryError, RuntimeError) as error:

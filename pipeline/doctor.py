@@ -57,6 +57,7 @@ def doctor(tracking_uri: TRACKING_URI = None) -> None:
 def checks(tracking_uri: str | None) -> list[Check]:
     """Return all checks, in the order of the table."""
     # Each name of fitreel is looked up in its check only: what it imports may be missing.
+    # One object for all of its checks: each continues what the one before did.
     store = cache(lambda: fitreel.tracking.StoreCheckup(tracking_uri))
     return [
         Check("python", lambda: fitreel.doctor.check_python()),

@@ -115,6 +115,7 @@ def recorded_losses(source: "Source") -> dict[str, list[float]]:
     if not source.has_training:
         return {HISTORY: []}  # it diverged at once, without a finite loss
     try:
+        # Not source.history(): it refuses losses that were edited, which are looked for here.
         history = source.stored_losses()
     except FileNotFoundError:
         raise ValueError(

@@ -119,7 +119,7 @@ def train_trials(run: "Run", search: "Search", study: "Study", engine: "Engine")
 def log_settings(run: "Run", search: "Search") -> None:
     """Log the settings that all trials share, and those of the sweep."""
     names = [each.name for each in search.settings.dimensions]
-    run.log_settings(search.base, leave_out=names)
+    run.log_settings(search.base, leave_out=names)  # each trial has these of its own
     run.log_settings(search.evaluation)
     run.log_settings(search.settings, leave_out=("storage",))  # it may hold a password
 
@@ -141,6 +141,7 @@ def log_trial(
 
 def wait_for_store(run: "Run", results: "Results") -> None:
     """Show how the store receives the trials, until it has them all or receives none."""
+    # The end of the run waits for the store as well, but without a progress bar.
     with sweeping(results.settings, lambda: run.delivered_trials) as show:
         show(results)
         seen, since = -1, time.monotonic()

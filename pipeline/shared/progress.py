@@ -37,7 +37,6 @@ def progress(label: str, total: int) -> Iterator[Callable[..., None]]:
         return
     with _bar() as bar:
         task = bar.add_task(label, total=total)
-        # A hundred updates: rich takes longer for one than a small training for an epoch.
         step = max(1, total // 100)
 
         def show(done: int, *_: object) -> None:

@@ -98,6 +98,8 @@ class EvaluationSettings(Settings):
 class FilmSettings(Settings):
     """How the film plays."""
 
+    # A frame of a gif lasts whole hundredths of a second; browsers slow down those of one
+    # hundredth.
     fps: int = setting(20, "Frames a second.", least=1, most=50)
     format: FilmFormat = setting("gif", "File format: rst.gif or rst.mp4.")
     max_frames: int = setting(400, "Longer films are thinned evenly to this.", least=2, most=2000)

@@ -75,6 +75,7 @@ class Tracker:
             self.experiment_id = (
                 find_or_make_experiment(self.client, experiment) if experiment else None
             )
+        # `mlflow run` sets it to the run that it created.
         self.active_run_id = os.environ.get(MLFLOW_RUN_ID.name)
         # A database needs only so long to create a run; a server may never answer.
         self._longest_hold = HASTE if self.uri.startswith("http") else math.inf

@@ -69,6 +69,7 @@ class RequestLimit:
 
     def _write(self) -> None:
         name = MLFLOW_HTTP_REQUEST_TIMEOUT.name
+        # Only if nobody set it, or what is set is what we wrote.
         if os.environ.get(name) in (None, os.environ.get(OURS)):
             seconds = max(self._least, *self._longer, 0) * self._factor
             os.environ[name] = os.environ[OURS] = str(math.ceil(seconds))
