@@ -53,6 +53,7 @@ class Results:
     def score(self, number: int) -> float:
         """Return the metric by which trials are ranked; NaN for a trial that did not finish."""
         outcome = self.outcomes[number]
+        # A pruned trial has metrics, too, but of a training that was cut short.
         finished = outcome.end == "finished"
         return outcome.metrics.get(self.settings.metric, math.nan) if finished else math.nan
 

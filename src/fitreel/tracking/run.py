@@ -79,6 +79,7 @@ class Run(Facts):
         """Time a stage; a tag keeps the seconds, and the stage is done."""
         started = time.perf_counter()
         yield
+        # Not in a finally: a stage that fails is not done.
         seconds = time.perf_counter() - started
         self._log(stage=name, tags={seconds_tag(name): f"{seconds:.2f}"})
 
@@ -166,6 +167,7 @@ class Run(Facts):
         self, outcome: Outcome, name: str, params: Mapping[str, str], tags: Mapping[str, str]
     ) -> None:
         """Log a trial: a nested run that has ended, on the points of this one."""
+        # A trial has no file of points: the tag says on which it was trained.
         shared = {SHA256_TAG: self.tags[SHA256_TAG]}
         self._journal.append(
             "trial", name=name, params=params, tags=shared | dict(tags), **outcome.to_record()

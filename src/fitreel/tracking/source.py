@@ -50,6 +50,7 @@ class Source(Facts):
         if self.is_trial and (parent := self.tags.get(MLFLOW_PARENT_RUN_ID)):
             with plain_errors(self._client.tracking_uri):
                 artifacts = Source(self._client, parent)._artifacts
+        # Not as logged: points may be edited, which `has_changed_points` reports.
         return artifacts.copy(DATASET, "generate", LARGEST_DATASET)
 
     def dataset(self) -> Dataset:
@@ -105,6 +106,7 @@ class Source(Facts):
         """Read losses and frames."""
         most = largest_history(self)
         with (
+            # A table has no digest, because people open and save it: its numbers are checked below.
             self._artifacts.copy(HISTORY, "train", most[0]) as losses,
             self._artifacts.copy_as_logged(FRAMES, "train", most[1]) as frames,
         ):

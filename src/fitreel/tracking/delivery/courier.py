@@ -144,6 +144,7 @@ class Courier(threading.Thread):
     def _wait(self, within: float) -> None:
         started = self._progress_at = time.monotonic()
         has_reported = False
+        # In short waits, because the end depends on the time, too.
         while not self._over.wait(0.02):
             now = time.monotonic()
             silence = now - self._progress_at

@@ -58,6 +58,7 @@ def make_run(
     client: Client, journal: Journal, experiment_id: str, tags: Mapping[str, str], name: str | None
 ) -> MlflowRun:
     """Create the run of a journal, whose name is in its tags."""
+    # Each try asks once: `patiently` below retries the creation, which looks for a run first.
     brief = client.without_patience()
     all_tags = context_tags() | dict(tags)
     creation = Creation(
