@@ -85,6 +85,7 @@ def sweep(
         run.set_name(settings.label)
         run.set_tags({KIND_TAG: "sweep"})
         dataset = generate.draw_points(run, data)
+        # By the run's id, so that a resumed sweep continues the same study.
         study.archive_in(archive, f"fitreel-{run.run_id}")
         search = fitreel.sweep.Search(settings, dataset, data, training, evaluation)
         with run.stage("sweep"):

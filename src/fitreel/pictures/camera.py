@@ -56,7 +56,7 @@ class Backdrop:
     def pixels(self) -> Pixels:
         """Return the present picture, without a copy."""
         # A pixel as one number: two pictures are compared, and colours counted, by one operation.
-        return _rgba(self._canvas).view("<u4")[..., 0]
+        return _rgba(self._canvas).view("<u4")[..., 0]  # (height, width)
 
 
 class Scenery:

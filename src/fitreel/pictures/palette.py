@@ -41,7 +41,7 @@ class Palette:
         # By the middle of a cell: it has four values of each channel. In int32, because squares
         # overflow uint8.
         channels = np.stack([unknown & 63, unknown >> 6 & 63, unknown >> 12], axis=-1)
-        middles = channels.astype(np.int32) * 4 + 2
+        middles = channels.astype(np.int32) * 4 + 2  # (cells, 3)
         distances = np.square(middles[:, None] - self._colours[None].astype(np.int32)).sum(-1)
         self._nearest[unknown] = distances.argmin(axis=1)
         indices: Indices = self._nearest[cells].astype(np.uint8)

@@ -62,6 +62,7 @@ class RayEngine:
         self._remote = ray.remote(
             num_cpus=1, num_gpus=1 if needed == "GPU" else 0, max_retries=RETRIES
         )
+        # The cluster trains and does nothing else: journal, store and study stay with this process.
         self._train = self._remote(Round.train)
         if settings.device != "cpu":
             self._get(self._remote(check_device).remote(settings.device).future())

@@ -45,7 +45,7 @@ class Members:
         self._gradients = Gradients(dataset, torch.float32, torch.device(device))
         self._stack = Stack(members, torch.float32, torch.device(device))
         self._places = places
-        self._ends = np.array([each.epochs for each in members])
+        self._ends = np.array([each.epochs for each in members])  # (members,)
         self._losses = np.empty((len(places), self._ends.max()), dtype=np.float32)
         self._epoch = 0  # those before are done
         self.trained: dict[int, Trained] = {}

@@ -62,7 +62,7 @@ def _title(drawn: int, finished: int) -> str:
 def _draw_lines(axes: Axes, drawn: Bundle) -> None:
     crowd = min(1.0, 60 / max(1, len(drawn.lines)))
     across = np.broadcast_to(np.arange(float(len(drawn.scales))), drawn.lines.shape)
-    paths = np.stack([across, drawn.lines], axis=2)
+    paths = np.stack([across, drawn.lines], axis=2)  # (trials, axes, 2)
     for thick in (False, True):
         chosen = drawn.thick == thick
         lines = LineCollection(

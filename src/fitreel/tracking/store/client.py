@@ -58,6 +58,7 @@ class Client(MlflowClient):
 
     def get_run(self, run_id: str) -> Run:
         """Read a run."""
+        # Outside of the lambda, in which super() would not find self.
         ask = super().get_run
         return self._read(
             lambda: ask(run_id),
