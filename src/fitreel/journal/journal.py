@@ -64,9 +64,9 @@ class Journal:
             if not (directory / "journal").exists():
                 raise
             self._lock = Lock(directory, create=True)
-        # Only for its user: the URI of the store in it may contain a password.
         flags = os.O_RDWR | os.O_APPEND | (os.O_CREAT if create else 0)
         try:
+            # 0o600: the URI of the store, which is in the first record, may contain a password.
             self._file = os.open(directory / "journal", flags, 0o600)
         except BaseException:
             self._lock.release()

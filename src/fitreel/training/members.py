@@ -40,8 +40,8 @@ class Members:
         device: str,
     ) -> None:
         members = [settings[place] for place in places]
-        # float32, as `fit`: losses agree within 1e-5 and mostly 1e-6 at every epoch, because sums
-        # are taken in another order. A chaotic training, after large rates, does not agree.
+        # float32, as `fit`: losses agree within 1e-4 at every epoch and mostly within 1e-6, because
+        # sums are taken in another order. A chaotic training, after large rates, does not agree.
         self._gradients = Gradients(dataset, torch.float32, torch.device(device))
         self._stack = Stack(members, torch.float32, torch.device(device))
         self._places = places

@@ -44,8 +44,8 @@ class Client(MlflowClient):
     def _read(self, ask: Callable[[], Answer], is_whole: Callable[[Answer], bool]) -> Answer:
         return self.patiently(lambda: self._checked(ask(), is_whole))
 
-    # Not patiently: a second request could create a second object. Creation looks for the first.
     def _create(self, make: Callable[[], Answer], is_whole: Callable[[Answer], bool]) -> Answer:
+        # Not patiently: a second request could create a second object. Creation looks first.
         with request_limit.allowing(CREATION):
             created = make()
         return self._checked(created, is_whole)
