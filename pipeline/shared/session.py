@@ -23,6 +23,7 @@ def _text(text: str, check: Callable[[str], Any], default: Any = None) -> Any:
     return field(default=default, metadata={"help": text, "check": check})
 
 
+# Not a group of settings: it says which run and where, not how the run was made, and is not logged.
 @dataclass(frozen=True)
 class Target:
     """Which run to read from and log to."""

@@ -35,6 +35,7 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
     firsts = first_with_points(runs)
     places = {first: place for place, first in enumerate(dict.fromkeys(firsts))}
     epochs = common_epochs([run.history.losses for run in runs])
+    # Drawn only if it is the same for all runs.
     floors = {known_floor(run.metrics.get("noise_floor")) for run in runs} - {None}
     data = {
         "metric": comparison.metric,

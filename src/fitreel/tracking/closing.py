@@ -114,6 +114,7 @@ class Closing:
         """Write a status past the journal, whose delivery had no time or no room."""
         if self._courier.waits:  # for a store that would not answer this either
             return
+        # The store may be on the same disk, and needs room for the status, too.
         self._journal.make_room()
         with suppress(Exception):  # `fitreel sync` and `fitreel reap` remain
             end(self._client, self._client.get_run(self._run.run_id), status)

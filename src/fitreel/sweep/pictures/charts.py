@@ -45,6 +45,7 @@ def scores(results: Results) -> Scores:
     metric, count = results.settings.metric, len(results.trials)
     values = np.array([results.score(number) for number in range(count)], np.float64)
     metrics = next((each.metrics for each in results.outcomes if each.metrics), {})
+    # It is a squared error: of another metric it says nothing.
     floor = metrics.get("noise_floor") if metric.endswith("_mse") else None
     scale = score_scale(values[np.isfinite(values)], metric, floor)
     if floor is not None and not scale.low <= floor <= scale.high:
