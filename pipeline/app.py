@@ -89,7 +89,7 @@ def main() -> Never:
     # A run's name may hold letters that matplotlib's font lacks: an empty box says it.
     warnings.filterwarnings("ignore", "Glyph .* missing from font")
     try:
-        # Otherwise click would print errors and exit by itself.
+        # Otherwise Typer would print errors and exit by itself.
         code = app(standalone_mode=False)
     except typer.TyperException as error:
         _fail(error.format_message(), 2)

@@ -44,7 +44,7 @@ class ServedModel(PythonModel):
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> NDArray[np.float64]:
         """Return one prediction per row; MlflowException names the first row without a number."""
-        # A server passes a column of objects where the signature allows any type.
+        # A column of objects that are all numbers counts as one of numbers.
         column = pd.Series(model_input["x"]).infer_objects()
         if column.isna().any():
             raise _refusal(f"x is missing in row {column.isna().argmax()}")
