@@ -30,6 +30,7 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
             f"the points of run {source.run_id} changed after its training: "
             "the film shows the present ones"
         )
+    # The curve of edited points is unknown, and so is its noise floor.
     noise_floor = source.metrics.get("noise_floor") if source.data_settings() else None
     with session.run(source) as run:
         if not session.writes_to(source):

@@ -66,11 +66,13 @@ def compare(
     settings = ComparisonSettings(best, metric)
     ids = list(dict.fromkeys([*(run or []), *(runs or "").split()]))
     check_options(ids, is_search=bool(filter) or best != ComparisonSettings.best, out=out)
+    # With ids --experiment is where the comparison goes, and may be created; otherwise it is
+    # searched, and an experiment that does not exist is an error.
     session = Session(Target(None, experiment if ids else None, name, tracking_uri, patience))
     session.check_free(None, "compare", FILES)
     if ids:
         found = named(session.tracker, ids)
-        home = next(iter(found.experiments.values()))
+        home = next(iter(found.experiments.values()))  # the experiment of the first run
         asked = {"metric": metric}
     else:
         home = session.tracker.find_experiment(experiment)
@@ -78,6 +80,7 @@ def compare(
         asked = {"metric": metric, "best": str(best)} | ({"filter": filter} if filter else {})
     show_left_out(found)
     comparison = fitreel.comparison.compare(found.runs, metric)
+    # Before the run is opened: a path that cannot be created changes nothing.
     directory = made(out) if out else None
     describe = partial(note, comparison, found)
     summarise = partial(console.summarise_comparison, comparison)

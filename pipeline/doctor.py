@@ -57,6 +57,7 @@ def doctor(tracking_uri: TRACKING_URI = None) -> None:
 def checks(tracking_uri: str | None) -> list[Check]:
     """Return all checks, in the order of the table."""
     # Each name of fitreel is looked up in its check only: what it imports may be missing.
+    # One object for all of its checks: each continues what the one before did.
     store = cache(lambda: fitreel.tracking.StoreCheckup(tracking_uri))
     return [
         Check("python", lambda: fitreel.doctor.check_python()),
@@ -113,7 +114,7 @@ class Attempt:
     def _work(self) -> None:
         try:
             self._found.append(self.check.find())
-        except Exception as error:
+        except Exception as error:  # whatever a broken package raises is a finding
             self._found.append((False, _line(error)))
 
     def finish(self) -> tuple[bool, str]:

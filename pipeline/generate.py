@@ -55,6 +55,7 @@ def record_changed(
 ) -> None:
     """Log a source's points, changed since it logged them, byte for byte."""
     with source.points() as file, run.artifacts(DATA) as folder:
+        # Not save_dataset: other bytes of equal numbers would have another SHA-256.
         shutil.copy(file, folder / DATASET_FILE)
         fitreel.pictures.scatter(source.dataset()).savefig(folder / SCATTER_FILE)
         run.log_dataset(folder / DATASET_FILE, "points", context)

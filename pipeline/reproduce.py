@@ -115,11 +115,13 @@ def recorded_losses(source: "Source") -> dict[str, list[float]]:
     if not source.has_training:
         return {HISTORY: []}  # it diverged at once, without a finite loss
     try:
+        # Not source.history(): it refuses losses that were edited, which are looked for here.
         history = source.stored_losses()
     except FileNotFoundError:
         raise ValueError(
             f"run {source.run_id} has no {HISTORY}: its training was interrupted"
         ) from None
+    # Both records: anybody can edit one of them, and the other shows it.
     return {HISTORY: history, "metric loss": source.losses()}
 
 
@@ -165,6 +167,7 @@ def differences_in_provenance(source: "Source") -> list[Difference]:
     """Compare code, versions, threads and processor, as far as both are known."""
     differences = []
     for key, now in fitreel.training.read_provenance().items():
+        # What an older version did not record is not a difference.
         recorded = source.tags.get(provenance_tag(key), now)
         if recorded != now:
             name, shown = LABELS.get(key, key.replace("_", " ")), SHOWN if key in HASHES else None

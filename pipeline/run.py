@@ -40,7 +40,9 @@ def run(
     check_unused(session, source)
     session.check_free(source, "evaluate", evaluate.FILES)
     session.check_free(source, "animate", animate.files(film, player))
+    # Here and not only in the training: too many frames are refused before a run is created.
     fitreel.training.check_frames(training)
+    # Before the run is opened: without a display nothing is created.
     window = train.open_window(live)
     with session.run(source) as run:
         run.set_name(data.prefix + training.label)

@@ -71,6 +71,8 @@ def sweep(
     All trainings share the other options. Each is a run below that of the sweep.
     Example: fitreel sweep --trials 200 --space lr=log:1e-3:0.5 --space "activation=relu|tanh"
     """
+    # Study, engine and archive before the run is opened: if Optuna, the device or the storage is
+    # missing, nothing is created.
     study = fitreel.sweep.open_study(settings)
     source = session.source_or_none()
     check_unused(session, source)
@@ -83,6 +85,7 @@ def sweep(
         run.set_name(settings.label)
         run.set_tags({KIND_TAG: "sweep"})
         dataset = generate.draw_points(run, data)
+        # By the run's id, so that a resumed sweep continues the same study.
         study.archive_in(archive, f"fitreel-{run.run_id}")
         search = fitreel.sweep.Search(settings, dataset, data, training, evaluation)
         with run.stage("sweep"):
@@ -108,6 +111,7 @@ def train_trials(run: "Run", search: "Search", study: "Study", engine: "Engine")
                 if trial.number not in known:
                     log_trial(run, trial, outcome, shared, search.dataset)
                 trials.append(trial)
+                # The journal has the curves; those of a million trials would fill the memory.
                 outcomes.append(outcome.without_curve())
             show(fitreel.sweep.Results(settings, trials, outcomes))
     return fitreel.sweep.Results(settings, trials, outcomes, study.importances())
@@ -116,7 +120,7 @@ def train_trials(run: "Run", search: "Search", study: "Study", engine: "Engine")
 def log_settings(run: "Run", search: "Search") -> None:
     """Log the settings that all trials share, and those of the sweep."""
     names = [each.name for each in search.settings.dimensions]
-    run.log_settings(search.base, leave_out=names)
+    run.log_settings(search.base, leave_out=names)  # each trial has these of its own
     run.log_settings(search.evaluation)
     run.log_settings(search.settings, leave_out=("storage",))  # it may hold a password
 
@@ -138,6 +142,7 @@ def log_trial(
 
 def wait_for_store(run: "Run", results: "Results") -> None:
     """Show how the store receives the trials, until it has them all or receives none."""
+    # The end of the run waits for the store as well, but without a progress bar.
     with sweeping(results.settings, lambda: run.delivered_trials) as show:
         show(results)
         seen, since = -1, time.monotonic()

@@ -25,4 +25,5 @@ def sync(
         codes.append((2 if delivered.is_stuck else UNDELIVERED) if delivered.trouble else 0)
     if not codes:
         console.say("nothing waits")
+    # 75 before 2 before 0: as long as one journal waits, another sync makes sense.
     raise typer.Exit(max(codes, default=0))

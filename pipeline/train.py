@@ -57,6 +57,7 @@ def train(
             f"the points of run {source.run_id} changed since they were drawn: its settings no "
             "longer describe them, so there will be no test on fresh points and no noise floor"
         )
+    # Before the run is opened: without a display nothing is created.
     window = open_window(live)
     with session.run(source) as run:
         if not session.writes_to(source):
@@ -136,6 +137,7 @@ def fit(
     with kept.keeping(), progress("train", training.epochs) as show:
 
         def on_epoch(epoch: int, loss: float, under_way: "Training") -> None:
+            # First: closing the window or the terminal must not cost a checkpoint.
             kept.on_epoch(epoch, under_way)
             show(epoch + 1)
             if watch:
@@ -151,6 +153,7 @@ def record_provenance(run: "Run") -> None:
     if changed:
         names = ", ".join(changed)
         console.warn(f"{names} changed since the training started: the last bits may differ")
+        # Under other names: what the training started with stays known.
         run.set_tags({resumed_tag(key): text for key, text in changed.items()})
     run.set_tags({key: text for key, text in now.items() if key not in changed})
 

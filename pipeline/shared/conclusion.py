@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 def conclude(run: "Run", search: "Search", results: "Results") -> None:
     """Log the results of the sweep as a whole; ArithmeticError if no trial is the best."""
     run.log_metrics({end: float(count) for end, count in results.ends.items()})
+    # Before the error below: a sweep without a best trial has its table, too.
     with run.artifacts() as folder:
         fitreel.sweep.save_trials(results, folder / TRIALS)
     best = results.best(FILMED)

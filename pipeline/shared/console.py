@@ -57,6 +57,7 @@ def show_weights(weights: "Weights") -> None:
 
 def summarise(run: "Run", uri: str) -> None:
     """Print the summary of a run: losses, errors, the stages' times, how to see it in the UI."""
+    # Text, not str, here and below: rich takes [brackets] in a str for markup.
     table = Table(title=Text(shown(run.name)), title_justify="left", show_header=False)
     metrics = {"final loss": "loss"} | {
         name: name
@@ -69,6 +70,7 @@ def summarise(run: "Run", uri: str) -> None:
         if seconds := run.tags.get(seconds_tag(stage)):
             table.add_row(stage, Text(f"{shown(seconds)} s"))
     table.add_row("run", Text(run.run_id))
+    # fold: a line that was cut off could not be copied.
     table.add_row("look at it", Text(shown(_way_to_ui(run, uri), 1000), overflow="fold"))
     Console(stderr=True).print(table)
 

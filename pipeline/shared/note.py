@@ -196,6 +196,7 @@ def _changed(
 ) -> list[tuple[str, str]]:
     """Return the settings that differ from their defaults, quoted for a shell."""
     return [
+        # Anybody may have written a param, and people copy this line into a shell.
         (each.name, shlex.quote(_line(params[each.name], most)))
         for group in groups.values()
         for each in fields(group)

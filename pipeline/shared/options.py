@@ -99,7 +99,7 @@ def _flag(name: str) -> str:
 def _parser(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
     def read(text: Any) -> Any:
         try:
-            return parse(str(text))
+            return parse(str(text))  # Typer passes defaults through a parser, too
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
 

@@ -30,6 +30,7 @@ class Output(io.TextIOWrapper):
         """Drop all text from now on; raise OSError if a result is lost that somebody reads."""
         number = self.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)
+        # The descriptor itself, so that subprocesses and C code do not fail either.
         os.dup2(nowhere, number)
         os.close(nowhere)
         if number == 1 and error.errno not in UNREAD:  # a full disk

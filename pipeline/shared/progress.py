@@ -70,6 +70,7 @@ def sweeping(
 def _following(bar: Progress, task: TaskID, tracked: Callable[[], int]) -> Iterator[None]:
     """Keep a bar up to date: trials are tracked by another thread, while one round trains."""
     over = threading.Event()
+    # Trials that a resumed sweep had before do not count for the rate.
     started, before = time.monotonic(), tracked()
 
     def follow() -> None:
@@ -84,4 +85,4 @@ def _following(bar: Progress, task: TaskID, tracked: Callable[[], int]) -> Itera
         yield
     finally:
         over.set()
-        follower.join()
+        follower.join()  # so that it draws nothing below the bar's last line

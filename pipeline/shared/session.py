@@ -23,6 +23,7 @@ def _text(text: str, check: Callable[[str], Any], default: Any = None) -> Any:
     return field(default=default, metadata={"help": text, "check": check})
 
 
+# Not a group of settings: it says which run and where, not how the run was made, and is not logged.
 @dataclass(frozen=True)
 class Target:
     """Which run to read from and log to."""
@@ -91,6 +92,7 @@ class Session:
 
     def source(self) -> "Source":
         """Open the run to read from; ValueError if it is missing or not an experiment."""
+        # A resumed command reads what it read at first, whatever MLflow's active run is now.
         named = self._plan["source"] if self._plan and not self.is_new else self.target.run
         source = self.tracker.source(named)
         if source.kind and self.is_new:
@@ -100,6 +102,7 @@ class Session:
     def source_or_none(self) -> "Source | None":
         """Open the run to read from if one is named or active; else the store may be created."""
         if self.is_new:
+            # Replaces the cached property, which would not create a store.
             self.tracker = self._reach(may_create=not self.target.run)
             return self.tracker.source_or_none(self.target.run)
         return self.source() if self._plan and self._plan["source"] else None
@@ -150,6 +153,7 @@ class Session:
             ):
                 yield run
                 run.set_note(describe(run))
+        # All was computed and waits in the spool: the summary is shown before the error.
         except fitreel.journal.Undelivered:
             self._close(run, summarise)
             raise
@@ -160,6 +164,7 @@ class Session:
     ) -> AbstractContextManager["Run"]:
         if self._interrupted:
             return self.tracker.resume(self._interrupted.journal, self._interrupted.run_id)
+        # Noted for `resume`, which may be started elsewhere, with another active run.
         started = {"source": source.run_id if source else None, "directory": str(self.directory)}
         return self.tracker.run(
             source,
@@ -171,7 +176,7 @@ class Session:
     def _close(self, run: "Run | None", summarise: "Callable[[Run, str], None]") -> None:
         if run:
             summarise(run, self.tracker.uri)
-            print(run.run_id)
+            print(run.run_id)  # alone on standard output, for scripts
 
 
 def resume_run(run_id: str, target: Target, commands: Mapping[str, Callable[..., None]]) -> None:
@@ -190,6 +195,7 @@ def resume_run(run_id: str, target: Target, commands: Mapping[str, Callable[...,
             raise ValueError(f"run {run_id} was started by fitreel {name}: fitreel resume {run_id}")
         settings = _settings(interrupted, commands[name])
         console.say(f"resuming fitreel {name}")
+        # The store of the first start: the default of this directory may be another.
         again = replace(target, tracking_uri=interrupted.uri)
         commands[name](**settings, session=Session(again, interrupted.plan, interrupted))
     if is_finished:

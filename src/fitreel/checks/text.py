@@ -55,6 +55,7 @@ def check_uri(text: str) -> str:
     seen = f"'{shown(masked(_check(text, LONGEST_URI)))}'"
     try:
         parts = urlsplit(text)
+        # To read the port raises ValueError if it is not a number that is possible.
         lacks_host = parts.scheme in ("http", "https") and not (parts.hostname and parts.port != 0)
     except ValueError:  # which quotes what may be half a password
         raise ValueError(

@@ -36,6 +36,8 @@ def masked(url: str) -> str:
 def scrubbed(message: str, url: str) -> str:
     """Return a message about a URL without the URL's secrets."""
     message = message.replace(url, masked(url))
+    # The longest first: a part of one must not be replaced inside of it. Only whole words, so that
+    # a short password hides no other text.
     for secret in sorted(set(_secrets(url)), key=len, reverse=True):
         message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", HIDDEN, message)
     return message

@@ -162,7 +162,7 @@ def _draw_losses(axes: Axes, curves: Sequence[Curve]) -> None:
             curve.losses,
             color=curve.colour,
             linewidth=2.8 if curve.best else thin,
-            marker="o" if len(curve.epochs) == 1 else None,
+            marker="o" if len(curve.epochs) == 1 else None,  # a line of one point is invisible
             zorder=order,
         )
     # A loss far above all first losses has diverged; shown in full it would flatten the others.

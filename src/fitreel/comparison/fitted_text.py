@@ -34,6 +34,8 @@ def fitted(text: str, width: float, size: float, weight: str = "normal") -> str:
     fits, tried = 0, len(line)  # letters: the most that fit are sought between these
     while fits < tried:
         middle = (fits + tried + 1) // 2
+        # By measuring, because letters differ in width; by halving, because each measurement takes
+        # time.
         if text_width(_shorten(line, middle), size, weight) <= width:
             fits = middle
         else:

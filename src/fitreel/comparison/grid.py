@@ -102,7 +102,8 @@ class GridCamera:
             self._backdrop.figure,
             _thinned(film.dataset),
             (x / width, y / height, across / width, up / height),
-            scale=max(0.5, across / 560),
+            scale=max(0.5, across / 560),  # 560 pixels are the width of the axes in rst.gif
+            # From up = (strip + 1.1) × height in pixels: a tenth is left above the points.
             strip=1.1 * self._strip / (up - self._strip),
         )
         if large:

@@ -140,7 +140,7 @@ def _best(metric: str, runs: Sequence[ComparedRun]) -> frozenset[int]:
         for place, run in enumerate(runs)
         if not math.isnan(run.metrics.get(metric, math.nan))
     }
-    if len(set(values.values())) < 2:
+    if len(set(values.values())) < 2:  # if all are equal, none is best
         return frozenset()
     best = (max if higher_is_better(metric) else min)(values.values())
     return frozenset(place for place, value in values.items() if value == best)
@@ -187,6 +187,7 @@ def _group(
     members = [runs[place] for place in places]
     losses = [run.history.losses for run in members]
     mean, half_width = _interval(losses)
+    # The mean less the half width may be negative, which a logarithmic axis cannot show.
     low = np.maximum(mean - half_width, np.minimum.reduce(losses))
     intervals = {}
     for metric in metrics:
@@ -211,5 +212,6 @@ def _interval(values: Sequence[NDArray[np.float64] | np.float64]) -> tuple[NDArr
     with np.errstate(over="ignore", invalid="ignore"):
         mean = sum(values) / count
         variance = sum((value - mean) ** 2 for value in values) / (count - 1)
+        # Student's quantile. Not scipy.stats.t, because scipy.stats takes long to import.
         quantile = stdtrit(count - 1, (1 + CONFIDENCE) / 2)
         return np.asarray(mean), np.asarray(quantile * np.sqrt(variance / count))

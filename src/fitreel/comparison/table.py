@@ -39,6 +39,7 @@ def _runs(comparison: Comparison) -> str:
 
 
 def _markdown(table: Table) -> str:
+    # Text from outside goes into a code span; our own words need none and read better.
     header = [name if name in OURS else code_span(name) for name in table.header]
     left = ["---"] * table.numbers_from
     right = ["--:"] * (len(table.header) - table.numbers_from)

@@ -119,6 +119,7 @@ def write(
         parse_math=False,
     )
     left = x - width if align == "right" else x
+    # Accents can be stacked to any height: what leaves the row is cut off.
     box = Bbox.from_bounds(left - 2, middle - 1.2 * size, width + 4, 2.4 * size)
     label.set_clip_box(TransformedBbox(box, page.transData))
     label.set_clip_on(True)

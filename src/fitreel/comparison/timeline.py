@@ -26,6 +26,7 @@ def timeline(histories: Sequence[History], most: int) -> Timeline:
     """
     if most < 2:
         raise ValueError(f"a timeline needs 2 steps or more; got {most}")
+    # All epochs that any run shows: common ones only would leave nothing of runs with other steps.
     union = np.unique(np.concatenate([history.frame_epochs for history in histories]))
     epochs = union[thinned(len(union), most)]
     last = [np.searchsorted(history.frame_epochs, epochs, "right") - 1 for history in histories]

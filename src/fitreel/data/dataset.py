@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 
+# eq=False: == of two tensors is a tensor, which has no truth value.
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """The points of an experiment: ``x`` and ``y``, float32, each of shape (points,)."""

@@ -14,6 +14,7 @@ from fitreel.checks.text import shown
 from fitreel.data.dataset import Dataset
 from fitreel.settings import MOST_POINTS, parse
 
+# Others may write more digits, spaces and columns.
 LARGEST_FILE = 64 * MOST_POINTS  # bytes; a row of ours has 34 at most
 
 
@@ -28,6 +29,7 @@ def load_dataset(path: Path) -> Dataset:
     check_size(path.name, path.stat().st_size, LARGEST_FILE)
     try:
         check_lines(path)
+        # utf-8-sig: a spreadsheet may put a byte order mark in front.
         with path.open(newline="", encoding="utf-8-sig") as file:
             points = np.array(list(_points(file))).reshape(-1, 2)
         # Each in its own memory, aligned: sums over slices differ in the last bit.

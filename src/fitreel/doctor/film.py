@@ -19,5 +19,5 @@ def check_film(form: FilmFormat) -> Finding:
         path = folder / f"rst.{form}"
         render(dataset, history, path, FilmSettings(format=form))
         shape = imageio.imread(path, index=1).shape
-    fine = shape[:2] == SIZE[::-1]
+    fine = shape[:2] == SIZE[::-1]  # an array has its height first
     return Finding(fine, "a film was written and read" if fine else f"its shape is {shape}")

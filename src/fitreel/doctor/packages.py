@@ -36,6 +36,7 @@ def check_package(name: str, user: str) -> Finding:
     """Compare a package with what fitreel needs, and import the module of ours that uses it."""
     needed = _read_needs().packages[name]
     finding = _compared(version(name), version(name), needed.specifier)
+    # Its metadata may be fine and the package broken: only the import shows that.
     importlib.import_module(user)
     return finding
 
@@ -52,6 +53,7 @@ def check_packages() -> Finding:
                 wrong.append(f"{name}{requirement.specifier} is not installed")
             continue
         count += 1
+        # prereleases: they are installed on purpose, and by default no range contains them.
         if not requirement.specifier.contains(now, prereleases=True):
             wrong.append(f"{name} {now} is not {requirement.specifier}")
     return Finding(not wrong, "; ".join(wrong) or f"all {count} are as needed")
@@ -68,6 +70,7 @@ def _read_needs() -> _Needs:
     python, lines = _read_metadata()
     packages, extras = dict[str, Requirement](), dict[str, Requirement]()
     for each in map(Requirement, lines):
+        # With no extra chosen: what is needed then is needed always.
         needed = each.marker is None or each.marker.evaluate({"extra": ""})
         (packages if needed else extras)[canonicalize_name(each.name)] = each
     return _Needs(python, packages, extras)

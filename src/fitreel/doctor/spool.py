@@ -46,7 +46,7 @@ def _sort_journals() -> dict[str, list[str]]:
             journal, entry = spool.opened(listed.directory)
         except FileNotFoundError:  # delivered since it was listed
             continue
-        except BlockingIOError:
+        except BlockingIOError:  # before OSError, of which it is a kind
             found["running"].append(name)
         except OSError:
             found["unreadable"].append(name)

@@ -24,6 +24,7 @@ def check_window() -> Finding:
         done = _open_window()
     except subprocess.TimeoutExpired:
         return Finding(False, f"no window opened within {LIMIT} s")
+    # Of an exception the last line says why, of a toolkit that aborts the first.
     lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no error message"]
     if done.returncode == 0:
         return Finding(True, "a window opens")
@@ -34,6 +35,7 @@ def check_window() -> Finding:
 
 
 def _open_window() -> subprocess.CompletedProcess[str]:
+    # fitreel need not be installed: a clone imports it from its sources.
     path = os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH")]))
     return subprocess.run(  # noqa: S603
         [sys.executable, "-c", WINDOW],

@@ -56,6 +56,8 @@ class Checkpoints:
     def start(self) -> Checkpoint | None:
         """Return the last checkpoint; None if the training has to start from epoch 0."""
         kept = self._journal.kept("checkpoint")
+        # A checkpoint is useless without all losses before it: a power failure may have kept the
+        # one and not the others.
         if kept is None or kept["epoch"] > self._losses:
             return None
         losses, frames = [], []
@@ -67,6 +69,7 @@ class Checkpoints:
         count = math.ceil(kept["epoch"] / self._settings.frame_every)
         return Checkpoint(
             kept["epoch"],
+            # The journal may have more than the checkpoint: losses up to the end of the process.
             np.concatenate(losses)[: kept["epoch"]].astype(np.float64),
             np.concatenate(frames)[:count],
             unpack(kept["numbers"]),
@@ -88,6 +91,8 @@ class Checkpoints:
         """Write a checkpoint if one is due; call it before the update."""
         self._training = training
         if (epoch and epoch % self._every == 0) or time.monotonic() - self._saved_at > LONGEST_GAP:
+            # Losses and frames first: a death between the two leaves the older checkpoint, which
+            # has all of its losses.
             self._append()
             numbers = pack(training.state())
             self._journal.keep("checkpoint", {"epoch": epoch, "numbers": numbers})
@@ -97,6 +102,8 @@ class Checkpoints:
         training = self._training
         if training is None or training.epoch <= self._losses:
             return
+        # Frames before losses: the count of losses decides above whether there is anything to
+        # append. If only losses were written, a later checkpoint would lack its frames.
         frames = training.frames[
             self._frames : math.ceil(training.epoch / self._settings.frame_every)
         ]

@@ -14,6 +14,8 @@ class Clock:
 
     def now(self) -> int:
         """Return milliseconds since 1970, never less than before."""
+        # The larger difference stays: a wall clock that is set back is ignored until it has caught
+        # up.
         self._ahead = max(self._ahead, self._difference())
         return (time.monotonic_ns() + self._ahead) // 1_000_000
 

@@ -5,7 +5,8 @@ import stat
 from pathlib import Path, PurePosixPath
 
 # All files of a journal's directory, in the order in which they are deleted: the journal first,
-# the lock last.
+# the lock last. Otherwise a death in between would leave a journal without its files, which sync
+# would deliver again.
 FILES = (
     *("journal", "checkpoint", "checkpoint.new", "delivered", "delivered.new", "reserve"),
     "lock",
@@ -26,6 +27,7 @@ def is_only_ours(directory: Path) -> bool:
 
 def is_inside(name: object) -> bool:
     """Return whether a name is a relative path that does not lead upwards."""
+    # On Windows a backslash separates folders, too.
     if not isinstance(name, str) or {"\\", "\0"} & set(name):
         return False
     path = PurePosixPath(name)
@@ -34,6 +36,7 @@ def is_inside(name: object) -> bool:
 
 def is_own(path: Path, root: Path) -> bool:
     """Return whether a path, all folders from ``root`` to it and all below it are plain."""
+    # A link anywhere on the way would have a file of somebody else delivered.
     above = [each for each in path.parents if each.is_relative_to(root)]
     return all(map(_is_real, (path, *above))) and all(map(_is_real, path.rglob("*")))
 

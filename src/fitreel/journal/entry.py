@@ -37,6 +37,7 @@ def read_entry(path: Path) -> Entry | None:
         elif record["kind"] == "run":
             run_id = record["run_id"]
         elif record["kind"] == "status":
+            # A resumed run says RUNNING again.
             status = None if record["status"] == "RUNNING" else record["status"]
             ended = status == "FINISHED" or (status == "FAILED" and diverged)
             resumable = record.get("resumable", not ended)

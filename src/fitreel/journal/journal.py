@@ -24,6 +24,7 @@ RESERVE = 1 << 17  # bytes set aside for the last record on a full disk
 def encode(record: Record) -> bytes:
     """Return a record as a line: a checksum and JSON."""
     text = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
+    # The checksum finds changed bytes that are valid JSON still, as another digit of a loss.
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
@@ -65,6 +66,7 @@ class Journal:
             self._lock = Lock(directory, create=True)
         flags = os.O_RDWR | os.O_APPEND | (os.O_CREAT if create else 0)
         try:
+            # 0o600: the URI of the store, which is in the first record, may contain a password.
             self._file = os.open(directory / "journal", flags, 0o600)
         except BaseException:
             self._lock.release()
@@ -75,6 +77,7 @@ class Journal:
     def append(self, kind: str, **fields: Any) -> None:
         """Append a record; ValueError if an earlier one is damaged."""
         if self._end < 0:
+            # With the first record, not when it is opened: scratch directories never get one.
             self._set_room_aside()
         with writing(self.directory / "journal"):
             self._append(encode({"kind": kind} | fields))
@@ -85,9 +88,10 @@ class Journal:
             os.ftruncate(self._file, self._end)
         try:
             written = os.write(self._file, line)
-            while written < len(line):
+            while written < len(line):  # a disk that is nearly full takes a part of it
                 written += os.write(self._file, line[written:])
         except OSError:
+            # A part of a line must not stay: the next record would be appended to it.
             os.ftruncate(self._file, self._end)
             raise
         self._end += len(line)
@@ -95,6 +99,7 @@ class Journal:
     def _set_room_aside(self) -> None:
         if not self._reserve.exists():
             with suppress(OSError):
+                # Zeros that are written: a file that was only extended takes no room on the disk.
                 self._reserve.write_bytes(bytes(RESERVE))
 
     @property
@@ -119,6 +124,8 @@ class Journal:
         """Replace a file by a record, wholly or not at all."""
         new = self.directory / f"{name}.new"
         with writing(new):
+            # Under another name first: a death leaves the old one, and who reads it now reads it
+            # whole.
             new.write_bytes(encode(record))
             new.replace(self.directory / name)
 
@@ -158,6 +165,7 @@ class Journal:
         Files that do not belong to a journal stay, and so does their directory.
         """
         artifacts = self.directory / "artifacts"
+        # A link would lead the deletion into a directory of somebody else.
         folders = [] if artifacts.is_symlink() else list(artifacts.glob("*"))
         *files, lock = (self.directory / name for name in FILES)
         try:
@@ -184,7 +192,7 @@ def read(directory: Path, start: int = 0) -> Iterator[tuple[int, Record]]:
         file.seek(start)
         end = start
         for line in file:
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\n"):  # its process died in the write, or is still in it
                 return
             record = decode(line)
             if record is None or "kind" not in record:

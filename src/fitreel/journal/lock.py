@@ -19,6 +19,8 @@ class Lock:
         path = directory / "lock"
         self._file = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), 0o600)
         try:
+            # The kernel's lock: it ends with the process, also by kill -9. A file that only exists
+            # would not.
             if not lock_descriptor(self._file, blocking=False):
                 raise BlockingIOError(f"{directory} is in use by a living process")
             # A process that removes a directory has its lock: we may have locked the removed file.

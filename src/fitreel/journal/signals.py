@@ -28,6 +28,7 @@ def held(longest: float = math.inf) -> Iterator[Callable[[], None]]:
 
     def hold(number: int, _: object) -> None:
         came.append(number)
+        # The time counts from the first signal: without one the block may take as long as it needs.
         if has_timer and len(came) == 1:
             signal.setitimer(signal.ITIMER_REAL, longest)
 
@@ -37,6 +38,8 @@ def held(longest: float = math.inf) -> Iterator[Callable[[], None]]:
     def release() -> None:
         if before and has_timer:
             signal.setitimer(signal.ITIMER_REAL, 0)
+        # Handlers first: what is raised below must reach those of the command. Emptied as they are
+        # restored, so that a second release does nothing.
         while before:
             signal.signal(*before.popitem())
         while came:

@@ -61,9 +61,11 @@ def _create() -> Journal:
     place = directory()
     if not is_there(place):
         with _writing():
+            # One by one: mkdir(parents=True) gives the mode only to the last.
             for each in (*reversed(place.parents), place):
                 if not each.exists():
                     each.mkdir(mode=0o700, exist_ok=True)
+        # Asked again: another process may have created it in between, with other rights.
         is_there(place)
     with _writing():
         if not (place / MARKER).exists():
@@ -71,6 +73,7 @@ def _create() -> Journal:
                 "This directory is fitreel's own: it keeps journals here.\n"
             )
         while True:
+            # Random digits: many commands may start in the same second.
             path = place / f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(4)}"
             path.mkdir(mode=0o700)
             # Another process may have removed it just now, as the remains of a dead one.
@@ -115,6 +118,7 @@ def _paths() -> list[Path]:
     place = directory()
     if not is_there(place):
         return []
+    # Their names begin with the time.
     return sorted(path for path in place.iterdir() if NAME.fullmatch(path.name))
 
 
@@ -146,6 +150,7 @@ def opened(path: Path) -> tuple[Journal, Entry]:
     check_own(path)
     journal = Journal(path)
     try:
+        # Read under its lock: what was listed before may have changed since.
         entry = read_entry(path)
         if entry is None:
             raise FileNotFoundError(f"{path} has no record")
@@ -161,6 +166,7 @@ def discard_remains() -> None:
         with suppress(OSError):  # removed just now, in use, or another user's
             if _is_remains(path):
                 journal = Journal(path, create=True)
+                # Asked a second time: only under its lock the answer stays true.
                 journal.remove() if _is_remains(path) else journal.close()
 
 

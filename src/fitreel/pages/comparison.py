@@ -35,6 +35,7 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
     firsts = first_with_points(runs)
     places = {first: place for place, first in enumerate(dict.fromkeys(firsts))}
     epochs = common_epochs([run.history.losses for run in runs])
+    # Drawn only if it is the same for all runs.
     floors = {known_floor(run.metrics.get("noise_floor")) for run in runs} - {None}
     data = {
         "metric": comparison.metric,
@@ -61,6 +62,7 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
 def common_epochs(curves: Sequence[NDArray[np.float64]]) -> NDArray[np.int64]:
     """Return the epochs at which losses are compared: evenly, with each run's spikes and ends."""
     even = thinned(max(map(len, curves)), MOST_LOSSES)
+    # Two stretches at least, each with its lowest and its highest loss.
     share = max(4, MOST_LOSSES // len(curves))
     chosen = [curve_epochs(losses, share) for losses in curves if len(losses) > MOST_LOSSES]
     ends = [len(losses) - 1 for losses in curves]
@@ -92,6 +94,7 @@ def _group(group: Group, epochs: NDArray[np.int64]) -> dict[str, Any]:
             for name, each in group.metrics.items()
         },
         **{
+            # An interval of losses near the largest number would become infinite in float32.
             name: packed(np.minimum(curve[mine], np.finfo(np.float32).max), np.float32)
             for name, curve in curves.items()
         },

@@ -43,6 +43,7 @@ def training_data(
     """Return the losses of ``epochs``, and as many frames as ``most_bytes`` of weights allow."""
     weights = history.frames
     hidden = weights.bias.shape[-1]
+    # The first and the last frame at least, however wide the network is.
     affordable = max(2, most_bytes // (4 * Weights.count(hidden)))
     kept = thinned(len(history.frame_epochs), min(most_frames, affordable))
     frame_epochs = history.frame_epochs[kept]

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+# uPlot has 50 kB, draws on a canvas and needs no eval. Plotly and Vega bring a megabyte or more,
+# and Vega compiles its expressions, which the policy of a page forbids.
 CHARTS = ("uPlot.iife.min.js",)
 STYLES = ("uPlot.min.css", "style.css")
 
@@ -29,7 +31,9 @@ def write_page(path: Path, title: str, body: str, scripts: Sequence[str], data: 
     script = "\n".join([licence, *map(static, (*CHARTS, *scripts))])
     # A browser hashes what it parsed: lines end with \n there.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    # One pass: a $ in the title, the data or the scripts is not replaced again.
     page = Template(static("page.html")).substitute(
+        # Styles need no hash: they run nothing, and default-src keeps them from fetching anything.
         policy=f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
         "base-uri 'none'; form-action 'none'",
         title=html.escape(title),
@@ -49,6 +53,7 @@ def static(name: str) -> str:
 
 def as_json(data: Any) -> str:
     """Return data as JSON that no HTML parser takes for the end of its script."""
+    # A browser cannot parse NaN in JSON: better an error here than an empty page.
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return re.sub("[<>&]", lambda match: f"\\u{ord(match[0]):04x}", text)
 

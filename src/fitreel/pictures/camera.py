@@ -37,6 +37,7 @@ class Backdrop:
     """A figure that is drawn once, and restored before each frame is drawn on it."""
 
     def __init__(self, size: tuple[int, int]) -> None:
+        # Not by pyplot, which chooses a backend for the whole process and keeps every figure.
         self.figure = Figure(figsize=(size[0] / DPI, size[1] / DPI), dpi=DPI)
         self._canvas = FigureCanvasAgg(self.figure)
 
@@ -54,7 +55,8 @@ class Backdrop:
 
     def pixels(self) -> Pixels:
         """Return the present picture, without a copy."""
-        return _rgba(self._canvas).view("<u4")[..., 0]
+        # A pixel as one number: two pictures are compared, and colours counted, by one operation.
+        return _rgba(self._canvas).view("<u4")[..., 0]  # (height, width)
 
 
 class Scenery:
@@ -78,9 +80,10 @@ class Scenery:
         draw_points(self.axes, dataset, scale)
         x_min, x_max = dataset.x.min().item(), dataset.x.max().item()
         y_min, y_max = dataset.y.min().item(), dataset.y.max().item()
-        width, height = x_max - x_min, (y_max - y_min) or 1.0
+        width, height = x_max - x_min, (y_max - y_min) or 1.0  # all y may be equal
         self.axes.set_xlim(x_min - 0.04 * width, x_max + 0.04 * width)
         self.axes.set_ylim(y_min - strip * height, y_max + 0.1 * height)
+        # animated: a draw of the whole figure leaves it out, so that the background is without it.
         (self.line,) = self.axes.plot([], [], color=LINE_COLOUR, linewidth=3 * scale, animated=True)
 
     def draw(
@@ -95,6 +98,7 @@ class Scenery:
         self.line.set_data(film.x, film.predictions[frame])
         self.axes.draw_artist(self.line)
         box = self.axes.bbox
+        # In the middle by a width that stays: with its own the text would jump from frame to frame.
         left = (box.x0 + box.x1 - loss.width("0.0000")) / 2
         loss.draw(renderer, left, box.y0, loss_text(film.losses[frame]))
         epoch.draw(renderer, box.x0, box.y1, str(film.epochs[frame]))
@@ -112,7 +116,7 @@ class NumberText:
         parts = [word, *"0123456789.e+-"]
         row = math.ceil(2 * size * DPI / 72)  # pixels from one part to the next
         figure = Figure(figsize=(4, row * len(parts) / DPI), dpi=DPI)
-        figure.patch.set_alpha(0)
+        figure.patch.set_alpha(0)  # the stamps are drawn over the background
         canvas = FigureCanvasAgg(figure)
         texts = [
             figure.text(0, place * row + row // 3, part, color=colour, size=size, transform=None)

@@ -93,7 +93,7 @@ def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
     _draw_bars(left, table.input_weight, table.dead, "input weight")
     _draw_bars(right, table.output_weight, table.dead, "output weight")
     left.set_ylabel("hidden neuron", color=INK)
-    left.set_ylim(neurons - 0.4, -0.6)
+    left.set_ylim(neurons - 0.4, -0.6)  # neuron 0 at the top, as in the table
     _label_neurons(left, table.dead)
     # A name is text, whatever it contains: no mathematics is parsed from it.
     figure.suptitle(

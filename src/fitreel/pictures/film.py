@@ -58,9 +58,11 @@ def _write_mp4(
     fps: int,
     on_frame: Callable[[int], None] | None = None,
 ) -> None:
+    # imageio passes each frame to ffmpeg as it comes: none stays in memory.
     with imageio.get_writer(path, format="FFMPEG", fps=fps, codec="libx264") as file:
         for frame in range(total):
             picture = rgb(camera.shoot(frame))
+            # A video has one rate for all frames: the last one is repeated to stay.
             for _ in range(round(HOLD * fps) if frame == total - 1 else 1):
                 file.append_data(picture)  # type: ignore[attr-defined]
             if on_frame:

@@ -24,6 +24,7 @@ class LiveWindow:
             self._figure = plt.figure("fitreel", figsize=(SIZE[0] / DPI, SIZE[1] / DPI))
         except ImportError as error:
             raise OSError(f"no window can be opened ({error}); {hint}") from None
+        # matplotlib takes one without windows if it finds no display, without an error.
         backend = plt.get_backend().lower()
         interactive = backend_registry.list_builtin(  # type: ignore[no-untyped-call]
             BackendFilter.INTERACTIVE
@@ -38,7 +39,7 @@ class LiveWindow:
         Training goes on without it when somebody closes the window.
         """
         scenery = Scenery(self._figure, dataset)
-        scenery.line.set_animated(False)
+        scenery.line.set_animated(False)  # the window is drawn as a whole, and would leave it out
         axes, corner = scenery.axes, scenery.axes.transAxes
         loss_label = axes.text(
             0.5, 0.04, "", color=LINE_COLOUR, size=20, ha="center", transform=corner
@@ -63,5 +64,6 @@ class LiveWindow:
         plt.close(self._figure)
 
     def _pause(self, seconds: float) -> None:
+        # Not plt.pause: it shows the window again each time, which may take the focus.
         self._figure.canvas.draw_idle()
         self._figure.canvas.start_event_loop(seconds)

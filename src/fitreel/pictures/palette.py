@@ -38,8 +38,10 @@ class Palette:
         """Return the index of each pixel's nearest colour."""
         cells = _cells(pixels)
         unknown = np.unique(cells[self._nearest[cells] < 0])
+        # By the middle of a cell: it has four values of each channel. In int32, because squares
+        # overflow uint8.
         channels = np.stack([unknown & 63, unknown >> 6 & 63, unknown >> 12], axis=-1)
-        middles = channels.astype(np.int32) * 4 + 2
+        middles = channels.astype(np.int32) * 4 + 2  # (cells, 3)
         distances = np.square(middles[:, None] - self._colours[None].astype(np.int32)).sum(-1)
         self._nearest[unknown] = distances.argmin(axis=1)
         indices: Indices = self._nearest[cells].astype(np.uint8)

@@ -41,7 +41,7 @@ def curve_epochs(losses: NDArray[np.float64], most: int) -> NDArray[np.int64]:
     epochs = np.arange(len(losses))
     if len(losses) <= most:
         return epochs
-    stretches = np.array_split(epochs, most // 2)
+    stretches = np.array_split(epochs, most // 2)  # two epochs of each
     ends = [(part[losses[part].argmin()], part[losses[part].argmax()]) for part in stretches]
     return np.unique([0, *np.ravel(ends), len(losses) - 1])
 
@@ -53,6 +53,7 @@ def scenes(dataset: Dataset, history: History, max_frames: int) -> Scenes:
 
 def chosen_scenes(dataset: Dataset, history: History, frames: NDArray[np.int64]) -> Scenes:
     """Compute what these frames show, places in ``history.frames``; a place may be repeated."""
+    # Each network is computed once, however often its frame is shown.
     chosen, places = np.unique(frames, return_inverse=True)
     x = line_x(dataset)
     # One network at a time: together they would hold frames by points by neurons numbers.

@@ -46,6 +46,7 @@ class Settings:
 
 # Plain numbers: Python would read 1_000, spaces around it and the digits of every script as well.
 NUMBERS: dict[Any, re.Pattern[str]] = {
+    # Python refuses to convert more than 4300 digits, with an error of its own.
     int: re.compile(r"[+-]?[0-9]{1,4000}"),
     float: re.compile(
         r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|inf)", re.IGNORECASE
@@ -71,6 +72,7 @@ def _check(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> None:
             )
         return
     accepted = (int, float) if kind is float else (kind,)
+    # bool is a subclass of int: True would be a valid number of epochs.
     if isinstance(value, bool) or not isinstance(value, accepted):
         raise ValueError(f"{name} must be of type {kind.__name__}; got {shown(repr(value))}")
     if kind is str:

@@ -22,6 +22,7 @@ MOST_EPOCHS = 10_000_000
 class DataSettings(Settings):
     """Which points to draw: evenly spaced x, y = function(x) + noise * uniform [0, 1)."""
 
+    # The defaults of points, network and training are the original tutorial's, but for the seed.
     samples: int = setting(100, "Number of points.", least=2, most=MOST_POINTS)
     function: FunctionName = setting("quadratic", "Curve under the noise.")
     noise: float = setting(0.2, "Height of the uniform noise on top.", least=0, most=1e6)
@@ -98,6 +99,8 @@ class EvaluationSettings(Settings):
 class FilmSettings(Settings):
     """How the film plays."""
 
+    # A frame of a gif lasts whole hundredths of a second; browsers slow down those of one
+    # hundredth.
     fps: int = setting(20, "Frames a second.", least=1, most=50)
     format: FilmFormat = setting("gif", "File format: rst.gif or rst.mp4.")
     max_frames: int = setting(400, "Longer films are thinned evenly to this.", least=2, most=2000)

@@ -35,6 +35,7 @@ KINDS: dict[str, Any] = {
 def normalised(name: str, text: str) -> str:
     """Return a param as its setting is logged, 0.20 as 0.2; other text is returned as it is."""
     try:
+        # Through the number: params from `mlflow run` are as typed, as 1e-1 for 0.1.
         return str(parse(text, KINDS.get(name)))
     except ValueError:
         return text

@@ -98,6 +98,7 @@ def _value(name: str, text: str, whole: str) -> Any:
         raise ValueError(f"space: {name} has an empty choice: '{shown(whole)}'")
     try:
         value = parse(text, VARIED[name])
+        # Through the settings, which check the range and name it in their error.
         return getattr(TrainingSettings(**{name: value}), name)
     except ValueError as error:
         what = str(error).removeprefix(f"{name} ")
@@ -150,5 +151,6 @@ def _spread(dimension: Dimension, text: str) -> tuple[Any, ...]:
         between = [low + (high - low) * step for step in steps]
     if dimension.kind is int:
         return tuple(dict.fromkeys([low, *map(round, between), high]))
-    # As people write them: six digits are enough for two rates to differ.
+    # As people write them: six digits are enough for two rates to differ. The ends stay as given:
+    # rounded, one could leave the range of the setting.
     return tuple(dict.fromkeys([low, *(float(f"{value:.6g}") for value in between), high]))

@@ -111,6 +111,7 @@ class SweepSettings(Settings):
     @property
     def most_of_a_round(self) -> int:
         """The number of trials that a round may have."""
+        # A sampler that learns does so between two rounds, so these are smaller.
         return self.round_size or (32 if self.learns else 256)
 
     def step(self, epochs: int) -> int:

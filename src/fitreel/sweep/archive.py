@@ -42,6 +42,8 @@ class Archive:
             self._study = optuna.create_study(
                 storage=self._storage, study_name=name, direction=direction, load_if_exists=True
             )
+            # A resumed sweep reports all its trials again; those that are stored already are
+            # skipped.
             self._count = len(self._study.get_trials(deepcopy=False))
 
     def extend(self, trials: Sequence[FrozenTrial]) -> None:
@@ -61,6 +63,7 @@ class Archive:
             *(SQLAlchemyError, ImportError, StorageInternalError),
             *(ValueError, OSError, RuntimeError, KeyError),
         ) as error:
+            # Optuna wraps the database's error, which alone says what is wrong.
             cause = error.__cause__ or error
             what = str(cause)
             if isinstance(cause, ModuleNotFoundError):
@@ -76,6 +79,7 @@ def _open(storage: str, directory: Path) -> BaseStorage:
         url = read_url(storage)
         if url.drivername.startswith("sqlite"):
             url = url.set(database=str(directory / (url.database or "")))
+        # SQLAlchemy hides a password by default; here it is needed.
         return RDBStorage(url.render_as_string(hide_password=False))
     path = directory / storage
     drop_torn_line(path)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+# The first silences a warning of some versions about tasks without a GPU, the second messages of
+# C++, the third Ray's reports to its makers.
 QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
@@ -46,6 +48,7 @@ class RayEngine:
         Raises ConnectionError if there is no cluster, ValueError if its workers cannot use the
         device.
         """
+        # Runs before Ray's own, registered when Ray was imported, which writes to standard error.
         atexit.register(_leave)
         self._head = _join(settings.address)
         needed = "GPU" if settings.device.startswith("cuda") else "CPU"
@@ -59,6 +62,7 @@ class RayEngine:
         self._remote = ray.remote(
             num_cpus=1, num_gpus=1 if needed == "GPU" else 0, max_retries=RETRIES
         )
+        # The cluster trains and does nothing else: journal, store and study stay with this process.
         self._train = self._remote(Round.train)
         if settings.device != "cpu":
             self._get(self._remote(check_device).remote(settings.device).future())
@@ -81,7 +85,7 @@ class RayEngine:
                 self._head.check()
             return submitted.result()
         except RayTaskError as error:
-            raise error.cause from None
+            raise error.cause from None  # as if the training had raised it here
         except RayError as error:
             raise ConnectionError(f"the Ray cluster lost a round: {one_line(error)}") from None
 
@@ -97,6 +101,7 @@ def _join(address: str) -> Head:
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
                 runtime_env={
+                    # The nodes may have another fitreel, or none.
                     "py_modules": [str(Path(fitreel.__file__).parent)],
                     "excludes": ["__pycache__"],
                 },
@@ -135,6 +140,7 @@ def _leave() -> None:
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
+    # The descriptor, not sys.stderr: C++ does not know that.
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

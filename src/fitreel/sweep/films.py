@@ -15,6 +15,7 @@ from fitreel.training.loop import TrainingDiverged, fit
 def film_trial(search: Search, results: Results, number: int) -> ComparedRun | None:
     """Train a trial again by ``fit``; return None if it diverges, which only a chaotic one can."""
     settings = results.trials[number].settings
+    # No more frames than a film shows: a long trial would fill the memory with others.
     every = max(settings.frame_every, -(-settings.epochs // FilmSettings.max_frames))
     try:
         _, history = fit(search.dataset, replace(settings, frame_every=every))

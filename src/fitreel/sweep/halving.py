@@ -15,5 +15,6 @@ def rungs(epochs: int) -> list[int]:
 
 def worse_half(epoch: int, losses: Mapping[int, float]) -> list[int]:  # noqa: ARG001
     """Return the places to drop; of an odd number the middle one stays, of equals the first."""
+    # With the place, so that equal losses are dropped in the same order on every machine.
     ranked = sorted(losses, key=lambda place: (losses[place], place))
     return ranked[-(len(ranked) // 2) :] if len(ranked) > 1 else []

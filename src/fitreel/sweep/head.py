@@ -28,6 +28,7 @@ def answers(address: str) -> bool:
     """Return whether something accepts connections at HOST:PORT."""
     host, _, port = address.rpartition(":")
     try:
+        # A plain connection: Ray's own functions wait for minutes, or end the process.
         socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
     except (OSError, ValueError):
         return False

@@ -34,6 +34,7 @@ def drop_torn_line(path: Path) -> None:
             raise ValueError(f"{path} is not a journal of Optuna")
         with _locked(path):
             end = file.seek(0, os.SEEK_END)
+            # Only the end is read: the file of a long study is large.
             start = file.seek(max(0, end - LONGEST_RECORD))
             whole = start + file.read().rfind(b"\n") + 1
             if whole < end:

@@ -53,6 +53,7 @@ class Results:
     def score(self, number: int) -> float:
         """Return the metric by which trials are ranked; NaN for a trial that did not finish."""
         outcome = self.outcomes[number]
+        # A pruned trial has metrics, too, but of a training that was cut short.
         finished = outcome.end == "finished"
         return outcome.metrics.get(self.settings.metric, math.nan) if finished else math.nan
 
@@ -64,6 +65,7 @@ class Results:
             for number in range(len(self.outcomes))
             if not math.isnan(score := self.score(number))
         ]
+        # Of equal scores the earlier trial is better.
         return [number for _, number in heapq.nsmallest(count, scored)]
 
     @property

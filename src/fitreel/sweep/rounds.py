@@ -92,6 +92,7 @@ def check_device(name: str) -> None:
     """Train two tiny networks on the device; ValueError if it cannot do all that is needed."""
     points = Dataset(torch.tensor([-1.0, 0.0, 1.0]), torch.tensor([1.0, 0.0, 1.0]))
     relu = TrainingSettings(hidden=2, epochs=2)
+    # Both update rules, and two kinds of slope: a device may lack a single operation.
     tiny = [relu, replace(relu, activation="tanh", optimizer="adam")]
     try:
         with warnings.catch_warnings():

@@ -29,7 +29,7 @@ def open_sampler(settings: SweepSettings) -> BaseSampler:
     seed = settings.sweep_seed
     match settings.sampler:
         case "qmc":
-            return QMCSampler(seed=seed, scramble=True)
+            return QMCSampler(seed=seed, scramble=True)  # without it the seed is not used
         case "tpe":
             # The liar keeps the trials of a round apart, which do not know each other's results.
             return TPESampler(seed=seed, multivariate=True, constant_liar=True)

@@ -20,7 +20,7 @@ from fitreel.sweep.trials import Outcome
 FEWEST_FOR_IMPORTANCES = 20  # finished trials
 STATES = {
     "finished": TrialState.COMPLETE,
-    "diverged": TrialState.FAIL,
+    "diverged": TrialState.FAIL,  # samplers do not learn from it
     "pruned": TrialState.PRUNED,
 }
 
@@ -30,6 +30,7 @@ class Study:
 
     def __init__(self, settings: SweepSettings) -> None:
         """Create one; after equal outcomes it asks for equal trials."""
+        # Otherwise it logs to standard error.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._metric = settings.metric
         self._distributions = {each.name: distribution_of(each) for each in settings.dimensions}
@@ -56,6 +57,7 @@ class Study:
         """Return the values of the next ``count`` trials; those in ``known``, by number, stay."""
         self._sampler.known = known
         for number, point in enumerate(islice(self._points, count), start=len(self._asked)):
+            # What is queued is what ask() returns next, whatever the sampler.
             self._study.enqueue_trial(dict(known.get(number, point)))
         asked = [self._study.ask(self._distributions) for _ in range(count)]
         self._asked += asked

@@ -64,6 +64,7 @@ class Outcome:
         """Read an outcome from what ``to_record`` returned."""
         weights = None
         if record["weights"]:
+            # A copy: torch warns of memory that cannot be written.
             numbers = torch.from_numpy(unpack(record["weights"]).copy())
             weights = Weights.from_flat(numbers, record["activation"])
         return cls(

@@ -33,6 +33,7 @@ def best_runs(
     finder = Finder(tracker, on_run)
     unfilmed = list[int]()
     candidates = _filmed(_best_first(tracker, experiment_id, metric, filter_text or ""), unfilmed)
+    # Only as many as are missing: each run that is read costs the transfer of its files.
     while missing := count - finder.count:
         if not (some := list(islice(candidates, missing))):
             break

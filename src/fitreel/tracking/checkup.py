@@ -59,6 +59,8 @@ class StoreCheckup:
         try:
             self._tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
         finally:
+            # A tracker sets it for the process, but the checks after this one are about the user's
+            # store.
             mlflow.set_tracking_uri(uri)
         self._experiment_id = self._tracker.client.create_experiment(
             "doctor", artifact_location=str(folder / "artifacts")
@@ -83,6 +85,7 @@ class StoreCheckup:
     def _create_run(self, tracker: Tracker) -> str:
         client = tracker.client
         experiment_id = self._experiment_id or tracker.default_experiment_id()
+        # Random, so that it is found again by it if the answer is lost.
         text = f"created by fitreel doctor; may be deleted; {secrets.token_hex(8)}"
         # With a process in its tags fitreel reap finds it, should we be killed.
         tags = process_tags() | {DOCTOR_TAG: text}

@@ -35,6 +35,7 @@ def delivering(client: Client, journal: Journal, run: Run, patience: Patience) -
     Raises Undelivered if the store takes nothing for as long as the patience lasts, ValueError if
     it refuses; the journal stays then. What the block raises is raised again.
     """
+    # Without retries of its own: the courier retries, and must notice each failure.
     courier = Courier(client.without_patience(), journal, run.run_id, patience)
     courier.start()
     try:
@@ -113,6 +114,7 @@ class Closing:
         """Write a status past the journal, whose delivery had no time or no room."""
         if self._courier.waits:  # for a store that would not answer this either
             return
+        # The store may be on the same disk, and needs room for the status, too.
         self._journal.make_room()
         with suppress(Exception):  # `fitreel sync` and `fitreel reap` remain
             end(self._client, self._client.get_run(self._run.run_id), status)

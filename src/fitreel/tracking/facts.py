@@ -85,5 +85,6 @@ class Facts:
     def all_settings(self) -> dict[str, str]:
         """Return all params as they are in force, equal numbers with equal text."""
         found = in_force(self.params, self.tags)
+        # Settings that did not draw the points would be compared as if they had.
         left_out = PASSED_THROUGH | (POINTS if self.has_edited_points else set())
         return {name: normalised(name, found[name]) for name in found.keys() - left_out}

@@ -62,6 +62,8 @@ class Finder:
             source = self._source(run)
             return source, compared(source)
         except (ValueError, OSError) as error:
+            # The files may be elsewhere than the store. If the store itself is away, all runs would
+            # be left out, one after the other.
             if isinstance(error, ConnectionError):
                 self._check_store()
             return source, LeftOut(source.name if source else str(run), str(error))

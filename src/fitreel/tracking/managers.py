@@ -15,6 +15,7 @@ from fitreel.doctor.finding import LIMIT, Finding
 
 def check_local() -> Finding:
     """Check whether the Python on the PATH has what the project needs."""
+    # MLflow starts a project with the python on the PATH, which may not be this one.
     python = shutil.which("python")
     if python is None:
         return Finding(False, "no python on the PATH: activate the environment of fitreel")

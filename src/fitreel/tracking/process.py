@@ -49,7 +49,7 @@ def machine() -> str:
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        container = Path("/proc/self/ns/pid").stat().st_ino
+        container = Path("/proc/self/ns/pid").stat().st_ino  # process ids count within it
     except OSError:  # no Linux
         return f"{socket.gethostname()} {psutil.boot_time():.0f}"
     with suppress(OSError):  # before Linux 5.6
@@ -84,6 +84,7 @@ def started(pid: int) -> str:
     state, *fields = text.rpartition(")")[2].split()  # its name, before that, may hold anything
     if state in "ZX":
         raise ProcessLookupError(f"process {pid} has ended")
+    # Field 22 of proc(5), starttime: the first two and the state are cut off.
     return f"{fields[18]} {TICKS}"
 
 
@@ -103,7 +104,7 @@ def _started_by_the_wall_clock(pid: int) -> str:
 def is_alive(tags: Mapping[str, str]) -> bool | None:
     """Return whether the process of these tags is alive; None if that cannot be known here."""
     its, mine = tags.get(MACHINE_TAG, "").split(), machine().split()
-    if its[:2] != mine[:2]:
+    if its[:2] != mine[:2]:  # boot and container; the clock is compared below
         return False if _is_of_an_earlier_boot(tags) else None
     pid, _, then = tags.get(PROCESS_TAG, "").partition(" started ")
     try:
@@ -129,6 +130,7 @@ def _is_of_an_earlier_boot(tags: Mapping[str, str]) -> bool:
         return False
     if tags.get(MACHINE_TAG, "").split()[:1] == machine().split()[:1]:
         return False  # another container
+    # Since this boot, suspended time included, as wall clocks count it.
     return silence(tags) > max(time.clock_gettime(time.CLOCK_BOOTTIME), MISSED * BEAT)
 
 

@@ -32,8 +32,10 @@ def following_project_runner() -> Iterator[None]:
 
 
 def _project_runner() -> psutil.Process | None:
+    # Not only the direct parent: MLflow starts a project in bash.
     for parent in psutil.Process().parents():
         with suppress(psutil.Error):
+            # As in: python -m mlflow run, or python /usr/bin/mlflow run.
             words = [Path(word).name for word in parent.cmdline()[:4]]
             if "mlflow" in words and "run" in words:
                 return parent
@@ -42,6 +44,8 @@ def _project_runner() -> psutil.Process | None:
 
 def _end_with(runner: psutil.Process) -> None:
     with suppress(psutil.NoSuchProcess):
+        # psutil compares start times: another process with the same number does not count.
         while runner.is_running() and runner.status() != psutil.STATUS_ZOMBIE:
             time.sleep(0.5)
+    # As a signal, because only the main thread can unwind and close the run.
     os.kill(os.getpid(), signal.SIGTERM)

@@ -118,6 +118,7 @@ def reap(tracker: Tracker, verdict: Verdict) -> bool:
     """
     if not verdict.status:
         return False
+    # Read again: much may have happened since the list was read.
     run = tracker.client.get_run(verdict.run_id)
     if (run.info.status, _process(run)) != ("RUNNING", verdict.process):
         return False

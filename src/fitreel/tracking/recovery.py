@@ -106,6 +106,7 @@ def _deliver_all(journal: Journal, entry: Entry, run_id: str, client: Client) ->
     if not entry.plan and not entry.status:
         # It will not be resumed, and its process died before it could write its status.
         journal.append("status", status=KILLED, time=now(), resumable=False)
+    # The patience is for a whole step, below; a second one inside would multiply it.
     delivery = Delivery(client.without_patience(), journal, run_id)
     while client.patiently(delivery.step):
         pass

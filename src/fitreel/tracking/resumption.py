@@ -39,7 +39,7 @@ def interrupted(run_id: str, tracking_uri: str | None = None) -> Iterator[Interr
             ) from None
         except FileNotFoundError:
             continue
-        if entry.is_over and not each.is_over:
+        if entry.is_over and not each.is_over:  # it ended since it was listed
             journal.close()
             continue
         found = True

@@ -79,6 +79,7 @@ class Run(Facts):
         """Time a stage; a tag keeps the seconds, and the stage is done."""
         started = time.perf_counter()
         yield
+        # Not in a finally: a stage that fails is not done.
         seconds = time.perf_counter() - started
         self._log(stage=name, tags={seconds_tag(name): f"{seconds:.2f}"})
 
@@ -124,6 +125,7 @@ class Run(Facts):
         self.set_tags({MLFLOW_RUN_NOTE: markdown})
 
     def _log(self, **fields: object) -> None:
+        # The journal first: what cannot be written must not be known.
         self._journal.append("values", time=now(), **fields)
         self._know(**fields)
 
@@ -143,6 +145,7 @@ class Run(Facts):
     @contextmanager
     def artifacts(self, to: str | None = None) -> Iterator[Path]:
         """Yield a directory; its files are logged at the end, below the folder ``to``."""
+        # Inside of the journal: what is written is in its place already, and no copy is made.
         folder = self._journal.folder()
         with writing(folder):
             yield folder
@@ -164,6 +167,7 @@ class Run(Facts):
         self, outcome: Outcome, name: str, params: Mapping[str, str], tags: Mapping[str, str]
     ) -> None:
         """Log a trial: a nested run that has ended, on the points of this one."""
+        # A trial has no file of points: the tag says on which it was trained.
         shared = {SHA256_TAG: self.tags[SHA256_TAG]}
         self._journal.append(
             "trial", name=name, params=params, tags=shared | dict(tags), **outcome.to_record()
@@ -245,6 +249,8 @@ class Run(Facts):
         """How it ended; None while it is open."""
         status = None
         for _, record in self._journal.records():
+            # Only the last record counts: a resumed run writes on after the status of its
+            # interruption.
             status = record["status"] if record["kind"] == "status" else None
         return status
 

@@ -50,6 +50,7 @@ class Source(Facts):
         if self.is_trial and (parent := self.tags.get(MLFLOW_PARENT_RUN_ID)):
             with plain_errors(self._client.tracking_uri):
                 artifacts = Source(self._client, parent)._artifacts
+        # Not as logged: points may be edited, which `has_changed_points` reports.
         return artifacts.copy(DATASET, "generate", LARGEST_DATASET)
 
     def dataset(self) -> Dataset:
@@ -88,8 +89,10 @@ class Source(Facts):
         """Read the values of the metric ``loss``, one a step."""
         with plain_errors(self._client.tracking_uri):
             points = self._client.get_metric_history(self.run_id, "loss")
+        # An empty answer of a server looks like a run without losses.
         if not points and self.has_training:
             raise WrongAnswer(f"the store has a loss of run {self.run_id}, but returned no losses")
+        # One a step: the old file store keeps points that were delivered twice.
         return list(dict(sorted((point.step, point.value) for point in points)).values())
 
     def weights(self) -> Weights:
@@ -103,6 +106,7 @@ class Source(Facts):
         """Read losses and frames."""
         most = largest_history(self)
         with (
+            # A table has no digest, because people open and save it: its numbers are checked below.
             self._artifacts.copy(HISTORY, "train", most[0]) as losses,
             self._artifacts.copy_as_logged(FRAMES, "train", most[1]) as frames,
         ):

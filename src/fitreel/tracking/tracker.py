@@ -67,6 +67,7 @@ class Tracker:
         self._patience = patience or Patience()
         with plain_errors(uri):
             check_store(uri, may_create)
+            # Short for the first answer only: it shows whether a server is there at all.
             request_limit.start(FIRST)
             self.client = Client(retries=Retries(uri, self._patience))
             self.client.search_experiments(max_results=1)
@@ -74,6 +75,7 @@ class Tracker:
             self.experiment_id = (
                 find_or_make_experiment(self.client, experiment) if experiment else None
             )
+        # `mlflow run` sets it to the run that it created.
         self.active_run_id = os.environ.get(MLFLOW_RUN_ID.name)
         # A database needs only so long to create a run; a server may never answer.
         self._longest_hold = HASTE if self.uri.startswith("http") else math.inf
@@ -141,12 +143,16 @@ class Tracker:
             journal = new_journal()
             try:
                 with plain_errors(self.client.tracking_uri):
+                    # Before the run is created: if its process dies then, sync knows where to look
+                    # for it.
                     journal.append("plan", uri=absolute(mlflow.get_tracking_uri()), plan=plan)
                     run = self._open(journal, source, name, experiment_id)
             except BaseException:
+                # In doubt it stays, so that sync finds and closes a run that was created unnoticed.
                 journal.close() if is_in_doubt(journal) else journal.remove()
                 raise
             with delivering(self.client, journal, run, self._patience):
+                # From here on the run is closed however the block ends: signals may come.
                 release()
                 yield run
 
@@ -191,11 +197,13 @@ class Tracker:
             journal.append("run", run_id=created.info.run_id)
             return Run(journal, Source(self.client, created.info.run_id, created))
         except BaseException:
+            # Nothing else would close it: the caller removes the journal.
             end(self.client, created, "FAILED")
             raise
 
     def _enter(self, journal: Journal, tags: dict[str, str], found: Source) -> Run:
         journal.append("run", run_id=found.run_id)
+        # A run that is opened again may say FINISHED or KILLED.
         journal.append("status", status="RUNNING", time=0)
         run = Run(journal, found)
         run.set_tags(tags)

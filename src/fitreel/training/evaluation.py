@@ -37,6 +37,8 @@ def evaluate_many(
         metrics = errors("train", weights, dataset)
         if data is not None and unseen is not None:
             metrics |= errors("test", weights, unseen)
+            # Noise is uniform from 0 to its height: a perfect model predicts the middle, half the
+            # height above the curve, and errs by the variance.
             metrics["noise_floor"] = data.noise**2 / 12  # the variance of a uniform distribution
             metrics["excess_mse"] = metrics["test_mse"] - metrics["noise_floor"]
         yield metrics
@@ -44,6 +46,7 @@ def evaluate_many(
 
 def errors(prefix: str, weights: Weights, dataset: Dataset) -> dict[str, float]:
     """Compute the metrics on some points: ``prefix_mse``, ``_rmse``, ``_mae`` and ``_r2``."""
+    # In float64: a float32 sum over a million points loses digits.
     error = (weights.predict(dataset.x) - dataset.y).to(torch.float64)
     mse = error.square().mean().item()
     variance = dataset.y.to(torch.float64).var(correction=0).item()

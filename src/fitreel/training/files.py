@@ -67,6 +67,7 @@ def save_weight_table(weights: Weights, path: Path) -> None:
 
 def _state(weights: Weights) -> dict[str, torch.Tensor]:
     parameters = zip(STATE_NAMES, weights.parameters(), strict=True)
+    # safetensors refuses a tensor whose numbers do not lie one after the other.
     return {name: tensor.contiguous() for name, tensor in parameters}
 
 
@@ -85,6 +86,7 @@ def _read(
     path: Path, most_frames: int | None = None
 ) -> tuple[dict[str, torch.Tensor], ActivationName]:
     """Read a network, or the networks of frames, after a check of the header."""
+    # The file begins with the size of its header, which safetensors would read whole.
     with path.open("rb") as begin:
         header = int.from_bytes(begin.read(8), "little")
     if header > LARGEST_HEADER:
@@ -99,6 +101,7 @@ def _read(
             if each.get_dtype() != wanted:
                 raise ValueError(f"{name} is of type {each.get_dtype()}, not {wanted}")
         _check_shapes(shapes, most_frames)
+    # Compared one by one, so that the type of the result is ActivationName and not str.
     for known in get_args(ActivationName):
         if activation == known:
             return {name: _numbers(path, name, shape) for name, shape in shapes.items()}, known
@@ -123,7 +126,7 @@ def _numbers(path: Path, name: str, shape: tuple[int, ...]) -> torch.Tensor:
 
 def _check_shapes(shapes: dict[str, tuple[int, ...]], most_frames: int | None) -> None:
     frames = () if most_frames is None else shapes["epoch"]
-    hidden = shapes["hidden.bias"][-1:]
+    hidden = shapes["hidden.bias"][-1:]  # a tuple still: () for a scalar
     wanted = ((*hidden, 1), hidden, (1, *hidden), (1,))
     if tuple(shapes[name] for name in STATE_NAMES) != tuple((*frames, *each) for each in wanted):
         found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())

@@ -40,6 +40,8 @@ SLOPES: dict[ActivationName, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+# Not by autograd: torch.func.vmap, as in PyTorch's tutorial on ensembles, takes six times as long
+# (docs/benchmarks.md).
 class Gradients:
     """The mean squared errors of the members of a stack, and their gradients.
 
@@ -63,6 +65,8 @@ class Gradients:
 
     def __call__(self, stack: Stack) -> tuple[Tensor, Tensor]:
         """Return the losses before the update, (members,), and their gradient, a row a member."""
+        # (members, hidden, points) does not fit into memory if there are many points: sum over
+        # parts.
         rows = rows_at_once(len(stack.numbers) * stack.hidden)
         x, y = torch.split(self._design, rows, dim=1), torch.split(self._y, rows)
         parts = [self._part(stack, *part) for part in zip(x, y, strict=True)]
@@ -86,9 +90,11 @@ class Gradients:
         error = (output.unsqueeze(1) @ active).squeeze(1) + (output_bias - y)  # (members, points)
         losses = error.square().sum(dim=1) / len(self._y)
 
-        error *= 2 / len(self._y)
-        by_output = (error.unsqueeze(1) @ active.mT).squeeze(1)
+        error *= 2 / len(self._y)  # from here on the slope of the loss by the prediction
+        by_output = (error.unsqueeze(1) @ active.mT).squeeze(1)  # (members, hidden)
         slope = SLOPES[stack.activation](before, active)
+        # (members, 2, hidden): sums over the points, with design as the left factor, so that no
+        # array of (members, hidden, points) is needed for the product.
         by_inner = (error.unsqueeze(1) * design) @ slope.mT * output.unsqueeze(1)
         gradient = Weights(
             by_inner[:, 0],

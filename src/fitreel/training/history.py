@@ -51,6 +51,7 @@ def first_difference(ours: ArrayLike, theirs: ArrayLike) -> int | None:
 
     If one row ends before the other, that is the epoch after its last.
     """
+    # By their bits: NaN is equal to NaN, and -0.0 differs from 0.0.
     one, other = (np.asarray(row, dtype=np.float64).view(np.int64) for row in (ours, theirs))
     common = min(len(one), len(other))
     (different,) = np.nonzero(one[:common] != other[:common])

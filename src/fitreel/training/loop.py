@@ -22,6 +22,7 @@ class Fit(NamedTuple):
     history: History
 
 
+# Not a ValueError: the settings are valid. The command line maps ArithmeticError to exit code 1.
 class TrainingDiverged(ArithmeticError):
     """A loss was not finite; ``history`` has what came before ``epoch``, None if nothing did."""
 
@@ -52,6 +53,8 @@ def fit(
         value, gradient = loss()
         if not math.isfinite(value):
             raise TrainingDiverged(epoch, settings, training.history())
+        # Before the update: the loss is that of the weights which the hook sees, and a checkpoint
+        # that it takes is the state before this epoch.
         if on_epoch is not None:
             on_epoch(epoch, value, training)
         training.losses[epoch] = value
@@ -60,6 +63,7 @@ def fit(
         training.optimizer.update(gradient)
         training.epoch = epoch + 1
     history = training.history()
+    # The last update has no epoch after it in which its loss would be checked.
     if history is None or not math.isfinite(loss()[0]):
         raise TrainingDiverged(settings.epochs, settings, history)
     return Fit(network, history)

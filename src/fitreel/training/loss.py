@@ -36,6 +36,7 @@ class Loss:
         return loss.item(), torch.autograd.grad(loss, self._parameters)
 
     def _sum(self) -> tuple[float, Sequence[Tensor]]:
+        # In float64, so that the number of parts hardly changes the sums.
         value = 0.0
         gradient = [torch.zeros_like(each, dtype=torch.float64) for each in self._parameters]
         for x, y in self._parts:
@@ -44,5 +45,5 @@ class Loss:
             value += share * loss
             for total, slope in zip(gradient, slopes, strict=True):
                 total.add_(slope, alpha=share)
-        # In float32, as a single part has it.
+        # In float32, as a single part has it: journals and files keep four bytes of a loss.
         return torch.tensor(value).item(), [each.float() for each in gradient]

@@ -29,6 +29,8 @@ def load_losses(path: Path) -> NDArray[np.float64]:
         rows = _read(path)
         if rows.shape[1] != 2 or not np.array_equal(rows[:, 0], np.arange(len(rows))):
             raise ValueError("its epochs are not 0, 1, 2, …")
+        # Through float32: nine digits then give the bits of torch's loss, and a number that float32
+        # lacks becomes infinite and is refused below.
         losses = np.asarray(rows[:, 1], dtype=np.float32)
         if not np.isfinite(losses).all():
             raise ValueError("a loss is not finite")
@@ -43,7 +45,7 @@ def _read(path: Path) -> NDArray[np.float64]:
         return np.loadtxt(
             path,
             delimiter=",",
-            comments=None,
+            comments=None,  # by default a # would hide the rest of a line
             skiprows=1,
             ndmin=2,
             encoding="utf-8",

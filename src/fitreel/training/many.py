@@ -29,6 +29,7 @@ def fit_many(
         Members(dataset, settings, places, device) for places in _stacks(settings, len(dataset))
     ]
     ends = max((each.epochs for each in settings), default=0)
+    # All stacks stop at the same epoch, because `prune` compares the members of all of them.
     for stop in sorted({rung for rung in rungs if 0 < rung < ends} | {ends}):
         for stack in stacks:
             stack.train(stop)
@@ -45,10 +46,14 @@ def _stacks(settings: Sequence[TrainingSettings], points: int) -> Iterator[list[
     """Group the places of members that one stack can have, without much padding."""
     groups = defaultdict(list)
     for place, each in enumerate(settings):
+        # Widths up to the same power of two share a stack: padding at most doubles the work. All
+        # up to 16 go together.
         width = max(4, (each.hidden - 1).bit_length())
+        # sgd and momentum share an update rule: sgd is momentum without inertia.
         groups[each.activation, each.optimizer == "adam", width].append(place)
     for places in groups.values():
         hidden = max(settings[place].hidden for place in places)
+        # Its arrays stay in the processor's cache: see memory.py.
         most = max(1, memory.STACKED_NUMBERS // (points * hidden))
         for start in range(0, len(places), most):
             yield places[start : start + most]

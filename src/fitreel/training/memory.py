@@ -16,6 +16,8 @@ def rows_at_once(width: int) -> int:
 
 def is_shortage(error: BaseException) -> bool:
     """Return whether memory ran out, which torch reports as a RuntimeError on any device."""
+    # By its text, not by torch's class: the command line imports this module, and `--help` loads no
+    # torch.
     text = str(error).lower()
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and ("tried to allocate" in text or "out of memory" in text)

@@ -54,6 +54,7 @@ def _linear(inputs: int, outputs: int, generator: np.random.Generator) -> nn.Lin
     """Create a layer with numbers uniform between ±1/√inputs, as nn.Linear draws them."""
     # On the meta device nothing is drawn; the layer's own initialisation is global.
     layer = nn.Linear(inputs, outputs, device="meta")
+    # torch's kaiming_uniform_ with a = √5 comes to the same bound for weights as for biases.
     bound = 1 / math.sqrt(inputs)
     for name, shape in (("weight", (outputs, inputs)), ("bias", (outputs,))):
         uniform = torch.tensor(generator.random(shape, dtype=np.float32))  # in [0, 1)

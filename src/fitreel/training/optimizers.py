@@ -54,6 +54,7 @@ class Optimizer:
         for parameter, gradient, first, second in each:
             first.lerp_(gradient, 1 - BETAS[0])
             second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+            # In torch's order of operations; any other changes the last bit.
             parameter.addcdiv_(first, (second.sqrt() / scale).add_(EPSILON), value=-rate)
 
 
@@ -63,7 +64,7 @@ class StackOptimizer:
     def __init__(self, members: Sequence[TrainingSettings], numbers: Tensor) -> None:
         """Move flat networks, (members, numbers), in their own memory."""
         self._is_adam = members[0].optimizer == "adam"
-        self._updates = 0
+        self._updates = 0  # one count for all: members of a stack start together
         inertia = [MOMENTUM if each.optimizer == "momentum" else 0.0 for each in members]
         self._rates = numbers.new_tensor([each.lr for each in members]).unsqueeze(1)
         self._inertia = numbers.new_tensor(inertia).unsqueeze(1)  # (members, 1)
@@ -84,5 +85,6 @@ class StackOptimizer:
 
     def keep(self, rows: Tensor) -> None:
         """Drop all members but these."""
+        # One row a member in each of these; the unused ones of sgd or adam as well.
         for name in ("_rates", "_inertia", "_first", "_second"):
             setattr(self, name, getattr(self, name)[rows])

@@ -34,6 +34,7 @@ def read_provenance() -> dict[str, str]:
     }
 
 
+# A wheel has no commit, and git does not know the code of an installed package: this hash does.
 def _code_sha256() -> str:
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -54,6 +55,8 @@ def _checkout() -> dict[str, str]:
         found = _git("rev-parse", "--show-toplevel", "HEAD", "HEAD:./__init__.py")
         top, commit, _ = found.splitlines()
         changes = _git(
+            # -z: names with special characters are not quoted. --no-renames: one path in every
+            # line.
             *("status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames"),
             *("--ignore-submodules=all", "--", "*.py", ":(top)pipeline/*.py"),
         )

@@ -23,13 +23,15 @@ class Stack:
     ) -> None:
         self.hidden = max(each.hidden for each in members)
         self.activation: ActivationName = members[0].activation
-        self._widths = torch.tensor([each.hidden for each in members])
+        self._widths = torch.tensor([each.hidden for each in members])  # (members,)
+        # Padding of zeros has no effect: its output weight is zero and gets no gradient.
         rows = torch.zeros(len(members), Weights.count(self.hidden))
         for row, settings in zip(rows, members, strict=True):
+            # Drawn by Network, so that a member starts with the weights that it would have alone.
             parts = Weights.split(Network(settings).weights().flat())
             for padded, part in zip(Weights.split(row), parts, strict=True):
                 padded[: len(part)] = part
-        self.numbers = rows.to(device, dtype)
+        self.numbers = rows.to(device, dtype)  # (members, numbers of the widest)
         self._optimizer = StackOptimizer(members, self.numbers)
         neurons = torch.arange(self.hidden) < self._widths.unsqueeze(1)
         self.is_neuron = neurons.to(device)  # (members, hidden), False where it is padding

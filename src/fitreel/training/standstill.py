@@ -32,6 +32,7 @@ def why_nothing_learned(
     if len(losses) and losses[-1] > FAR * losses[0]:
         reasons.append(f"the loss went from {losses[0]:.4g} up to {losses[-1]:.4g}")
     too_fast = bool(reasons)
+    # NaN, where all y are equal, is not a reason.
     if r2 <= 0:
         reasons.append(f"the mean of y fits the points as well (r² {r2:.3g})")
     if not reasons:

@@ -55,7 +55,10 @@ class Training:
         found = (len(start.losses), start.frames.shape, start.state.shape)
         if found != (start.epoch, frames.shape, (sum(sizes),)):
             raise ValueError(f"the checkpoint of epoch {start.epoch} belongs to another training")
+        # not strict: np.split adds an empty part behind the last size.
         for mine, kept in zip(self._state, np.split(start.state, np.cumsum(sizes)), strict=False):
+            # In place: network and optimizer share this memory. torch.tensor copies, because the
+            # arrays of a checkpoint are views of bytes that cannot be written.
             mine.copy_(torch.tensor(kept).view(mine.shape))
         self.losses[: start.epoch] = start.losses
         frames.copy_(torch.tensor(start.frames))

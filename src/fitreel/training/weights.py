@@ -12,6 +12,7 @@ from fitreel.training.activations import ACTIVATIONS
 from fitreel.training.memory import rows_at_once
 
 
+# eq=False: == of two tensors is a tensor, which has no truth value.
 @dataclass(frozen=True, eq=False)
 class Weights:
     """The numbers of a network, or of many stacked along leading dimensions.
@@ -100,6 +101,7 @@ class Weights:
     def predict(self, x: Tensor) -> Tensor:
         """Return the network's output: x of shape (points,) to (..., points)."""
         rows = rows_at_once(self.bias.numel())
+        # In parts: (..., points, hidden) of many points does not fit into memory.
         return torch.cat([self._predict(some) for some in torch.split(x, rows)], dim=-1)
 
     def _predict(self, x: Tensor) -> Tensor:

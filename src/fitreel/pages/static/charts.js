@@ -52,11 +52,14 @@ function makeChart(parent, { x, y, series, data, axes, hooks = {}, log = false, 
     height: parent.clientHeight,
     padding: [8, 8, 0, 0],
     legend: { show: false },
+    // The ranges stay: uPlot would fit them to each frame. A distribution of 3 is logarithmic.
     scales: { x: { time: false, range: () => x }, y: { range: () => y, distr: log ? 3 : 1 } },
     axes: axes ?? [axis(30), axis(52, log ? { values: roundOnes } : {})],
+    // Not aligned to whole pixels: a line that moves slowly would jump.
     series: [{}, ...series.map((each) => ({ points: { show: false }, pxAlign: 0, ...each }))],
     bands,
     cursor: {
+      // No zoom by dragging: there it moves the film, and the ranges stay.
       y: false,
       drag: { x: false, y: false },
       points: { show: false },

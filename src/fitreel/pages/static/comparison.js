@@ -92,6 +92,7 @@ function lineOf(at, width = 2) {
 
 let losses;
 const common = decoded(data.epochs, Int32Array);
+// A run has a loss for each common epoch that it reached: the first ones, in the same order.
 const lossCurves = runs.map((run) => Array.from(common, (_, at) => run.training.losses[at] ?? null));
 const groups = data.groups.map((group) => {
   const curve = (text) => {

@@ -54,6 +54,7 @@ function predictions() {
 
 // ---- what each neuron adds
 
+// The wider the network, the fewer points of each curve: all of them are drawn at every frame.
 const curveX = training.hasKinks ? null : evenly(dataset.xRange, Math.min(120, Math.max(12, Math.round(60000 / training.hidden))));
 
 // Where a neuron's line has its corners: a relu neuron has them at the ends and at its kink.
@@ -63,6 +64,7 @@ function corners(neuron) {
   return kink > from && kink < to ? [from, kink, to] : [from, to];
 }
 
+// Over all frames, so that the axis stays while the film plays.
 function contributionRange() {
   let low = 0, high = 0;
   for (const each of training.frames) {
@@ -86,6 +88,7 @@ const contributions = makeChart(document.querySelector("#contributions .chart"),
   hooks: { drawAxes: drawContributions, draw: drawKinks },
 });
 
+// In a hook, not as series: uPlot would need the same x for all lines, and has no ticks at kinks.
 function drawContributions(chart) {
   if (!frame) return;
   drawing(chart, (ctx, left, top, ratio) => {

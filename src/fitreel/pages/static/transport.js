@@ -53,6 +53,7 @@ class Transport {
   play() {
     this.mark(true);
     if (this.place === this.last) this.move(0);
+    // By the clock: a slow machine skips frames, and the speed is the same.
     let before = performance.now(), due = 0;
     const tick = (now) => {
       if (!this.playing) return;

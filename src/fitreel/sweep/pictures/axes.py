@@ -39,6 +39,7 @@ def score_scale(scores: NDArray[np.float64], metric: str, floor: float | None = 
     kind = _kind(scores, higher_is_better(metric))
     scores = scores[~_is_far(scores, kind, higher_is_better(metric))]
     low, high = float(scores.min()), float(scores.max())
+    # A floor that is far below all scores would only waste the axis.
     if floor is not None and (floor > 0 or kind == "linear") and low < DECADE * floor:
         low, high = min(low, floor), max(high, floor)
     return Scale(kind, low, high)
@@ -53,6 +54,7 @@ def _kind(scores: NDArray[np.float64], higher: bool) -> Kind:
 
 def _is_far(scores: NDArray[np.float64], kind: Kind, higher: bool) -> NDArray[np.bool_]:
     bent = Scale(kind).bend(scores) * (-1 if higher else 1)
+    # One trial that nearly diverged would press all others together at the other end.
     best, usual = bent.min(), np.quantile(bent, 0.9)
     if usual <= best:
         return np.zeros(len(bent), np.bool_)

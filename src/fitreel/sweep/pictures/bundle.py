@@ -31,6 +31,7 @@ def bundle(results: Results, found: Scores) -> Bundle:
     shades = 1 - found.places if found.higher else found.places
     order = np.argsort(-shades, kind="stable")
     rest, best = order[:-FILMED], order[-FILMED:]
+    # Evenly by rank, so that the picture of some is like that of all.
     order = np.concatenate([rest[:: max(1, -(-len(rest) // MOST_LINES))], best])
     numbers = found.numbers[order]
     dimensions = results.settings.dimensions

@@ -45,6 +45,7 @@ def scores(results: Results) -> Scores:
     metric, count = results.settings.metric, len(results.trials)
     values = np.array([results.score(number) for number in range(count)], np.float64)
     metrics = next((each.metrics for each in results.outcomes if each.metrics), {})
+    # It is a squared error: of another metric it says nothing.
     floor = metrics.get("noise_floor") if metric.endswith("_mse") else None
     scale = score_scale(values[np.isfinite(values)], metric, floor)
     if floor is not None and not scale.low <= floor <= scale.high:
@@ -74,5 +75,6 @@ def _best_so_far(
     numbers: Numbers, values: NDArray[np.float64], higher: bool
 ) -> tuple[Numbers, NDArray[np.float64]]:
     best = np.maximum.accumulate(values) if higher else np.minimum.accumulate(values)
+    # NaN in front: the first score is a change, too.
     changed = np.flatnonzero(np.diff(best, prepend=math.nan) != 0)
     return numbers[changed], best[changed]

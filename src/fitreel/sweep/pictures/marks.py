@@ -43,6 +43,7 @@ def score_grid(
 def _style_scores(axes: Axes, found: Scores, up: int) -> None:
     style(axes)
     axes.tick_params(labelsize=LETTERS)
+    # The better and the worse end; at the worse one are the rows of the other trials.
     beyond = 0.03, 0.03 + ROW * len(found.others) / up
     axes.set_ylim(-beyond[found.higher], 1 + beyond[not found.higher])
     ticks = found.scale.ticks()

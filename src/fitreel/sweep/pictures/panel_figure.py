@@ -68,6 +68,7 @@ def _draw_bins(axes: Axes, panel: Panel, line: Places, colour: str, dash: str) -
 def _set_ticks(axes: Axes, scale: Scale) -> None:
     """Label as many values as there is room for."""
     room = axes.get_position().width * WIDTH
+    # Tried from many to few: how wide labels are depends on their values.
     for most in range(8, 0, -1):
         ticks = scale.ticks(most)
         boxes = [(room * x, text_width(text, LETTERS) / 2 + 3) for x, text in ticks]

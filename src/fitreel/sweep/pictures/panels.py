@@ -53,6 +53,7 @@ def _panel(dimension: Dimension, results: Results, found: Scores, finished: _Fin
     name, scale = dimension.name, dimension_scale(dimension)
     places = places_of(scale, results, name, finished.numbers)
     bins = _bins(places, scale)
+    # The best of a bin must be a dot that is in view; the median counts all that finished.
     scored = [each[each < finished.on_scale] for each in bins]
     return Panel(
         name=name,
@@ -78,7 +79,7 @@ def _panel(dimension: Dimension, results: Results, found: Scores, finished: _Fin
 def _bins(places: Places, scale: Scale) -> list[Numbers]:
     """Return the trials of each choice or of equal parts of a range; nothing for a few trials."""
     count = len(scale.values) or min(MOST_BINS, len(places) // TRIALS_OF_A_BIN)
-    if not scale.values and count < 2:
+    if not scale.values and count < 2:  # one bin would be a single dot, not a line
         return []
     which = np.minimum((places * count).astype(int), count - 1)
     return [np.flatnonzero(which == each) for each in np.unique(which)]

@@ -19,6 +19,7 @@ from fitreel.sweep.pictures.page import LETTERS, MARGIN, WIDTH, add_axes, new_fi
 
 HEIGHT, TOP, BOTTOM = 440, 84, 30  # pixels
 Labels = Sequence[tuple[float, str]]  # places from 0 to 1, and texts
+# viridis without its yellow end, which is too light on white.
 SHADES = ListedColormap(colormaps["viridis"](np.linspace(0, 0.93, 256)))  # the best is the darkest
 
 
@@ -61,7 +62,7 @@ def _title(drawn: int, finished: int) -> str:
 def _draw_lines(axes: Axes, drawn: Bundle) -> None:
     crowd = min(1.0, 60 / max(1, len(drawn.lines)))
     across = np.broadcast_to(np.arange(float(len(drawn.scales))), drawn.lines.shape)
-    paths = np.stack([across, drawn.lines], axis=2)
+    paths = np.stack([across, drawn.lines], axis=2)  # (trials, axes, 2)
     for thick in (False, True):
         chosen = drawn.thick == thick
         lines = LineCollection(

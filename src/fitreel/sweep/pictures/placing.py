@@ -9,6 +9,7 @@ from fitreel.sweep.pictures.charts import Numbers, Places
 from fitreel.sweep.pictures.scales import Scale
 from fitreel.sweep.results import Results
 
+# Its multiples, modulo 1, are spread evenly, however many there are, and need no random state.
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 

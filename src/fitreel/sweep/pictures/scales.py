@@ -68,12 +68,14 @@ class Scale:
                 found = _decades(self.low, self.high, most)
             case "unexplained":
                 parts = _decades(1 - self.high, 1 - self.low, most)
+                # Round labels for very bad scores: −1000, not −999.
                 found = [1 - each if each < 1000 else -each for each in parts]
             case _:
                 found = []
         if len(found) > 1:
             return sorted(found)
         locator = MaxNLocator(most - 1, steps=[1, 2, 2.5, 5, 10], integer=self.is_whole)
+        # Without the rounding errors of the locator, which a label would show.
         return [float(f"{each:.12g}") for each in locator.tick_values(self.low, self.high)]
 
 

@@ -91,6 +91,7 @@ class Database:
         with self._sessions() as session:
             connection = session.connection()
             for table, values in rows.items():
+                # In pieces: the rows of long curves would fill the memory.
                 while some := list(islice(values, ROWS)):
                     connection.execute(insert(table), some)
             # Last: by now SQLite lets nobody else write, and the others lock what is asked.

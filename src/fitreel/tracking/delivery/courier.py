@@ -33,6 +33,7 @@ class Courier(threading.Thread):
     """A thread that delivers a journal; another one sends the heartbeat of the run."""
 
     def __init__(self, client: Client, journal: Journal, run_id: str, patience: Patience) -> None:
+        # daemon: a request that never ends must not keep the process alive.
         super().__init__(name="courier", daemon=True)
         self._client = client
         self._uri = client.tracking_uri
@@ -45,6 +46,7 @@ class Courier(threading.Thread):
         # Not is_alive(): a join() that a signal breaks off takes the thread for stopped.
         self._over = threading.Event()
         self._progress_at = time.monotonic()  # when the store took something last
+        # A thread of its own: an upload may take minutes, and without heartbeats a run looks dead.
         self._heart = threading.Thread(target=self._beat, name="heart", daemon=True)
         self._trouble: Exception | None = None
         self._has_reported_refusal = False
@@ -55,6 +57,8 @@ class Courier(threading.Thread):
         self._heart.start()
         try:
             while not (self._done or self._given_up.is_set()):
+                # Read before the delivery: what is appended until `finish` is called must be
+                # delivered, too.
                 closing = self._closing.is_set()
                 try:
                     self._deliver()
@@ -71,6 +75,7 @@ class Courier(threading.Thread):
         """Deliver all there is; MlflowException if the store refuses it."""
         retrying = Retrying(
             retry=retry_if_exception(self._note),
+            # Random, so that many commands do not come back to a busy server at the same moment.
             wait=wait_random_exponential(multiplier=0.25, max=4),
             stop=stop_when_event_set(self._given_up),
             sleep=sleep_using_event(self._given_up),
@@ -139,6 +144,7 @@ class Courier(threading.Thread):
     def _wait(self, within: float) -> None:
         started = self._progress_at = time.monotonic()
         has_reported = False
+        # In short waits, because the end depends on the time, too.
         while not self._over.wait(0.02):
             now = time.monotonic()
             silence = now - self._progress_at

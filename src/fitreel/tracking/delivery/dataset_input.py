@@ -28,7 +28,7 @@ def log_dataset(client: Client, run_id: str, record: Record, file: Path) -> None
             _address(client, run_id, record["path"]),
             targets=points.y.numpy(),
             name=record["name"],
-            digest=sha256(file)[:8],
+            digest=sha256(file)[:8],  # as long as those that MLflow computes
         )
     tags = [InputTag(CONTEXT_TAG, record.get("context", "training"))]
     client.log_inputs(run_id, [DatasetInput(Dataset(**described.to_dict()), tags)])

@@ -48,6 +48,7 @@ class Delivery:
         self._journal.flush()
         if records:
             self._deliver(records)
+        # Only now: a death before this delivers the same again, which MLflow keeps once.
         self._journal.keep("delivered", {"position": end, "trials": self._trials})
         self._position = end
         return True
@@ -78,11 +79,12 @@ class Delivery:
         try:
             for behind, record in self._journal.records(self._position):
                 if record["kind"] in DELIVERED:
+                    # In order: a status must not be logged before the losses that come before it.
                     if found and not _share_a_call(record, found[0]):
                         break
                     found.append(record)
                     size += self._size(record)
-                end = behind
+                end = behind  # records that are not delivered are passed over
                 if size >= METRICS_PER_CALL:
                     break
         except ValueError:  # damaged: first what is before

@@ -27,12 +27,13 @@ def log_model(client: Client, run_id: str, weights: Path) -> None:
         if created
         else client.create_logged_model(home, MODEL, run_id, params=run.data.params)
     )
-    if model.model_id not in outputs:
+    if model.model_id not in outputs:  # an earlier try may have come further
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     with scratch() as folder:
         described = Model(MODEL, run_id, model_uuid=model.model_id, model_id=model.model_id)
         save_model(weights, folder / "model", described)
         client.upload_model(model, folder / "model")
+    # Last: a model that says READY is complete.
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
 
 
@@ -49,6 +50,7 @@ def _models(
     """Return the models of a run, those with these ids before the others."""
     wanted = f"source_run_id = '{run_id}' AND name = '{MODEL}'"
     found = client.search_logged_models([experiment_id], wanted)
+    # The first stays: one that the run names as its output, else always the same one.
     return sorted(found, key=lambda each: (each.model_id not in first, each.model_id))
 
 

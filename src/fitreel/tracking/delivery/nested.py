@@ -71,6 +71,7 @@ class NestedRuns:
 
     def deliver(self, records: Sequence[Record]) -> None:
         """Log trials, each as a run of its own that is over; none of them twice."""
+        # Unsure again if this call fails: the next one looks for what it left.
         was_sure, self._is_sure = self._is_sure, False
         with scratch() as folder:
             runs = [self._run(record, folder) for record in records]

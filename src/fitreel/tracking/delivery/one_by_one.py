@@ -55,6 +55,7 @@ class OneByOne:
             self._client.log_batch(its_id, metrics=some)
         if folder.exists():
             self._upload(created, folder)
+        # Last: a trial that says FINISHED is complete.
         end(self._client, created, run.status, run.end)
 
     def _upload(self, run: MlflowRun, folder: Path) -> None:
@@ -68,7 +69,7 @@ class OneByOne:
         runs = self._client.search_runs(
             [self._experiment_id],
             f"{self._below} AND tags.`{TRIAL_TAG}` = '{number}'",
-            run_view_type=ViewType.ALL,
+            run_view_type=ViewType.ALL,  # a trial that somebody deleted is not created again
         )
         return min(runs, key=_rank, default=None)
 

@@ -17,7 +17,7 @@ def run_row(run: FinishedRun) -> Row:
     return {
         "run_uuid": run.run_id,
         "name": run.name,
-        "source_type": "UNKNOWN",
+        "source_type": "UNKNOWN",  # as MLflow's client leaves these: tags took their place
         "source_name": "",
         "entry_point_name": "",
         "user_id": run.tags.get(USER_TAG, "unknown"),
@@ -55,6 +55,7 @@ def latest(run: FinishedRun) -> list[Metric]:
     last: dict[str, Metric] = {}
     for metric in run.metrics:
         known = last.get(metric.key)
+        # By step, then by time, as MLflow decides it.
         if known is None or (metric.step, metric.timestamp) > (known.step, known.timestamp):
             last[metric.key] = metric
     return list(last.values())

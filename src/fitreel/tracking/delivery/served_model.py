@@ -18,6 +18,7 @@ from safetensors import safe_open
 
 Array = NDArray[np.floating]
 MOST_NUMBERS = 2**23  # in one array; with many rows and neurons the whole would fill the memory
+# numpy has no erf, and scipy is not among the packages of the model.
 _erf = np.vectorize(math.erf, otypes=[np.float32])
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "relu": lambda inputs: np.maximum(inputs, 0),
@@ -43,6 +44,7 @@ class ServedModel(PythonModel):
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> NDArray[np.float64]:
         """Return one prediction per row; MlflowException names the first row without a number."""
+        # A column of objects that are all numbers counts as one of numbers.
         column = pd.Series(model_input["x"]).infer_objects()
         if column.isna().any():
             raise _refusal(f"x is missing in row {column.isna().argmax()}")

@@ -83,6 +83,7 @@ def difference(connection: sqlalchemy.Connection) -> str | None:
         for column in table.columns:
             if column.name not in found or not _is_alike(column, found[column.name]):
                 return f"column {table.name}.{column.name} is another"
+        # A new column may have to be filled, which we could not know.
         if table is not EXPERIMENTS and (more := found.keys() - set(table.columns.keys())):
             return f"column {table.name}.{min(more)} is new"
         if set(keys) != {column.name for column in table.primary_key}:

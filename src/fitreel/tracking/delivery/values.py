@@ -19,6 +19,7 @@ def log_values(client: Client, run_id: str, records: Sequence[Record]) -> None:
         params |= record.get("params", {})
         tags |= record.get("tags", {})
         metrics.extend(losses(record) if record["kind"] == "losses" else _metrics(record))
+    # Metrics first: a stage's tag says that it is done, and must not be there before they are.
     for first in range(0, len(metrics), METRICS_PER_CALL):
         client.log_batch(run_id, metrics=metrics[first : first + METRICS_PER_CALL])
     if params or tags:

@@ -45,6 +45,7 @@ class Client(MlflowClient):
         return self.patiently(lambda: self._checked(ask(), is_whole))
 
     def _create(self, make: Callable[[], Answer], is_whole: Callable[[Answer], bool]) -> Answer:
+        # Not patiently: a second request could create a second object. Creation looks first.
         with request_limit.allowing(CREATION):
             created = make()
         return self._checked(created, is_whole)
@@ -57,6 +58,7 @@ class Client(MlflowClient):
 
     def get_run(self, run_id: str) -> Run:
         """Read a run."""
+        # Outside of the lambda, in which super() would not find self.
         ask = super().get_run
         return self._read(
             lambda: ask(run_id),

@@ -97,6 +97,7 @@ def is_passing(error: BaseException) -> bool:
         return False
     if isinstance(cause, OSError) and cause.errno in LASTING:
         return False
+    # Before the errors of servers: SQLAlchemy wraps these in the same classes.
     if isinstance(cause, sqlite3.Error):
         # Another process may have written the same row first; a second look finds it.
         return isinstance(cause, sqlite3.IntegrityError) or "locked" in str(cause)

@@ -46,6 +46,7 @@ class Creation(Generic[Made]):
             return found
         try:
             return self._make()
+        # An interruption, too: the request may be on its way already.
         except BaseException as error:
             if not (self.in_doubt or is_refusal(error) or is_absent(error)):
                 self.in_doubt = True
@@ -57,6 +58,7 @@ def make_run(
     client: Client, journal: Journal, experiment_id: str, tags: Mapping[str, str], name: str | None
 ) -> MlflowRun:
     """Create the run of a journal, whose name is in its tags."""
+    # Each try asks once: `patiently` below retries the creation, which looks for a run first.
     brief = client.without_patience()
     all_tags = context_tags() | dict(tags)
     creation = Creation(
@@ -89,6 +91,7 @@ def runs_of(client: Client, journal: Journal, experiment_ids: list[str]) -> list
 def remove_extras(client: Client, runs: Iterable[MlflowRun]) -> None:
     """Remove runs that were created a second time; one with params or metrics stays."""
     for run in runs:
+        # It is in use: better one run too many than a result lost.
         if run.data.params or run.data.metrics:
             continue
         end(client, run, "FAILED")

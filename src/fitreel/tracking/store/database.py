@@ -28,6 +28,7 @@ MAKING = 60  # seconds that another process may take to create the tables
 # Locks that end with the connection, so that a dead process holds none. The number is our own.
 LOCKS = {
     "postgresql": "SELECT pg_try_advisory_xact_lock(6617260719)",
+    # MySQL's locks are those of the whole server: the name says which database is meant.
     "mysql": "SELECT GET_LOCK(CONCAT('fitreel ', DATABASE()), 0)",
 }
 
@@ -51,6 +52,7 @@ def open_engine(uri: str, **arguments: object) -> sqlalchemy.Engine:
     except ModuleNotFoundError as error:
         raise ConnectionError(f"{masked(uri)} {remedy(error)}") from None
 
+    # MLflow's function takes no arguments for the driver: they are added when it connects.
     @sqlalchemy.event.listens_for(engine, "do_connect")
     def _add(_dialect: object, _record: object, _words: object, options: dict[str, object]) -> None:
         options.update(arguments)
@@ -80,6 +82,7 @@ def check_store(uri: str, may_create: bool) -> None:
                 "name another with --tracking-uri, or create them with fitreel run"
             )
         with engine.connect() as connection, _alone(connection, kind):
+            # MLflow creates its tables when it is asked for the first time.
             MlflowClient(uri).search_experiments(max_results=1)
     finally:
         engine.dispose()

@@ -36,6 +36,7 @@ class RequestLimit:
 
     def start(self, seconds: float) -> None:
         """Set the limit of small calls, and forget how slow a server was."""
+        # MLflow would retry by itself, for minutes and without a word. We retry, and report it.
         os.environ.setdefault(MLFLOW_HTTP_REQUEST_MAX_RETRIES.name, "0")
         with self._lock:
             self._least, self._factor = seconds, 1
@@ -68,6 +69,7 @@ class RequestLimit:
 
     def _write(self) -> None:
         name = MLFLOW_HTTP_REQUEST_TIMEOUT.name
+        # Only if nobody set it, or what is set is what we wrote.
         if os.environ.get(name) in (None, os.environ.get(OURS)):
             seconds = max(self._least, *self._longer, 0) * self._factor
             os.environ[name] = os.environ[OURS] = str(math.ceil(seconds))

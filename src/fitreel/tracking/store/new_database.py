@@ -35,8 +35,10 @@ def create_database(path: Path) -> None:
         raise PermissionError(f"cannot create the directory of {path}: {error}") from None
     check_place(path)
     with scratch() as folder:
+        # In the spool: a killed process leaves half a database where the next command removes it.
         draft = folder / path.name
         MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
+        # Beside its place, because a hard link needs the same file system.
         copy = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         try:
             shutil.copyfile(draft, copy)

@@ -44,6 +44,7 @@ class Retries:
         """
         retrying = Retrying(
             retry=retry_if_exception(self._is_worth_it),
+            # Random, so that many commands do not come back to a busy server at the same moment.
             wait=wait_random_exponential(multiplier=0.25, max=4),
             stop=stop_after_delay(self._patience.seconds),
             before_sleep=self._before_sleep,
