@@ -62,7 +62,12 @@ def proxy(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    for name in ("limits.FIRST", "limits.CALL", "client.CREATION", "tracker.FIRST"):
+    for name in (
+        "store.limits.FIRST",
+        "store.limits.CALL",
+        "store.client.CREATION",
+        "tracker.FIRST",
+    ):
         monkeypatch.setattr(f"fitreel.tracking.{name}", 1.0)
     with Proxy(server.url) as proxy:
         yield proxy
@@ -286,6 +291,19 @@ def test_a_busy_server_is_asked_again_before_a_run_begins(proxy: Proxy, rule: Ru
     assert len(said) == 1
     assert f"{proxy.url}" in said[0]
     assert said[0].endswith("trying for 180 s")
+
+
+def test_the_files_of_a_run_are_listed_again_if_the_server_is_busy(proxy: Proxy) -> None:
+    reported = list[str]()
+    tracker = Tracker(proxy.url, "busy", patience=Patience(report=reported.append))
+    with tracker.run() as run:
+        pass
+    source = tracker.source(run.run_id)
+    rule = busy("GET", "/artifacts", 503, times=2)
+    proxy.rules.append(rule)
+    assert not source.has_dataset
+    assert rule.met == 3
+    assert len(reported) == 1
 
 
 def test_a_server_that_stays_busy_is_left_with_exit_code_75(proxy: Proxy) -> None:

@@ -1,10 +1,10 @@
 import re
-from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from fitreel.tracking import Run
+from fitreel.tracking.facts import Facts
 from pipeline.shared.note import note
 
 RUN = "0123456789abcdef0123456789abcdef"
@@ -17,12 +17,7 @@ def told(
     tags: dict[str, str] | None = None,
 ) -> Run:
     """Give what a note reads of a run."""
-    return cast(
-        Run,
-        SimpleNamespace(
-            experiment_id="7", run_id=RUN, params=params, metrics=metrics or {}, tags=tags or {}
-        ),
-    )
+    return cast(Run, Facts(RUN, "7", "a name", params, metrics or {}, tags or {}))
 
 
 def test_a_note_tells_results_the_way_back_and_settings() -> None:
@@ -41,10 +36,17 @@ def test_a_note_tells_only_what_there_is() -> None:
     assert "Training" not in text
 
 
+def test_a_note_shows_the_settings_in_force() -> None:
+    text = note(told(PARAMS | {"test_samples": "1000"}, tags={"fitreel.override.epochs": "80"}))
+    assert "    fitreel run --lr 0.20 --epochs 80\n" in text
+    assert "epochs `80`" in text
+    assert "50" not in text
+
+
 def test_params_are_text_that_anybody_may_have_written() -> None:
     text = note(told({"function": "`<b>\n# sine; rm -rf ~"}))
-    assert "`'<b> # sine; rm -rf ~`" in text
-    assert "    fitreel run --function '`<b> # sine; rm -rf ~'\n" in text
+    assert r"`'<b>\n# sine; rm -rf ~`" in text
+    assert "    fitreel run --function '`<b>\\n# sine; rm -rf ~'\n" in text
 
 
 @pytest.mark.parametrize(

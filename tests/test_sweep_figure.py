@@ -25,7 +25,8 @@ from fitreel.sweep.pictures.panels import panels
 from fitreel.sweep.pictures.parallel import SHADES
 from fitreel.sweep.pictures.scales import Scale, label
 from fitreel.sweep.results import Results
-from fitreel.sweep.trials import End, Outcome, Trial
+from fitreel.sweep.trials import Outcome, Trial
+from fitreel.training.members import End
 
 LR = "lr=log:0.001:1"
 ALL = (

@@ -8,7 +8,8 @@ import pytest
 
 from fitreel.settings import SweepSettings, TrainingSettings
 from fitreel.sweep.results import Results, save_trials
-from fitreel.sweep.trials import End, Outcome, Trial
+from fitreel.sweep.trials import Outcome, Trial
+from fitreel.training.members import End
 
 
 def results(*ended: tuple[End, float], metric: str = "test_mse", space: str = "") -> Results:

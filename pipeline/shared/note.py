@@ -27,7 +27,6 @@ from fitreel.tracking.names import (
     film_path,
     seconds_tag,
 )
-from fitreel.tracking.overrides import in_force
 
 if TYPE_CHECKING:
     from fitreel.sweep.results import Results
@@ -58,7 +57,7 @@ def note(run: "Run") -> str:
         _results(run.metrics),
         *_pictures(run),
         _reproduce(run),
-        _settings(_in_force(run)),
+        _settings(_described(run)),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -88,7 +87,9 @@ def _reproducing(run: "Run", results: "Results") -> dict[str, str]:
     """Return the params that reproduce a sweep; its own as given, because MLflow quotes them."""
     own = {name: str(value) for name, value in asdict(results.settings).items()}
     left_out = {*PLACE, *results.names}
-    return {name: text for name, text in (run.params | own).items() if name not in left_out}
+    return {
+        name: text for name, text in (run.params_in_force | own).items() if name not in left_out
+    }
 
 
 def picture(run: "Run", file: str) -> str:
@@ -105,7 +106,7 @@ def _pictures(run: "Run") -> list[str]:
     """Return film, weights and a link to the player, as far as they exist."""
     found = []
     if seconds_tag("animate") in run.tags:
-        settings = in_force(run.params, run.tags)
+        settings = run.params_in_force
         if settings.get("format") == "gif":  # an mp4 cannot be shown as a picture
             found.append(picture(run, film_path("gif")))
         if settings.get("player") == "on":
@@ -127,10 +128,10 @@ def _draws_points(run: "Run") -> bool:
     return not fitreel.tracking.has_edited_points(run.tags) and bool(known or not has_points)
 
 
-def _in_force(run: "Run") -> dict[str, str]:
-    """Return a run's params, without those of points that it no longer has."""
+def _described(run: "Run") -> dict[str, str]:
+    """Return the params that describe a run: without those of points that it no longer has."""
     left_out = {each.name for each in fields(DataSettings)} if not _draws_points(run) else set()
-    return {name: text for name, text in run.params.items() if name not in left_out}
+    return {name: text for name, text in run.params_in_force.items() if name not in left_out}
 
 
 def _reproduce(run: "Run") -> str:
@@ -139,12 +140,12 @@ def _reproduce(run: "Run") -> str:
         return _training(run)
     # A run that measures or films another one has no points and no training.
     is_of_another = SOURCE_RUN_TAG in run.tags and SHA256_TAG not in run.tags
-    return "" if is_of_another else _commands(run.params)
+    return "" if is_of_another else _commands(run.params_in_force)
 
 
 def _training(run: "Run") -> str:
     """Return how to train again on points that no settings draw."""
-    training = _changed(run.params, {"Training": TrainingSettings})
+    training = _changed(run.params_in_force, {"Training": TrainingSettings})
     theirs = "".join(f" -P {name}={value}" for name, value in training)
     return (
         "**Train again** on these points, which no settings draw\n\n"

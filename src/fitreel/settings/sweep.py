@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from fitreel.checks.text import check_path, check_uri, shown
 from fitreel.settings.base import Settings, setting
-from fitreel.settings.experiment import Switch, TrainingSettings
+from fitreel.settings.experiment import LARGEST_SEED, MOST_EPOCHS, Switch, TrainingSettings
 from fitreel.settings.space import Dimension, count_points, parse_space
 
 SamplerName = Literal["random", "grid", "qmc", "tpe", "cmaes"]
@@ -34,14 +34,14 @@ class SweepSettings(Settings):
         many=True,
     )
     sampler: SamplerName = setting("random", "How to choose; tpe and cmaes learn as they go.")
-    sweep_seed: int = setting(0, "Seed of the choice.", least=0, most=2**31 - 1)
+    sweep_seed: int = setting(0, "Seed of the choice.", least=0, most=LARGEST_SEED)
     metric: MetricName = setting("test_mse", "Metric by which trials are ranked.")
     prune: Switch = setting("off", "Drop the worse half of a round, several times while it trains.")
     log_every: int = setting(
         0,
         "Epochs between two points of a logged curve; 0 chooses about 100 points.",
         least=0,
-        most=10_000_000,
+        most=MOST_EPOCHS,
     )
     round_size: int = setting(
         0,

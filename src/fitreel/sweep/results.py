@@ -12,7 +12,8 @@ from typing import Any, get_args
 from fitreel.checks.text import brief
 from fitreel.comparison.runs import higher_is_better
 from fitreel.settings import SweepSettings
-from fitreel.sweep.trials import End, Outcome, Trial
+from fitreel.sweep.trials import Outcome, Trial
+from fitreel.training.members import End
 
 MOST_NAMED = 2  # settings in a title; with more there is only room for the values
 

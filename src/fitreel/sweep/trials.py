@@ -1,7 +1,7 @@
 """The trials: what is trained, and the outcome of each, as plain data."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from fitreel.journal.checkpoints import pack, unpack
 from fitreel.settings import TrainingSettings
+from fitreel.training.members import End
 from fitreel.training.weights import Weights
-
-End = Literal["finished", "diverged", "pruned"]
 
 
 @dataclass(frozen=True)

@@ -67,16 +67,19 @@ class Artifacts:
         """Return the first of these paths that exists, or None; anybody may have logged it."""
         folders = {str(Path(path).parent) for path in paths}
         with plain_errors(self._client.tracking_uri), self._packages():
-            found = {path for folder in folders for path in self._sizes(folder)}
+            found = {path for folder in folders for path in self._listed(folder)}
         return next((path for path in paths if path in found), None)
 
-    def _sizes(self, folder: str) -> dict[str, int]:
-        listing = self._repository.list_artifacts(None if folder == "." else folder)
+    def _listed(self, folder: str) -> dict[str, int]:
+        """Return the sizes of the files and folders in a folder, by path."""
+        listing = self._client.patiently(
+            lambda: self._repository.list_artifacts(None if folder == "." else folder)
+        )
         return {entry.path: entry.file_size or 0 for entry in listing}
 
     def _fetch(self, path: str, stage: str, most: int, directory: Path) -> Path:
         with plain_errors(self._client.tracking_uri), self._packages():
-            sizes = self._client.patiently(lambda: self._sizes(str(Path(path).parent)))
+            sizes = self._listed(str(Path(path).parent))
             if path not in sizes:
                 raise FileNotFoundError(self._missing(path, stage))
             # Before it is copied: a device has no end.

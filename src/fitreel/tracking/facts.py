@@ -65,12 +65,17 @@ class Facts:
         """Whether the points that it logged last are others than its settings draw."""
         return has_edited_points(self.tags)
 
+    @property
+    def params_in_force(self) -> dict[str, str]:
+        """Its params, each as its overriding tag has it, if it has one."""
+        return in_force(self.params, self.tags)
+
     def settings(self, kind: type[Kind]) -> Kind | None:
         """Return a group of settings as they are in force; None if the run lacks one of them.
 
         Raises ValueError if one cannot be read.
         """
-        found = in_force(self.params, self.tags)
+        found = self.params_in_force
         if not {each.name for each in fields(kind)} <= found.keys():  # type: ignore[arg-type]
             return None
         try:
@@ -84,7 +89,7 @@ class Facts:
 
     def all_settings(self) -> dict[str, str]:
         """Return all params as they are in force, equal numbers with equal text."""
-        found = in_force(self.params, self.tags)
+        found = self.params_in_force
         # Settings that did not draw the points would be compared as if they had.
         left_out = PASSED_THROUGH | (POINTS if self.has_edited_points else set())
         return {name: normalised(name, found[name]) for name in found.keys() - left_out}

@@ -130,6 +130,8 @@ def _is_of_an_earlier_boot(tags: Mapping[str, str]) -> bool:
         return False
     if tags.get(MACHINE_TAG, "").split()[:1] == machine().split()[:1]:
         return False  # another container
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return False  # only Linux says how long ago it was started, suspended time included
     # Since this boot, suspended time included, as wall clocks count it.
     return silence(tags) > max(time.clock_gettime(time.CLOCK_BOOTTIME), MISSED * BEAT)
 

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 
@@ -59,10 +60,12 @@ def examine(tracker: Tracker, older_than: float) -> Iterator[Verdict]:
     running = client.all_runs(client.experiment_ids(), "attributes.status = 'RUNNING'")
     # Read all pages first: closing a run moves those behind it.
     found = [run for run in running if MARKS & run.data.tags.keys() or _is_ours(run)]
-    waiting = {entry.run_id: entry for entry in spool.entries()}
+    waiting = defaultdict[str | None, list[Entry]](list)
+    for entry in spool.entries():
+        waiting[entry.run_id].append(entry)
     for run in found:
         writer = _writer(tracker, run)
-        status, reason = _judge(writer, older_than, waiting.get(writer.info.run_id))
+        status, reason = _judge(writer, older_than, waiting[writer.info.run_id])
         name = run.info.run_name or run.info.run_id
         yield Verdict(run.info.run_id, name, status, reason, _process(run))
 
@@ -89,7 +92,7 @@ def _is_ours(run: MlflowRun) -> bool:
     )
 
 
-def _judge(run: MlflowRun, older_than: float, entry: Entry | None) -> tuple[str | None, str]:
+def _judge(run: MlflowRun, older_than: float, entries: Sequence[Entry]) -> tuple[str | None, str]:
     tags = run.data.tags
     if PROCESS_TAG not in tags:
         age = time.time() - run.info.start_time / 1000
@@ -103,10 +106,10 @@ def _judge(run: MlflowRun, older_than: float, entry: Entry | None) -> tuple[str 
     if alive is None and silence(tags) < older_than:
         wrong = f", by a clock that is {_span(early)} ahead" if (early := ahead(tags)) > 1 else ""
         return None, f"{where}: last heartbeat {_span(silence(tags))} ago{wrong}"
-    if entry and entry.status:
+    if entries and entries[-1].status:  # of the command that wrote last
         return None, f"{where} ended, but its results are not uploaded: fitreel sync"
     reason = f"{where} is dead" if alive is False else f"{where}: {_silent(silence(tags))}"
-    if entry and entry.plan:
+    if any(not entry.is_over for entry in entries):
         reason += f"; resume it with: fitreel resume {run.info.run_id}"
     return "KILLED", reason
 

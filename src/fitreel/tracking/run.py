@@ -32,7 +32,6 @@ from fitreel.tracking.names import (
     override_tag,
     seconds_tag,
 )
-from fitreel.tracking.overrides import in_force
 from fitreel.tracking.store.internals import is_generated_name
 from fitreel.training.files import load_history, load_weights
 from fitreel.training.history import History
@@ -91,7 +90,7 @@ class Run(Facts):
         """
         every = asdict(settings)  # type: ignore[call-overload]
         values = {key: value for key, value in every.items() if key not in leave_out}
-        before = in_force(self.params, self.tags)
+        before = self.params_in_force
         self._log(
             params={key: str(value) for key, value in values.items() if key not in self.params},
             tags={

@@ -106,9 +106,9 @@ class NestedRuns:
         self, database: Database, runs: Sequence[FinishedRun], folder: Path, is_sure: bool
     ) -> None:
         known = {} if is_sure else database.known([run.number for run in runs])
-        # MLflow's client was at it when its process died.
-        halves = [run for run in runs if known.get(run.number) == "RUNNING"]
-        self._one_by_one.log_all(halves, folder, is_sure=False)
+        # MLflow's client had written a part of these when its process died.
+        incomplete = [run for run in runs if known.get(run.number) == "RUNNING"]
+        self._one_by_one.log_all(incomplete, folder, is_sure=False)
         if missing := [run for run in runs if run.number not in known]:
             database.write_artifacts(folder)  # first: a run that is there is whole
             database.write(missing)
