@@ -14,6 +14,7 @@ import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
+from fitreel.journal.entry import Entry
 from fitreel.tracking import Tracker, examine, reap
 from fitreel.tracking.names import HEARTBEAT_TAG, INSTALLATION_TAG, MACHINE_TAG, PROCESS_TAG
 from fitreel.tracking.process import (
@@ -378,6 +379,21 @@ def test_all_dead_runs_are_found_however_many(directory: Path, torture: bool) ->
     for verdict in examine(tracker, HOUR):
         reap(tracker, verdict)
     assert list(examine(tracker, HOUR)) == []
+
+
+def test_a_dead_run_can_be_resumed_if_any_of_its_journals_can(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that cannot be resumed, as compare, may have written to the run last."""
+    run_id = made(client(directory), process=DEAD)
+    first = Entry(directory, "", {"command": "train"}, run_id, None, resumable=True)
+    last = Entry(directory, "", {}, run_id, None, resumable=True)
+    tracker = Tracker(f"sqlite:///{directory / 'mlflow.db'}")
+    hint = f"; resume it with: fitreel resume {run_id}"
+    for waiting, is_resumable in (([first, last], True), ([last], False), ([], False)):
+        monkeypatch.setattr("fitreel.journal.spool.entries", lambda waiting=waiting: waiting)
+        (verdict,) = examine(tracker, HOUR)
+        assert verdict.reason.endswith(hint) == is_resumable
 
 
 def test_a_run_that_only_waits_for_delivery_is_left_to_sync(directory: Path) -> None:
