@@ -242,9 +242,9 @@ ROWS = {
         "Optuna, bare loop, `log_metric` each epoch",
         goal=100,
         faster=True,
-        compared=f"What a sweep of {sweeps.TRIALS} trials costs more than one of a single trial, per "
-        "trial: 100 epochs, each loss logged. Imports, tables, films and pictures are not counted. "
-        "The seconds are those of all trials. The [other side](../benchmarks/sweep_script.py) runs "
+        compared=f"What a sweep of {sweeps.TRIALS} trials costs more than one of a single trial: "
+        "100 epochs, each loss logged. Imports, tables, films and pictures are not counted. The "
+        "seconds are those of all trials. The [other side](../benchmarks/sweep_script.py) runs "
         f"20 trials, and the time of its search is multiplied to {sweeps.TRIALS}. Both choose "
         "rate, size and seed at random, keep Optuna's study (ours in its journal file, the other "
         "side in an SQLite file), and keep each trial in a new SQLite store as a nested run: "
@@ -269,8 +269,8 @@ ROWS = {
         "Ray Tune, two workers, its callback for MLflow",
         goal=10,
         faster=True,
-        compared="The same search by Ray Tune, as a whole process: two trials at a time, one processor "
-        "each; it runs 4 trials. Its callback logs the numbers of a trial's "
+        compared="The same search by Ray Tune, as a whole process: two trials at a time, one "
+        "processor each; it runs 4 trials. Its callback logs the numbers of a trial's "
         "configuration with every loss, so what all trials share is logged once, at the parent; "
         "Tune keeps the weights as a checkpoint, and no study.",
         prepare=sweeps.against("ray-tune", 4),
