@@ -27,7 +27,7 @@ def measure(row: Row, pairs: int) -> Result:
 
 
 def select(names: list[str]) -> dict[str, Row]:
-    """Return the rows with these names, or all; a prefix such as gif selects gif-naive and so on."""
+    """Return the rows with these names, or all; the prefix gif selects gif-naive and so on."""
     chosen: dict[str, Row] = {}
     for name in names or ROWS:
         found = {key: row for key, row in ROWS.items() if f"{key}-".startswith(f"{name}-")}

@@ -1,4 +1,4 @@
-"""Commands as real processes that start at once: forked off one that has imported everything."""
+"""Commands as real processes that start fast: forks of a process that has imported everything."""
 
 import atexit
 import multiprocessing
@@ -34,7 +34,7 @@ def nothing() -> None:
 def start(
     *arguments: str, directory: Path, said: Path | str = "", **environment: str
 ) -> ForkServerProcess:
-    """Start `fitreel` in a directory; what it says is in out and err there, or in ``said``."""
+    """Start `fitreel` in a directory; its output goes to out and err there, or in ``said``."""
     return start_after(nothing, *arguments, directory=directory, said=said, **environment)
 
 
@@ -45,18 +45,18 @@ def start_after(
     said: Path | str = "",
     **environment: str,
 ) -> ForkServerProcess:
-    """Start it in a process where ``before`` sets up the moment that a test waits for."""
+    """Start `fitreel` in a process that calls ``before`` first."""
     where = (directory, Path(said or directory))
     process = CONTEXT.Process(target=_command, args=(arguments, *where, before, environment))
     process.start()
-    atexit.register(process.kill)  # whatever fails meanwhile
+    atexit.register(process.kill)  # even if the test fails meanwhile
     return process
 
 
 def run(
     *arguments: str, directory: Path, said: Path | str = "", **environment: str
 ) -> tuple[int, str, str]:
-    """Run `fitreel` to its end; give exit code and what it said."""
+    """Run `fitreel` to its end; return its exit code, standard output and standard error."""
     process = start(*arguments, directory=directory, said=said, **environment)
     process.join()
     assert process.exitcode is not None
@@ -73,7 +73,7 @@ def _command(
 ) -> None:
     os.chdir(directory)
     os.setsid()
-    # The process that forks has the variables of the test that was first to need it.
+    # The process that forks has the environment of the first test that needed it.
     forget_mlflow()
     os.environ.update({"MLFLOW_DISABLE_TELEMETRY": "true"} | environment)
     for number, name in ((1, "out"), (2, "err")):
@@ -84,6 +84,6 @@ def _command(
 
     try:
         main()
-    finally:  # what multiprocessing does at the end is nobody's to interrupt
+    finally:  # no signal may interrupt the clean-up of multiprocessing
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)

@@ -13,9 +13,9 @@ from tests.needs import NEEDS
 TESTS = [
     "tests/test_pages_page.py::test_no_script_runs_but_those_of_the_page",
     "tests/test_live.py",
-    "tests/test_benchmarks.py::test_the_loops_of_c_train_as_fit_does",
-    "tests/test_provenance.py::test_the_commit_is_told_and_that_nothing_was_changed",
-    "tests/test_provenance.py::test_versions_threads_and_processor_are_told",
+    "tests/test_benchmarks.py::test_the_loops_in_c_train_like_fit",
+    "tests/test_provenance.py::test_the_commit_is_reported_and_that_nothing_was_changed",
+    "tests/test_provenance.py::test_versions_threads_and_processor_are_reported",
 ]
 
 
@@ -48,7 +48,7 @@ def test_what_the_machine_lacks_is_skipped_and_said_at_the_end(
 
 
 def test_the_line_names_the_command_that_installs_it() -> None:
-    assert NEEDS["git"].reason == "what git says of the code. To try: apt-get install git"
+    assert NEEDS["git"].reason == "what git reports about the code. To try: apt-get install git"
     assert NEEDS["mount"].reason.endswith("To try: run the tests as root, who may mount a disk")
 
 
