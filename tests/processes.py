@@ -32,21 +32,21 @@ def nothing() -> None:
 
 
 def start(
-    *arguments: str, directory: Path, said: Path | str = "", **environment: str
+    *arguments: str, directory: Path, output_to: Path | str = "", **environment: str
 ) -> ForkServerProcess:
-    """Start `fitreel` in a directory; its output goes to out and err there, or in ``said``."""
-    return start_after(nothing, *arguments, directory=directory, said=said, **environment)
+    """Start `fitreel` in a directory; its output goes to out and err there, or in ``output_to``."""
+    return start_after(nothing, *arguments, directory=directory, output_to=output_to, **environment)
 
 
 def start_after(
     before: Callable[[], None],
     *arguments: str,
     directory: Path,
-    said: Path | str = "",
+    output_to: Path | str = "",
     **environment: str,
 ) -> ForkServerProcess:
     """Start `fitreel` in a process that calls ``before`` first."""
-    where = (directory, Path(said or directory))
+    where = (directory, Path(output_to or directory))
     process = CONTEXT.Process(target=_command, args=(arguments, *where, before, environment))
     process.start()
     atexit.register(process.kill)  # even if the test fails meanwhile
@@ -54,20 +54,20 @@ def start_after(
 
 
 def run(
-    *arguments: str, directory: Path, said: Path | str = "", **environment: str
+    *arguments: str, directory: Path, output_to: Path | str = "", **environment: str
 ) -> tuple[int, str, str]:
     """Run `fitreel` to its end; return its exit code, standard output and standard error."""
-    process = start(*arguments, directory=directory, said=said, **environment)
+    process = start(*arguments, directory=directory, output_to=output_to, **environment)
     process.join()
     assert process.exitcode is not None
-    where = Path(said or directory)
+    where = Path(output_to or directory)
     return process.exitcode, (where / "out").read_text(), (where / "err").read_text()
 
 
 def _command(
     arguments: tuple[str, ...],
     directory: Path,
-    said: Path,
+    output_to: Path,
     before: Callable[[], None],
     environment: dict[str, str],
 ) -> None:
@@ -77,7 +77,7 @@ def _command(
     forget_mlflow()
     os.environ.update({"MLFLOW_DISABLE_TELEMETRY": "true"} | environment)
     for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(said / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), number)
+        os.dup2(os.open(output_to / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), number)
     sys.argv = ["fitreel", *arguments]
     before()
     from pipeline.app import main

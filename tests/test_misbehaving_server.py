@@ -291,7 +291,9 @@ def test_a_busy_server_is_asked_again_before_a_run_begins(proxy: Proxy, rule: Ru
 def test_a_server_that_stays_busy_is_left_with_exit_code_75(proxy: Proxy) -> None:
     where = {SPOOL: str(Path.cwd().parent / "spool"), "MLFLOW_TRACKING_URI": proxy.url}
     command = ("generate", "--patience", "1")
-    run = partial(processes.run, *command, directory=Path.cwd(), said=Path.cwd().parent, **where)
+    run = partial(
+        processes.run, *command, directory=Path.cwd(), output_to=Path.cwd().parent, **where
+    )
     proxy.rules.append(busy("", "", 503))
     code, output, errors = run()
     assert (code, output, errors.count("\n")) == (75, "", 2), errors
@@ -311,7 +313,7 @@ def test_an_interrupted_command_does_not_wait_for_a_silent_server(proxy: Proxy, 
     above = Path.cwd().parent
     where = {SPOOL: str(above / "spool"), "MLFLOW_TRACKING_URI": proxy.url}
     command = ("sweep", "--trials", "4", "--epochs", "20")
-    process = processes.start(*command, directory=Path.cwd(), said=above, **where)
+    process = processes.start(*command, directory=Path.cwd(), output_to=above, **where)
     wait_until(lambda: rule.met > 0, "no request")
     os.kill(process.pid or 0, signal.SIGINT)
     process.join(LIMIT)

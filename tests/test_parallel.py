@@ -26,7 +26,7 @@ def test_commands_that_start_at_once_all_finish(
             every = ("--epochs", str(EPOCHS), "--seed", str(number), "--max-frames", "10")
             where = {SPOOL: str(spool)}
             process = processes.start(
-                "run", *every, *named, directory=directory, said=said, **where
+                "run", *every, *named, directory=directory, output_to=said, **where
             )
             started.append((said, process))
         for said, process in started:

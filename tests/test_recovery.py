@@ -76,7 +76,7 @@ def pause_after_listing() -> None:
 def compares(directory: Path, spool: Path) -> ForkServerProcess:
     """Start a comparison; its run is made when this returns."""
     where = {SPOOL: str(spool)}
-    process = processes.start("compare", directory=directory, said=spool.parent, **where)
+    process = processes.start("compare", directory=directory, output_to=spool.parent, **where)
     wait_until(
         lambda: any(
             each["kind"] == "run" for journal in journals(spool) for each in records(journal)
@@ -97,7 +97,7 @@ def test_sync_leaves_alone_what_ended_after_it_was_listed(
     said.mkdir()
     where = {SPOOL: str(spool), SIGNS: str(tmp_path)}
     sync = processes.start_after(
-        pause_after_listing, "sync", directory=directory, said=said, **where
+        pause_after_listing, "sync", directory=directory, output_to=said, **where
     )
     wait_until((tmp_path / "listed").exists, "nothing was listed")
     os.kill(comparison.pid, signal.SIGCONT)
@@ -130,10 +130,10 @@ def test_of_two_that_resume_a_run_one_does(directory: Path, spool: Path, tmp_pat
         said.mkdir()
     where = {SPOOL: str(spool), SIGNS: str(tmp_path)}
     late = processes.start_after(
-        pause_after_listing, "resume", run_id, directory=directory, said=second, **where
+        pause_after_listing, "resume", run_id, directory=directory, output_to=second, **where
     )
     wait_until((tmp_path / "listed").exists, "nothing was listed")
-    code, _, errors = processes.run("resume", run_id, directory=directory, said=first, **where)
+    code, _, errors = processes.run("resume", run_id, directory=directory, output_to=first, **where)
     assert code == 0, errors
     (tmp_path / "go").touch()
     late.join()
@@ -311,7 +311,9 @@ def test_whatever_syncs_meanwhile_a_comparison_is_finished(
         while comparison.is_alive():
             for said in places:
                 if said not in syncs or not syncs[said].is_alive():
-                    syncs[said] = processes.start("sync", directory=directory, said=said, **where)
+                    syncs[said] = processes.start(
+                        "sync", directory=directory, output_to=said, **where
+                    )
                 time.sleep(random.uniform(0, 0.1))
         errors = (tmp_path / "err").read_text()
         assert comparison.exitcode == 0, errors
@@ -331,7 +333,9 @@ def test_however_two_resume_a_run_it_is_whole(
         both = []
         for said in places:
             where = {SPOOL: str(spool)}
-            both.append(processes.start("resume", its_run, directory=directory, said=said, **where))
+            both.append(
+                processes.start("resume", its_run, directory=directory, output_to=said, **where)
+            )
             time.sleep(random.choice([0, 0.2, 1, 2]))
         for process in both:
             process.join()

@@ -80,7 +80,7 @@ def test_a_signal_in_a_stage(
             continue  # Ctrl-C goes to the group, SIGTERM to the process: as it mostly is
         spool = tmp_path / f"{reach.__name__}-{again}"
         process = processes.start(
-            "run", *LONG[stage], directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+            "run", *LONG[stage], directory=directory, output_to=tmp_path, **{SPOOL: str(spool)}
         )
         wait_until(partial(is_in, stage, spool), f"no {stage}")
         time.sleep(again * 0.1)
@@ -98,7 +98,7 @@ def test_a_signal_in_a_stage(
         losses(client(directory), run_id)
         if torture or (stage, number) == ("animate", signal.SIGTERM):
             code, output, errors = processes.run(
-                "resume", run_id, directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+                "resume", run_id, directory=directory, output_to=tmp_path, **{SPOOL: str(spool)}
             )
             assert (code, output) == (0, f"{run_id}\n"), errors
             assert client(directory).get_run(run_id).info.status == "FINISHED"
@@ -136,7 +136,7 @@ def test_a_signal_at_any_moment(
     def start(spool: Path, name: str) -> ForkServerProcess:
         every = ("--epochs", str(epochs), "--max-frames", "40", "--experiment", name)
         return processes.start(
-            "run", *every, directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+            "run", *every, directory=directory, output_to=tmp_path, **{SPOOL: str(spool)}
         )
 
     started = time.monotonic()
@@ -172,7 +172,7 @@ def test_a_signal_at_any_moment(
         if statuses != ["KILLED"]:
             # What was delivered may not have been removed any more.
             code, _, errors = processes.run(
-                "sync", directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+                "sync", directory=directory, output_to=tmp_path, **{SPOOL: str(spool)}
             )
             assert code == 0, f"{what}: {errors}"
             assert journals(spool) == [], what
@@ -181,7 +181,7 @@ def test_a_signal_at_any_moment(
         losses(client(directory), run_id)
         if torture or turn % 2 == 0:
             code, _, errors = processes.run(
-                "resume", run_id, directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+                "resume", run_id, directory=directory, output_to=tmp_path, **{SPOOL: str(spool)}
             )
             assert code == 0, f"{what}: {errors}"
             assert client(directory).get_run(run_id).info.status == "FINISHED", what
@@ -277,7 +277,11 @@ def test_a_signal_under_mlflow_run(project: Path, tmp_path: Path, torture: bool)
         losses(client(project), run.info.run_id)
         if torture or who == "group":
             code, _, errors = processes.run(
-                "resume", run.info.run_id, directory=project, said=tmp_path, **{SPOOL: str(spool)}
+                "resume",
+                run.info.run_id,
+                directory=project,
+                output_to=tmp_path,
+                **{SPOOL: str(spool)},
             )
             assert code == 0, errors
             assert client(project).get_run(run.info.run_id).info.status == "FINISHED"

@@ -44,7 +44,7 @@ def test_a_command_that_needs_a_store_creates_none(tmp_path: Path, command: str)
     where.mkdir()
     said.mkdir()
     own = {SPOOL: str(tmp_path / "spool")}
-    result = processes.run(command, *READING[command], directory=where, said=said, **own)
+    result = processes.run(command, *READING[command], directory=where, output_to=said, **own)
     assert result == (
         2,
         "",
@@ -54,7 +54,7 @@ def test_a_command_that_needs_a_store_creates_none(tmp_path: Path, command: str)
     assert not list(where.iterdir())
     elsewhere = f"--tracking-uri=sqlite:///{where}/not/there.db"
     code, _, line = processes.run(
-        command, *READING[command], elsewhere, directory=where, said=said, **own
+        command, *READING[command], elsewhere, directory=where, output_to=said, **own
     )
     assert (code, f"no tracking store in {where}/not: there.db is missing" in line) == (2, True)
     assert not list(where.iterdir())
@@ -65,14 +65,18 @@ def test_a_run_whose_store_is_missing_keeps_waiting(tmp_path: Path) -> None:
     own = {SPOOL: str(tmp_path / "spool")}
     where = tmp_path / "work"
     where.mkdir()
-    assert processes.run("run", "--epochs", "40", directory=where, said=tmp_path, **own)[0] == 0
-    killed = processes.start("run", "--epochs", "1000000", directory=where, said=tmp_path, **own)
+    assert (
+        processes.run("run", "--epochs", "40", directory=where, output_to=tmp_path, **own)[0] == 0
+    )
+    killed = processes.start(
+        "run", "--epochs", "1000000", directory=where, output_to=tmp_path, **own
+    )
     while not list((tmp_path / "spool").glob("*/checkpoint")):
         assert killed.is_alive()
     killed.kill()
     killed.join()
     (where / "mlflow.db").rename(tmp_path / "elsewhere.db")
-    code, _, said = processes.run("sync", directory=where, said=tmp_path, **own)
+    code, _, said = processes.run("sync", directory=where, output_to=tmp_path, **own)
     assert (code, "no tracking store" in said) == (75, True)
     assert len(journals(tmp_path / "spool")) == 1
     assert not (where / "mlflow.db").exists()
@@ -224,7 +228,7 @@ def test_commands_that_start_at_once_on_an_empty_database_all_finish(
             own = {SPOOL: str(tmp_path / "spool"), "MLFLOW_TRACKING_URI": uri}
             options = ("--epochs", "40", "--seed", str(number), "--max-frames", "4")
             started.append(
-                (said, processes.start("run", *options, directory=tmp_path, said=said, **own))
+                (said, processes.start("run", *options, directory=tmp_path, output_to=said, **own))
             )
         for said, process in started:
             process.join()
