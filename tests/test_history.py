@@ -185,9 +185,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 def test_a_number_that_is_not_finite_is_found_in_any_block(
     tmp_path: Path, trained: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "fitreel.training.files.BLOCK", 500
-    )  # bytes: a block of a few frames, and of one frame
+    monkeypatch.setattr("fitreel.training.files.BLOCK", 500)  # bytes: a few frames, then one
     losses, path = tmp_path / "history.csv", tmp_path / "frames.safetensors"
     save_losses(trained.history.losses, losses)
     save_frames(trained.history, path)
