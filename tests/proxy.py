@@ -36,7 +36,7 @@ class Rule:
 
 
 def late(method: str, path: str, seconds: float, times: float = float("inf")) -> Rule:
-    """Let the server work at once, but deliver its answer late."""
+    """Forward the request at once, but delay the server's answer."""
     return Rule(method, path, after=seconds, times=times)
 
 

@@ -1,4 +1,4 @@
-"""Many commands at once on a database that does not exist yet."""
+"""Many commands start at once on a database that does not exist yet."""
 
 import shutil
 from pathlib import Path
