@@ -70,12 +70,12 @@ def program(path: Path, text: str) -> None:
 def test_if_the_store_is_missing_a_temporary_one_is_tried_and_nothing_is_left(
     tmp_path: Path,
 ) -> None:
-    where, said = tmp_path / "work", tmp_path / "said"
+    where, output = tmp_path / "work", tmp_path / "output"
     where.mkdir()
-    said.mkdir()
+    output.mkdir()
     own = {"FITREEL_SPOOL": str(tmp_path / "spool"), "TMPDIR": str(tmp_path / "temporary")}
     (tmp_path / "temporary").mkdir()
-    code, _, text = processes.run("doctor", directory=where, output_to=said, **own)
+    code, _, text = processes.run("doctor", directory=where, output_to=output, **own)
     found = rows(text)
     assert (code, missing(found)) == (0, [])
     assert found["tracking store"][1].startswith("sqlite:///")

@@ -160,7 +160,7 @@ def test_fewer_than_two_runs_are_an_error(tracker: Tracker, experiment: str, mak
 def test_params_are_those_in_force(tracker: Tracker) -> None:
     with tracker.run() as run:
         pass
-    said = {
+    logged = {
         "lr": "0.20",
         "epochs": "0100",
         "noise": "none",
@@ -168,7 +168,7 @@ def test_params_are_those_in_force(tracker: Tracker) -> None:
         "note": "1e1",
         "name": "a",
     }
-    for name, text in said.items():
+    for name, text in logged.items():
         tracker.client.log_param(run.run_id, name, text)
     tracker.client.set_tag(run.run_id, "fitreel.override.hidden", "7")
     tracker.client.set_tag(run.run_id, "fitreel.override.epochs", "50")

@@ -240,8 +240,8 @@ def test_a_spool_that_others_can_write_is_refused(
     for use in (spool.new_journal, spool.entries, spool.discard_remains):
         with pytest.raises(OSError, match=rf"{message}.*; fix that, or name another .*SPOOL"):
             use()
-    said = tmp_path_factory.mktemp("said")
-    code, output, errors = processes.run("sync", directory=said, **{SPOOL: str(place)})
+    elsewhere = tmp_path_factory.mktemp("output")
+    code, output, errors = processes.run("sync", directory=elsewhere, **{SPOOL: str(place)})
     assert (code, output, errors.count("\n")) == (2, "", 1), errors
     assert message in errors
     assert state(place) == before
@@ -289,8 +289,8 @@ def test_a_journal_of_another_user_is_not_read(
     assert (entry.uri, entry.run_id) == ("", None)
     with pytest.raises(PermissionError):
         spool.opened(journal.directory)
-    said = tmp_path_factory.mktemp("said")
-    code, _, errors = processes.run("sync", directory=said, **{SPOOL: str(place)})
+    elsewhere = tmp_path_factory.mktemp("output")
+    code, _, errors = processes.run("sync", directory=elsewhere, **{SPOOL: str(place)})
     assert (code, errors.count("\n")) == (2, 1), errors
     assert f"stays in {journal.directory}: it cannot be read: " in errors
     assert (journal.directory / "journal").exists()

@@ -202,13 +202,13 @@ def test_commands_that_a_trial_or_sweep_does_not_allow_are_an_error_in_one_line(
     parent, trials = split(runs(client(directory)))
     pruned = next(run for run in trials.values() if "fitreel.pruned_epoch" in run.data.tags)
     parent_id, trial = parent.info.run_id, pruned.info.run_id
-    said = {
+    messages = {
         ("evaluate", "--run", parent_id): f"run {parent_id} is a sweep, not an experiment",
         ("train", "--run", parent_id): f"run {parent_id} is a sweep, not an experiment",
         ("animate", "--run", trial): "films only the best 9 of its trials; train it alone",
         ("reproduce", trial): f"run {trial} is a trial of a sweep: it was trained in a stack",
     }
-    for command, text in said.items():
+    for command, text in messages.items():
         code, output, errors = processes.run(
             *command, directory=directory, FITREEL_SPOOL=f"{directory}/spool"
         )

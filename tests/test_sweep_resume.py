@@ -121,10 +121,10 @@ def test_ctrl_c_ends_a_sweep_that_can_be_resumed(tmp_path: Path, resume: tuple[s
     psutil.Process(process.pid).send_signal(signal.SIGINT)
     process.join()
     assert process.exitcode == 130
-    said = (tmp_path / "err").read_text()
+    errors = (tmp_path / "err").read_text()
     parent, _ = split(runs(client(tmp_path)))
     assert parent.info.status == "KILLED"
-    assert f"resume with: fitreel resume {parent.info.run_id}\n" in said
+    assert f"resume with: fitreel resume {parent.info.run_id}\n" in errors
     code, output, errors = processes.run(*resume, parent.info.run_id, directory=tmp_path, **spool)
     assert (code, output) == (0, f"{parent.info.run_id}\n"), errors
     again, trials = split(runs(client(tmp_path)))
