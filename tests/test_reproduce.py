@@ -134,7 +134,7 @@ def test_a_tampered_history_is_named(fitreel: Command, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert rows(done.stderr)["training/history.csv, epoch 7"] == ["0.5", f"{loss:.9g}"]
     assert done.stderr.endswith(
-        "epoch 7 is the first that differs in training/history.csv, and there alone: "
+        "epoch 7 is the first that differs in training/history.csv, and only there: "
         f"0.5 then, {loss:.9g} now; nothing else that is recorded differs\n"
     )
     history.write_text("\n".join(lines[:6]) + "\n")
@@ -151,7 +151,7 @@ def test_a_tampered_metric_is_named(fitreel: Command, tmp_path: Path) -> None:
         database.execute("update metrics set value = 0.5 where key = 'loss' and step = 39")
     done = fitreel("reproduce", run_id)
     assert done.returncode == 1
-    assert "epoch 39 is the first that differs in metric loss, and there alone" in done.stderr
+    assert "epoch 39 is the first that differs in metric loss, and only there" in done.stderr
 
 
 def test_other_versions_are_named_though_the_losses_are_identical(
