@@ -1,1 +1,1 @@
-"""The benchmarks: fitreel beside what most people would write; python -m benchmarks."""
+"""The benchmarks: fitreel compared with what most people would write; python -m benchmarks."""

@@ -1,4 +1,4 @@
-"""Measure the rows, print them, and write docs/benchmarks.md once all were measured."""
+"""Measure the rows, print them, and write docs/benchmarks.md if all rows were measured."""
 
 import contextlib
 import tempfile
@@ -15,7 +15,7 @@ from benchmarks.timing import alternate
 
 
 def measure(row: Row, pairs: int) -> Result:
-    """Measure a row in a temporary directory; NoCompilerError where that cannot be done."""
+    """Measure a row in a temporary directory; raise NoCompilerError if a compiler is missing."""
     with tempfile.TemporaryDirectory() as directory, contextlib.chdir(directory):
         here, there = Path(directory, "ours"), Path(directory, "theirs")
         here.mkdir()
@@ -27,7 +27,7 @@ def measure(row: Row, pairs: int) -> Result:
 
 
 def select(names: list[str]) -> dict[str, Row]:
-    """Give the rows of these names, all if there are none; gif stands for gif-naive and so on."""
+    """Return the rows with these names, or all; the prefix gif selects gif-naive and so on."""
     chosen: dict[str, Row] = {}
     for name in names or ROWS:
         found = {key: row for key, row in ROWS.items() if f"{key}-".startswith(f"{name}-")}
@@ -38,15 +38,17 @@ def select(names: list[str]) -> dict[str, Row]:
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help="Rows; all if none is named.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="The rows to measure; all by default.")
+    ] = None,
     pairs: Annotated[
-        int, typer.Option(help="Measurements of each side; 0 is what suits the row.", min=0)
+        int, typer.Option(help="Measurements of each side; 0: the row's own number.", min=0)
     ] = 0,
     write: Annotated[
-        bool, typer.Option("--page", help="Write the page again, of what was measured before.")
+        bool, typer.Option("--page", help="Only write the page again, from the last results.")
     ] = False,
 ) -> None:
-    """Measure fitreel beside what most people would write."""
+    """Compare fitreel with what most people would write."""
     if write:
         PAGE.write_text(page(load()), encoding="utf-8")
         return

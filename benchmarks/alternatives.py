@@ -1,4 +1,4 @@
-"""The other sides that run in this process: how it is usually done, without fitreel."""
+"""The alternatives that run in this process: the usual way, without fitreel."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from fitreel import Dataset, History, TrainingSettings, fit
 
 
 def redrawn_gif(dataset: Dataset, history: History, path: Path) -> None:
-    """Draw every frame completely as the script does, then write them all."""
+    """Draw every frame from scratch, as the script does, then write all frames."""
     x, y, predictions, losses = _frames(dataset, history)
     frames = [
         naive_script.draw(x, y, prediction, loss)
@@ -27,7 +27,7 @@ def redrawn_gif(dataset: Dataset, history: History, path: Path) -> None:
 
 
 def animated_gif(dataset: Dataset, history: History, path: Path) -> None:
-    """Draw points, line and loss once and update line and loss, as matplotlib's manual shows."""
+    """Draw points, line and loss once, then update line and loss as in matplotlib's manual."""
     x, y, predictions, losses = _frames(dataset, history)
     figure, axes = plt.subplots()
     axes.scatter(x, y)
@@ -45,7 +45,7 @@ def animated_gif(dataset: Dataset, history: History, path: Path) -> None:
 
 
 def bare_loop(dataset: Dataset) -> list[float]:
-    """Train the script's network as the script does, and keep the losses alone."""
+    """Train the script's network as the script does; keep only the losses."""
     x, y = dataset.x.unsqueeze(1), dataset.y.unsqueeze(1)
     net = naive_script.Net()
     optimizer = torch.optim.SGD(net.parameters(), lr=naive_script.LEARNING_RATE)
@@ -69,13 +69,13 @@ def _frames(
 
 
 def loop_of_fits(dataset: Dataset, settings: Sequence[TrainingSettings]) -> None:
-    """Train one network after the other with ``fit``."""
+    """Train the networks one after the other with ``fit``."""
     for each in settings:
         fit(dataset, each)
 
 
 def vmapped(dataset: Dataset, settings: Sequence[TrainingSettings]) -> Tensor:
-    """Train all at once as PyTorch's tutorial on ensembles does; settings differ in seed and lr."""
+    """Train all at once, as in PyTorch's tutorial on ensembles; settings differ in seed and lr."""
     networks: list[nn.Module] = []
     for each in settings:
         torch.manual_seed(each.seed)

@@ -1,9 +1,10 @@
-/* How fast the machine could train: one thread a core, plain loops, no library.
+/* How fast this machine can train: one thread per core, plain loops, no library.
 
    limit SETTINGS LOSSES trains networks of HIDDEN relu neurons by gradient descent, all points at once, on
-   the mean squared error, and prints the seconds of that. SETTINGS holds, as 32-bit numbers,
-   networks, epochs and points (integers), then x, y, and for each network (floats) its rate, input
-   weights, biases, output weights and output bias. LOSSES gets (networks, epochs) floats. */
+   the mean squared error, and prints how many seconds that took. SETTINGS contains 32-bit numbers:
+   the counts of networks, epochs and points (integers), then x, y, and for each network (floats)
+   its rate, input weights, biases, output weights and output bias. The program writes the losses
+   into LOSSES as (networks, epochs) floats. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-"""The limit: limit.c, compiled, with the trainings of a stack."""
+"""The limit: limit.c, compiled, training the networks of a stack."""
 
 import shutil
 from collections.abc import Iterable, Sequence
@@ -13,20 +13,20 @@ from fitreel.training.network import Network
 SOURCE = Path(__file__).with_suffix(".c")
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-O3", "-march=native", "-ffast-math", "-pthread")
-TOLERANCE = 1e-4  # between losses of single precision, at rates that are not too high
+TOLERANCE = 1e-4  # between losses in single precision, at moderate rates
 
 
 class NoCompilerError(Exception):
-    """A row cannot be measured here."""
+    """A row cannot be measured because a compiler is missing."""
 
 
 class Limit:
-    """The program and its input: networks of 20 relu neurons, trained by sgd."""
+    """The compiled program and its input: networks of 20 relu neurons, trained with sgd."""
 
     def __init__(
         self, dataset: Dataset, settings: Sequence[TrainingSettings], directory: Path
     ) -> None:
-        """Compile the program; NoCompilerError where a compiler is missing."""
+        """Compile the program; raise NoCompilerError if a compiler is missing."""
         compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
         if not compiler:
             raise NoCompilerError(f"none of {', '.join(COMPILERS)} is installed")
@@ -38,11 +38,11 @@ class Limit:
         path.write_bytes(sizes.tobytes() + np.concatenate(numbers, dtype=np.float32).tobytes())
 
     def seconds(self) -> float:
-        """Train, and return the seconds of the training alone."""
+        """Train, and return the seconds that the training alone took."""
         return float(process(["./limit", "settings", "losses"], self._directory))
 
     def check(self, places: Iterable[int]) -> None:
-        """Raise ArithmeticError unless the program trains these as ``fit`` does."""
+        """Raise ArithmeticError if the program's losses for these differ from those of ``fit``."""
         self.seconds()
         losses = np.fromfile(self._directory / "losses", dtype=np.float32)
         losses = losses.reshape(len(self._settings), -1)

@@ -1,6 +1,6 @@
-"""The tutorial's way: one script whose loop trains, logs each loss and redraws the figure.
+"""The tutorial's way: one script whose loop trains, logs each loss and draws the figure again.
 
-It needs nothing of fitreel: `python naive_script.py` writes and logs the same outputs.
+It does not import fitreel: `python naive_script.py` writes and logs the same outputs.
 """
 
 import csv
@@ -105,7 +105,7 @@ def main() -> None:
             net,
             name="model",
             input_example=x.numpy(),
-            # Given, because MLflow takes seconds to find them out by itself.
+            # Passed explicitly, because MLflow takes seconds to find them out by itself.
             pip_requirements=[f"torch=={torch.__version__}"],
         )
 

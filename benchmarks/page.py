@@ -1,4 +1,4 @@
-"""The page: docs/benchmarks.md, all of it made from the rows and what was measured for them."""
+"""The page: docs/benchmarks.md, generated from the rows and their results."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ median seconds, ours and theirs | file, ours and theirs | |
 
 
 def line(name: str, row: Row, result: Result) -> str:
-    """Write a result as a line of the table."""
+    """Return the line of the table for a result."""
     goal = f"at least {row.goal:g} × as fast" if row.faster else f"at most {row.goal:g} × its time"
     spread = f"{result.low:.2f}–{result.high:.2f}"
     cells = [
@@ -30,7 +30,7 @@ def line(name: str, row: Row, result: Result) -> str:
 
 
 def page(measured: Measured) -> str:
-    """Write docs/benchmarks.md."""
+    """Return the text of docs/benchmarks.md."""
     results = measured.results
     lines = "\n".join(line(name, ROWS[name], each) for name, each in results.items())
     notes = "".join(f"- **{name}**: {ROWS[name].note}\n" for name in results if ROWS[name].note)
@@ -78,7 +78,7 @@ Every process starts in a temporary directory of its side, with MLflow's default
 
 
 def ranges(results: dict[str, Result]) -> str:
-    """Say what the results of before there were quartiles are."""
+    """Return the note about results that are older than the quartiles; empty without any."""
     if not any(each.is_range for each in results.values()):
         return ""
     return (
@@ -88,7 +88,7 @@ def ranges(results: dict[str, Result]) -> str:
 
 
 def turns(results: dict[str, Result]) -> str:
-    """Say how often the rows were measured, as in 5 times each (sweep-growth 3)."""
+    """Return how often the rows were measured, as in "5 times each (sweep-growth 3)"."""
     counts = {name: each.pairs for name, each in results.items()}
     usual = max(counts.values())
     fewer = ", ".join(f"{name} {count}" for name, count in counts.items() if count < usual)

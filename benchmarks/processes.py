@@ -1,4 +1,4 @@
-"""The processes that are measured: what they are called, and where they run."""
+"""The processes that are measured: their commands, their environment and their directory."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 BIN = Path(sys.executable).parent
 FITREEL, MLFLOW, PYTHON = str(BIN / "fitreel"), str(BIN / "mlflow"), sys.executable
-# The same for both sides: Python's and the packages' defaults, no window, no message to makers.
+# The same for both sides: the defaults of Python and the packages, no window, no telemetry.
 ENVIRONMENT = {
     **{key: os.environ[key] for key in os.environ if not key.startswith(("MLFLOW_", "PYTHON"))},
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -19,11 +19,11 @@ ENVIRONMENT = {
 
 
 def process(command: Sequence[str], directory: Path) -> str:
-    """Run a command to its end and give what it printed.
+    """Run a command, wait for its end and return its standard output.
 
-    What it said becomes part of the error if it fails.
+    If it fails, its standard error becomes a note of the exception.
     """
-    # MLflow leaves temporary directories behind.
+    # MLflow does not remove its temporary directories.
     environment = ENVIRONMENT | {"TMPDIR": str(directory)}
     try:
         return subprocess.run(

@@ -1,4 +1,4 @@
-"""The results: what was measured for every row, and the file that keeps it."""
+"""The results: what was measured for every row, and the file that stores it."""
 
 import json
 import os
@@ -22,10 +22,10 @@ Verdict = Literal["met", "missed", "unclear"]
 
 @dataclass(frozen=True)
 class Result:
-    """Hold what was measured for a row: the ratio of the pairs, as its goal counts it.
+    """What was measured for a row: the ratio of the pairs, in the direction of its goal.
 
-    ``low`` and ``high`` are the quartiles of the pairs, or their ends if ``is_range``, as results
-    of before there were quartiles have them.
+    ``low`` and ``high`` are the quartiles of the pairs. If ``is_range``, they are the lowest and
+    the highest pair: older results have no quartiles.
     """
 
     ratio: float
@@ -41,7 +41,7 @@ class Result:
 def summarise(
     row: Row, times: Times, sizes: tuple[int, int] | None = None, aside: str = ""
 ) -> Result:
-    """Give median and quartiles of the pairs' ratios: theirs by ours if the row is to be faster."""
+    """Return median and quartiles of the ratios of the pairs: theirs / ours if ``row.faster``."""
     ours, theirs = np.array(times.ours), np.array(times.theirs)
     ratios = theirs / ours if row.faster else ours / theirs
     low, ratio, high = np.percentile(ratios, [25, 50, 75]).tolist()
@@ -49,7 +49,7 @@ def summarise(
 
 
 def verdict(row: Row, result: Result) -> Verdict:
-    """Say whether the goal is met: by the median, if the quartiles do not contradict it."""
+    """Return whether the median meets the goal; "unclear" if a quartile contradicts it."""
     ratios = (result.low, result.ratio, result.high)
     fits = {each >= row.goal if row.faster else each <= row.goal for each in ratios}
     if result.sizes and result.sizes[0] >= result.sizes[1]:
@@ -61,16 +61,16 @@ def verdict(row: Row, result: Result) -> Verdict:
 
 @dataclass(frozen=True)
 class Measured:
-    """Hold the results of all rows, when and on which machine they were measured."""
+    """The results of all rows, when and on which machine they were measured."""
 
     when: str
     machine: str
     results: dict[str, Result]
-    left_out: dict[str, str] = field(default_factory=dict)  # why, of rows that could not be
+    left_out: dict[str, str] = field(default_factory=dict)  # the reason why a row was not measured
 
 
 def measured_here(results: dict[str, Result], left_out: dict[str, str]) -> Measured:
-    """Give the results with today's date and this machine."""
+    """Return the results with today's date and a description of this machine."""
     packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     python = platform.python_version()
     machine = f"{processor()}, {os.cpu_count()} cores; Python {python};\n{packages}"
@@ -78,7 +78,7 @@ def measured_here(results: dict[str, Result], left_out: dict[str, str]) -> Measu
 
 
 def processor() -> str:
-    """Give the processor's model as the system names it."""
+    """Return the model of the processor as the system names it."""
     with suppress(OSError):
         for entry in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             key, _, value = entry.partition(":")
@@ -88,19 +88,19 @@ def processor() -> str:
 
 
 def save(measured: Measured, path: Path = MEASURED) -> None:
-    """Write results as JSON."""
+    """Write the results as JSON."""
     path.write_text(json.dumps(asdict(measured), indent=2) + "\n", encoding="utf-8")
 
 
 def load(path: Path = MEASURED) -> Measured:
-    """Read the results of the rows that there are."""
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    """Read the results; ignore rows that no longer exist."""
+    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     results = {
         name: Result(**{**each, "medians": tuple(each["medians"]), "sizes": _pair(each["sizes"])})
-        for name, each in told["results"].items()
+        for name, each in stored["results"].items()
         if name in ROWS
     }
-    return Measured(told["when"], told["machine"], results, told["left_out"])
+    return Measured(stored["when"], stored["machine"], results, stored["left_out"])
 
 
 def _pair(sizes: list[int] | None) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""The rows: what is measured against what, and the goal that was set for it."""
+"""The rows: what is compared with what, and the goal of each comparison."""
 
 import functools
 import shutil
@@ -18,14 +18,15 @@ from fitreel.journal.journal import Journal
 
 HERE = Path(__file__).parent
 FILM = "rst.gif"
-Prepare = Callable[[Path, Path], tuple[Side, Side]]  # takes a directory for each side
+Prepare = Callable[[Path, Path], tuple[Side, Side]]  # called with a directory for each side
 
 
 @dataclass(frozen=True)
 class Row:
     """What is compared, and its goal.
 
-    That is the least speed-up if ``faster``, else the largest share of the other side's time.
+    The goal is the lowest speed-up if ``faster``, else the largest fraction of the other side's
+    time.
     """
 
     what: str
@@ -34,10 +35,10 @@ class Row:
     faster: bool
     compared: str
     prepare: Prepare
-    writes_film: bool = False  # then its file has to be the smaller one, too
+    writes_film: bool = False  # if so, ours must also be the smaller file
     pairs: int = 5
-    aside: Callable[[], str] | None = None  # measures once what is shown below the table
-    note: str = ""  # what explains the verdict
+    aside: Callable[[], str] | None = None  # measures, once, what is shown below the table
+    note: str = ""  # explains the verdict
 
 
 def processes(ours: Sequence[str], theirs: Sequence[str]) -> Prepare:
@@ -51,7 +52,7 @@ def processes(ours: Sequence[str], theirs: Sequence[str]) -> Prepare:
 
 
 def projects(here: Path, there: Path) -> tuple[Side, Side]:
-    """Copy both projects, so that database and artifacts stay out of this one."""
+    """Copy both projects, so that database and artifacts are not written into this one."""
     root = HERE.parent
     for name in ("MLproject", "conda.yaml"):
         shutil.copy(root / name, here)

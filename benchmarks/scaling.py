@@ -33,7 +33,7 @@ from tests.clusters import Cluster
 from tests.conftest import environment
 from tests.servers import Server
 
-TRIALS = 64  # of a round
+TRIALS = 64  # per round
 TABLES = ("runs", "params", "tags", "metrics", "latest_metrics")
 
 
@@ -47,7 +47,7 @@ def rounds(count: int) -> Iterator[Round]:
 
 
 def cost(engine: Engine, count: int) -> float:
-    """Return the milliseconds of a trial, without the first rounds, in which workers start."""
+    """Return the milliseconds per trial, without the first rounds, in which workers start."""
     left, waiting = deque(rounds(count + 2 * engine.parallel)), deque[Any]()
     ends = []
     while left or waiting:
@@ -59,7 +59,7 @@ def cost(engine: Engine, count: int) -> float:
 
 
 def compute(count: int, times: int) -> None:
-    """Print the cost of a trial's training, the ways in turn."""
+    """Print what the training of a trial costs; the engines take turns."""
     found: dict[str, list[float]] = {"this process": []}
     for _ in range(times):
         found["this process"].append(cost(LocalEngine(), count))
@@ -79,7 +79,7 @@ def compute(count: int, times: int) -> None:
 
 
 def track(outcomes: list[tuple[str, dict[str, str], Outcome]], uri: str) -> float:
-    """Log trials below a run; return the seconds until the store has them."""
+    """Log trials as nested runs; return the seconds until the store has them."""
 
     def log() -> None:
         with Tracker(uri).run() as run:
@@ -91,7 +91,7 @@ def track(outcomes: list[tuple[str, dict[str, str], Outcome]], uri: str) -> floa
 
 
 def tracking(kind: str, times: int) -> None:
-    """Print the cost of logging a trial: milliseconds, calls, rows, bytes."""
+    """Print what logging a trial costs: milliseconds, calls, rows, bytes."""
     outcomes = []
     for drawn in rounds(8):
         for trial, outcome in zip(drawn.trials, drawn.train(), strict=True):
@@ -122,7 +122,7 @@ def tracking(kind: str, times: int) -> None:
 
 
 def footprint(directory: Path) -> dict[str, int]:
-    """Count the rows and bytes of a store, and the calls that its server answered."""
+    """Count the rows and bytes of a store, and the calls that its server has answered."""
     database = directory / "mlflow.db"
     connection = sqlite3.connect(database)
     rows = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone() for name in TABLES}
@@ -138,12 +138,14 @@ def footprint(directory: Path) -> dict[str, int]:
 
 
 def main(
-    parts: Annotated[list[str] | None, typer.Argument(help="Some of the three parts.")] = None,
-    count: Annotated[int, typer.Option("--rounds", help="Rounds that count.")] = 40,
-    times: Annotated[int, typer.Option(help="Measurements of each way.", min=1)] = 3,
+    parts: Annotated[
+        list[str] | None, typer.Argument(help="Only these of the three parts.")
+    ] = None,
+    count: Annotated[int, typer.Option("--rounds", help="How many rounds are counted.")] = 40,
+    times: Annotated[int, typer.Option(help="Measurements of each engine.", min=1)] = 3,
     address: Annotated[str, typer.Option(help="Print only the cost on this cluster.")] = "",
 ) -> None:
-    """Measure the cost of a trial."""
+    """Measure what a trial costs."""
     if address:
         print(cost(open_engine(SweepSettings(engine="ray", address=address)), count))
         return

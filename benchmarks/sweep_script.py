@@ -1,9 +1,9 @@
 """A search as most people would write it: a bare loop of PyTorch, each trial a nested run.
 
 It does not import fitreel. `python sweep_script.py log-metric 20` runs 20 trials with Optuna and
-logs each loss at once, `log-batch` all losses of a trial in one call. With `ray-tune`, Ray Tune
-runs two trials at a time and its own callback logs them. Each prints the seconds of the search,
-without imports, tables, points and the start of Ray.
+logs each loss immediately; `log-batch` logs all losses of a trial in one call. With `ray-tune`, Ray
+Tune runs two trials at a time and its own callback logs them. The script prints the seconds of the
+search, without imports, tables, points and the start of Ray.
 """
 
 import sys
@@ -137,7 +137,7 @@ def with_ray_tune(trials: int) -> float:
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     with mlflow.start_run() as parent:
-        # Not in each trial's configuration, whose numbers the callback logs with every loss.
+        # Not in the configuration of each trial: the callback logs its numbers with every loss.
         mlflow.log_params(SHARED)
         callback = MLflowLoggerCallback(
             mlflow.get_tracking_uri(),

@@ -1,4 +1,4 @@
-"""The sweeps: many logged trials, compared with other ways and with few trials."""
+"""The sweeps: many logged trials, compared with alternatives and with few trials."""
 
 import os
 import statistics
@@ -29,19 +29,19 @@ def command(trials: int, *options: str) -> list[str]:
 
 
 def fresh(directory: Path) -> Path:
-    """Create a directory for one process, so that it finds no store."""
+    """Create an empty directory for one process, so that it does not find a store."""
     return Path(tempfile.mkdtemp(dir=directory))
 
 
 def search_seconds(how: str, trials: int, there: Path) -> float:
-    """Run the script in a new directory; return the seconds of its search alone."""
+    """Run the script in a new directory; return the seconds that its search alone took."""
     return float(process([PYTHON, SCRIPT, how, str(trials)], fresh(there)).split()[-1])
 
 
 def against(how: str, trials: int) -> Callable[[Path, Path], tuple[Side, Side]]:
     """Compare the script with our command, both as whole processes.
 
-    The script runs only ``trials``; the time of its search is multiplied to that of TRIALS.
+    The script runs only ``trials``; the time of its search is scaled up to TRIALS.
     """
 
     def script(there: Path) -> float:
@@ -59,7 +59,7 @@ def against(how: str, trials: int) -> Callable[[Path, Path], tuple[Side, Side]]:
 
 
 def further(here: Path, there: Path) -> tuple[Side, Side]:
-    """Compare what TRIALS trials cost, without what a sweep of a single one costs."""
+    """Compare the cost of TRIALS trials, minus the cost of a sweep of a single trial."""
     trials = 20
     return (
         lambda: TRIALS * cost(TRIALS, here),
@@ -75,13 +75,13 @@ def growth(here: Path, there: Path) -> tuple[Side, Side]:
 
 
 def cost(trials: int, directory: Path, sampler: SamplerName = "random") -> float:
-    """Return the seconds of a further trial: a sweep of a single one is subtracted."""
+    """Return the seconds of a further trial: a sweep of a single trial is subtracted."""
     alone = tracked(1, directory, sampler)
     return (tracked(trials, directory, sampler) - alone) / (trials - 1)
 
 
 def tracked(trials: int, directory: Path, sampler: SamplerName) -> float:
-    """Search in this process; return the seconds until the last trial is in a new store."""
+    """Search in this process; return the seconds until a new store has the last trial."""
     settings = fitreel.settings.SweepSettings(
         trials=trials, space=SPACE, sampler=sampler, log_every=1
     )
@@ -100,7 +100,7 @@ def tracked(trials: int, directory: Path, sampler: SamplerName) -> float:
 
 
 def aside() -> str:
-    """Return the other figures of many trials, each measured once."""
+    """Return the sentence with other figures for many trials, each measured once."""
     directory = Path.cwd()
     costs = {trials: 1000 * cost(trials, directory, "tpe") for trials in (FEW_TRIALS, MANY_TRIALS)}
     memory = peak_memory(command(MANY_TRIALS), fresh(directory))
@@ -113,7 +113,7 @@ def aside() -> str:
 
 
 def peak_memory(command: list[str], directory: Path) -> int:
-    """Run a command; return the largest number of bytes of memory that it used."""
+    """Run a command; return its peak memory in bytes."""
     with tempfile.TemporaryFile() as output:
         started = subprocess.Popen(
             command, cwd=directory, env=ENVIRONMENT, stdout=output, stderr=output

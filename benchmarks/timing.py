@@ -1,4 +1,4 @@
-"""The timing: two sides, measured in turn, compared by their medians."""
+"""The timing: two sides, measured alternately, compared by their medians."""
 
 import gc
 import statistics
@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-Side = Callable[[], float]  # does its work once and gives the seconds it took
+Side = Callable[[], float]  # does its work once and returns the seconds it took
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Time one call, with the garbage of those before it out of the way."""
+    """Return the seconds of one call; collect the garbage of earlier calls first."""
     gc.collect()
     started = time.perf_counter()
     work()
@@ -19,7 +19,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 @dataclass(frozen=True)
 class Times:
-    """Hold the seconds of both sides, an entry a pair."""
+    """The seconds of both sides, one entry per pair."""
 
     ours: list[float]
     theirs: list[float]
@@ -30,7 +30,7 @@ class Times:
 
 
 def alternate(ours: Side, theirs: Side, pairs: int) -> Times:
-    """Measure both sides in turn, after one call each that does not count."""
+    """Measure both sides alternately, after one warm-up call of each."""
     ours(), theirs()
     measured = [(ours(), theirs()) for _ in range(pairs)]
     return Times([pair[0] for pair in measured], [pair[1] for pair in measured])

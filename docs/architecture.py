@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[1]
 PAGE, DRAWING = ROOT / "docs/architecture.md", ROOT / "docs/images/architecture.svg"
 LIBRARY, PIPELINE = ROOT / "src/fitreel", ROOT / "pipeline"
 BEGIN, END = "<!-- modules: written by docs/architecture.py -->\n", "<!-- end of modules -->\n"
-WIDTH, LAYER = 960, 92  # pixels: the drawing, and from one layer to the next
-BOX_WIDTH, BOX_HEIGHT, LANE = 330, 56, 60  # pixels: a package, and the way between two
-SIDES = (-LANE / 2, BOX_WIDTH + LANE / 2)  # of a box: where an arrow can pass it
+WIDTH, LAYER = 960, 92  # pixels: width of the drawing, and distance between layers
+BOX_WIDTH, BOX_HEIGHT, LANE = 330, 56, 60  # pixels: size of a package, and gap between two
+SIDES = (-LANE / 2, BOX_WIDTH + LANE / 2)  # of a box: space for an arrow that passes
 HEAD = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:.0f}"
   font-family="sans-serif" font-size="15" text-anchor="middle" fill="#30343b">
@@ -27,21 +27,21 @@ Arrows = Mapping[str, frozenset[str]]
 
 
 def packages() -> dict[str, Path]:
-    """Return the packages and where they are, the commands first."""
+    """Return the packages and their directories, the commands first."""
     below = (path.parent for path in sorted(LIBRARY.glob("*/__init__.py")))
     commands = {"pipeline": PIPELINE, "pipeline.shared": PIPELINE / "shared"}
     return commands | {path.name: path for path in below}
 
 
 def modules(package: Path) -> list[Path]:
-    """Return the modules of a package, those of its folders last."""
+    """Return the modules of a package, those in its folders last."""
     below = package.glob("*.py") if package == PIPELINE else package.rglob("*.py")
     found = [path for path in below if path.name != "__init__.py"]
     return sorted(found, key=lambda path: (path.parent != package, path))
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Yield the modules that a file imports when it runs, those for type checking left out."""
+    """Yield the modules that a file imports when it runs, not those for type checking only."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -54,7 +54,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def arrows() -> dict[str, frozenset[str]]:
-    """Return, for each package, those that it imports."""
+    """Return, for each package, the packages that it imports."""
     found = {}
     for name, path in packages().items():
         names = {each for module in modules(path) for each in imports(module)}
@@ -74,7 +74,7 @@ def _is_below(package: str, module: str) -> bool:
 
 
 def layers(below: Arrows) -> list[list[str]]:
-    """Return the packages from the top layer to the bottom: arrows lead to lower layers only."""
+    """Return the packages layer by layer from the top: arrows lead only to lower layers."""
     height: dict[str, int] = {}
     while len(height) < len(below):
         ready = [name for name in below if name not in height and below[name] <= height.keys()]
@@ -92,7 +92,7 @@ def layers(below: Arrows) -> list[list[str]]:
 
 
 def direct(below: Arrows) -> dict[str, frozenset[str]]:
-    """Return the arrows without those that a longer way replaces, so that the drawing is clear."""
+    """Return the arrows, except those that a chain of other arrows already implies."""
 
     def reach(name: str) -> frozenset[str]:
         return below[name].union(*(reach(each) for each in below[name]))
@@ -112,7 +112,7 @@ def title(path: Path) -> str:
 
 
 class Box(NamedTuple):
-    """The place of a package in the drawing, in pixels from the upper left."""
+    """The position of a package in the drawing, in pixels from the upper left."""
 
     left: float
     top: float
@@ -120,12 +120,12 @@ class Box(NamedTuple):
 
     @property
     def middle(self) -> float:
-        """The x of its middle."""
+        """Return the x of its middle."""
         return self.left + BOX_WIDTH / 2
 
 
 def boxes(rows: list[list[str]]) -> dict[str, Box]:
-    """Return the box of each package, the boxes of a layer in the middle of the drawing."""
+    """Return the box of each package; each layer is centred in the drawing."""
     found = {}
     for layer, names in enumerate(rows):
         span = len(names) * (BOX_WIDTH + LANE) - LANE
@@ -152,7 +152,7 @@ def drawing() -> str:
 
 
 def _lane(start: Box, end: Box, others: Iterable[Box], used: list[float]) -> float | None:
-    """Return the x at which an arrow passes other layers, clear of boxes and of other arrows."""
+    """Return an x at which an arrow can pass other layers without touching boxes or arrows."""
     between = [box for box in others if start.layer < box.layer < end.layer]
     if not between:
         return None
@@ -165,7 +165,7 @@ def _lane(start: Box, end: Box, others: Iterable[Box], used: list[float]) -> flo
 
 
 def _arrow(start: Box, end: Box, lane: float | None) -> str:
-    """Draw an arrow from box to box, down a lane if it passes other layers."""
+    """Return the SVG of an arrow between boxes, in a lane if it passes other layers."""
     x, y = start.middle, start.top + BOX_HEIGHT
     to_x, to_y = end.middle, end.top - 2
     if lane is None:
@@ -214,7 +214,7 @@ def listing() -> str:
 
 
 def page(text: str) -> str:
-    """Return the text of the page with its list of modules written again."""
+    """Return the text of the page with a new list of modules."""
     return re.sub(f"(?s)(?<={re.escape(BEGIN)}).*(?={re.escape(END)})", lambda _: listing(), text)
 
 

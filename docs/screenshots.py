@@ -1,4 +1,4 @@
-"""Make the pictures of the documents: three runs, a real MLflow server, a headless Chromium."""
+"""Make the pictures of the documents with three runs, a real MLflow server and Chromium."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 IMAGES = Path(__file__).parent / "images"
 BIN = Path(sys.executable).parent
 EXPERIMENT = "learning rate"
-# MLflow colours a run by its id, and two of three may come out alike: these do not.
+# MLflow derives the colour of a run from its id, so two runs may look alike. These do not.
 COLOURS = {"0.02": "#de7921", "0.1": "#137dae", "0.5": "#c82d4c"}
 DEFAULT = "0.1"
 WIDTH, HEIGHT = 1280, 720
@@ -31,16 +31,18 @@ BROWSER_OPTIONS = (
 )
 ENVIRONMENT = {name: value for name, value in os.environ.items() if "MLFLOW" not in name} | {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # job runners leave queues in /dev/shm
-    "LOGNAME": "you",  # the pictures need not tell who made them
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # job runners would leave queues in /dev/shm
+    "LOGNAME": "you",  # the pictures do not show who made them
 }
-# The button of MLflow's assistant floats over the page's lower right corner.
+# The button of MLflow's assistant covers the lower right corner of the page.
 STYLE = "[data-assistant-ui] { visibility: hidden }"
 
 
 def main() -> None:
     """Write everything into docs/images."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # unwinding ends the server
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(1)
+    )  # so that the finally block stops the server
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fitreel-") as directory:
         folder = Path(directory)
@@ -65,12 +67,12 @@ def main() -> None:
 
 
 def experiment(folder: Path, rate: str) -> str:
-    """Run fitreel in a folder with a learning rate; give the run's id."""
+    """Run fitreel in a folder with a learning rate; return the run id."""
     return fitreel(folder, "run", "--lr", rate, "--experiment", EXPERIMENT)
 
 
 def sweep(folder: Path) -> None:
-    """Ask what docs/sweeping.md asks, and keep the answer's pictures."""
+    """Run the sweep of docs/sweeping.md and copy its pictures."""
     asked = ("lr=log:0.003:1", "hidden=log:2:64", "seed=0|1|2")
     space = [word for each in asked for word in ("--space", each)]
     where = ("--experiment", "rate and width")
@@ -82,7 +84,7 @@ def sweep(folder: Path) -> None:
 
 
 def fitreel(folder: Path, *arguments: str) -> str:
-    """Run a command in a folder; give what it prints."""
+    """Run a command in a folder; return what it prints."""
     done = subprocess.run(
         [str(BIN / "fitreel"), *arguments],
         cwd=folder,
@@ -96,7 +98,7 @@ def fitreel(folder: Path, *arguments: str) -> str:
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Serve a folder's runs; the server ends, with all its workers, whatever happens."""
+    """Serve the runs of a folder; always kill the server and its workers at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -121,19 +123,19 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def answers(port: int) -> bool:
-    """Tell whether somebody listens there."""
+    """Return whether a server listens on this port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def colour(page: Page, server: str, run: str, value: str) -> None:
-    """Give a run a colour, as the palette in its row does."""
+    """Set the colour of a run, as the palette in its row of the UI does."""
     tag = {"run_id": run, "key": "mlflow.runColor", "value": value}
     expect(page.request.post(f"{server}/api/2.0/mlflow/runs/set-tag", data=tag)).to_be_ok()
 
 
 def photograph_ui(page: Page, server: str, run: str) -> None:
-    """Take the pictures of MLflow's pages."""
+    """Take screenshots of MLflow's pages."""
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     page.goto(f"{server}/#/experiments")
     page.get_by_role("button", name="Close", exact=True).click()  # MLflow's assistant
@@ -179,7 +181,7 @@ def photograph_ui(page: Page, server: str, run: str) -> None:
 
 
 def photograph_pages(page: Page, player: Path, comparison: Path) -> None:
-    """Take the pictures of fitreel's own pages, as they open from disk."""
+    """Take screenshots of fitreel's own pages, opened from disk."""
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     page.goto(player.as_uri())
     page.locator("#scrub").fill("40")
@@ -192,13 +194,13 @@ def photograph_pages(page: Page, player: Path, comparison: Path) -> None:
 
 
 def end_at(page: Page, element: Locator, edge: str, margin: int) -> None:
-    """Make the window as high as is needed to show the page down to an edge of an element."""
+    """Set the height of the window so that it ends at an edge of an element."""
     y = element.evaluate(f"element => element.getBoundingClientRect().{edge}")
     page.set_viewport_size({"width": WIDTH, "height": int(y) + margin})
 
 
 def shoot(page: Page, name: str) -> None:
-    """Take a picture of the window, once it has come to rest."""
+    """Take a screenshot of the window after it has settled."""
     page.mouse.move(0, 0)
     page.wait_for_timeout(2000)
     page.screenshot(path=IMAGES / f"{name}.png", style=STYLE, animations="disabled")

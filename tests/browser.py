@@ -1,4 +1,4 @@
-"""A real Chromium, and what its pages tell: pixels, readings, errors."""
+"""A real Chromium, and helpers that read its pages: pixels, texts, errors."""
 
 import json
 import re
@@ -20,8 +20,8 @@ OPTIONS = (
     "--disable-sync",
     "--no-first-run",
 )
-# Every page of MLflow asks for the user; a server without authentication knows none and answers
-# 404. And its own layout is late for pictures in a note.
+# Every page of MLflow requests the current user; a server without authentication answers 404. And
+# MLflow's own layout reports an error when pictures in a note load late.
 ERRORS_OF_MLFLOW = ("/mlflow/users/current", "/static-files/static/js/main.")
 
 
@@ -38,7 +38,7 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def errorless(browser: Browser, **options: Any) -> Iterator[Page]:
-    """Open a page; at the end its console holds no error but MLflow's own."""
+    """Open a page; at the end assert that its console has no errors except MLflow's own."""
     errors: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
@@ -56,7 +56,7 @@ def errorless(browser: Browser, **options: Any) -> Iterator[Page]:
 
 
 def pixel(page: Page | Frame, chart: str, x: float, y: float) -> tuple[int, int, int]:
-    """Give the colour of a chart of our pages where its axes say (x, y)."""
+    """Return the colour of a chart of our pages at (x, y) on its axes."""
     red, green, blue, _ = page.evaluate(
         f"""([x, y]) => {{
             const chart = {chart};
@@ -69,24 +69,24 @@ def pixel(page: Page | Frame, chart: str, x: float, y: float) -> tuple[int, int,
 
 
 def is_red(colour: tuple[int, int, int]) -> bool:
-    """Tell whether a pixel is of the colour of a fit's line."""
+    """Return whether a pixel has the colour of the line of a fit."""
     red, green, blue = colour
     return red > 150 and green < 90 and blue < 90
 
 
 def scrub(page: Page | Frame, place: int) -> None:
-    """Move the slider, as a hand does."""
+    """Move the slider to a step, as a user does."""
     page.locator("#scrub").fill(str(place))
 
 
 def smallest_text(page: Page) -> float:
-    """Give the size of the smallest letters of a page, in pixels."""
+    """Return the size of the smallest text of a page, in pixels."""
     sizes = "[...document.querySelectorAll('body *')].map(e => getComputedStyle(e).fontSize)"
     return min(float(size.removesuffix("px")) for size in page.evaluate(sizes))
 
 
 def until(page: Page | Frame, condition: str) -> None:
-    """Wait until a condition holds; Playwright's own way needs eval, which our pages forbid."""
+    """Wait until a condition is true; Playwright's wait needs eval, which our pages forbid."""
     for _ in range(1500):
         if page.evaluate(condition):
             return
@@ -95,12 +95,12 @@ def until(page: Page | Frame, condition: str) -> None:
 
 
 def numbers(text: str) -> list[float]:
-    """Give the numbers in a text of our pages."""
+    """Return the numbers in a text of our pages."""
     plain = text.replace("−", "-").replace(",", "")
     return [float(each) for each in re.findall(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?", plain)]
 
 
 def data(html: str) -> Any:
-    """Give the data that a page of ours carries."""
+    """Return the data embedded in one of our pages."""
     (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', html)
     return json.loads(text)

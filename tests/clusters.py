@@ -1,4 +1,4 @@
-"""A real Ray cluster on loopback, its nodes processes that can be killed."""
+"""A real Ray cluster on loopback, whose nodes are processes that can be killed."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from tests.conftest import BIN, environment, free_port
 
 
 class Node:
-    """A node: the processes that a `ray start` leaves, and their workers."""
+    """A node: the processes that `ray start` starts, and their workers."""
 
     def __init__(self, *arguments: str, place: int, cpus: int, changes: dict[str, str]) -> None:
         command = [str(BIN / "ray"), "start", *arguments, f"--num-cpus={cpus}"]
@@ -33,16 +33,16 @@ class Node:
         )
         self._group = started.pid
         try:
-            said, _ = started.communicate(timeout=60)
+            output, _ = started.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
         if started.returncode:
             self.kill()
-            raise RuntimeError(said)
+            raise RuntimeError(output)
 
     def processes(self) -> list[psutil.Process]:
-        """Give the processes of the node that live."""
+        """Return the processes of the node that are alive."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -53,11 +53,11 @@ class Node:
         return found
 
     def trains(self) -> bool:
-        """Tell whether one of its workers is at a task, as their titles say."""
+        """Return whether one of its workers trains, according to the process titles."""
         return any(_title(each.pid).startswith("ray::train") for each in self.processes())
 
     def kill(self) -> None:
-        """Send SIGKILL to all of them."""
+        """Send SIGKILL to all processes of the node."""
         for process in self.processes():
             try:
                 process.send_signal(signal.SIGKILL)
@@ -73,10 +73,10 @@ def _title(pid: int) -> str:
 
 
 class Cluster:
-    """A cluster of a head and more nodes; a context manager that leaves none of their processes."""
+    """A cluster of a head and more nodes; a context manager that kills all their processes."""
 
     def __init__(self, cpus: int = 1) -> None:
-        """Start the head, with a token of its own and a short path for its sockets."""
+        """Start the head with its own token and a short path for its sockets."""
         token = uuid.uuid4().hex + uuid.uuid4().hex
         self.environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
         self.address = f"127.0.0.2:{free_port()}"
@@ -91,7 +91,7 @@ class Cluster:
             raise
 
     def add(self, cpus: int = 1) -> Node:
-        """Start one more node, at an address of its own."""
+        """Start one more node with its own address."""
         return self._start(f"--address={self.address}", place=len(self.nodes) + 2, cpus=cpus)
 
     def _start(self, *arguments: str, place: int, cpus: int) -> Node:

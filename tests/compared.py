@@ -1,4 +1,4 @@
-"""Runs to compare, trained shortly, and the texts that a stranger may have written."""
+"""Runs to compare, trained for a few epochs, and hostile texts."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -32,7 +32,7 @@ def compared(
     metrics: Mapping[str, float] = {},
     **settings: object,
 ) -> ComparedRun:
-    """Train for 60 epochs, or what ``settings`` say, and measure."""
+    """Train for 60 epochs, unless ``settings`` differ, and measure the network."""
     training = TrainingSettings(**{"epochs": 60, **settings})  # type: ignore[arg-type]
     points = dataset or generate(data)
     trained = fit(points, training)
@@ -50,7 +50,7 @@ def compared(
 
 
 def hostile() -> list[ComparedRun]:
-    """Give runs whose names, params and metrics are what a stranger wrote, for mischief."""
+    """Return runs with hostile names, params and names of metrics."""
     return [
         compared(
             place, name=text, seed=place, params={text: text, "lr": text}, metrics={text: 1e300}

@@ -1,4 +1,4 @@
-"""What the tests share: a quiet MLflow, small experiments, the command line."""
+"""Shared fixtures and helpers: MLflow without telemetry, small experiments, the command line."""
 
 import os
 import shutil
@@ -30,20 +30,20 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Give the environment of a command: MLflow's defaults, telemetry off, our Python first."""
+    """Return the environment of a command: MLflow's defaults, no telemetry, our Python first."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     return kept | {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path, "COLUMNS": "100"} | changes
 
 
 def forget_mlflow() -> None:
-    """Remove all variables of MLflow from this process."""
+    """Remove all environment variables of MLflow from this process."""
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
         del os.environ[name]
 
 
 def copy_project(directory: Path) -> Path:
-    """Copy the MLflow project, so that its mlflow.db is the test's own."""
+    """Copy the MLflow project, so that the test has its own mlflow.db."""
     for name in ("MLproject", "conda.yaml"):
         shutil.copy(ROOT / name, directory)
     for name in ("pipeline", "src"):
@@ -52,7 +52,7 @@ def copy_project(directory: Path) -> Path:
 
 
 def on_terminal(typed: str, directory: Path, **changes: str) -> str:
-    """Run a command on a terminal of its own; give what that shows."""
+    """Run a command on a new terminal; return what the terminal shows."""
     require("terminal")
     return subprocess.run(
         ["script", "--quiet", "--return", "--command", typed, "/dev/null"],
@@ -66,10 +66,10 @@ def on_terminal(typed: str, directory: Path, **changes: str) -> str:
 
 @pytest.fixture(scope="session")
 def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Start a virtual display, of a number that nobody else has, and give commands' variables."""
+    """Start a virtual display with a free number; yield the environment of commands on it."""
     require("display")
     reading, writing = os.pipe()
-    # Without -noreset the server starts again when its last window closes: who connects then fails.
+    # Without -noreset the server restarts when its last window closes; connecting then fails.
     options = ["-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"]
     options += ["-displayfd", str(writing)]
     with subprocess.Popen(
@@ -84,7 +84,7 @@ def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 
 def git(directory: Path, *arguments: str) -> str:
-    """Run git as somebody; give what it says."""
+    """Run git with a made-up author; return its output."""
     require("git")
     who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
     return subprocess.run(
@@ -93,15 +93,15 @@ def git(directory: Path, *arguments: str) -> str:
 
 
 def free_port() -> int:
-    """Give a port of this machine that nobody listens on."""
+    """Return a free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--torture", action="store_true", help="the long versions: hours of faults")
-    parser.addoption("--no-skips", action="store_true", help="what cannot be tried is a failure")
+    parser.addoption("--torture", action="store_true", help="run the long tests: hours of faults")
+    parser.addoption("--no-skips", action="store_true", help="fail tests instead of skipping them")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -142,7 +142,7 @@ def _reason(report: pytest.TestReport) -> str:
 
 @pytest.fixture
 def torture(request: pytest.FixtureRequest) -> bool:
-    """Tell whether the long version of a test is wanted."""
+    """Return whether to run the long version of a test."""
     return bool(request.config.getoption("--torture"))
 
 
@@ -152,13 +152,13 @@ def quiet_mlflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     yield
-    # A store that a test opened in this process is no default for the commands of the next one.
+    # A store that a test opened must not become the default of the commands of the next test.
     forget_mlflow()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def spool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep the tests' journals out of the user's own."""
+    """Use a spool for the tests, separate from the user's."""
     directory = tmp_path_factory.mktemp("spool")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FITREEL_SPOOL", str(directory))
@@ -167,7 +167,7 @@ def spool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def fitreel(tmp_path: Path) -> Command:
-    """Run the command in a directory of its own; tracked in that directory's mlflow.db."""
+    """Return a function that runs `fitreel` in a temporary directory with its own mlflow.db."""
 
     def run(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -189,7 +189,7 @@ def dataset() -> Dataset:
 
 @pytest.fixture(scope="session")
 def trained(dataset: Dataset) -> Fit:
-    """The original's experiment, cut down to 60 epochs: 12 frames."""
+    """Train the original's experiment for only 60 epochs: 12 frames."""
     return fit(dataset, TrainingSettings(epochs=60))
 
 
@@ -203,7 +203,7 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture
 def page(browser: "Browser") -> Iterator["Page"]:
-    """Open a page; at the end its console holds no error but MLflow's own."""
+    """Open a page; at the end assert that its console has no errors except MLflow's own."""
     from tests.browser import errorless
 
     with errorless(browser) as page:
@@ -212,7 +212,7 @@ def page(browser: "Browser") -> Iterator["Page"]:
 
 @pytest.fixture(scope="module")
 def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Tracker"]:
-    """Open a new store; its directory is the current one."""
+    """Open a new store in a temporary directory, which becomes the current one."""
     import mlflow
 
     from fitreel.tracking import Tracker

@@ -1,4 +1,4 @@
-"""What the tests of faults look at: journals, runs, and processes that should be gone."""
+"""Helpers for the tests of faults: journals, runs, and processes that should have ended."""
 
 import os
 import time
@@ -12,9 +12,9 @@ from mlflow.tracking import MlflowClient
 
 from fitreel.journal.journal import Record, read
 
-LIMIT = 120.0  # seconds that anything here may take: generous, or the test would hang
+LIMIT = 120.0  # seconds: a generous time limit, so that a test fails instead of hanging
 SPOOL = "FITREEL_SPOOL"
-ARTIFACTS = {  # of a whole run
+ARTIFACTS = {  # of a complete run
     "data/dataset.csv",
     "data/scatter.png",
     "network.txt",
@@ -34,20 +34,20 @@ def client(directory: Path) -> MlflowClient:
 
 
 def runs(store: MlflowClient) -> list[Run]:
-    """Give all runs of a store, the newest first."""
+    """Return all runs of a store, the newest first."""
     experiments = [each.experiment_id for each in store.search_experiments()]
     return list(store.search_runs(experiments))
 
 
 def losses(store: MlflowClient, run_id: str) -> list[float]:
-    """Give the losses of a run, which are there once each and in order."""
+    """Return the losses of a run; assert that each epoch is stored once and in order."""
     points = store.get_metric_history(run_id, "loss")
     assert [point.step for point in points] == list(range(len(points)))
     return [point.value for point in points]
 
 
 def journals(spool: Path) -> list[Path]:
-    """Give the journals of a spool that hold something, the oldest first; scratch never does."""
+    """Return the non-empty journals of a spool, the oldest first; scratch ones are empty."""
     return sorted(path.parent for path in spool.glob("*/journal") if _size(path))
 
 
@@ -58,21 +58,21 @@ def _size(path: Path) -> int:
 
 
 def records(journal: Path) -> Iterator[Record]:
-    """Give the records of a journal that may be written or removed meanwhile."""
+    """Yield the records of a journal, which another process may be writing or removing."""
     with suppress(FileNotFoundError):
         yield from (record for _, record in read(journal))
 
 
-def wait_until(happens: Callable[[], bool], what: str, pause: float = 0.02) -> None:
-    """Look until it happens."""
+def wait_until(happened: Callable[[], bool], what: str, pause: float = 0.02) -> None:
+    """Wait until ``happened`` returns True."""
     end = time.monotonic() + LIMIT
-    while not happens():
+    while not happened():
         assert time.monotonic() < end, f"waited {LIMIT:g} s: {what}"
         time.sleep(pause)
 
 
 def marked(spool: Path) -> list[psutil.Process]:
-    """Give the processes that were started with a spool of their own, and all their children."""
+    """Return the processes that use this spool, including children."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):

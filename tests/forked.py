@@ -1,7 +1,8 @@
 """Run commands in forks of a process that has imported everything.
 
-A command takes three seconds, of which importing torch and mlflow are nearly all; the corpus has
-hundreds. As a program this file is the process that forks: a JSON line in, a JSON line out.
+A command takes three seconds, nearly all of them for importing torch and mlflow, and the corpus has
+hundreds of commands. This file, run as a program, is the process that forks: it reads a JSON line
+per command and answers with a JSON line.
 """
 
 import gc
@@ -32,16 +33,16 @@ ALL = (
     "matplotlib.backends.backend_agg",
     "mlflow.store.tracking.sqlalchemy_store",
 )
-MOST_SECONDS = 120  # of the clock, then a command is killed
-# What only a command does that executes what it reads.
+MOST_SECONDS = 120  # of wall time, after which a command is killed
+# Events that occur only if a command executes what it reads.
 SUSPICIOUS = ("os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "pickle.find_class")
 
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a command: its exit code (minus the signal), bytes at its peak.
+    """A finished command: exit code (negative for a signal), output, time and peak memory.
 
-    Its seconds are the processor's: the clock's depend on who else uses the machine.
+    ``seconds`` are processor time: wall time depends on what else the machine does.
     """
 
     code: int
@@ -52,24 +53,24 @@ class Done:
 
 
 class Forks:
-    """A process that has imported everything, and forks for every command."""
+    """A process that has imported everything and forks for every command."""
 
     def __init__(self, server: subprocess.Popen[str]) -> None:
         self._server = server
 
     def run(self, arguments: list[str], directory: Path, **changes: str) -> Done:
-        """Run ``fitreel`` with these arguments in ``directory``, where its temporary files go."""
-        wanted = {"arguments": arguments, "directory": str(directory), "environment": changes}
+        """Run ``fitreel`` with these arguments in ``directory``; return the outcome."""
+        request = {"arguments": arguments, "directory": str(directory), "environment": changes}
         assert self._server.stdin
         assert self._server.stdout
-        self._server.stdin.write(json.dumps(wanted) + "\n")
+        self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
         return Done(**json.loads(self._server.stdout.readline()))
 
 
 @contextmanager
 def forks(*loaded: str) -> Iterator[Forks]:
-    """Start the process that forks, with these modules loaded."""
+    """Start the process that forks, with these modules imported."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.forked", *loaded],
         cwd=ROOT,
@@ -84,7 +85,7 @@ def forks(*loaded: str) -> Iterator[Forks]:
 
 
 def run_alone(arguments: list[str], directory: Path, **changes: str) -> Done:
-    """Run ``fitreel`` as a user does, in a process that begins with nothing."""
+    """Run ``fitreel`` as a user does, in a new process without imports."""
     outputs = [directory.parent / name for name in ("stdout", "stderr")]
     with outputs[0].open("wb") as stdout, outputs[1].open("wb") as stderr:
         command = subprocess.Popen(
@@ -111,17 +112,17 @@ def _done(status: int, outputs: list[Path], usage: resource.struct_rusage) -> Do
 def _serve() -> None:
     for name in sys.argv[1:]:
         importlib.import_module(name)
-    with suppress(Exception):  # the command line itself imports late
+    with suppress(Exception):  # the command line imports some modules late
         import pipeline.app
 
         pipeline.app.app(["run", "--lr", "nan"], standalone_mode=False)
-    gc.freeze()  # or every child would copy what its collector touches
+    gc.freeze()  # otherwise every child would copy the memory that its garbage collector touches
     for line in sys.stdin:
-        wanted = json.loads(line)
+        request = json.loads(line)
         child = os.fork()
         if not child:
-            _become(wanted)
-        outputs = [Path(wanted["directory"]).parent / name for name in ("stdout", "stderr")]
+            _become(request)
+        outputs = [Path(request["directory"]).parent / name for name in ("stdout", "stderr")]
         ended = os.pidfd_open(child)
         if not select.select([ended], [], [], MOST_SECONDS)[0]:
             os.kill(child, signal.SIGKILL)
@@ -132,17 +133,17 @@ def _serve() -> None:
         sys.stdout.flush()
 
 
-def _become(wanted: dict[str, Any]) -> None:
-    """Be the command, from its first line to its exit."""
+def _become(request: dict[str, Any]) -> None:
+    """Run a command in this process, from its first line to its exit."""
     import pipeline.app
 
-    directory = Path(wanted["directory"])
+    directory = Path(request["directory"])
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         path = "/dev/null" if name == "stdin" else str(directory.parent / name)
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), number)
     os.chdir(directory)
-    os.environ.update(wanted["environment"])
-    sys.argv = ["fitreel", *wanted["arguments"]]
+    os.environ.update(request["environment"])
+    sys.argv = ["fitreel", *request["arguments"]]
     sys.addaudithook(_watch)
     code = 70
     try:

@@ -1,4 +1,4 @@
-"""The inputs of the corpus, made from what its files say; tests/corpus/README.md explains it."""
+"""The inputs of the corpus, made from its files; tests/corpus/README.md explains how."""
 
 import base64
 import io
@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 
 
-def text(said: Any) -> str:
-    """Give the text that a case says."""
-    return content(said, {}).decode(errors="surrogateescape")
+def text(described: Any) -> str:
+    """Return the text that a case describes."""
+    return content(described, {}).decode(errors="surrogateescape")
 
 
-def content(said: Any, known: dict[str, bytes]) -> bytes:
-    """Give the bytes that a case says; ``known`` are the files that it may begin with."""
-    if isinstance(said, str | int | float):
-        return str(said).encode()
-    if isinstance(said, list):
-        return b"".join(content(part, known) for part in said)
-    ((verb, what),) = said.items()
+def content(described: Any, known: dict[str, bytes]) -> bytes:
+    """Return the bytes that a case describes; it may refer to the files in ``known``."""
+    if isinstance(described, str | int | float):
+        return str(described).encode()
+    if isinstance(described, list):
+        return b"".join(content(part, known) for part in described)
+    ((verb, what),) = described.items()
     match verb:
         case "base64":
             return base64.b64decode(what)
@@ -44,13 +44,13 @@ def content(said: Any, known: dict[str, bytes]) -> bytes:
             return _zip({name: content(part, known) for name, part in what.items()})
         case "safetensors":
             return _safetensors(what["tensors"], what.get("metadata", {"activation": "relu"}))
-    raise ValueError(f"a case says {verb!r}, which nobody knows")
+    raise ValueError(f"a case has the unknown verb {verb!r}")
 
 
-def place(path: Path, said: Any, known: dict[str, bytes]) -> None:
-    """Put what a case says in the place of a file."""
+def place(path: Path, described: Any, known: dict[str, bytes]) -> None:
+    """Replace a file with what a case describes."""
     path.unlink(missing_ok=True)
-    match said:
+    match described:
         case "missing":
             pass
         case "directory":
@@ -63,21 +63,21 @@ def place(path: Path, said: Any, known: dict[str, bytes]) -> None:
             path.write_bytes(content(begin, known))
             os.truncate(path, size)
         case _:
-            path.write_bytes(content(said, known))
+            path.write_bytes(content(described, known))
 
 
 def _zip(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, whole in files.items():
-            archive.writestr(zipfile.ZipInfo(name), whole, zipfile.ZIP_DEFLATED)  # of no date
+            archive.writestr(zipfile.ZipInfo(name), whole, zipfile.ZIP_DEFLATED)  # without a date
     return buffer.getvalue()
 
 
 def _safetensors(tensors: dict[str, list[Any]], metadata: dict[str, str]) -> bytes:
-    """Write tensors, each said as [dtype, shape, number]; the format is a header and the numbers.
+    """Return a safetensors file of tensors, each described as [dtype, shape, number].
 
-    The format's own library would refuse to write what it must refuse to read.
+    The safetensors library would refuse to write the invalid files that reading must refuse.
     """
     kinds = {"F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I32": "i4", "BOOL": "?"}
     header: dict[str, Any] = {"__metadata__": metadata}

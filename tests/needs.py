@@ -1,8 +1,8 @@
-"""What the tests need of a machine besides Python, make and bash.
+"""What the tests need on a machine besides Python, make and bash.
 
-A test says ``@pytest.mark.needs("browser")``, a fixture ``require("browser")``. Where it is
-missing they are skipped, and the last lines of the test run say what was not tried and how to try
-it. ``python -m tests.needs`` prints the Debian packages that are missing, for .ci/run.
+A test declares ``@pytest.mark.needs("browser")``, a fixture calls ``require("browser")``. If a
+need is not met, they are skipped, and the last lines of the test run name what was not tried and
+how to try it. ``python -m tests.needs`` prints the missing Debian packages, for .ci/run.
 """
 
 import importlib.util
@@ -30,26 +30,26 @@ PYTHON = CONDA.read_text(encoding="utf-8").partition("python=")[2].split()[0]
 
 
 class Need(NamedTuple):
-    """Hold one thing: how to see that it is here, what is not tried without it, what brings it."""
+    """A need: how to check it, what is not tried without it, and how to install it."""
 
     is_met: Callable[[], bool]
     untried: str
-    packages: str = ""  # of Debian
-    advice: str = ""  # where no package brings it
+    packages: str = ""  # Debian packages that provide it
+    advice: str = ""  # if no package provides it
 
     @property
     def reason(self) -> str:
-        """Return the line about what was not tried."""
+        """Return the line that reports what was not tried, and how to try it."""
         return f"{self.untried}. To try: {self.advice or f'apt-get install {self.packages}'}"
 
 
 def programs(*names: str) -> Callable[[], bool]:
-    """Return a question: are all these programs on the PATH?"""
+    """Return a function that checks whether all these programs are on the PATH."""
     return lambda: all(map(shutil.which, names))
 
 
 def qt_loads() -> bool:
-    """Load Qt's part for X in a process of its own: it names the libraries that are missing."""
+    """Check, in a separate process, whether Qt's plugin for X finds all its libraries."""
     found = importlib.util.find_spec("PySide6")
     if found is None or found.origin is None:
         return False
@@ -60,7 +60,7 @@ def qt_loads() -> bool:
 
 
 def postgresql_programs() -> Path | None:
-    """Find the directory of the server's programs: Debian has it outside of the PATH."""
+    """Return the directory of the server's programs; Debian has it outside the PATH."""
     places = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
     found = (
         path for path in (*places, *map(Path, os.get_exec_path())) if (path / "initdb").exists()
@@ -69,13 +69,13 @@ def postgresql_programs() -> Path | None:
 
 
 def may_trace() -> bool:
-    """Trace a process: some machines have strace and forbid it."""
+    """Check whether strace works: some machines have it but forbid tracing."""
     command = ["strace", "--output", os.devnull, sys.executable, "-c", ""]
     return bool(shutil.which("strace")) and subprocess.run(command, check=False).returncode == 0
 
 
 def may_mount() -> bool:
-    """Mount a disk of memory: root may, though not in every container."""
+    """Check whether a tmpfs can be mounted: root may do so, but not in every container."""
     if os.getuid() or not programs("mount", "umount")():
         return False
     with TemporaryDirectory() as place:
@@ -87,7 +87,7 @@ def may_mount() -> bool:
 
 
 def pinned_python_is_installed() -> bool:
-    """Ask uv for the Python that conda.yaml names; it would download one from another site."""
+    """Check whether uv finds the Python that conda.yaml names, without downloading it."""
     command = [sys.executable, "-m", "uv", "python", "find", "--no-python-downloads", PYTHON]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
@@ -104,7 +104,7 @@ NEEDS = {
         " ".join(["xvfb imagemagick xdotool", *QT.split()]),
     ),
     "terminal": Need(programs("script"), "the progress bars on a terminal", "bsdutils"),
-    "git": Need(programs("git"), "what git says of the code", "git"),
+    "git": Need(programs("git"), "what git reports about the code", "git"),
     "compiler": Need(
         lambda: any(map(shutil.which, COMPILERS)),
         "the benchmark's loops in C",
@@ -134,12 +134,12 @@ NEEDS = {
 
 @cache
 def is_met(name: str) -> bool:
-    """Tell whether a thing is here; seen once a session."""
+    """Return whether a need is met; each is checked once per session."""
     return NEEDS[name].is_met()
 
 
 def require(name: str) -> None:
-    """Skip the test, or all that use the fixture, where a thing is not here."""
+    """Skip the test, or all tests that use the fixture, if a need is not met."""
     if not is_met(name):
         pytest.skip(NEEDS[name].reason)
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server with a data directory of its own."""
+"""A real PostgreSQL server with its own data directory."""
 
 import os
 import shutil
@@ -14,26 +14,26 @@ import sqlalchemy
 from tests.conftest import free_port
 from tests.needs import postgresql_programs
 
-USER, PASSWORD = "keeper", "pa/ss#w?rd"  # which a URL may hold as it is, but for the ?
-OWNER = "nobody"  # who runs it where we are root, as whom it refuses to start
+USER, PASSWORD = "keeper", "pa/ss#w?rd"  # a URL may contain these unquoted, except the ?
+OWNER = "nobody"  # runs the server if we are root: it refuses to start as root
 
 
 class Postgres:
-    """Serve databases from a temporary directory; a context manager that starts and stops it."""
+    """A server in a temporary directory; a context manager that starts and stops it."""
 
     def __init__(self) -> None:
         self._programs = postgresql_programs()
         self._port = free_port()
-        self._directory = Path(tempfile.mkdtemp(prefix="postgres-"))  # pytest's own is root's alone
+        self._directory = Path(tempfile.mkdtemp(prefix="postgres-"))  # only root may enter pytest's
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str, driver: str = "psycopg") -> str:
-        """Give the URL of a database."""
+        """Return the URL of a database."""
         login = f"{USER}:{quote(PASSWORD, safe='/#')}"
         return f"postgresql+{driver}://{login}@127.0.0.1:{self._port}/{database}"
 
     def make(self, database: str) -> str:
-        """Make an empty database; give its URL."""
+        """Create an empty database; return its URL."""
         engine = sqlalchemy.create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text(f'CREATE DATABASE "{database}"'))
@@ -68,9 +68,7 @@ class Postgres:
 
     def __exit__(self, *_: object) -> None:
         if self._process:
-            self._process.send_signal(
-                signal.SIGINT
-            )  # on SIGTERM it waits for all who are connected
+            self._process.send_signal(signal.SIGINT)  # on SIGTERM it would wait for all connections
             self._process.wait()
         shutil.rmtree(self._directory)
 

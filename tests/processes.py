@@ -1,4 +1,4 @@
-"""Commands as real processes that start at once: forked off one that has imported everything."""
+"""Commands as real processes that start fast: forks of a process that has imported everything."""
 
 import atexit
 import multiprocessing
@@ -32,58 +32,58 @@ def nothing() -> None:
 
 
 def start(
-    *arguments: str, directory: Path, said: Path | str = "", **environment: str
+    *arguments: str, directory: Path, output_to: Path | str = "", **environment: str
 ) -> ForkServerProcess:
-    """Start `fitreel` in a directory; what it says is in out and err there, or in ``said``."""
-    return start_after(nothing, *arguments, directory=directory, said=said, **environment)
+    """Start `fitreel` in a directory; its output goes to out and err there, or in ``output_to``."""
+    return start_after(nothing, *arguments, directory=directory, output_to=output_to, **environment)
 
 
 def start_after(
     before: Callable[[], None],
     *arguments: str,
     directory: Path,
-    said: Path | str = "",
+    output_to: Path | str = "",
     **environment: str,
 ) -> ForkServerProcess:
-    """Start it in a process where ``before`` sets up the moment that a test waits for."""
-    where = (directory, Path(said or directory))
+    """Start `fitreel` in a process that calls ``before`` first."""
+    where = (directory, Path(output_to or directory))
     process = CONTEXT.Process(target=_command, args=(arguments, *where, before, environment))
     process.start()
-    atexit.register(process.kill)  # whatever fails meanwhile
+    atexit.register(process.kill)  # even if the test fails meanwhile
     return process
 
 
 def run(
-    *arguments: str, directory: Path, said: Path | str = "", **environment: str
+    *arguments: str, directory: Path, output_to: Path | str = "", **environment: str
 ) -> tuple[int, str, str]:
-    """Run `fitreel` to its end; give exit code and what it said."""
-    process = start(*arguments, directory=directory, said=said, **environment)
+    """Run `fitreel` to its end; return its exit code, standard output and standard error."""
+    process = start(*arguments, directory=directory, output_to=output_to, **environment)
     process.join()
     assert process.exitcode is not None
-    where = Path(said or directory)
+    where = Path(output_to or directory)
     return process.exitcode, (where / "out").read_text(), (where / "err").read_text()
 
 
 def _command(
     arguments: tuple[str, ...],
     directory: Path,
-    said: Path,
+    output_to: Path,
     before: Callable[[], None],
     environment: dict[str, str],
 ) -> None:
     os.chdir(directory)
     os.setsid()
-    # The process that forks has the variables of the test that was first to need it.
+    # The process that forks has the environment of the first test that needed it.
     forget_mlflow()
     os.environ.update({"MLFLOW_DISABLE_TELEMETRY": "true"} | environment)
     for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(said / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), number)
+        os.dup2(os.open(output_to / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), number)
     sys.argv = ["fitreel", *arguments]
     before()
     from pipeline.app import main
 
     try:
         main()
-    finally:  # what multiprocessing does at the end is nobody's to interrupt
+    finally:  # no signal may interrupt the clean-up of multiprocessing
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""A proxy before a real server, which misbehaves by rules: late, busy, broken off, empty."""
+"""A proxy in front of a real server, which misbehaves by rules: late, busy, reset, empty."""
 
 import re
 import socket
@@ -14,21 +14,21 @@ from urllib.parse import urlsplit
 
 @dataclass
 class Rule:
-    """What happens to requests of a method and a path, the first ``times`` of them."""
+    """What happens to the first ``times`` requests with this method and path."""
 
     method: str
-    path: str  # a pattern that is found in it
-    before: float = 0.0  # seconds until it is forwarded
-    after: float = 0.0  # seconds from the server's answer to ours
-    status: int = 0  # given instead of the server's answer
+    path: str  # a regular expression to search for
+    before: float = 0.0  # seconds until the request is forwarded
+    after: float = 0.0  # seconds between the server's answer and ours
+    status: int = 0  # sent instead of the server's status
     is_forwarded: bool = True
-    is_empty: bool = False  # the answer: a status of 200 and no word
-    is_reset: bool = False  # the connection, instead of an answer
+    is_empty: bool = False  # answer with an empty body
+    is_reset: bool = False  # reset the connection instead of answering
     times: float = float("inf")
     met: int = field(default=0, init=False)
 
     def meets(self, method: str, path: str) -> bool:
-        """Count a request that it is about; tell whether it happens."""
+        """Return whether the rule applies to a request; count the requests that match."""
         if self.method not in ("", method) or not re.search(self.path, path):
             return False
         self.met += 1
@@ -36,37 +36,37 @@ class Rule:
 
 
 def late(method: str, path: str, seconds: float, times: float = float("inf")) -> Rule:
-    """Acknowledge late what the server has done."""
+    """Forward the request at once, but delay the server's answer."""
     return Rule(method, path, after=seconds, times=times)
 
 
 def slow(method: str, path: str, seconds: float, times: float = float("inf")) -> Rule:
-    """Do late what is asked for."""
+    """Forward the request late."""
     return Rule(method, path, before=seconds, times=times)
 
 
 def busy(method: str, path: str, status: int, times: float = float("inf")) -> Rule:
-    """Answer with a status; the server hears nothing."""
+    """Answer with a status, without asking the server."""
     return Rule(method, path, status=status, is_forwarded=False, times=times)
 
 
 def reset(method: str, path: str, times: float = float("inf")) -> Rule:
-    """Break the connection off; the server hears nothing."""
+    """Reset the connection, without asking the server."""
     return Rule(method, path, is_reset=True, is_forwarded=False, times=times)
 
 
 def lost(method: str, path: str, times: float = float("inf")) -> Rule:
-    """Break the connection off after the server has done what it was asked."""
+    """Reset the connection after the server has done its work."""
     return Rule(method, path, is_reset=True, times=times)
 
 
 def empty(method: str, path: str, times: float = float("inf")) -> Rule:
-    """Answer with a status of 200 and nothing; the server hears nothing."""
+    """Answer with status 200 and an empty body, without asking the server."""
     return Rule(method, path, is_forwarded=False, is_empty=True, times=times)
 
 
 class Proxy:
-    """A proxy before a server; a context manager that starts and stops it."""
+    """A proxy in front of a server; a context manager that starts and stops it."""
 
     def __init__(self, target: str, *rules: Rule) -> None:
         self.target = target
@@ -78,11 +78,11 @@ class Proxy:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def count(self, method: str, path: str) -> int:
-        """Count the requests that came so far."""
+        """Count the matching requests so far."""
         return sum(m == method and bool(re.search(path, p)) for m, p in list(self.seen))
 
     def rule(self, method: str, path: str) -> Rule | None:
-        """Give the first rule about a request."""
+        """Return the first rule that applies to a request."""
         return next((rule for rule in list(self.rules) if rule.meets(method, path)), None)
 
     def __enter__(self) -> Self:
@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None:
-        """Be quiet."""
+        """Write no log."""
 
     def _handle(self) -> None:
         body = self._body()
@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, headers, content = self._forward(method, path, body)
         time.sleep(rule.after)
         if rule.is_reset:
-            # With a linger of zero seconds a close is a reset.
+            # With a linger time of zero seconds, closing resets the connection.
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.close_connection = True
@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             self._answer(rule.status or status, headers, b"" if rule.is_empty else content)
-        except OSError:  # who asked is gone
+        except OSError:  # the client has disconnected
             self.close_connection = True
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815

@@ -1,4 +1,4 @@
-"""A real `mlflow server` that can be killed and started again, with the same runs and address."""
+"""A real `mlflow server` that can be killed and restarted with the same runs and address."""
 
 import os
 import signal
@@ -12,9 +12,9 @@ from tests.conftest import environment, free_port
 
 
 class Server:
-    """Serve the runs of a directory; a context manager that starts and stops it.
+    """A server for the runs of a directory; a context manager that starts and stops it.
 
-    Where ``database`` is given, it is served from the directory, which need not be its own.
+    ``database`` replaces the default, the mlflow.db of the directory.
     """
 
     def __init__(self, directory: Path, database: Path | None = None) -> None:
@@ -25,12 +25,12 @@ class Server:
         self.url = f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Start it; it answers when this returns."""
+        """Start the server; wait until it answers."""
         with (self.directory / "server.log").open("a") as log:
             self._process = subprocess.Popen(
                 ["mlflow", "server", "--port", str(self._port), "--workers", "1", *self._store],
                 cwd=self.directory,
-                # The runners of background jobs would leave their queues in /dev/shm.
+                # Otherwise the runners of background jobs would leave their queues in /dev/shm.
                 env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
                 stdout=log,
                 stderr=log,
@@ -41,7 +41,7 @@ class Server:
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """Kill it with all its processes; nothing if it does not run."""
+        """Kill the server and all its processes, if it is running."""
         if self._process:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

@@ -1,4 +1,4 @@
-"""The drawing of the architecture is that of the code."""
+"""The drawing of the architecture matches the code."""
 
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -9,7 +9,7 @@ from docs import architecture
 
 
 def test_the_page_shows_the_code_as_it_is() -> None:
-    """Run `python docs/architecture.py` where this fails."""
+    """Run `python docs/architecture.py` if this fails."""
     assert architecture.DRAWING.read_text(encoding="utf-8") == architecture.drawing()
     page = architecture.PAGE.read_text(encoding="utf-8")
     assert architecture.page(page) == page
@@ -35,7 +35,7 @@ def test_arrows_lead_down() -> None:
         architecture.layers({"a": frozenset("b"), "b": frozenset("a")})
 
 
-def test_imports_for_type_checking_are_no_arrows(tmp_path: Path) -> None:
+def test_imports_for_type_checking_are_not_drawn(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
     module.write_text(
         "import json\n"
@@ -54,4 +54,4 @@ def test_every_module_is_listed_with_its_first_line() -> None:
     for path in architecture.packages().values():
         for module in architecture.modules(path):
             assert f"    {module.relative_to(path).as_posix()} " in listing
-            assert architecture.title(module).endswith((".", ":")), f"{module} says nothing"
+            assert architecture.title(module).endswith((".", ":")), f"{module} has no docstring"

@@ -1,4 +1,4 @@
-"""The benchmarks: both sides do the same work, and the page tells all of it."""
+"""The benchmarks: both sides do the same work, and the page shows every result."""
 
 import re
 import subprocess
@@ -27,7 +27,7 @@ from tests.conftest import ROOT, Command, environment
 
 
 def trials(directory: Path) -> tuple[MlflowClient, list[Run]]:
-    """Give the nested runs of a directory's store, after a look at how they hang together."""
+    """Return the nested runs of a directory's store; assert that they have the same parent."""
     client = MlflowClient(f"sqlite:///{directory}/mlflow.db")
     runs = client.search_runs(["0"])
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
@@ -37,14 +37,14 @@ def trials(directory: Path) -> tuple[MlflowClient, list[Run]]:
 
 
 def of_trial(client: MlflowClient, run: Run) -> dict[str, object]:
-    """Give what is tracked of a trial, as far as it depends neither on its values nor on luck."""
+    """Return what is tracked of a trial, except what its values or chance decide."""
     files = {Path(file.path).stem for file in client.list_artifacts(run.info.run_id)}
     curve = client.get_metric_history(run.info.run_id, "loss")
     assert sorted(point.step for point in curve) == list(range(100))
     assert "weights" in files
     searched = {"lr", "hidden", "seed"}
     assert searched < run.data.params.keys()
-    without = searched | {"frame_every"}  # of films, which the script knows nothing of
+    without = searched | {"frame_every"}  # a setting of films, which the script does not make
     return {
         "status": run.info.status,
         "metrics": set(run.data.metrics),
@@ -60,16 +60,16 @@ def ours(fitreel: Command, tmp_path: Path) -> tuple[MlflowClient, list[Run]]:
 
 
 @pytest.mark.parametrize("how", ["log-metric", "log-batch"])
-def test_the_script_tracks_what_a_sweep_tracks(
+def test_the_script_tracks_the_same_as_a_sweep(
     how: str, ours: tuple[MlflowClient, list[Run]], tmp_path: Path
 ) -> None:
     there = tmp_path / "theirs"
     there.mkdir()
     script = [sys.executable, SCRIPT, how, "2"]
-    said = subprocess.run(
+    output = subprocess.run(
         script, cwd=there, env=environment(), check=True, capture_output=True, text=True
     ).stdout
-    assert float(said) > 0  # the seconds of the search
+    assert float(output) > 0  # the script prints the seconds of the search
     seen = [of_trial(client, run) for client, runs in (ours, trials(there)) for run in runs]
     assert len(seen) == 4
     assert seen == [seen[0]] * 4
@@ -80,7 +80,7 @@ def test_the_script_tracks_what_a_sweep_tracks(
 
 
 @pytest.mark.needs("compiler")
-def test_the_loops_of_c_train_as_fit_does(dataset: Dataset, tmp_path: Path) -> None:
+def test_the_loops_in_c_train_like_fit(dataset: Dataset, tmp_path: Path) -> None:
     settings = [
         TrainingSettings(lr=lr, seed=seed, epochs=200) for seed, lr in enumerate((0.01, 0.1))
     ]
@@ -100,7 +100,7 @@ def test_without_a_compiler_the_row_is_left_out(
         Limit(dataset, [TrainingSettings()], tmp_path)
 
 
-def test_a_prefix_stands_for_its_rows() -> None:
+def test_a_prefix_selects_its_rows() -> None:
     assert list(select(["sweep"])) == [name for name in ROWS if name.startswith("sweep-")]
     assert list(select(["help", "sweep-growth"])) == ["help", "sweep-growth"]
     assert list(select([])) == list(ROWS)
@@ -108,7 +108,7 @@ def test_a_prefix_stands_for_its_rows() -> None:
 
 @pytest.fixture
 def measured() -> Measured:
-    """Results of all rows but one, made up."""
+    """Return invented results of all rows except one."""
     results = {
         name: summarise(row, Times([1.0] * row.pairs, [2.0] * row.pairs), None, "Measured once.")
         for name, row in ROWS.items()
@@ -117,7 +117,7 @@ def measured() -> Measured:
     return measured_here(results, {"stack-limit": "no compiler"})
 
 
-def test_the_page_tells_of_every_row(measured: Measured) -> None:
+def test_the_page_shows_every_row(measured: Measured) -> None:
     text = page(measured)
     table = re.findall(r"^\| ([a-z-]+) \|.* \| (?:met|missed) \|$", text, re.MULTILINE)
     assert table == list(measured.results)
@@ -128,17 +128,17 @@ def test_the_page_tells_of_every_row(measured: Measured) -> None:
         assert (ROOT / link).exists()
 
 
-def test_all_of_the_page_comes_from_what_was_measured(measured: Measured, tmp_path: Path) -> None:
+def test_the_page_is_generated_from_the_results(measured: Measured, tmp_path: Path) -> None:
     save(measured, tmp_path / "measured.json")
     assert page(load(tmp_path / "measured.json")) == page(measured)
-    for name, row in ROWS.items():  # what somebody has to say of a row stands beside it
+    for name, row in ROWS.items():  # the note about a row is next to it
         assert row.note in page(measured)
         assert not row.note or f"- **{name}**: {row.note}\n" in page(measured)
     for package in ("torch", "mlflow", "optuna", "ray"):
         assert f"{package} {version(package)}" in page(measured)
 
 
-def test_nobody_wrote_into_the_page_by_hand() -> None:
+def test_the_page_was_not_edited_by_hand() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(load())
     assert load().results.keys() | load().left_out.keys() == ROWS.keys()
 
@@ -147,13 +147,13 @@ def test_nobody_wrote_into_the_page_by_hand() -> None:
     ("ratios", "expected"),
     [
         ((1.25, 1.25, 1.26, 1.28, 1.3), "met"),
-        ((0.9, 0.9, 1.0, 1.2, 4.7), "met"),  # one pair alone
+        ((0.9, 0.9, 1.0, 1.2, 4.7), "met"),  # only one pair
         ((0.88, 1.1, 1.25, 1.6, 4.71), "unclear"),
         ((0.9, 1.2, 1.4, 1.5, 1.6), "unclear"),
         ((1.31, 1.4, 1.5, 1.6, 4.7), "missed"),
     ],
 )
-def test_a_row_is_met_if_its_quartiles_do_not_contradict(
+def test_a_goal_is_met_if_the_quartiles_agree_with_the_median(
     ratios: tuple[float, ...], expected: str
 ) -> None:
     row = ROWS["training"]  # at most 1.3 × its time
@@ -167,7 +167,7 @@ def test_a_row_is_met_if_its_quartiles_do_not_contradict(
     assert cell in line("training", row, result)
 
 
-def test_a_larger_film_misses_whatever_the_time() -> None:
+def test_a_larger_film_misses_the_goal_whatever_the_time() -> None:
     row = ROWS["gif-naive"]
     assert verdict(row, summarise(row, Times([1.0] * 5, [99.0] * 5), (10, 20))) == "met"
     assert verdict(row, summarise(row, Times([1.0] * 5, [99.0] * 5), (20, 10))) == "missed"

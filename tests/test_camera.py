@@ -45,8 +45,8 @@ def test_a_frame_does_not_depend_on_those_before(camera: Camera) -> None:
     assert np.array_equal(before, camera.shoot(2))
 
 
-def test_numbers_read_as_matplotlib_writes_them(camera: Camera) -> None:
-    # The strip of the loss holds ink of the line's colour, and nothing does without a frame.
+def test_numbers_look_as_matplotlib_draws_them(camera: Camera) -> None:
+    # The strip of the loss has pixels in the line's colour; without a frame nothing has.
     inside = camera.axes.bbox
     strip = slice(SIZE[1] - int(inside.y0) - 38, SIZE[1] - int(inside.y0) - 6)
     middle = slice(int(inside.x0 + inside.x1) // 2 - 90, int(inside.x0 + inside.x1) // 2 + 90)

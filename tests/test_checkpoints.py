@@ -1,4 +1,4 @@
-"""Checkpoints: a training that stops anywhere goes on to the same numbers."""
+"""Checkpoints: a training that stops at any epoch resumes and ends with the same numbers."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from fitreel.training.state import Training
 
 
 class Stop(Exception):
-    """The end of a training that would have gone on."""
+    """Stop a training that would have continued."""
 
 
 def train(
@@ -38,7 +38,7 @@ def train(
 
 
 def losses(journal: Journal) -> list[float]:
-    """Give the losses in the journal; each record must begin where the last one ended."""
+    """Return the losses in the journal; assert that each record starts where the last one ended."""
     found: list[float] = []
     for _, record in journal.records():
         if record["kind"] == "losses":
@@ -83,9 +83,9 @@ def test_a_training_stopped_anywhere_ends_the_same(
         lambda directory: (directory / "checkpoint").write_bytes(b"0badc0de {}\n"),
         lambda directory: (directory / "journal").write_bytes(b""),
     ],
-    ids=["no checkpoint", "a damaged one", "one that is ahead of the journal"],
+    ids=["no checkpoint", "a damaged checkpoint", "a checkpoint ahead of the journal"],
 )
-def test_without_a_good_checkpoint_it_begins_anew_and_logs_nothing_twice(
+def test_without_a_good_checkpoint_training_restarts_and_logs_nothing_twice(
     tmp_path: Path, dataset: Dataset, lose: Callable[[Path], None]
 ) -> None:
     settings = TrainingSettings(epochs=60)
@@ -100,7 +100,7 @@ def test_without_a_good_checkpoint_it_begins_anew_and_logs_nothing_twice(
     assert losses(journal) == fit(dataset, settings).history.losses.tolist()
 
 
-def test_it_goes_on_from_the_last_checkpoint(tmp_path: Path, dataset: Dataset) -> None:
+def test_training_resumes_from_the_last_checkpoint(tmp_path: Path, dataset: Dataset) -> None:
     journal, settings = Journal(tmp_path, create=True), TrainingSettings(epochs=60)
     with pytest.raises(Stop):
         train(journal, dataset, settings, stop_at=45)
@@ -112,7 +112,7 @@ def test_it_goes_on_from_the_last_checkpoint(tmp_path: Path, dataset: Dataset) -
 def test_the_journal_has_the_frames_and_the_state_as_flat_networks(
     tmp_path: Path, dataset: Dataset
 ) -> None:
-    """Before the first update: journals of earlier versions are laid out so."""
+    """The first frame precedes the first update, as in journals of earlier versions."""
     journal, settings = Journal(tmp_path, create=True), TrainingSettings(epochs=60, hidden=3)
     with pytest.raises(Stop):
         train(journal, dataset, settings, stop_at=45)
@@ -122,26 +122,26 @@ def test_the_journal_has_the_frames_and_the_state_as_flat_networks(
     start = Checkpoints(journal, settings, 10).start()
     assert start is not None
     there = fit(dataset, replace(settings, epochs=start.epoch)).network.weights()
-    assert start.state.tolist() == there.flat().tolist()  # sgd remembers nothing
+    assert start.state.tolist() == there.flat().tolist()  # sgd has no further state
 
 
-def test_a_death_after_any_write_leaves_a_checkpoint_with_all_its_losses(
+def test_the_journal_has_all_losses_before_a_checkpoint_is_written(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal, keep = Journal(tmp_path, create=True), Journal.keep
     epochs = []
 
-    def looking(self: Journal, name: str, record: Record) -> None:
+    def keep_and_check(self: Journal, name: str, record: Record) -> None:
         keep(self, name, record)
         epochs.append(record["epoch"])
         assert len(losses(self)) >= record["epoch"]
 
-    monkeypatch.setattr(Journal, "keep", looking)
+    monkeypatch.setattr(Journal, "keep", keep_and_check)
     train(journal, dataset, TrainingSettings(epochs=35))
     assert epochs == [10, 20, 30]
 
 
-def test_a_checkpoint_of_another_training_is_told(tmp_path: Path, dataset: Dataset) -> None:
+def test_a_checkpoint_of_another_training_is_reported(tmp_path: Path, dataset: Dataset) -> None:
     journal = Journal(tmp_path, create=True)
     with pytest.raises(Stop):
         train(journal, dataset, TrainingSettings(epochs=60), stop_at=45)
@@ -149,10 +149,10 @@ def test_a_checkpoint_of_another_training_is_told(tmp_path: Path, dataset: Datas
         train(journal, dataset, TrainingSettings(epochs=60, optimizer="adam"))
 
 
-def test_slow_epochs_are_kept_by_the_clock(
+def test_slow_epochs_are_checkpointed_by_the_clock(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One comes 10 seconds after the last."""
+    """A checkpoint is written once the last one is 10 seconds old."""
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     journal = Journal(tmp_path, create=True)

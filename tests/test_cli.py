@@ -92,7 +92,7 @@ def test_stages_are_chained_through_the_run_id(fitreel: Command, tmp_path: Path)
     assert {"rst.png", "rst.mp4", "weights.csv"} <= files(tmp_path, run_id)
     assert run.info.status == "FINISHED"
 
-    # The same experiment in one go gives the same losses and errors.
+    # The same experiment in one command has the same losses and errors.
     (again_id,) = fitreel("run", *SHORT).stdout.split()
     again = store(tmp_path).get_run(again_id)
     assert again.data.metrics == run.data.metrics
@@ -104,17 +104,17 @@ def test_the_shell_line_of_the_readme(tmp_path: Path) -> None:
     assert len(runs(tmp_path)) == 1
 
 
-def test_an_old_run_can_be_filmed_anew(fitreel: Command, tmp_path: Path) -> None:
+def test_an_old_run_can_be_filmed_again(fitreel: Command, tmp_path: Path) -> None:
     (run_id,) = fitreel("run", *SHORT).stdout.split()
     assert fitreel("animate", "--run", run_id, "--max-frames", "3").returncode == 0
     film = Path(store(tmp_path).download_artifacts(run_id, "rst.gif"))
     assert len(iio.imread(film)) == 3
     run = store(tmp_path).get_run(run_id)
-    assert run.data.params["max_frames"] == "400"  # params never change …
+    assert run.data.params["max_frames"] == "400"  # params cannot change …
     assert run.data.tags["fitreel.override.max_frames"] == "3"  # … so a tag replaces it
 
 
-def test_an_experiment_and_a_store_are_chosen(fitreel: Command, tmp_path: Path) -> None:
+def test_options_select_experiment_and_store(fitreel: Command, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/else/where.db"
     (run_id,) = fitreel("generate", "--experiment", "rates", "--tracking-uri", uri).stdout.split()
     client = MlflowClient(uri)
@@ -125,7 +125,7 @@ def test_an_experiment_and_a_store_are_chosen(fitreel: Command, tmp_path: Path) 
     assert done.returncode == 0, done.stderr
 
 
-def test_a_training_that_diverges_leaves_what_it_had(fitreel: Command, tmp_path: Path) -> None:
+def test_a_training_that_diverges_keeps_its_results(fitreel: Command, tmp_path: Path) -> None:
     done = fitreel("run", "--lr", "1000")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
@@ -160,7 +160,7 @@ BAD_OPTIONS = [
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD_OPTIONS)
-def test_a_bad_option_is_told_before_anything_starts(
+def test_an_invalid_option_is_reported_before_anything_starts(
     fitreel: Command, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     done = fitreel(*arguments)
@@ -172,7 +172,7 @@ def test_a_bad_option_is_told_before_anything_starts(
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A directory with one run that has points and nothing else."""
+    """Create a directory with one run that has only points."""
     directory = tmp_path_factory.mktemp("generated")
     done = subprocess.run(
         ["fitreel", "generate"],
@@ -198,7 +198,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         (["train", "--run", "RUN", "--live", "on"], "no window can be opened (matplotlib chose"),
     ],
 )
-def test_a_bad_run_is_told_and_stays_as_it_was(
+def test_an_unsuitable_run_is_reported_and_stays_unchanged(
     generated: tuple[Path, str], arguments: list[str], message: str
 ) -> None:
     directory, run_id = generated
@@ -244,7 +244,7 @@ def test_damaged_artifacts_are_named(fitreel: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", ["run", "generate", "train", "evaluate", "animate"])
-def test_an_unreachable_server_is_told(fitreel: Command, tmp_path: Path, stage: str) -> None:
+def test_an_unreachable_server_is_reported(fitreel: Command, tmp_path: Path, stage: str) -> None:
     uri = f"http://127.0.0.1:{free_port()}"
     done = fitreel(stage, "--tracking-uri", uri)
     assert (done.returncode, done.stdout) == (2, "")
@@ -253,7 +253,7 @@ def test_an_unreachable_server_is_told(fitreel: Command, tmp_path: Path, stage: 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_server_that_accepts_and_says_nothing_is_waited_for(fitreel: Command) -> None:
+def test_a_command_waits_for_a_silent_server(fitreel: Command) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
         done = fitreel("generate", "--tracking-uri", uri, "--patience", "1")
@@ -262,7 +262,7 @@ def test_a_server_that_accepts_and_says_nothing_is_waited_for(fitreel: Command) 
     assert done.stderr.count("\n") == 1
 
 
-def test_a_directory_that_cannot_be_written_is_told(fitreel: Command, tmp_path: Path) -> None:
+def test_a_read_only_directory_is_reported(fitreel: Command, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = fitreel("generate", "--tracking-uri", f"sqlite:///{tmp_path}/file/mlflow.db")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
@@ -286,13 +286,13 @@ def test_a_progress_bar_shows_on_a_terminal(tmp_path: Path) -> None:
     assert "8/8" in shows
 
 
-def test_the_version_is_told(fitreel: Command) -> None:
+def test_the_version_is_printed(fitreel: Command) -> None:
     from fitreel import __version__
 
     assert fitreel("--version").stdout == f"{__version__}\n"
 
 
-def test_the_module_is_the_same_app() -> None:
+def test_the_module_is_the_same_command() -> None:
     pages = [
         subprocess.run(
             [*command, "run", "--help"],

@@ -1,4 +1,4 @@
-"""The client reads all pages: a store with more experiments than one page has."""
+"""The client reads all pages of a store with more experiments than fit on one page."""
 
 import time
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ from fitreel.tracking.names import JOURNAL_TAG, PROCESS_TAG
 from fitreel.tracking.process import process_tags
 from tests.faults import SPOOL
 
-MANY = 1200  # a page has a thousand
+MANY = 1200  # a page has 1000
 
 
 @pytest.fixture
 def tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracker]:
-    """Open a store whose first experiment is followed by many that changed later."""
+    """Open a store with an old experiment and many that changed later."""
     monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
     tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", "first")
     later = time.time_ns() // 1_000_000 + 60_000
@@ -57,7 +57,7 @@ def test_a_dead_run_of_an_old_experiment_is_found(tracker: Tracker) -> None:
 
 
 def test_a_journal_finds_its_run_in_an_old_experiment(tracker: Tracker) -> None:
-    """Its process died before it wrote down which run it had created."""
+    """Its process was killed before it wrote the id of its run into the journal."""
     journal = new_journal()
     journal.append("plan", uri=tracker.client.tracking_uri, plan={"command": "run"})
     journal.close()

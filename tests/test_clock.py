@@ -1,4 +1,4 @@
-"""The clock may be set while a run goes on: nothing ends before it began."""
+"""The clock may be changed during a run: nothing ends before it started."""
 
 import time
 from typing import Any
@@ -22,13 +22,13 @@ HOUR = 3600
 
 
 @pytest.fixture
-def put(monkeypatch: pytest.MonkeyPatch) -> "Clock":
-    monkeypatch.setattr(CLOCK, "_ahead", CLOCK._ahead)  # and restore it
+def clock(monkeypatch: pytest.MonkeyPatch) -> "Clock":
+    monkeypatch.setattr(CLOCK, "_ahead", CLOCK._ahead)  # so that the patch restores it
     return Clock(monkeypatch)
 
 
 class Clock:
-    """The wall clock of this process, as somebody sets it."""
+    """The wall clock of this process, which a test can change."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.seconds = 0
@@ -36,32 +36,32 @@ class Clock:
         patch.setattr("time.time", lambda: wall() + self.seconds)
         patch.setattr("time.time_ns", lambda: nanoseconds() + self.seconds * 10**9)
 
-    def by(self, seconds: int) -> None:
-        """Put it forward, or back if negative."""
+    def move(self, seconds: int) -> None:
+        """Move the clock forward, or back if negative."""
         self.seconds += seconds
 
 
-def test_it_is_the_wall_clock_and_never_goes_back(put: Clock) -> None:
+def test_now_follows_the_wall_clock_but_never_goes_back(clock: Clock) -> None:
     assert abs(now() - time.time() * 1000) < 1000
-    put.by(HOUR)
+    clock.move(HOUR)
     assert abs(now() - time.time() * 1000) < 1000
     before = now()
-    put.by(-2 * HOUR)
+    clock.move(-2 * HOUR)
     assert before <= now() < before + 1000
     time.sleep(0.05)
     assert now() >= before + 50
 
 
-def lasted(tracker: Tracker, run_id: str) -> int:
-    """Give the milliseconds from a run's start to its end."""
+def duration(tracker: Tracker, run_id: str) -> int:
+    """Return the milliseconds from the start of a run to its end."""
     info = tracker.client.get_run(run_id).info
     assert info.end_time is not None
     return int(info.end_time - info.start_time)
 
 
 @pytest.mark.parametrize("error", [None, ZeroDivisionError, KeyboardInterrupt])
-def test_a_run_ends_after_it_began(
-    tracker: Tracker, dataset: Dataset, put: Clock, error: type[BaseException] | None
+def test_a_run_ends_after_it_started(
+    tracker: Tracker, dataset: Dataset, clock: Clock, error: type[BaseException] | None
 ) -> None:
     settings = TrainingSettings(epochs=40)
 
@@ -71,7 +71,7 @@ def test_a_run_ends_after_it_began(
         def on_epoch(epoch: int, _: float, training: Training) -> None:
             checkpoints.on_epoch(epoch, training)
             if epoch == 25:
-                put.by(-HOUR)
+                clock.move(-HOUR)
 
         with checkpoints.keeping():
             fit(dataset, settings, on_epoch)
@@ -85,7 +85,7 @@ def test_a_run_ends_after_it_began(
             train(run)
     except (ZeroDivisionError, KeyboardInterrupt):
         pass
-    assert 0 <= lasted(tracker, run_id) < 60_000
+    assert 0 <= duration(tracker, run_id) < 60_000
     points = tracker.client.get_metric_history(run_id, "loss")
     times = [point.timestamp for point in points]
     assert len(times) == 40
@@ -93,29 +93,29 @@ def test_a_run_ends_after_it_began(
     assert times[-1] - times[0] < 60_000
 
 
-def test_a_run_that_another_process_began_ends_after_that(tracker: Tracker) -> None:
-    """Its clock was ahead: of this machine before it was put right, or of another."""
+def test_a_run_that_another_process_started_ends_after_its_start(tracker: Tracker) -> None:
+    """The clock was ahead then: it was corrected since, or belongs to another machine."""
     with tracker.run() as run:
         pass
-    begun = tracker.client.create_run("0", int(time.time() * 1000) + HOUR * 1000).info.run_id
-    with tracker.run(tracker.source(begun)) as run:
-        assert run.run_id == begun
-    assert lasted(tracker, begun) == 0
+    started = tracker.client.create_run("0", int(time.time() * 1000) + HOUR * 1000).info.run_id
+    with tracker.run(tracker.source(started)) as run:
+        assert run.run_id == started
+    assert duration(tracker, started) == 0
     tags = process_tags() | {PROCESS_TAG: f"999999999 started 1 {TICKS}"}
     dead = tracker.client.create_run("0", int(time.time() * 1000) + HOUR * 1000, tags).info.run_id
     (verdict,) = examine(tracker, HOUR)
     assert reap(tracker, verdict)
-    assert lasted(tracker, dead) == 0
+    assert duration(tracker, dead) == 0
 
 
-def test_a_trial_ends_after_it_began(
-    dataset: Dataset, put: Clock, monkeypatch: pytest.MonkeyPatch
+def test_a_trial_ends_after_it_started(
+    dataset: Dataset, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def while_the_clock_is_set(*arguments: Any, **options: Any) -> list[Trained]:
-        put.by(-HOUR)
+    def move_the_clock_and_fit(*arguments: Any, **options: Any) -> list[Trained]:
+        clock.move(-HOUR)
         return fit_many(*arguments, **options)
 
-    monkeypatch.setattr("fitreel.sweep.rounds.fit_many", while_the_clock_is_set)
+    monkeypatch.setattr("fitreel.sweep.rounds.fit_many", move_the_clock_and_fit)
     trial = Trial(0, TrainingSettings(epochs=3), log_every=1)
     trained = Round(dataset, DataSettings(), EvaluationSettings(), [trial], prune=False)
     (outcome,) = trained.train()

@@ -1,4 +1,4 @@
-"""How a run ends, case by case as in the table of tracking.closing."""
+"""How a run ends: the cases in the table of tracking.closing."""
 
 import errno
 import math
@@ -41,7 +41,7 @@ def all_reports() -> list[str]:
 
 @pytest.fixture
 def reports(all_reports: list[str]) -> list[str]:
-    """Return the lines that this test's runs report."""
+    """Return the lines that the runs of this test report."""
     all_reports.clear()
     return all_reports
 
@@ -62,7 +62,7 @@ def close(
     before: Callable[[Run], None] = lambda _: None,
     raises: type[BaseException] | None = None,
 ) -> tuple[str, str]:
-    """Open a run, end it with an error; return its status and what is left of its journal."""
+    """Open a run, raise an error in it; return its status and what is left of its journal."""
     opened = list[Run]()
 
     def body() -> None:
@@ -83,7 +83,7 @@ def status(tracker: Tracker, run: Run) -> str:
 
 
 def left() -> str:
-    """Return what sync would do with the journal that is left, if there is one."""
+    """Return what sync would do with the remaining journal, or "" without one."""
     found = spool.entries()
     return "over" if found and found[0].is_over else "resumable" if found else "nothing"
 
@@ -101,7 +101,7 @@ def left() -> str:
         (ArithmeticError("diverged"), None, ("FAILED", "nothing")),
     ],
 )
-def test_a_run_whose_store_takes_everything(
+def test_a_run_whose_store_accepts_everything(
     tracker: Tracker,
     reports: list[str],
     error: BaseException | None,
@@ -113,7 +113,7 @@ def test_a_run_whose_store_takes_everything(
 
 
 def refused(tracker: Tracker) -> Callable[[Run], None]:
-    """Return what makes the store refuse a run: a param of it is there with another value."""
+    """Return a function that makes the store refuse a run: it logs another value for a param."""
 
     def before(run: Run) -> None:
         tracker.client.log_param(run.run_id, "epochs", "2")
@@ -128,7 +128,7 @@ def test_a_finished_run_that_the_store_refuses_waits_for_sync(
     before = refused(tracker)
     _, journal = close(tracker, None, before=before, raises=ValueError)
     assert journal == "over"
-    # The command shows the error; only the courier may have reported it before.
+    # The command shows the error; only the courier may have reported it earlier.
     assert not [line for line in reports if "goes on" not in line]
 
 
@@ -141,7 +141,7 @@ def test_a_finished_run_that_the_store_refuses_waits_for_sync(
         (KeyboardInterrupt(), PLAN, ("KILLED", "resumable")),
     ],
 )
-def test_a_broken_off_run_that_the_store_refuses_has_its_status_at_least(
+def test_an_interrupted_run_that_the_store_refuses_gets_at_least_its_status(
     tracker: Tracker,
     reports: list[str],
     error: BaseException,
@@ -152,13 +152,13 @@ def test_a_broken_off_run_that_the_store_refuses_has_its_status_at_least(
     assert "Changing param" in reports[-1]
 
 
-def test_an_error_of_the_system_is_not_reported_twice(tracker: Tracker, reports: list[str]) -> None:
+def test_a_system_error_is_not_reported_twice(tracker: Tracker, reports: list[str]) -> None:
     error = ConnectionError("the store does not answer")
     assert close(tracker, error, before=refused(tracker)) == ("FAILED", "resumable")
-    assert not [line for line in reports if "goes on" not in line]  # which the courier reports
+    assert not [line for line in reports if "goes on" not in line]  # the courier reports this error
 
 
-def test_an_interruption_while_a_finished_run_is_delivered_leaves_it_finished(
+def test_a_finished_run_stays_finished_if_its_delivery_is_interrupted(
     tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finish, limits = Courier.finish, list[float]()
@@ -174,7 +174,7 @@ def test_an_interruption_while_a_finished_run_is_delivered_leaves_it_finished(
     assert limits == [math.inf, HASTE]
 
 
-def test_an_interrupted_run_takes_no_longer_than_haste(
+def test_closing_an_interrupted_run_takes_no_longer_than_haste(
     tracker: Tracker, reports: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(_: Delivery) -> bool:
@@ -193,7 +193,7 @@ def test_an_interrupted_run_takes_no_longer_than_haste(
     assert "upload them with fitreel sync" in reports[-1]
 
 
-def test_on_a_full_disk_the_status_alone_is_written(
+def test_on_a_full_disk_only_the_status_is_written(
     tracker: Tracker, reports: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def couriers() -> set[threading.Thread]:
@@ -213,15 +213,15 @@ def test_on_a_full_disk_the_status_alone_is_written(
 
     earlier = couriers()
     assert close(tracker, DiskFull(), before=before) == ("FAILED", "resumable")
-    # A courier that went on would fill the room that was left for the status.
-    wait_until(lambda: not couriers() - earlier, "the courier goes on")
+    # A courier that continued would fill the space reserved for the status.
+    wait_until(lambda: not couriers() - earlier, "the courier continues")
     (entry,) = spool.entries()
     assert entry.status == "FAILED"
     assert has_room == [True]  # when the status was written
     assert reports == []
 
 
-def test_a_status_that_has_no_room_in_the_journal_is_written_past_it(
+def test_a_status_that_does_not_fit_in_the_journal_is_sent_directly(
     tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
@@ -237,10 +237,10 @@ def test_a_status_that_has_no_room_in_the_journal_is_written_past_it(
     assert close(tracker, RuntimeError(), before=before) == ("FAILED", "resumable")
 
 
-def test_a_run_whose_server_is_away_is_not_ended_directly(
+def test_a_run_whose_server_is_down_is_not_ended_directly(
     tmp_path: Path, reports: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That would wait for the server a second time."""
+    """A direct request would wait for the server a second time."""
     (tmp_path / "server").mkdir()
     stopped, asked = list[float](), list[str]()
     with Server(tmp_path / "server") as server:
@@ -251,7 +251,7 @@ def test_a_run_whose_server_is_away_is_not_ended_directly(
             monkeypatch.setattr(tracker.client, "get_run", asked.append)
             stopped.append(time.monotonic())
 
-        monkeypatch.setattr(f"{__name__}.status", lambda *_: "")  # of a server that is away
+        monkeypatch.setattr(f"{__name__}.status", lambda *_: "")  # as the server is down
         close(tracker, RuntimeError(), before=before)
     assert time.monotonic() - stopped[0] < 10
     assert asked == []

@@ -1,4 +1,4 @@
-"""The command `fitreel compare`: real stores, real signals, a real server."""
+"""The command `fitreel compare` with real stores, real signals and a real server."""
 
 import json
 import os
@@ -25,7 +25,7 @@ RATES = ("0.02", "0.1", "0.5")
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with runs in its database: three trained, one with points alone."""
+    """Create a directory with four runs: three trained, one with points only."""
     return filled(tmp_path_factory.mktemp("work"))
 
 
@@ -46,22 +46,24 @@ def spool(tmp_path: Path) -> Path:
 
 def compare(directory: Path, spool: Path, *arguments: str, **more: str) -> tuple[int, str, str]:
     where = {SPOOL: str(spool)} | more
-    return processes.run("compare", *arguments, directory=directory, said=spool.parent, **where)
+    return processes.run(
+        "compare", *arguments, directory=directory, output_to=spool.parent, **where
+    )
 
 
 def compared(directory: Path, spool: Path, *arguments: str) -> Run:
-    """Run `fitreel compare`, which works; give the comparison's run."""
+    """Run `fitreel compare` successfully; return the run of the comparison."""
     code, output, errors = compare(directory, spool, *arguments)
     assert code == 0, errors
     assert journals(spool) == []
-    (run_id,) = output.split()  # and no other word
+    (run_id,) = output.split()  # and nothing else
     run = client(directory).get_run(run_id)
     assert run.info.status == "FINISHED"
     return run
 
 
 def by_rate(directory: Path) -> dict[str, str]:
-    """Give the ids of the trained runs."""
+    """Return the ids of the trained runs by their learning rate."""
     found = {
         run.data.params["lr"]: run.info.run_id
         for run in runs(client(directory))
@@ -78,7 +80,9 @@ def files(store: MlflowClient, run_id: str) -> set[str]:
     return {entry.path for entry in store.list_artifacts(run_id)}
 
 
-def test_the_best_of_an_experiment_in_a_run_of_their_own(directory: Path, spool: Path) -> None:
+def test_the_best_runs_of_an_experiment_are_compared_in_a_new_run(
+    directory: Path, spool: Path
+) -> None:
     comparison = compared(directory, spool)
     store = client(directory)
     mse = {run: store.get_run(run).data.metrics["test_mse"] for run in by_rate(directory).values()}
@@ -100,7 +104,7 @@ def test_the_note_links_to_the_runs_and_shows_the_pictures(directory: Path, spoo
     home = run.info.experiment_id
     links = [f"](#/experiments/{home}/runs/{member})" for member in members(run)]
     assert [link for link in links if link in note] == links
-    assert len(re.findall(r"\*\*0\.\d+\*\*", note)) == 1  # the best
+    assert len(re.findall(r"\*\*0\.\d+\*\*", note)) == 1  # the best run
     picture = f"![compare.gif](get-artifact?path=compare.gif&run_uuid={run.info.run_id})"
     assert picture in note
     for name in FILES:
@@ -108,18 +112,18 @@ def test_the_note_links_to_the_runs_and_shows_the_pictures(directory: Path, spoo
         assert link in note
 
 
-def test_named_runs_in_their_order(directory: Path, spool: Path) -> None:
+def test_named_runs_keep_their_order(directory: Path, spool: Path) -> None:
     slow, middle, fast = by_rate(directory).values()
     run = compared(directory, spool, fast, slow, fast, "--name", "it's mine", "--metric", "loss")
     assert members(run) == [fast, slow]
     assert run.info.run_name == "it's mine"
     assert run.data.params == {"metric": "loss"}
-    # As `mlflow run -P runs="A B"` has it, which has no arguments without a name.
+    # As with `mlflow run -P runs="A B"`: it has no positional arguments.
     run = compared(directory, spool, "--runs", f"{middle} {slow}", "--best", "6")
     assert members(run) == [middle, slow]
 
 
-def test_best_and_filter_choose(directory: Path, spool: Path) -> None:
+def test_best_and_filter_select_runs(directory: Path, spool: Path) -> None:
     slow, _, fast = by_rate(directory).values()
     words = "params.lr != '0.1'"
     run = compared(directory, spool, "--filter", words, "--metric", "test_r2", "--best", "4")
@@ -129,9 +133,9 @@ def test_best_and_filter_choose(directory: Path, spool: Path) -> None:
     assert r2 == sorted(r2, reverse=True)
 
 
-def test_the_files_are_laid_into_a_directory_too(directory: Path, spool: Path) -> None:
+def test_the_files_are_also_written_to_a_directory(directory: Path, spool: Path) -> None:
     out = spool.parent / "a new" / "directory"
-    for _ in range(2):  # the second replaces what is there
+    for _ in range(2):  # the second command replaces the files
         run = compared(directory, spool, "--out", str(out))
         assert {path.name for path in out.iterdir()} == FILES
         for name in FILES:
@@ -139,7 +143,7 @@ def test_the_files_are_laid_into_a_directory_too(directory: Path, spool: Path) -
             assert (out / name).read_bytes() == Path(logged).read_bytes()
 
 
-def test_what_lacks_something_is_named_and_left_out(directory: Path, spool: Path) -> None:
+def test_unusable_runs_are_named_and_left_out(directory: Path, spool: Path) -> None:
     store = client(directory)
     slow, _, fast = by_rate(directory).values()
     (points,) = [
@@ -159,7 +163,7 @@ def test_what_lacks_something_is_named_and_left_out(directory: Path, spool: Path
     assert lines[10] == "left out: and 3 more"
 
 
-def test_where_the_comparison_goes(directory: Path, spool: Path) -> None:
+def test_a_comparison_goes_to_the_experiment_of_the_options(directory: Path, spool: Path) -> None:
     store = client(directory)
     slow, _, fast = by_rate(directory).values()
     assert compared(directory, spool, slow, fast).info.experiment_id == "0"
@@ -193,7 +197,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_refused_changes_nothing(directory: Path, spool: Path, case: str) -> None:
+def test_a_refused_comparison_changes_nothing(directory: Path, spool: Path, case: str) -> None:
     arguments, message = REFUSED[case]
     (points,) = [
         run.info.run_id
@@ -211,27 +215,27 @@ def test_what_is_refused_changes_nothing(directory: Path, spool: Path, case: str
     assert journals(spool) == []
 
 
-# ---- broken off -------------------------------------------------------------------------------
+# ---- interrupted, killed, failed --------------------------------------------------------------
 
 
-def draw_for_minutes() -> None:
-    """Have a comparison not end by itself before a signal comes."""
+def make_drawing_endless() -> None:
+    """Make the comparison draw until a signal ends it."""
     figure = pkgutil.resolve_name("fitreel.comparison.figure")
     figure.draw_comparison = lambda _: time.sleep(120)
 
 
-def begun(directory: Path, spool: Path) -> ForkServerProcess:
-    """Start a comparison; it is under way when this returns."""
+def start_comparison(directory: Path, spool: Path) -> ForkServerProcess:
+    """Start a comparison and wait until it draws."""
     where = {SPOOL: str(spool)}
     process = processes.start_after(
-        draw_for_minutes, "compare", directory=directory, said=spool.parent, **where
+        make_drawing_endless, "compare", directory=directory, output_to=spool.parent, **where
     )
 
     def draws() -> bool:
-        told = [
+        tags_of_records = [
             record.get("tags", {}) for journal in journals(spool) for record in records(journal)
         ]
-        return any("fitreel.kind" in tags for tags in told)
+        return any("fitreel.kind" in tags for tags in tags_of_records)
 
     wait_until(draws, "no comparison", pause=0.005)
     return process
@@ -243,14 +247,14 @@ def newest(directory: Path) -> Run:
 
 def fitreel(command: str, directory: Path, spool: Path, *arguments: str) -> tuple[int, str, str]:
     where = {SPOOL: str(spool)}
-    return processes.run(command, *arguments, directory=directory, said=spool.parent, **where)
+    return processes.run(command, *arguments, directory=directory, output_to=spool.parent, **where)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_one_that_is_interrupted_leaves_nothing(
+def test_an_interrupted_comparison_leaves_no_journal(
     directory: Path, spool: Path, number: signal.Signals
 ) -> None:
-    process = begun(directory, spool)
+    process = start_comparison(directory, spool)
     assert process.pid
     os.kill(process.pid, number)
     process.join()
@@ -266,8 +270,8 @@ def test_one_that_is_interrupted_leaves_nothing(
     assert fitreel("sync", directory, spool) == (0, "", "nothing waits\n")
 
 
-def test_one_that_is_killed_is_delivered_as_far_as_it_came(directory: Path, spool: Path) -> None:
-    process = begun(directory, spool)
+def test_sync_delivers_what_a_killed_comparison_left(directory: Path, spool: Path) -> None:
+    process = start_comparison(directory, spool)
     process.kill()
     process.join()
     run_id = newest(directory).info.run_id
@@ -286,7 +290,7 @@ def test_one_that_is_killed_is_delivered_as_far_as_it_came(directory: Path, spoo
     assert (code, errors.count("\n")) == (2, 1)
 
 
-def test_one_that_fails_leaves_nothing_either(directory: Path, spool: Path) -> None:
+def test_a_failed_comparison_leaves_no_journal(directory: Path, spool: Path) -> None:
     out = spool.parent / "pictures"
     (out / "compare.gif").mkdir(parents=True)
     code, output, errors = compare(directory, spool, "--out", str(out))
@@ -309,7 +313,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def test_on_a_server(server: Server, spool: Path) -> None:
+def test_runs_of_a_server_are_compared(server: Server, spool: Path) -> None:
     store = MlflowClient(server.url)
     code, output, errors = compare(spool.parent, spool, MLFLOW_TRACKING_URI=server.url)
     assert code == 0, errors
@@ -319,7 +323,7 @@ def test_on_a_server(server: Server, spool: Path) -> None:
     assert f"{server.url}/#/experiments/0/runs/{run.info.run_id}" in errors
 
 
-def test_a_server_that_dies_gets_it_later(server: Server, spool: Path) -> None:
+def test_sync_delivers_a_comparison_after_the_server_has_died(server: Server, spool: Path) -> None:
     where = {SPOOL: str(spool), "MLFLOW_TRACKING_URI": server.url}
     process = processes.start("compare", "--patience", "1", directory=spool.parent, **where)
     wait_until(lambda: bool(journals(spool)), "no comparison", pause=0.005)

@@ -7,7 +7,7 @@ from fitreel.comparison.colours import DISTINCT, colours, run_colours
 from fitreel.comparison.runs import compare
 from tests.compared import compared
 
-# What complete colour blindness of each kind makes of linear RGB: Machado and others, 2009.
+# How linear RGB looks with complete colour blindness of each kind: Machado et al., 2009.
 VISIONS = {
     "normal": np.eye(3).tolist(),
     "protanopia": [
@@ -54,7 +54,7 @@ def contrast(names: list[str], paper: str) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("vision", VISIONS)
-def test_few_colours_are_told_apart_by_all_kinds_of_vision(vision: str, dark: bool) -> None:
+def test_few_colours_are_distinct_with_any_colour_vision(vision: str, dark: bool) -> None:
     seen = lab(np.clip(linear(colours(8, dark)) @ np.array(VISIONS[vision]).T, 0, 1))
     distances = np.linalg.norm(seen[:, None] - seen[None], axis=-1)
     assert distances[~np.eye(8, dtype=bool)].min() > 27
@@ -62,21 +62,19 @@ def test_few_colours_are_told_apart_by_all_kinds_of_vision(vision: str, dark: bo
 
 @pytest.mark.parametrize("count", [1, 2, 8, 9, 60])
 @pytest.mark.parametrize(("dark", "paper"), [(False, "#ffffff"), (True, "#14171c")])
-def test_every_run_has_a_colour_of_its_own_that_is_readable(
-    count: int, dark: bool, paper: str
-) -> None:
+def test_every_run_has_its_own_readable_colour(count: int, dark: bool, paper: str) -> None:
     chosen = colours(count, dark)
     assert len(set(chosen)) == count
     assert all(len(colour) == 7 and colour.startswith("#") for colour in chosen)
     assert contrast(chosen, paper).min() > 2.99
 
 
-def test_many_colours_are_a_scale_from_dark_to_light() -> None:
+def test_many_colours_form_a_scale_from_dark_to_light() -> None:
     lightness = lab(linear(colours(60)))[:, 0]
     assert (np.diff(lightness) > 0).all()
 
 
-def test_runs_that_differ_in_their_seed_alone_share_a_colour() -> None:
+def test_runs_that_differ_only_in_their_seed_share_a_colour() -> None:
     runs = [compared(lr=lr, seed=seed) for lr in (0.1, 0.2) for seed in (0, 1)]
     few = DISTINCT
     assert run_colours(compare([*runs, compared(lr=0.3)])) == [*few[:1] * 2, *few[1:2] * 2, few[2]]

@@ -25,7 +25,7 @@ def drawn(figure: Figure) -> NDArray[np.uint8]:
 
 
 def texts(figure: Figure) -> list[Text]:
-    """Give the texts of the page: title, tables, notes."""
+    """Return the texts of the figure: title, tables, notes."""
     return [text for text in figure.axes[0].texts if text.get_text()]
 
 
@@ -33,7 +33,7 @@ def seeds() -> list[ComparedRun]:
     return [compared(lr=lr, seed=seed) for lr in (0.05, 0.2) for seed in range(3)]
 
 
-def test_single_runs_have_a_curve_each_and_groups_one_with_a_band() -> None:
+def test_each_single_run_has_a_curve_and_each_group_a_curve_with_a_band() -> None:
     comparison = compare([*seeds(), compared(lr=0.3)])
     content = sheet(comparison)
     first, second, single = content.curves
@@ -67,7 +67,7 @@ def test_points_are_shown_only_where_all_runs_have_the_same() -> None:
     assert figure.axes[2].get_title("left") == "Final fits; the points differ and are not shown"
 
 
-def test_a_swatch_ties_each_row_to_its_line() -> None:
+def test_each_row_has_a_swatch_in_the_colour_of_its_line() -> None:
     comparison = compare([compared(lr=0.05), compared(lr=0.2), compared(optimizer="adam")])
     figure = draw_comparison(comparison)
     picture = drawn(figure)
@@ -86,7 +86,7 @@ def test_a_swatch_ties_each_row_to_its_line() -> None:
             assert any(pixel == expected for pixel in around.reshape(-1, 3))
 
 
-def test_the_best_is_marked_by_star_weight_and_tint() -> None:
+def test_the_best_run_has_a_star_a_thick_line_and_a_tinted_row() -> None:
     run = compared()
     runs = [replace(run, name=str(loss), metrics={"loss": loss}) for loss in (0.5, 0.25, 0.25)]
     figure = draw_comparison(compare(runs, "loss"))
@@ -103,7 +103,7 @@ def test_the_best_is_marked_by_star_weight_and_tint() -> None:
     ]
 
 
-def test_numbers_have_four_digits_and_what_lacks_is_a_dash() -> None:
+def test_numbers_have_four_digits_and_missing_values_are_a_dash() -> None:
     run = compared()
     runs = [
         replace(run, metrics={"loss": 0.123456}, params={"lr": "0.1"}),
@@ -114,7 +114,7 @@ def test_numbers_have_four_digits_and_what_lacks_is_a_dash() -> None:
     assert [row[-2:] for row in table.rows] == [("–", "0.1235"), ("1.235e+04", "–")]
 
 
-def test_eight_params_are_shown_and_the_rest_counted() -> None:
+def test_eight_params_are_shown_and_the_others_counted() -> None:
     run = compared()
     runs = [replace(run, params={f"p{n}": str(k) for n in range(10)}) for k in range(2)]
     content = sheet(compare(runs))
@@ -134,7 +134,7 @@ def test_eight_params_are_shown_and_the_rest_counted() -> None:
     ],
     ids=["two", "groups", "strangers", "wide", "sixty"],
 )  # fmt: skip
-def test_no_text_runs_into_another_or_out_of_the_picture(runs: list[ComparedRun]) -> None:
+def test_no_text_overlaps_another_or_leaves_the_picture(runs: list[ComparedRun]) -> None:
     figure = draw_comparison(compare(runs))
     height, width, _ = drawn(figure).shape
     assert 1200 <= width <= 1900
@@ -156,7 +156,7 @@ def test_no_text_runs_into_another_or_out_of_the_picture(runs: list[ComparedRun]
     assert isinstance(figure.axes[0].patches[0], Rectangle)
 
 
-def test_text_with_stacked_accents_stands_on_its_line() -> None:
+def test_text_with_stacked_accents_stays_on_its_line() -> None:
     plain, piled = (
         draw_comparison(compare([compared(name=name), compared(name="other")]))
         for name in ("e", "e" + "\u0301" * 300)
@@ -164,7 +164,7 @@ def test_text_with_stacked_accents_stands_on_its_line() -> None:
     places = [[text.get_position() for text in texts(figure)] for figure in (plain, piled)]
     assert places[0] == places[1]
     different = (drawn(plain) != drawn(piled)).any(axis=-1)
-    assert 0 < np.flatnonzero(different.any(axis=1)).size <= 24  # within the row
+    assert 0 < np.flatnonzero(different.any(axis=1)).size <= 24  # inside its row
 
 
 def test_odd_losses_are_drawn() -> None:
@@ -176,7 +176,7 @@ def test_odd_losses_are_drawn() -> None:
     drawn(draw_comparison(compare([short, replace(short, params={})])))
 
 
-def test_fits_that_are_far_off_leave_the_points_in_view() -> None:
+def test_points_stay_in_view_if_a_fit_is_far_off() -> None:
     run = compared()
     frames = run.history.frames
     huge = replace(frames, output_weight=frames.output_weight * 1e38)
@@ -186,7 +186,7 @@ def test_fits_that_are_far_off_leave_the_points_in_view() -> None:
     assert figure.axes[2].get_ylim() == pytest.approx((0, 1.2), abs=0.2)
 
 
-def test_what_diverged_leaves_the_picture() -> None:
+def test_diverged_curves_leave_the_picture() -> None:
     wild = compared(lr=0.7)
     losses = np.geomspace(0.5, 1e36, len(wild.history.losses))
     history = History(losses, wild.history.frame_epochs, wild.history.frames)

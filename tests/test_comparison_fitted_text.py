@@ -26,5 +26,5 @@ def test_any_text_is_made_to_fit(text: str, width: int) -> None:
     assert line.isprintable()
 
 
-def test_what_the_font_lacks_is_a_box() -> None:
+def test_characters_that_the_font_lacks_become_boxes() -> None:
     assert fitted("漢字 ★", 100, 9) == "□□ ★"

@@ -29,7 +29,7 @@ def camera(runs: list[ComparedRun]) -> GridCamera:
 
 
 def prediction(run: ComparedRun, epoch: int) -> NDArray[np.float64]:
-    """Give the line, x and y, that a run's last network up to an epoch predicts."""
+    """Return x and y of the line predicted by the last network of a run up to an epoch."""
     (earlier,) = np.nonzero(run.history.frame_epochs <= epoch)
     x = line_x(run.dataset)
     y = run.history.frames[int(earlier[-1])].predict(x)
@@ -37,13 +37,13 @@ def prediction(run: ComparedRun, epoch: int) -> NDArray[np.float64]:
 
 
 def distance_to_red(frame: NDArray[np.uint8], across: float, up: float) -> float:
-    """Give how far from red the reddest of the four pixels around a place is."""
+    """Return the distance from red of the reddest of the four pixels around a position."""
     row, column = frame.shape[0] - 1 - int(up - 0.5), int(across - 0.5)
     around = frame[row - 1 : row + 1, column : column + 2].astype(float)
     return float(np.abs(around - RED).max(axis=-1).min())
 
 
-# Of other lengths, other steps, other points; in large cells and in small ones.
+# Runs of different lengths, steps and points, in large and in small cells.
 MIXED = [
     compared(lr=0.1),
     compared(lr=0.2, epochs=30),
@@ -53,7 +53,7 @@ MIXED = [
 
 
 @pytest.mark.parametrize("copies", [1, 5, 15])
-def test_in_every_cell_the_red_line_is_where_that_run_is_at_that_epoch(
+def test_the_red_line_of_every_cell_shows_its_run_at_that_epoch(
     tmp_path: Path, copies: int
 ) -> None:
     runs = MIXED * copies
@@ -74,14 +74,14 @@ def test_in_every_cell_the_red_line_is_where_that_run_is_at_that_epoch(
 
 def test_a_shorter_run_waits_at_its_end(tmp_path: Path) -> None:
     render_grid(compare(MIXED[:2]), tmp_path / "compare.gif")
-    frames = iio.imread(tmp_path / "compare.gif")[..., :3]  # the second run has 6 of its own
+    frames = iio.imread(tmp_path / "compare.gif")[..., :3]  # of which the second run has 6
     middle = frames.shape[2] // 2
     for frame in frames[6:]:
         assert np.array_equal(frame[:, middle:], frames[5][:, middle:])
         assert not np.array_equal(frame[:, :middle], frames[5][:, :middle])
 
 
-def test_every_frame_of_the_gif_is_what_the_camera_saw(tmp_path: Path) -> None:
+def test_every_frame_of_the_gif_is_the_picture_of_the_camera(tmp_path: Path) -> None:
     runs = [compared(lr=lr) for lr in (0.05, 0.1, 0.2)]
     render_grid(compare(runs), tmp_path / "compare.gif")
     shots = camera(runs)
@@ -91,7 +91,7 @@ def test_every_frame_of_the_gif_is_what_the_camera_saw(tmp_path: Path) -> None:
         assert np.quantile(error, 0.999) < 32
 
 
-def test_frames_keep_time_and_the_last_is_held(tmp_path: Path) -> None:
+def test_frames_have_their_duration_and_the_last_stays_longer(tmp_path: Path) -> None:
     seen: list[int] = []
     render_grid(compare(MIXED[:2]), tmp_path / "compare.gif", 10, seen.append)
     with Image.open(tmp_path / "compare.gif") as film:
@@ -107,7 +107,7 @@ def test_cells_with_equal_points_share_their_limits() -> None:
     assert first.get_ylim() == second.get_ylim() == third.get_ylim() != fourth.get_ylim()
 
 
-def test_many_points_are_thinned_but_the_limits_are_theirs() -> None:
+def test_many_points_are_thinned_but_all_determine_the_limits() -> None:
     full = generate(DataSettings(samples=50_000))
     y = full.y.clone()
     y[[17, 31]] = torch.tensor([-9.0, 9.0])
@@ -131,7 +131,7 @@ def test_all_cells_fit_a_picture_of_1600_pixels(cells: int) -> None:
     assert min(y for _, y in corners) == 0
 
 
-def test_two_cells_are_large_and_sixty_are_ten_in_a_row() -> None:
+def test_two_cells_are_large_and_sixty_cells_are_ten_per_row() -> None:
     assert (layout(2).columns, layout(2).width) == (2, 400)
     assert {(layout(cells).columns, layout(cells).width) for cells in range(5, 10)} == {(3, 266)}
     assert (layout(60).columns, layout(60).width) == (10, 160)
@@ -139,7 +139,7 @@ def test_two_cells_are_large_and_sixty_are_ten_in_a_row() -> None:
     assert most_steps(60) == 100
 
 
-def test_names_of_strangers_stay_in_their_cells() -> None:
+def test_hostile_names_stay_in_their_cells() -> None:
     plain = [replace(MIXED[0], name="a")] * 12
     empty = rgb(camera(plain).background)
     grid = layout(12)
@@ -153,7 +153,7 @@ def test_names_of_strangers_stay_in_their_cells() -> None:
         assert not different.any()
 
 
-def test_runs_of_strangers_are_filmed(tmp_path: Path) -> None:
+def test_runs_with_hostile_names_are_filmed(tmp_path: Path) -> None:
     render_grid(compare(hostile()), tmp_path / "compare.gif")
     assert len(iio.imread(tmp_path / "compare.gif")) == 12
 

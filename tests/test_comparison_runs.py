@@ -12,13 +12,13 @@ from fitreel.settings import MOST_RUNS, DataSettings
 from tests.compared import HOSTILE, compared, hostile
 
 
-def test_params_are_told_apart_in_the_order_of_the_settings() -> None:
+def test_differing_params_come_in_the_order_of_the_settings() -> None:
     runs = [
         compared(lr=0.1, params={"zoo": "1", "alien": "2", "function": "sine"}),
         compared(lr=0.2, params={"zoo": "2"}),
     ]
     comparison = compare(runs)
-    assert comparison.differing == ("function", "lr", "zoo", "alien")  # which one lacks
+    assert comparison.differing == ("function", "lr", "zoo", "alien")  # which one run lacks
     assert comparison.equal["hidden"] == "20"
     assert list(comparison.equal)[:3] == ["samples", "noise", "x_min"]
     assert not comparison.equal.keys() & set(comparison.differing)
@@ -30,7 +30,7 @@ def test_two_to_sixty_runs_can_be_compared(count: int) -> None:
         compare([compared()] * count)
 
 
-def test_the_metric_asked_for_comes_first_then_the_usual_ones() -> None:
+def test_the_chosen_metric_comes_first_then_the_usual_ones() -> None:
     runs = [compared(metrics={"aaa": 1.0}), compared(metrics={"zzz": 1.0})]
     metrics = compare(runs, "train_r2").metrics
     first = ("train_r2", "test_mse", "test_mae", "test_r2", "train_mse", "loss", "excess_mse")
@@ -40,7 +40,7 @@ def test_the_metric_asked_for_comes_first_then_the_usual_ones() -> None:
     assert "unknown" not in compare(runs, "unknown").metrics
 
 
-def test_the_best_is_the_lowest_but_of_r2_the_highest() -> None:
+def test_the_best_run_has_the_lowest_metric_or_the_highest_r2() -> None:
     assert higher_is_better("test_r2")
     assert not higher_is_better("test_mse")
     values = [
@@ -56,12 +56,12 @@ def test_the_best_is_the_lowest_but_of_r2_the_highest() -> None:
     assert best["same"] == best["alone"] == frozenset()
 
 
-def test_equal_names_get_the_beginning_of_their_ids() -> None:
+def test_equal_names_are_extended_by_the_start_of_their_ids() -> None:
     runs = [compared(1, name="a"), compared(2, name="b"), compared(3, name="a")]
     assert compare(runs).labels == ("a 00000001", "b", "a 00000003")
 
 
-def test_seeds_form_groups_with_the_interval_of_their_mean() -> None:
+def test_runs_that_differ_in_seed_form_groups_with_a_confidence_interval() -> None:
     runs = [compared(lr=lr, seed=seed) for seed in range(3) for lr in (0.05, 0.1)]
     comparison = compare([*runs, compared(lr=0.2)])
     assert [group.runs for group in comparison.groups] == [(0, 2, 4), (1, 3, 5)]
@@ -104,7 +104,7 @@ def test_a_metric_of_a_group_needs_two_finite_values() -> None:
     assert group.metrics["b"].mean == 2
 
 
-def test_runs_with_equal_points_are_known_by_the_first() -> None:
+def test_runs_with_equal_points_are_grouped_under_the_first() -> None:
     other = Dataset(generate().x, generate().y + 1)
     runs = [compared(), compared(dataset=other), compared(), compared(dataset=other)]
     assert first_with_points(runs) == [0, 1, 0, 1]
@@ -112,11 +112,11 @@ def test_runs_with_equal_points_are_known_by_the_first() -> None:
 
 def test_strange_text_is_kept_as_it_is() -> None:
     comparison = compare(hostile())
-    assert comparison.labels == (*HOSTILE[:-1], "00000007")  # a blank name cannot be seen
+    assert comparison.labels == (*HOSTILE[:-1], "00000007")  # a blank name would be invisible
     assert set(HOSTILE) < set(comparison.differing) | {"lr"}
 
 
-def test_what_only_says_how_a_run_is_shown_does_not_part_seeds() -> None:
+def test_settings_of_films_do_not_separate_seeds() -> None:
     runs = [
         compared(seed=seed, params={"fps": str(10 + seed), "player": "on"}) for seed in range(3)
     ]

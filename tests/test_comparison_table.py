@@ -9,12 +9,12 @@ from tests.compared import compared, hostile
 
 
 def rows(text: str) -> list[list[str]]:
-    """Split a table as GitHub does: at every | that no backslash is before."""
+    """Split a table as GitHub does: at every | without a backslash before it."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
 
-def test_a_row_a_run_with_what_differs_and_the_best_bold() -> None:
+def test_each_run_has_a_row_with_differing_params_and_the_best_bold() -> None:
     run = compared()
     runs = [
         replace(run, name="slow", params={"lr": "0.1"}, metrics={"loss": 0.5, "test_r2": 0.123456}),
@@ -28,7 +28,7 @@ def test_a_row_a_run_with_what_differs_and_the_best_bold() -> None:
     ]
 
 
-def test_groups_tell_mean_interval_and_seeds() -> None:
+def test_groups_show_mean_interval_and_seeds() -> None:
     run = compared()
     runs = [
         replace(run, params={"lr": "0.1", "seed": str(seed)}, metrics={"loss": float(seed)})
@@ -47,7 +47,7 @@ def test_equal_params_are_folded() -> None:
     assert folded.endswith("\n\n</details>\n")
 
 
-def test_of_many_params_the_first_are_shown_and_the_rest_counted() -> None:
+def test_the_first_of_many_params_are_shown_and_the_others_counted() -> None:
     run = compared()
     runs = [replace(run, params={f"p{n:02}": str(k) for n in range(23)}) for k in range(2)]
     text = comparison_table(compare(runs))
@@ -63,13 +63,13 @@ def test_strange_text_stays_in_its_code_span(asked: str) -> None:
     header, *table = rows(text.partition("\n\n")[0])
     assert len(table) == 1 + 8
     assert all(len(row) == len(header) for row in table)
-    # Outside of code spans nothing is left that Markdown or HTML gives a meaning.
+    # Outside code spans nothing has a meaning in Markdown or HTML.
     outside = re.sub(r"`[^`\n]+`", "", text.partition("<details>")[0])
     assert re.fullmatch(r"[\w\s|:.±–+*'()%-]*", outside)
     assert max(map(len, text.splitlines())) < 5000
 
 
-def test_what_a_sampler_drew_is_rounded() -> None:
+def test_values_drawn_by_a_sampler_are_rounded() -> None:
     rates = ("0.5046798646478564", "0.1", "0x5046798646478564")
     runs = [replace(compared(), params={"lr": rate}) for rate in rates]
     assert [row[1] for row in rows(comparison_table(compare(runs)))[2:]] == [

@@ -17,7 +17,10 @@ def history(*frame_epochs: int, epochs: int = 1000) -> History:
 def test_all_epochs_of_all_frames_are_steps() -> None:
     steps = timeline([history(0, 10, 20, 30), history(0, 15)], 100)
     assert steps.epochs.tolist() == [0, 10, 15, 20, 30]
-    assert steps.frames.tolist() == [[0, 1, 1, 2, 3], [0, 0, 1, 1, 1]]  # the shorter waits
+    assert steps.frames.tolist() == [
+        [0, 1, 1, 2, 3],
+        [0, 0, 1, 1, 1],
+    ]  # the shorter run stays at its end
 
 
 def test_many_steps_are_thinned_evenly_with_both_ends_kept() -> None:
@@ -37,11 +40,11 @@ def test_a_step_shows_the_last_frame_up_to_its_epoch() -> None:
         assert (steps.epochs < following).all()
 
 
-def test_before_its_first_frame_a_run_shows_that_one() -> None:
+def test_before_its_first_frame_a_run_shows_its_first_frame() -> None:
     assert timeline([history(0, 1, 2), history(2)], 9).frames[1].tolist() == [0, 0, 0]
 
 
-def test_one_frame_is_a_timeline_and_one_step_is_none() -> None:
+def test_a_timeline_of_one_frame_is_valid_but_not_of_one_step() -> None:
     assert timeline([history(0), history(0)], 2).epochs.tolist() == [0]
     with pytest.raises(ValueError, match="2 steps or more; got 1"):
         timeline([history(0)], 1)

@@ -1,4 +1,4 @@
-"""The terminal: what others wrote drives nothing, and forges no line."""
+"""The terminal: text of others cannot control it or forge a line."""
 
 import json
 import threading
@@ -19,41 +19,41 @@ HOSTILE = "\x1b]0;title\x07\x1b[2J\u202eevil\r\n0123: now KILLED: process 1 on h
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether all of it but the ends of its lines can be seen."""
+    """Return whether a text has only printable characters and line ends."""
     return all(line.isprintable() for line in text.split("\n"))
 
 
-def test_what_is_said_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_message_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     console.say(HOSTILE)
     console.warn(HOSTILE)
-    said = capsys.readouterr().err
-    assert is_plain(said)
-    assert said.count("\n") == 2
-    assert r"\x1b[2J" in said
+    output = capsys.readouterr().err
+    assert is_plain(output)
+    assert output.count("\n") == 2
+    assert r"\x1b[2J" in output
 
 
-def test_tables_show_it_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_escape_hostile_text(capsys: pytest.CaptureFixture[str]) -> None:
     console.show_differences([("torch", HOSTILE, "2.13.0")])
     console.show_checkup([("tracking store", "missing", HOSTILE)])
-    said = capsys.readouterr().err
-    assert is_plain(said)
-    assert r"\x1b[2J" in said
+    output = capsys.readouterr().err
+    assert is_plain(output)
+    assert r"\x1b[2J" in output
 
 
-def test_reap_shows_names_and_hosts_of_runs_on_a_line_each(tmp_path: Path) -> None:
+def test_reap_shows_each_run_with_name_and_host_on_one_line(tmp_path: Path) -> None:
     client = Tracker(f"sqlite:///{tmp_path}/mlflow.db").client
     tags = {"fitreel.process": "1 0", "fitreel.host": HOSTILE}
     run = client.create_run("0", tags=tags, run_name=HOSTILE).info.run_id
-    code, _, said = processes.run("reap", directory=tmp_path, **{SPOOL: str(tmp_path / "spool")})
+    code, _, output = processes.run("reap", directory=tmp_path, **{SPOOL: str(tmp_path / "spool")})
     assert code == 0
-    assert is_plain(said)
-    first, *rest = said.splitlines()
+    assert is_plain(output)
+    first, *rest = output.splitlines()
     assert first.startswith(f"{run} \\x1b]0;title\\x07\\x1b[2J\\u202eevil\\r\\n0123")
     assert len(rest) == 1
 
 
-class Insolent(BaseHTTPRequestHandler):
-    """Refuse every request with a message that drives a terminal."""
+class HostileServer(BaseHTTPRequestHandler):
+    """Refuse every request with a message that contains terminal control sequences."""
 
     def do_GET(self) -> None:
         answer = {"error_code": "INVALID_PARAMETER_VALUE", "message": HOSTILE}
@@ -72,8 +72,8 @@ class Insolent(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def insolent() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Insolent)
+def hostile_server() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), HostileServer)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -84,29 +84,29 @@ def insolent() -> Iterator[str]:
         server.server_close()
 
 
-def test_sync_shows_what_a_server_says_on_a_line_and_no_token(
+def test_sync_shows_a_server_error_on_one_line_without_the_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
-    with insolent() as uri:
+    with hostile_server() as uri:
         journal = new_journal()
         journal.append("plan", uri=uri, plan={})
         journal.append("run", run_id="0" * 32)
         journal.append("values", time=0, tags={"x": "y"})
         journal.append("status", status="FINISHED", time=0)
         journal.close()
-        code, _, said = processes.run(
+        code, _, output = processes.run(
             "sync", directory=tmp_path, **{SPOOL: str(tmp_path / "spool")}
         )
     assert code == 2
-    assert is_plain(said)
-    assert len(said.splitlines()) == 1
-    assert r"\x1b[2J" in said
-    assert "T0KEN" not in said
-    assert "http://***@127.0.0.1" in said
+    assert is_plain(output)
+    assert len(output.splitlines()) == 1
+    assert r"\x1b[2J" in output
+    assert "T0KEN" not in output
+    assert "http://***@127.0.0.1" in output
 
 
-def test_the_way_to_the_ui_asks_a_browser_for_the_user(tmp_path: Path) -> None:
+def test_the_address_of_the_ui_has_no_user(tmp_path: Path) -> None:
     tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db")
     with tracker.run() as run:
         pass

@@ -1,7 +1,7 @@
-"""Bad and hostile input, and odd input that means something: tests/corpus holds the cases.
+"""Invalid and hostile input, and unusual but valid input: the cases are in tests/corpus.
 
-Every case is tried with every command that takes such input. What is bad is told in one line,
-exit code 2, and nothing else happens; what is odd but meaningful is read.
+Every case is tried with every command that takes such input. Invalid input is an error in one line
+with exit code 2, and nothing else happens; unusual but valid input is read.
 """
 
 import json
@@ -37,7 +37,7 @@ from tests.conftest import ROOT
 from tests.forked import ALL, Done, Forks, forks, run_alone
 from tests.inputs import place, text
 
-# Which command takes which input. A new command is a word in each line that is its own.
+# Which command takes which input. Add a new command to every line that applies to it.
 SETTINGS: dict[str, list[type[Settings]]] = {
     "run": [
         DataSettings,
@@ -52,7 +52,7 @@ SETTINGS: dict[str, list[type[Settings]]] = {
     "train": [TrainingSettings, CheckpointSettings, LiveSettings],
     "evaluate": [EvaluationSettings],
     "animate": [FilmSettings, PlayerSettings],
-    "sweep": [SweepSettings],  # what its trials share is read as by the stages
+    "sweep": [SweepSettings],  # the shared settings of its trials are read as in the stages
     "compare": [ComparisonSettings],
 }
 TARGETED = {
@@ -64,9 +64,9 @@ TARGETED = {
     "filter": ["compare"],
     "out": ["compare"],
 }
-# The same for the commands that take a run as an argument, or a store and no settings. Those that
-# ask no store for a run that they do not know, or tell what is wrong in a table or of one run among
-# others, are left out where it is the store that refuses.
+# The same for commands that take a run as argument (ARGUED), or a store but no options (STORED).
+# True: the command reports an error of the store in one line. False: it does not ask the store for
+# an unknown run, or reports the error in a table or for one run among others.
 ARGUED = {"resume": True, "reproduce": True, "sync": False, "compare": False}
 STORED = {"reap": True, "reproduce": True, "resume": True, "sync": False, "doctor": False}
 DATASET = "data/dataset.csv"
@@ -77,8 +77,8 @@ READERS = {
     "training/frames.safetensors": ["animate", "compare"],
     "rst.gif": ["animate"],
 }
-# The run that a command reads, and what keeps it short. It is named but to compare, which finds it
-# and the other one.
+# The run that a command reads, and the options that shorten the command. The run is passed to every
+# command except compare, which finds it and the other one.
 READS = {"train": "points", "evaluate": "trained", "animate": "trained", "compare": "trained"}
 SHORT = {
     "run": ["--epochs", "4", "--samples", "9"],
@@ -97,13 +97,13 @@ CORPUS = {
 
 @dataclass(frozen=True)
 class Base:
-    """A store with three runs: ``points``, ``trained`` on equal points, ``other`` of all else."""
+    """A store with three runs: ``points``, ``trained`` on equal points, ``other`` on others."""
 
     directory: Path
     ids: dict[str, str]
 
     def known(self) -> dict[str, bytes]:
-        """Give the files of the trained run, and those of the other as ``other:path``."""
+        """Return the files of the trained run, and those of the other one as ``other:path``."""
         found = {}
         for prefix, name in (("", "trained"), ("other:", "other")):
             folder = self.directory / "mlruns/0" / self.ids[name] / "artifacts"
@@ -120,7 +120,7 @@ def forker() -> Iterator[Forks]:
 
 @pytest.fixture(scope="module")
 def light() -> Iterator[Forks]:
-    """Give forks with nothing loaded: enough for what is refused before anything starts."""
+    """Start forks without imports: enough for input that is refused before anything starts."""
     with forks() as server:
         yield server
 
@@ -143,7 +143,7 @@ def base(forker: Forks, tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 
 class Place:
-    """A directory for one command, watched: what is in it before and after."""
+    """A directory for one command, whose files are compared before and after."""
 
     def __init__(self, root: Path, base: Base | None = None) -> None:
         self.root = root
@@ -171,13 +171,13 @@ class Place:
         return self.work / "mlruns/0" / self.base.ids[run] / "artifacts"
 
     def run(self, forker: Forks | None, *arguments: str, **changes: str) -> Done:
-        """Run ``fitreel`` here: in a fork, or as a process of its own where there is no forker."""
+        """Run ``fitreel`` here, in a fork or, without a forker, in a new process."""
         run = forker.run if forker else run_alone
         homes = {"HOME": str(self.root / "home"), "TMPDIR": str(self.root / "temporary")}
         return run(list(arguments), self.work, **homes, **changes)
 
     def files(self) -> dict[str, tuple[int, ...]]:
-        """Give what lies here, with kind, size and time of change."""
+        """Return the files here with their mode, size and modification time."""
         return {
             str(path.relative_to(self.root)): (info.st_mode, info.st_size, info.st_mtime_ns)
             for path in self.root.rglob("*")
@@ -190,11 +190,11 @@ class Place:
             database.execute(statement, values)
             database.commit()
 
-    def let_say(self, run: str, said: dict[str, Any]) -> None:
-        """Let a run say of itself what a case says."""
+    def change_run(self, run: str, described: dict[str, Any]) -> None:
+        """Change params, tags, metrics or name of a run in the store as a case describes."""
         assert self.base
         run_id = self.base.ids[run]
-        for column, value in said.items():
+        for column, value in described.items():
             if column == "name":
                 self.write("UPDATE runs SET name = ? WHERE run_uuid = ?", text(value), run_id)
                 tag = "UPDATE tags SET value = ? WHERE run_uuid = ? AND key = 'mlflow.runName'"
@@ -216,19 +216,19 @@ class Place:
                         self.write(statement, *found, text(each))
 
     def write_digests(self, run: str) -> None:
-        """Let a run tell the SHA-256 of its files, as they are now."""
+        """Log the SHA-256 of the present files of a run."""
         files = {path: self.artifacts(run) / path for path in READERS}
         digests = {path: sha256(file) for path, file in files.items()}
-        self.let_say(run, {"tags": {"fitreel.sha256": json.dumps(digests)}})
+        self.change_run(run, {"tags": {"fitreel.sha256": json.dumps(digests)}})
 
     def forget_digests(self, run: str) -> None:
-        """Let a run be one of somebody else, who logs no SHA-256."""
+        """Remove the SHA-256 of the files, as in a run that another program logged."""
         assert self.base
         forget = "DELETE FROM tags WHERE run_uuid = ? AND key = 'fitreel.sha256'"
         self.write(forget, self.base.ids[run])
 
     def values(self, run_id: str, setting: str) -> set[str]:
-        """Give what a run says of a setting: its param, and the tag where that differs."""
+        """Return the values of a setting in a run: its param, and its tag if that differs."""
         with self.database() as database:
             rows = database.execute(
                 "SELECT value FROM params WHERE run_uuid = ?1 AND key = ?2 "
@@ -239,7 +239,7 @@ class Place:
             return {value for (value,) in rows}
 
     def names(self, run_id: str) -> set[str]:
-        """Give the names of a run and of its experiment."""
+        """Return the names of a run and of its experiment."""
         with self.database() as database:
             rows = database.execute(
                 "SELECT runs.name, experiments.name FROM runs JOIN experiments "
@@ -254,7 +254,7 @@ class Place:
 
 
 def check_refused(done: Done, message: str) -> None:
-    """Hold a command to the promise about bad input; ``[…]`` in the message is anything."""
+    """Assert that a command refused its input; ``[…]`` in the message matches anything."""
     expected = ".*".join(re.escape(part) for part in message.split("[…]"))
     assert done.stderr.count("\n") == 1, done.stderr
     assert re.fullmatch(f"fitreel: {expected}\n", done.stderr), done.stderr
@@ -269,7 +269,7 @@ def check_cost(done: Done) -> None:
 
 
 def check_read(done: Done, here: Place) -> str:
-    """Hold a command to the promise about odd input; give the run that it logged to."""
+    """Assert that a command read its input; return the id of the run that it logged to."""
     assert done.code == 0, done.stderr
     for line in done.stderr.splitlines():
         assert shown(line, len(line)) == line
@@ -282,26 +282,26 @@ def check_read(done: Done, here: Place) -> str:
 
 
 def is_early(case: Any) -> bool:
-    """Tell whether a case is refused before anything starts."""
+    """Return whether the input of a case is refused before anything starts."""
     return str(case.get("refused")).startswith("Invalid value for ")
 
 
-def told(message: str, **words: object) -> str:
-    """Put words in the places of their names in braces."""
+def filled(message: str, **words: object) -> str:
+    """Replace names in braces with their values."""
     for name, word in words.items():
         message = message.replace(f"{{{name}}}", str(word))
     return message
 
 
-def goes_on(base: Base, command: str) -> list[str]:
-    """Give the arguments that let a command go on with a run, and keep it short."""
+def arguments_for(base: Base, command: str) -> list[str]:
+    """Return the arguments that pass a run to a command and make it short."""
     named = command in READS and command != "compare"
     run = ["--run", base.ids[READS[command]]] if named else []
     return [*run, *SHORT.get(command, [])]
 
 
 def refusal(command: str, message: str) -> str:
-    """Give what a command says of a run that it cannot read."""
+    """Return the message of a command about a run that it cannot read."""
     if command != "compare":
         return message
     return (
@@ -346,11 +346,11 @@ def test_values_of_options(
     if "refused" in case:
         here = Place(tmp_path)
         done = here.run(light, command, option)
-        check_refused(done, told(case["refused"], **words))
+        check_refused(done, filled(case["refused"], **words))
         assert not here.files()
     else:
         here = Place(tmp_path, base)
-        run_id = check_read(here.run(forker, command, *goes_on(base, command), option), here)
+        run_id = check_read(here.run(forker, command, *arguments_for(base, command), option), here)
         assert case["read"] in here.values(run_id, words["option"])
 
 
@@ -371,11 +371,11 @@ def test_files_of_runs(forker: Forks, base: Base, tmp_path: Path, case: Any, com
     place(here.artifacts(run) / path, case["content"], base.known())
     before = here.files()
     done = here.run(
-        None if case.get("alone") == command else forker, command, *goes_on(base, command)
+        None if case.get("alone") == command else forker, command, *arguments_for(base, command)
     )
     if "refused" in case:
         message = refusal(command, case["refused"])
-        check_refused(done, told(message, run=base.ids[run], here=here.work))
+        check_refused(done, filled(message, run=base.ids[run], here=here.work))
         assert here.files() == before
     else:
         check_read(done, here)
@@ -409,9 +409,9 @@ def test_ids_and_names(
     message = case.get("refused", "")
     if command in ARGUED and case["option"] == "run":
         given, message = ["--", value], message.replace("'--run'", "'RUN'")
-    done = here.run(light if early else forker, command, *goes_on(base, command), *given)
+    done = here.run(light if early else forker, command, *arguments_for(base, command), *given)
     if "refused" in case:
-        check_refused(done, told(message, store=f"sqlite:///{here.work}/mlflow.db"))
+        check_refused(done, filled(message, store=f"sqlite:///{here.work}/mlflow.db"))
         assert here.files() == before
     else:
         run_id = check_read(done, here)
@@ -419,25 +419,25 @@ def test_ids_and_names(
             assert value in here.names(run_id)
 
 
-# ---- what a run says of itself ----------------------------------------------------------------
+# ---- contents of runs in the store ------------------------------------------------------------
 
 
-def sayings() -> Iterator[Any]:
+def contents_of_runs() -> Iterator[Any]:
     for case in CORPUS["stores"]:
         for command in case["commands"]:
             yield pytest.param(case, command, id=f"{case['name']}-{command}")
 
 
-@pytest.mark.parametrize(("case", "command"), list(sayings()))
-def test_what_a_run_says(
+@pytest.mark.parametrize(("case", "command"), list(contents_of_runs()))
+def test_contents_of_runs(
     forker: Forks, base: Base, tmp_path: Path, case: Any, command: str
 ) -> None:
     here, run = Place(tmp_path, base), READS[command]
-    here.let_say(run, case["set"])
+    here.change_run(run, case["set"])
     before = here.files()
-    done = here.run(forker, command, *goes_on(base, command))
+    done = here.run(forker, command, *arguments_for(base, command))
     if "refused" in case:
-        check_refused(done, told(refusal(command, case["refused"]), run=base.ids[run]))
+        check_refused(done, filled(refusal(command, case["refused"]), run=base.ids[run]))
         assert here.files() == before
     else:
         check_read(done, here)
@@ -464,21 +464,23 @@ def test_tracking_uris(
 ) -> None:
     early = is_early(case) and way == "option"
     here = Place(tmp_path, None if early else base)
-    for name, said in case.get("files", {}).items():
-        place(here.work / name, said, {})
+    for name, described in case.get("files", {}).items():
+        place(here.work / name, described, {})
     if version := case.get("version"):
         here.write("UPDATE alembic_version SET version_num = ?", version)
     words = {"here": here.work}
-    uri = told(text(case["value"]), **words)
+    uri = filled(text(case["value"]), **words)
     before = here.files()
     if way == "option":
         option = f"--tracking-uri={uri}"
         run = ["--", base.ids["trained"]] if command in ("reproduce", "resume") else []
-        done = here.run(light if early else forker, command, *goes_on(base, command), option, *run)
+        done = here.run(
+            light if early else forker, command, *arguments_for(base, command), option, *run
+        )
     else:
-        done = here.run(forker, command, *goes_on(base, command), MLFLOW_TRACKING_URI=uri)
+        done = here.run(forker, command, *arguments_for(base, command), MLFLOW_TRACKING_URI=uri)
     if "refused" in case:
-        message = told(case["refused"], uri=uri, **words)
+        message = filled(case["refused"], uri=uri, **words)
         if way == "variable":
             message = message.removeprefix("Invalid value for '--tracking-uri': ")
         check_refused(done, message)

@@ -1,4 +1,4 @@
-"""The courier of a run that its store refuses: it reports that once, at once; the run goes on."""
+"""The courier reports at once, and once, that the store refuses a run; the run continues."""
 
 import time
 from collections.abc import Iterator
@@ -12,53 +12,55 @@ from tests.faults import SPOOL, wait_until
 
 
 @pytest.fixture
-def said() -> list[str]:
+def reported() -> list[str]:
     """Return the lines that were reported."""
     return []
 
 
 @pytest.fixture
-def tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Iterator[Tracker]:
+def tracker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reported: list[str]
+) -> Iterator[Tracker]:
     import mlflow
 
-    monkeypatch.setattr("fitreel.tracking.delivery.courier.BEAT", 0.1)  # in place of 30 seconds
+    monkeypatch.setattr("fitreel.tracking.delivery.courier.BEAT", 0.1)  # instead of 30 seconds
     monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
-    yield Tracker(f"sqlite:///{tmp_path}/mlflow.db", patience=Patience(report=said.append))
+    yield Tracker(f"sqlite:///{tmp_path}/mlflow.db", patience=Patience(report=reported.append))
     mlflow.set_tracking_uri("")
 
 
-def heard(tracker: Tracker, run: Run) -> float:
+def heartbeat(tracker: Tracker, run: Run) -> float:
     return float(tracker.client.get_run(run.run_id).data.tags[HEARTBEAT_TAG])
 
 
 def test_a_run_that_is_refused_half_way_is_reported_once_and_keeps_its_heartbeat(
-    tracker: Tracker, said: list[str]
+    tracker: Tracker, reported: list[str]
 ) -> None:
 
     def refused() -> None:
         with tracker.run() as run:
             tracker.client.log_param(run.run_id, "epochs", "2")
             run.log_params({"epochs": "1"})
-            wait_until(lambda: bool(said), "not a word")
+            wait_until(lambda: bool(reported), "nothing was reported")
             before = time.time() + 1
-            wait_until(lambda: heard(tracker, run) > before, "no heartbeat")
+            wait_until(lambda: heartbeat(tracker, run) > before, "no heartbeat")
 
     with pytest.raises(ValueError, match="Changing param"):
         refused()
-    (line,) = said
+    (line,) = reported
     assert "Changing param" in line
     assert "goes on, its results wait in" in line
 
 
-def test_a_run_that_is_deleted_meanwhile_and_restored_is_whole(
-    tracker: Tracker, said: list[str]
+def test_a_run_that_is_deleted_and_restored_meanwhile_is_complete(
+    tracker: Tracker, reported: list[str]
 ) -> None:
     with tracker.run() as run:
         tracker.client.delete_run(run.run_id)
         run.log_metrics({"loss": 1.0})
-        wait_until(lambda: bool(said), "not a word")
+        wait_until(lambda: bool(reported), "nothing was reported")
         tracker.client.restore_run(run.run_id)
         run.log_metrics({"loss": 0.5})
     found = tracker.source(run.run_id)
     assert (found.status, found.metrics) == ("FINISHED", {"loss": 0.5})
-    assert len(said) == 1
+    assert len(reported) == 1

@@ -1,4 +1,4 @@
-"""Commands killed at random moments: they go on to the same end, to the last bit, nothing twice."""
+"""Commands killed at random moments: once resumed, they end the same to the last bit."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ Outcome = tuple[str, str, list[tuple[int, float]], dict[str, str], int, int]
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a database and a run in it."""
+    """Create a directory with a database that has a run."""
     path = tmp_path_factory.mktemp("killed")
     short = ("run", "--epochs", "10")
     code, _, errors = processes.run(*short, directory=path, FITREEL_SPOOL=str(path / "spool"))
@@ -38,8 +38,8 @@ def arguments(optimizer: str, name: str) -> list[str]:
     return ["run", "--optimizer", optimizer, "--lr", "0.02", "--experiment", name, *every]
 
 
-def made(directory: Path, name: str) -> Run | None:
-    """Give the run of an experiment of its own, if it was made."""
+def created_run(directory: Path, name: str) -> Run | None:
+    """Return the only run of an experiment, if it was created."""
     experiment = client(directory).get_experiment_by_name(name)
     found = client(directory).search_runs([experiment.experiment_id]) if experiment else []
     assert len(found) <= 1
@@ -47,13 +47,13 @@ def made(directory: Path, name: str) -> Run | None:
 
 
 def loss_points(directory: Path, run: Run) -> list[tuple[int, float]]:
-    """Count back from the store what was logged of the losses."""
+    """Return the points of the loss curve in the store, duplicates included."""
     points = client(directory).get_metric_history(run.info.run_id, "loss")
     return [(point.step, point.value) for point in points]
 
 
 def outcome(directory: Path, run: Run) -> Outcome:
-    """Give what must be the same however often a run was interrupted."""
+    """Return what must be equal however often a run was interrupted."""
     store = client(directory)
     run_id = run.info.run_id
     files = {
@@ -77,7 +77,7 @@ def outcome(directory: Path, run: Run) -> Outcome:
 
 
 @pytest.mark.parametrize("optimizer", get_args(OptimizerName))
-def test_a_killed_run_goes_on_to_the_same_end(
+def test_a_killed_run_is_resumed_to_the_same_end(
     directory: Path, optimizer: str, torture: bool
 ) -> None:
     started = time.monotonic()
@@ -88,7 +88,7 @@ def test_a_killed_run_goes_on_to_the_same_end(
     )
     assert code == 0, errors
     takes = time.monotonic() - started
-    whole = made(directory, f"{optimizer}-whole")
+    whole = created_run(directory, f"{optimizer}-whole")
     assert whole is not None
     expected = outcome(directory, whole)
     assert expected[0] == "FINISHED"
@@ -108,7 +108,7 @@ def test_a_killed_run_goes_on_to_the_same_end(
             process.kill()
             process.join()
             kills += process.exitcode == -signal.SIGKILL
-            run = made(directory, name)
+            run = created_run(directory, name)
             if run is None or run.info.status == "FINISHED" or chance.random() < 0.5:
                 break
             process = processes.start(
@@ -117,7 +117,7 @@ def test_a_killed_run_goes_on_to_the_same_end(
                 directory=directory,
                 FITREEL_SPOOL=str(directory / "spool"),
             )
-        if run is None:  # killed before there was one: it has to be started again
+        if run is None:  # killed before the run existed: start it again
             continue
         code, output, errors = processes.run(
             "resume", run.info.run_id, directory=directory, FITREEL_SPOOL=str(directory / "spool")
@@ -127,7 +127,7 @@ def test_a_killed_run_goes_on_to_the_same_end(
         assert outcome(directory, run) == expected, f"seed {seed}, run {name}"
         resumed += 1
     assert resumed
-    # Nothing is left but journals of those that were killed before they made a run.
+    # Only journals of commands that were killed before they created a run are left.
     code, _, errors = processes.run(
         "sync", directory=directory, FITREEL_SPOOL=str(directory / "spool")
     )
@@ -140,7 +140,7 @@ def test_a_killed_run_goes_on_to_the_same_end(
 
 
 SWEEP = "sweep --trials 2 --epochs 10 --experiment other"
-IN_THE_MIDDLE = {  # where a command has scratch files: which one, and a function it calls there
+IN_THE_MIDDLE = {  # when a command has scratch files: the command, and a function it calls then
     "a copied artifact": ("evaluate --run {run}", "fitreel.tracking.source", "load_dataset"),
     "points drawn again": ("reproduce {run}", "fitreel.data.files", "save_dataset"),
     "the doctor's artifact": ("doctor", "fitreel.tracking.store.client.Client", "log_artifact"),
@@ -152,13 +152,13 @@ IN_THE_MIDDLE = {  # where a command has scratch files: which one, and a functio
 
 
 def die_at(owner: str, name: str) -> None:
-    """Have this process killed when it calls a function of a module or a class."""
-    tempfile.tempdir = None  # that of this process, not of the one it was forked off
+    """Kill this process when it calls a function of a module or a class."""
+    tempfile.tempdir = None  # of this process, not of the one that forked it
     setattr(pkgutil.resolve_name(owner), name, lambda *_, **__: os.kill(os.getpid(), 9))
 
 
 @pytest.mark.parametrize("what", IN_THE_MIDDLE)
-def test_what_a_kill_leaves_is_gone_after_the_next_sync(
+def test_the_next_sync_removes_what_a_kill_left(
     directory: Path, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command, owner, name = IN_THE_MIDDLE[what]
@@ -170,20 +170,20 @@ def test_what_a_kill_leaves_is_gone_after_the_next_sync(
         partial(die_at, owner, name),
         *command.format(run=run.info.run_id).split(),
         directory=directory,
-        said=tmp_path,
+        output_to=tmp_path,
         **where,
     )
     process.join()
     assert process.exitcode == -signal.SIGKILL, (tmp_path / "err").read_text()
     files = [*spool.rglob("*"), *temporary.rglob("*")]
     left = [path for path in files if path.is_file() and path.name != spool_module.MARKER]
-    assert left, "there was nothing to be left"
-    # The journal of a command that can be resumed is no remains. A run may have computed all its
-    # results before MLflow has the model: then nothing is left to resume, only to deliver.
+    assert left, "the command was not killed"
+    # Sync keeps the journal of a command that can be resumed. If a run has computed all its results
+    # but MLflow lacks the model, it needs no resume, only delivery.
     monkeypatch.setenv(SPOOL, str(spool))
     resumable = [entry.directory for entry in spool_module.entries() if not entry.is_over]
     assert not resumable or command.split()[0] in ("run", "sweep")
-    code, _, errors = processes.run("sync", directory=directory, said=tmp_path, **where)
+    code, _, errors = processes.run("sync", directory=directory, output_to=tmp_path, **where)
     assert code == 0, errors
     assert list(temporary.iterdir()) == []
     kept = [path for path in spool.iterdir() if path.name != spool_module.MARKER]

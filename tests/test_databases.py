@@ -1,4 +1,4 @@
-"""What is to know of any database: its URL, its driver, its time-outs."""
+"""Databases: their URLs, drivers and time-outs."""
 
 import pytest
 import sqlalchemy
@@ -7,13 +7,13 @@ from fitreel.checks.databases import read_url, remedy, time_limit
 
 
 @pytest.mark.parametrize("url", ["sqlite:x.db", "postgresql://me:secret", "h:secret@host"])
-def test_what_is_no_url_of_a_database_is_told_without_quoting_it(url: str) -> None:
+def test_an_invalid_url_is_reported_without_quoting_it(url: str) -> None:
     with pytest.raises(ValueError, match="is not the URL of a database") as raised:
         read_url(url)
     assert "secret" not in str(raised.value)
 
 
-def test_a_password_may_hold_what_has_a_meaning_elsewhere() -> None:
+def test_a_password_may_contain_characters_with_a_meaning_in_urls() -> None:
     assert read_url("postgresql://me:a/b#c@host/db").password == "a/b#c"
 
 
@@ -28,7 +28,7 @@ def test_a_password_may_hold_what_has_a_meaning_elsewhere() -> None:
         ("mysql.connector", "mysql-connector-python"),
     ],
 )
-def test_a_driver_that_is_missing_is_named_as_it_is_installed(module: str, package: str) -> None:
+def test_a_missing_driver_is_named_by_its_package(module: str, package: str) -> None:
     missing = ModuleNotFoundError(f"No module named '{module}'", name=module)
     assert remedy(missing) == f"needs its driver: pip install {package}"
 
@@ -44,7 +44,5 @@ def test_a_driver_that_is_missing_is_named_as_it_is_installed(module: str, packa
         ("sqlite:///file.db", {}),
     ],
 )
-def test_every_driver_has_a_word_of_its_own_for_a_time_out(
-    url: str, expected: dict[str, int]
-) -> None:
+def test_every_driver_has_its_own_option_for_a_time_out(url: str, expected: dict[str, int]) -> None:
     assert time_limit(sqlalchemy.make_url(url), 4) == expected

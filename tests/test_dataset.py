@@ -39,20 +39,20 @@ def test_the_seed_decides_the_noise() -> None:
     assert not torch.equal(generate().y, generate(DataSettings(data_seed=1)).y)
 
 
-def test_unseen_points_have_the_same_distribution_and_noise_of_their_own() -> None:
+def test_unseen_points_have_the_same_distribution_and_other_noise() -> None:
     settings = DataSettings(x_min=-3.0, x_max=2.0, noise=0.4)
     unseen = generate_unseen(settings, 10_000)
     noise = unseen.y - unseen.x**2
     assert -3 <= unseen.x.min().item() < unseen.x.max().item() <= 2
     assert unseen.x.mean().item() == pytest.approx(-0.5, abs=0.05)
     assert noise.var().item() == pytest.approx(0.4**2 / 12, rel=0.05)
-    # torch's generator ignores the upper half of a 64-bit seed: a seed of 2**32 would be 0 again.
+    # torch's generator ignores the upper half of a 64-bit seed: 2**32 would be the same as 0.
     seen = generate(settings)
     assert not torch.isin(generate_unseen(settings, 100).y, seen.y).any()
 
 
-def test_unseen_points_share_no_random_number_with_those_of_any_training() -> None:
-    """Their x come first from their generator, as the noise of a training does from its own."""
+def test_unseen_points_share_no_random_numbers_with_training_points() -> None:
+    """Their x are the first numbers of their generator, as is the noise of training points."""
     unit = DataSettings(x_min=0.0, x_max=1.0)
     x = generate_unseen(unit, 1000).x
     for seed in (0, 1):
@@ -68,7 +68,7 @@ def test_the_library_leaves_the_global_random_state_alone() -> None:
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_a_dataset_survives_its_file_exactly(tmp_path: Path) -> None:
+def test_a_saved_dataset_is_loaded_exactly(tmp_path: Path) -> None:
     dataset = generate(DataSettings(function="sine", x_max=math.pi))
     save_dataset(dataset, tmp_path / "dataset.csv")
     again = load_dataset(tmp_path / "dataset.csv")
@@ -82,7 +82,7 @@ def test_a_dataset_survives_its_file_exactly(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["y,x\n1,0\n3,2\n", "\ufeffx,y\r\n0,1\r\n2,3\r\n", '"x",note,"y"\n0,a,1\n2,b,3\n']
 )
-def test_odd_files_are_read(tmp_path: Path, text: str) -> None:
+def test_unusual_files_are_read(tmp_path: Path, text: str) -> None:
     path = tmp_path / "points.csv"
     path.write_bytes(text.encode())
     dataset = load_dataset(path)
@@ -101,13 +101,15 @@ def test_odd_files_are_read(tmp_path: Path, text: str) -> None:
         ("x,y\n1,2\n2\n", "points.csv is not a dataset"),
     ],
 )
-def test_a_file_that_is_not_a_dataset_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_an_error_names_a_file_that_is_not_a_dataset(
+    tmp_path: Path, text: str, message: str
+) -> None:
     path = tmp_path / "points.csv"
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         load_dataset(path)
 
 
-def test_x_and_y_must_fit() -> None:
+def test_x_and_y_must_have_the_same_length() -> None:
     with pytest.raises(ValueError, match="as many x as y"):
         Dataset(torch.zeros(3), torch.zeros(4))

@@ -1,4 +1,4 @@
-"""The delivery: what a store has got is on the disk, and has the time at which it happened."""
+"""The delivery: data is flushed to the journal first and keeps its own time stamps."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ from tests.needs import require
 
 
 def system_calls(trace: Path) -> Iterator[str]:
-    """Read strace's lines, each when its call ended; those of several threads come in halves."""
+    """Yield the completed calls of strace's lines, which split calls of several threads."""
     started: dict[str, str] = {}
     for line in trace.read_text().splitlines():
         thread, call = line.split(maxsplit=1)
@@ -30,7 +30,7 @@ def system_calls(trace: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run a command and look at what it asks of the system."""
+    """Run a command and record its system calls."""
     require("strace")
     directory = tmp_path_factory.mktemp("traced")
     strace = ["strace", "-f", "-y", "-s", "300", "-e", "trace=write,pwrite64,fsync"]
@@ -44,17 +44,17 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def test_what_is_delivered_was_flushed_before(directory: Path) -> None:
-    """If it were lost, it would be delivered with another time stamp, and be there twice."""
-    written = flushed = delivered = 0  # bytes of the journal
-    stored: int | None = None  # how many were flushed when the store was written last
+def test_data_is_flushed_before_it_is_delivered(directory: Path) -> None:
+    """Lost records would be delivered again with another time stamp, and stored twice."""
+    written = flushed = delivered = 0  # bytes in the journal
+    stored: int | None = None  # bytes that were flushed at the last write to the store
     for call in system_calls(directory / "trace"):
         if re.match(r"write\(\d+<.*/journal>", call):
             written += int(call.rpartition("= ")[2])
         elif re.match(r"fsync\(\d+<.*/journal>", call):
             flushed = written
         elif delivered and re.match(r"pwrite64\(\d+<.*/mlflow\.db", call):
-            # Before the first delivery the run itself was created.
+            # The run itself was created before the first delivery.
             stored = flushed
         elif found := re.search(r'/delivered\.new>, "\w+ {\\"position\\":(\d+)', call):
             delivered = int(found[1])
@@ -71,7 +71,7 @@ def test_losses_are_spread_over_the_time_they_took() -> None:
     assert found == [(7, 4, 1000), (8, 3, 1100), (9, 2, 1200), (10, 1, 1300), (11, 0.5, 1400)]
 
 
-def test_a_run_ended_when_its_command_did_even_if_that_is_delivered_late(directory: Path) -> None:
+def test_a_run_has_the_end_time_of_its_command_even_if_delivered_late(directory: Path) -> None:
     status = r'status\\",\\"status\\":\\"FINISHED\\",\\"time\\":(\d+)'
     (end,) = re.findall(status, (directory / "trace").read_text())
     (run,) = client(directory).search_runs(["0"])

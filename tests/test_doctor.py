@@ -1,4 +1,4 @@
-"""fitreel doctor: what it reports if all is well, and if something is broken."""
+"""`fitreel doctor`: its report if everything works, and if something is broken."""
 
 import re
 import shutil
@@ -34,7 +34,7 @@ Rows = dict[str, tuple[str, str]]
 
 
 def rows(text: str) -> Rows:
-    """Read the table: outcome and finding by check. A traceback would not be one."""
+    """Return outcome and finding of each check in the table; fail on a traceback."""
     assert "Traceback" not in text
     found = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines()]
     return {cells[0]: (cells[1], cells[2]) for cells in found if len(cells) == 3}
@@ -45,7 +45,7 @@ def missing(found: Rows) -> list[str]:
 
 
 def doctor(directory: Path, **changes: str) -> tuple[int, Rows]:
-    """Run it in a process that has imported everything."""
+    """Run `fitreel doctor` in a process that has imported everything."""
     own = {"FITREEL_SPOOL": str(directory / "spool"), "MLFLOW_TRACKING_URI": uri(directory)}
     code, output, errors = processes.run("doctor", directory=directory, **own | changes)
     assert output == ""
@@ -70,12 +70,12 @@ def program(path: Path, text: str) -> None:
 def test_if_the_store_is_missing_a_temporary_one_is_tried_and_nothing_is_left(
     tmp_path: Path,
 ) -> None:
-    where, said = tmp_path / "work", tmp_path / "said"
+    where, output = tmp_path / "work", tmp_path / "output"
     where.mkdir()
-    said.mkdir()
+    output.mkdir()
     own = {"FITREEL_SPOOL": str(tmp_path / "spool"), "TMPDIR": str(tmp_path / "temporary")}
     (tmp_path / "temporary").mkdir()
-    code, _, text = processes.run("doctor", directory=where, said=said, **own)
+    code, _, text = processes.run("doctor", directory=where, output_to=output, **own)
     found = rows(text)
     assert (code, missing(found)) == (0, [])
     assert found["tracking store"][1].startswith("sqlite:///")
@@ -85,10 +85,10 @@ def test_if_the_store_is_missing_a_temporary_one_is_tried_and_nothing_is_left(
     assert not list((tmp_path / "temporary").glob("fitreel-*"))
 
 
-def test_if_all_is_well_it_reports_that_and_leaves_next_to_nothing(
+def test_if_everything_works_it_reports_that_and_leaves_only_a_deleted_run(
     fitreel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # artifacts go below the directory in which a store is created
+    monkeypatch.chdir(tmp_path)  # artifacts are stored below the directory of the new store
     Tracker(uri(tmp_path))
     done = fitreel("doctor", FITREEL_SPOOL=str(tmp_path / "spool"))
     found = rows(done.stderr)
@@ -109,7 +109,7 @@ def test_if_all_is_well_it_reports_that_and_leaves_next_to_nothing(
     assert [path.name for path in (tmp_path / "spool").iterdir()] == [spool_module.MARKER]
 
 
-def test_an_unreachable_server_is_missing_and_all_else_checked(
+def test_an_unreachable_server_is_missing_and_everything_else_is_checked(
     fitreel: Command, tmp_path: Path
 ) -> None:
     away = f"http://me:secret@127.0.0.1:{free_port()}"
@@ -128,12 +128,12 @@ def test_a_silent_server_is_reported(tmp_path: Path) -> None:
         started = time.monotonic()
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         code, found = doctor(tmp_path, MLFLOW_TRACKING_URI=address)
-    # The wait is 4 s, the rest a window's imports on a busy machine; MLflow waits four minutes.
+    # The wait takes 4 s, the imports for a window the rest; MLflow would wait four minutes.
     assert time.monotonic() - started < 90
     assert (code, missing(found)) == (1, STORE)
 
 
-def test_a_server_is_tried_and_nothing_is_left_of_the_artifact(
+def test_a_server_is_tried_and_the_artifact_is_deleted(
     tmp_path: Path,
 ) -> None:
     directory = tmp_path / "server"
@@ -147,7 +147,7 @@ def test_a_server_is_tried_and_nothing_is_left_of_the_artifact(
     assert not list(directory.rglob("doctor.bin"))
 
 
-def test_a_store_that_takes_no_runs_is_missing(tmp_path: Path) -> None:
+def test_a_store_that_refuses_runs_is_missing(tmp_path: Path) -> None:
     Tracker(uri(tmp_path))
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
         database.execute(
@@ -158,7 +158,7 @@ def test_a_store_that_takes_no_runs_is_missing(tmp_path: Path) -> None:
     assert "not here" in found["a run in it"][1]
 
 
-def test_a_store_that_takes_no_artifacts_is_missing(
+def test_a_store_that_refuses_artifacts_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -221,7 +221,7 @@ def test_a_killed_run_is_reported_with_the_way_to_resume_it(tmp_path: Path) -> N
     assert found["runs to reap"] == ("note", "1: fitreel reap lists them")
 
 
-def test_what_was_not_delivered_is_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_undelivered_runs_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FITREEL_SPOOL", str(tmp_path))
     journal = spool_module.new_journal()
     journal.append("plan", uri="http://127.0.0.1:9", plan={})
@@ -253,7 +253,7 @@ def test_conda_needs_its_script_too(tmp_path: Path) -> None:
     (tmp_path / "etc/profile.d/conda.sh").touch()
     assert with_path(tmp_path, bin_)["env conda"] == ("ok", "conda 1.0")
     home = with_path(tmp_path, BIN, MLFLOW_CONDA_HOME=str(tmp_path))
-    assert home["env conda"][0] == "note"  # its Python is there, but no bash
+    assert home["env conda"][0] == "note"  # its Python is on the PATH, but bash is not
 
 
 def test_a_python_without_fitreels_packages_is_reported(tmp_path: Path) -> None:

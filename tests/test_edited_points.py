@@ -1,4 +1,4 @@
-"""Points that were edited: the settings that drew them do not hold, and nothing says they do."""
+"""Edited points: the settings that drew the original ones no longer apply to them."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from fitreel.data.files import load_dataset, sha256
 from tests.forked import ALL, Done, Forks, forks
 
 WORSE = "".join(f"{x / 10},{3 - x / 5},me\n" for x in range(-10, 11))
-EDITED = f"x,y,who\n{WORSE}"  # a falling line, with a column of its own
+EDITED = f"x,y,who\n{WORSE}"  # a falling line, with an additional column
 
 
 class Work:
@@ -25,7 +25,7 @@ class Work:
 
     @cached_property
     def client(self) -> MlflowClient:
-        """Open the store that the first command made."""
+        """Open the store that the first command created."""
         return MlflowClient(f"sqlite:///{self.directory}/mlflow.db")
 
     def run(self, *arguments: str, **changes: str) -> Done:
@@ -33,7 +33,7 @@ class Work:
         assert done.code == 0, done.stderr
         return done
 
-    def made(self, *arguments: str, **changes: str) -> str:
+    def run_id_of(self, *arguments: str, **changes: str) -> str:
         return self.run(*arguments, **changes).stdout.strip()
 
     def found(self, run: str) -> Run:
@@ -43,7 +43,7 @@ class Work:
         return self.directory / f"mlruns/0/{run}/artifacts/data/dataset.csv"
 
     def inputs(self, run: str) -> dict[str, str]:
-        """Give the contexts of a run's datasets by the beginning of their SHA-256."""
+        """Return the contexts of the datasets of a run by the first digits of their SHA-256."""
         inputs = self.found(run).inputs
         entries = inputs.dataset_inputs if inputs else []
         return {entry.dataset.digest: entry.tags[0].value for entry in entries}
@@ -67,14 +67,14 @@ def warnings(done: Done) -> list[str]:
     return [line for line in done.stderr.splitlines() if line.startswith("fitreel: ")]
 
 
-def test_edited_before_the_training_nothing_is_said_of_the_curve(work: Work) -> None:
-    run = work.made("generate")
+def test_points_edited_before_training_have_no_known_curve(work: Work) -> None:
+    run = work.run_id_of("generate")
     drawn = sha256(work.points(run))
     work.points(run).write_text(EDITED)
     (line,) = warnings(work.run("train", "--run", run))
     assert line.startswith(f"fitreel: the points of run {run} changed since they were drawn: ")
     edited = sha256(work.points(run))
-    assert work.points(run).read_text() == EDITED  # whoever wrote them keeps them, to the byte
+    assert work.points(run).read_text() == EDITED  # the edited points stay, byte for byte
     assert work.inputs(run) == {drawn[:8]: "training", edited[:8]: "training"}
     (line,) = warnings(work.run("evaluate", "--run", run))
     assert line == (
@@ -91,19 +91,19 @@ def test_edited_before_the_training_nothing_is_said_of_the_curve(work: Work) -> 
 
 
 def test_the_note_does_not_claim_to_draw_edited_points(work: Work) -> None:
-    run = work.made("generate", "--noise", "0.1")
+    run = work.run_id_of("generate", "--noise", "0.1")
     work.points(run).write_text(EDITED)
     work.run("train", "--run", run, "--lr", "0.05", "--epochs", "200")
     note = work.note(run)
     assert not re.search(r"fitreel run|noise|function|quadratic", note)
     assert f"    mlflow run . -e train -P run={run} -P lr=0.05 -P epochs=200" in note
-    # What the note names instead does what it says.
+    # The command that the note names works as described.
     assert f"    fitreel reproduce {run}\n" in note
     assert work.run("reproduce", run).stderr == "identical: 200 losses, bit for bit\n"
 
 
-def test_a_new_run_on_edited_points_claims_no_curve_either(work: Work) -> None:
-    source = work.made("generate")
+def test_a_new_run_on_edited_points_has_no_known_curve_either(work: Work) -> None:
+    source = work.run_id_of("generate")
     work.points(source).write_text(EDITED)
     active = work.client.create_run("0").info.run_id
     work.run("train", "--run", source, "--epochs", "50", MLFLOW_RUN_ID=active)
@@ -116,12 +116,12 @@ def test_a_new_run_on_edited_points_claims_no_curve_either(work: Work) -> None:
     assert "test_mse" not in work.found(active).data.metrics
 
 
-def test_edited_after_the_training_they_are_neither_its_own_nor_fresh(work: Work) -> None:
-    run = work.made("run", "--epochs", "300")
+def test_points_edited_after_training_are_neither_train_nor_test_points(work: Work) -> None:
+    run = work.run_id_of("run", "--epochs", "300")
     before = work.found(run).data
     trained = sha256(work.points(run))
     work.points(run).write_text(EDITED)
-    for _ in range(2):  # and a second evaluation knows it as well
+    for _ in range(2):  # and a second evaluation has the same result
         (line,) = warnings(work.run("evaluate", "--run", run, "--test-samples", "50"))
         assert line == (
             f"fitreel: the points of run {run} changed after its training: errors on them are "
@@ -141,13 +141,13 @@ def test_edited_after_the_training_they_are_neither_its_own_nor_fresh(work: Work
     assert work.inputs(run) == {trained[:8]: "training", edited[:8]: "evaluation"}
     assert "|r2&emsp;|" in work.note(run)
     assert "|points&emsp;|" in work.note(run)
-    other = work.made("run", "--epochs", "300", "--seed", "1")
+    other = work.run_id_of("run", "--epochs", "300", "--seed", "1")
     (line,) = warnings(work.run("compare", run, other))
     assert line.startswith("fitreel: the points of relu20-sgd-lr0.1-e300 changed after its train")
 
 
 def test_restored_points_are_those_that_were_drawn(work: Work) -> None:
-    run = work.made("generate")
+    run = work.run_id_of("generate")
     drawn = work.points(run).read_text()
     work.points(run).write_text(EDITED)
     work.points(run).write_text(drawn)

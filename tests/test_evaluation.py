@@ -32,13 +32,13 @@ def test_the_metrics_are_those_of_scikit_learn(dataset: Dataset, trained: Fit) -
 
 
 class Curve(NamedTuple):
-    """A model that is a function: evaluate needs nothing but predictions."""
+    """A model that computes a function: evaluate needs only predictions."""
 
     predict: Callable[[torch.Tensor], torch.Tensor]
 
 
 def polynomial(dataset: Dataset, degree: int) -> Curve:
-    """Fit by least squares."""
+    """Fit a polynomial by least squares."""
     fitted = np.polynomial.Polynomial.fit(dataset.x.double(), dataset.y.double(), degree)
     return Curve(lambda x: torch.from_numpy(fitted(x.double().numpy())).float())
 
@@ -47,7 +47,7 @@ def polynomial(dataset: Dataset, degree: int) -> Curve:
 def test_no_model_is_below_the_noise_floor_and_its_distance_is_its_excess(
     function: FunctionName,
 ) -> None:
-    """Its excess is its mean squared distance from the curve in the middle of the noise."""
+    """The excess is the mean squared distance from the curve plus the mean of the noise."""
     data = DataSettings(function=function, noise=0.3, samples=200)
     dataset, count = generate(data), 200_000
     middle = Curve(lambda x: FUNCTIONS[function](x) + 0.15)
@@ -61,7 +61,7 @@ def test_no_model_is_below_the_noise_floor_and_its_distance_is_its_excess(
         floor = found["noise_floor"]
         assert floor == pytest.approx(0.3**2 / 12, rel=1e-12)
         missed = (model.predict(x) - middle.predict(x)).double().square().mean().item()
-        # Four standard errors of a mean of so many points.
+        # Four standard errors of the mean of this many points.
         chance = 4 * (0.9 * floor + 2 * (floor * missed) ** 0.5) / count**0.5
         assert found["excess_mse"] == pytest.approx(missed, rel=1e-4, abs=chance)
         assert found["excess_mse"] > -chance

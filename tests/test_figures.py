@@ -24,7 +24,7 @@ from fitreel.training.weights import Weights
 
 
 def pixel(figure: Figure, x: float, y: float, axes: int = 0) -> tuple[float, ...]:
-    """Give the colour at a place in the coordinates of the data, as parts of one."""
+    """Return the colour at data coordinates, in parts from 0 to 1."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())
@@ -32,7 +32,7 @@ def pixel(figure: Figure, x: float, y: float, axes: int = 0) -> tuple[float, ...
     return tuple(pixels[len(pixels) - round(up), round(across), :3] / 255)
 
 
-def test_the_table_holds_what_the_picture_shows(dataset: Dataset, trained: Fit) -> None:
+def test_the_table_has_what_the_picture_shows(dataset: Dataset, trained: Fit) -> None:
     weights = trained.network.weights()
     table = neuron_table(weights, dataset)
     assert np.array_equal(table.input_weight, weights.input_weight.numpy())
@@ -40,7 +40,7 @@ def test_the_table_holds_what_the_picture_shows(dataset: Dataset, trained: Fit) 
     assert np.array_equal(table.dead, weights.dead(dataset.x).numpy())
 
 
-def test_bars_tell_signs_and_dead_neurons_by_colour() -> None:
+def test_the_colours_of_bars_show_signs_and_dead_neurons() -> None:
     table = NeuronTable(
         np.array([1, -1, 0.5], np.float32),
         np.array([-2, 2, 1], np.float32),
@@ -59,7 +59,7 @@ def test_bars_tell_signs_and_dead_neurons_by_colour() -> None:
     assert [label.get_text() for label in figure.axes[0].texts] == ["+1", "−1", "+0.5"]
 
 
-def test_a_name_is_text_and_never_mathematics() -> None:
+def test_a_name_is_never_read_as_mathematics() -> None:
     table = NeuronTable(np.ones(1, np.float32), np.ones(1, np.float32), np.array([False]))
     figure = draw_weights(table, "$\\undefined{$ <b>\n", 1.0)
     FigureCanvasAgg(figure).draw()
@@ -73,7 +73,7 @@ def test_long_names_are_cut() -> None:
 
 
 @pytest.mark.parametrize("hidden", [1, 64, 65, 4096])
-def test_any_number_of_neurons_is_pictured(hidden: int) -> None:
+def test_any_number_of_neurons_is_drawn(hidden: int) -> None:
     zeros = torch.zeros(hidden)
     weights = Weights(zeros, zeros, zeros, torch.tensor(0.0), "relu")
     figure = draw_weights(neuron_table(weights, generate()), "zeros", 0.0)

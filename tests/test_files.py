@@ -5,7 +5,7 @@ import pytest
 from fitreel.checks.files import publish
 
 
-def test_a_file_is_published_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_is_published_completely_or_not_at_all(tmp_path: Path) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     for folder in (ours, theirs):
         folder.mkdir()

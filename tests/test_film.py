@@ -41,7 +41,7 @@ def film(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset, trained: Fi
     return path
 
 
-def test_every_frame_of_the_gif_is_what_the_camera_saw(
+def test_every_frame_of_the_gif_is_the_picture_of_the_camera(
     film: Path, dataset: Dataset, trained: Fit
 ) -> None:
     camera = Camera(scenes(dataset, trained.history, 400))
@@ -83,7 +83,7 @@ def test_the_red_line_of_the_gif_is_where_the_prediction_is(
 
 
 @pytest.mark.parametrize(("fps", "expected"), [(20, 550), (30, 370), (7, 1570), (50, 220)])
-def test_frames_keep_time_in_hundredths_of_a_second(
+def test_frames_have_their_duration_in_hundredths_of_a_second(
     tmp_path: Path, dataset: Dataset, trained: Fit, fps: int, expected: int
 ) -> None:
     render(dataset, trained.history, tmp_path / "rst.gif", FilmSettings(fps=fps))
@@ -93,15 +93,15 @@ def test_frames_keep_time_in_hundredths_of_a_second(
     assert last == 1500
 
 
-def test_a_film_of_one_frame_is_a_film(tmp_path: Path, dataset: Dataset) -> None:
+def test_a_film_can_have_one_frame(tmp_path: Path, dataset: Dataset) -> None:
     history = fit(dataset, TrainingSettings(epochs=3)).history
     render(dataset, history, tmp_path / "rst.gif")
     assert durations(tmp_path / "rst.gif") == [1500]
 
 
-# imageio's reader leaves the pipes of its ffmpeg to the garbage collector.
+# imageio's reader does not close the pipes of its ffmpeg.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_the_mp4_holds_the_last_frame_for_a_second_and_a_half(
+def test_the_mp4_shows_the_last_frame_for_a_second_and_a_half(
     tmp_path: Path, dataset: Dataset, trained: Fit
 ) -> None:
     path = tmp_path / "rst.mp4"
@@ -124,7 +124,7 @@ def test_every_frame_is_reported(
     assert seen == [1, 2, 3, 4, 5]
 
 
-def test_the_gif_has_its_end(film: Path) -> None:
+def test_the_gif_is_complete(film: Path) -> None:
     assert film.read_bytes().endswith(b";")
 
 
@@ -133,8 +133,8 @@ def test_the_film_may_have_any_name(tmp_path: Path, dataset: Dataset, trained: F
     assert (tmp_path / "film").read_bytes().startswith(b"GIF89a")
 
 
-def starts(path: Path) -> bytes:
-    """Give the bytes by which a program knows what a film is."""
+def signature(path: Path) -> bytes:
+    """Return the bytes that identify the format of a film."""
     data = path.read_bytes()[:8]
     return data[:6] if data.startswith(b"GIF") else data[4:]
 
@@ -147,7 +147,7 @@ def starts(path: Path) -> bytes:
         ("x.gif", FilmSettings(max_frames=2), b"GIF89a"),
     ],
 )
-def test_the_suffix_decides(
+def test_the_suffix_determines_the_format(
     tmp_path: Path,
     dataset: Dataset,
     trained: Fit,
@@ -157,7 +157,7 @@ def test_the_suffix_decides(
 ) -> None:
     path = tmp_path / name
     render(dataset, trained.history, str(path), settings)
-    assert starts(path) == expected
+    assert signature(path) == expected
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_the_suffix_decides(
         ("x.gif", "mp4", "the name of a film ends in .mp4, as its format is mp4; got x.gif"),
     ],
 )
-def test_a_name_that_contradicts_is_named(
+def test_a_name_that_contradicts_the_format_is_reported(
     tmp_path: Path, dataset: Dataset, trained: Fit, name: str, form: FilmFormat, message: str
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -176,7 +176,7 @@ def test_a_name_that_contradicts_is_named(
     assert not list(tmp_path.iterdir())
 
 
-def test_films_of_many_are_gifs(tmp_path: Path, dataset: Dataset, trained: Fit) -> None:
+def test_films_of_several_runs_are_gifs(tmp_path: Path, dataset: Dataset, trained: Fit) -> None:
     runs = [
         ComparedRun(f"{place}", f"{place}", {}, {}, dataset, trained.history) for place in range(2)
     ]

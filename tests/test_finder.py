@@ -1,4 +1,4 @@
-"""Finding runs to compare, in a real store: runs of ours, and those that others left there."""
+"""Finding runs to compare in a real store: our own runs and those of other programs."""
 
 from collections.abc import Callable
 
@@ -20,13 +20,13 @@ Make = Callable[..., str]
 
 @pytest.fixture
 def experiment(tracker: Tracker, request: pytest.FixtureRequest) -> str:
-    """Give the id of an experiment with nothing in it."""
+    """Return the id of an empty experiment."""
     return str(tracker.client.create_experiment(request.node.name))
 
 
 @pytest.fixture
 def make(tracker: Tracker, experiment: str, dataset: Dataset, trained: Fit) -> Make:
-    """Make a trained run that has these metrics; give its id."""
+    """Return a function that creates a trained run with these metrics and returns its id."""
 
     def make(**metrics: float) -> str:
         with tracker.run(experiment_id=experiment) as run:
@@ -43,7 +43,7 @@ def make(tracker: Tracker, experiment: str, dataset: Dataset, trained: Fit) -> M
 
 
 def foreign(tracker: Tracker, experiment: str, name: str, **metrics: float) -> str:
-    """Make a run as somebody else does, who keeps no history."""
+    """Create a run as another program does, without a history."""
     made = tracker.client.create_run(experiment, run_name=name)
     for metric, value in metrics.items():
         tracker.client.log_metric(made.info.run_id, metric, value)
@@ -54,7 +54,7 @@ def ids(found: Found) -> list[str]:
     return [run.run_id for run in found.runs]
 
 
-def test_the_best_come_first(tracker: Tracker, experiment: str, make: Make) -> None:
+def test_the_best_runs_come_first(tracker: Tracker, experiment: str, make: Make) -> None:
     runs = [make(test_mse=mse, test_r2=1 - mse) for mse in (0.3, 0.1, 0.2)]
     lowest = best_runs(tracker, experiment, 6, "test_mse")
     highest = best_runs(tracker, experiment, 2, "test_r2")
@@ -65,7 +65,7 @@ def test_the_best_come_first(tracker: Tracker, experiment: str, make: Make) -> N
 
 
 @pytest.mark.parametrize("page", [1, 2, 200])
-def test_what_cannot_be_compared_is_named_and_the_next_ones_are_taken(
+def test_unusable_runs_are_named_and_replaced_by_the_next_best(
     tracker: Tracker,
     experiment: str,
     make: Make,
@@ -84,7 +84,7 @@ def test_what_cannot_be_compared_is_named_and_the_next_ones_are_taken(
     assert "has no data/dataset.csv" in found.left_out[0].why
 
 
-def test_some_are_never_met(tracker: Tracker, experiment: str, make: Make) -> None:
+def test_some_runs_are_never_found(tracker: Tracker, experiment: str, make: Make) -> None:
     runs = [make(test_mse=0.1), make(test_mse=0.2)]
     for value in (float("nan"), float("-inf"), float("inf")):
         make(test_mse=value)
@@ -97,7 +97,7 @@ def test_some_are_never_met(tracker: Tracker, experiment: str, make: Make) -> No
 
 
 def test_trials_without_a_film_are_counted(tracker: Tracker, experiment: str, make: Make) -> None:
-    """A sweep films its best nine; so they are among the best of its experiment."""
+    """A sweep films only its best nine trials, so unfilmed ones are among the best runs."""
     filmed = [make(test_mse=mse) for mse in (0.1, 0.3, 0.6)]
     for run_id in filmed[:2]:
         tracker.client.set_tag(run_id, TRIAL_TAG, "1")
@@ -115,7 +115,7 @@ def test_trials_without_a_film_are_counted(tracker: Tracker, experiment: str, ma
         best_runs(tracker, experiment, 2, "test_mse", "metrics.test_mse > 0.5")
 
 
-def test_a_filter_is_mlflows_own(tracker: Tracker, experiment: str, make: Make) -> None:
+def test_a_filter_is_in_mlflows_language(tracker: Tracker, experiment: str, make: Make) -> None:
     runs = [make(test_mse=mse) for mse in (0.1, 0.2, 0.3)]
     for run in runs[1:]:
         tracker.client.set_tag(run, "for", "it's")
@@ -134,7 +134,7 @@ def test_named_runs_keep_their_order(tracker: Tracker, make: Make) -> None:
     assert done == [1, 1, 2]
 
 
-def test_files_out_of_reach_are_a_reason_to_leave_a_run_out(tracker: Tracker, make: Make) -> None:
+def test_a_run_with_unreachable_files_is_left_out(tracker: Tracker, make: Make) -> None:
     runs = [make(), make()]
     for address in ("s3://bucket/x", "ftp://127.0.0.1:1/x", "evil://x", "http://127.0.0.1:1/x"):
         home = tracker.client.create_experiment(f"in {address}", artifact_location=address)
@@ -144,7 +144,7 @@ def test_files_out_of_reach_are_a_reason_to_leave_a_run_out(tracker: Tracker, ma
         assert [each.name for each in found.left_out] == [address]
 
 
-def test_fewer_than_two_are_none(tracker: Tracker, experiment: str, make: Make) -> None:
+def test_fewer_than_two_runs_are_an_error(tracker: Tracker, experiment: str, make: Make) -> None:
     (run,) = [make(test_mse=0.1)]
     with pytest.raises(ValueError, match=r"only one of the runs whose test_mse is a finite"):
         best_runs(tracker, experiment, 6, "test_mse")
@@ -157,10 +157,10 @@ def test_fewer_than_two_are_none(tracker: Tracker, experiment: str, make: Make) 
         best_runs(tracker, experiment, 6, "no such")
 
 
-def test_params_are_as_they_were_meant(tracker: Tracker) -> None:
+def test_params_are_those_in_force(tracker: Tracker) -> None:
     with tracker.run() as run:
         pass
-    said = {
+    logged = {
         "lr": "0.20",
         "epochs": "0100",
         "noise": "none",
@@ -168,7 +168,7 @@ def test_params_are_as_they_were_meant(tracker: Tracker) -> None:
         "note": "1e1",
         "name": "a",
     }
-    for name, text in said.items():
+    for name, text in logged.items():
         tracker.client.log_param(run.run_id, name, text)
     tracker.client.set_tag(run.run_id, "fitreel.override.hidden", "7")
     tracker.client.set_tag(run.run_id, "fitreel.override.epochs", "50")
@@ -182,7 +182,7 @@ def test_params_are_as_they_were_meant(tracker: Tracker) -> None:
     }
 
 
-def test_an_experiment_is_found_and_never_made(tracker: Tracker) -> None:
+def test_an_experiment_is_found_and_never_created(tracker: Tracker) -> None:
     made = tracker.client.create_experiment("rates")
     gone = tracker.client.create_experiment("gone")
     tracker.client.delete_experiment(gone)

@@ -1,4 +1,4 @@
-"""A disk that fills up at any moment, and a directory that becomes read-only."""
+"""A disk that fills up at a random moment, and a directory that becomes read-only."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ LONG = tuple(range(0, 3000, 50))
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small disk with a database on it."""
+    """Mount a small disk with a database."""
     disk = tmp_path / "disk"
     disk.mkdir()
     require("mount")
@@ -34,7 +34,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 def command(*arguments: str, disk: Path, spool: Path) -> tuple[int, str, str]:
     """Run a command whose database is on the disk."""
-    return processes.run(*arguments, directory=disk, said=disk.parent, FITREEL_SPOOL=str(spool))
+    return processes.run(
+        *arguments, directory=disk, output_to=disk.parent, FITREEL_SPOOL=str(spool)
+    )
 
 
 def free(disk: Path) -> int:
@@ -71,7 +73,7 @@ def test_a_full_disk_is_reported_and_the_run_is_resumed_when_there_is_room(
             assert "Traceback" not in errors
         if runs:
             (run,) = runs
-            # What says RUNNING is only what waits for sync; what was logged can be read.
+            # Only runs that wait for sync are RUNNING; what was logged can be read.
             assert run.info.status != "RUNNING" or code == 75, errors
             steps = [step for step, _ in loss_points(disk, run)]
             assert steps == list(range(len(steps)))

@@ -1,7 +1,6 @@
-"""The readers of files on anything at all: a result or a ValueError, and nothing else.
+"""The readers of files on arbitrary input: they return a result or raise a ValueError.
 
-`FUZZ=torture pytest tests/test_fuzz.py` does it for minutes. What it finds becomes a case in
-tests/corpus.
+`FUZZ=torture pytest tests/test_fuzz.py` runs for minutes. Add what it finds to tests/corpus.
 """
 
 import math
@@ -44,7 +43,7 @@ floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 @st.composite
 def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
-    """Damage a file: some bytes are replaced, left out, put in or doubled; it may be cut."""
+    """Draw a damaged file: bytes are replaced, removed, inserted or doubled; it may be cut."""
     content = bytearray(whole)
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(content)))
@@ -57,8 +56,8 @@ def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
     return bytes(content[: draw(st.integers(0, len(content)))] if draw(st.booleans()) else content)
 
 
-def told(read: Callable[..., object], *inputs: object) -> str:
-    """Give what a reader tells of a bad input; nothing if it reads it."""
+def error_of(read: Callable[..., object], *inputs: object) -> str:
+    """Return the error message of a reader, or "" if it reads the input."""
     try:
         read(*inputs)
     except ValueError as error:
@@ -66,8 +65,8 @@ def told(read: Callable[..., object], *inputs: object) -> str:
     return ""
 
 
-def is_read_or_told(load: Callable[..., object], *paths: Path) -> None:
-    message = told(load, *paths)
+def check_read_or_refused(load: Callable[..., object], *paths: Path) -> None:
+    message = error_of(load, *paths)
     assert not message or any(path.name in message for path in paths)
     assert len(message) < 2000
 
@@ -79,7 +78,7 @@ def written(directory: Path, name: str, save: Callable[..., None], value: object
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Give the files of a small training as they should be."""
+    """Return the intact files of a small training."""
     directory = tmp_path_factory.mktemp("whole")
     return {
         "dataset": written(directory, "a", save_dataset, generate(DataSettings(samples=5))),
@@ -94,27 +93,27 @@ tables = st.text(st.sampled_from("xyn,;\"'\r\n\t 0123456789.e+-#\ufeff\0é"), ma
 
 @given(tables.map(str.encode) | st.binary(max_size=200))
 @example(b"x,y\n1e39,0\n1,1\n")
-def test_any_bytes_as_dataset(tmp_path: Path, content: bytes) -> None:
+def test_any_bytes_are_read_or_refused_as_a_dataset(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "points.csv").write_bytes(content)
-    is_read_or_told(load_dataset, tmp_path / "points.csv")
+    check_read_or_refused(load_dataset, tmp_path / "points.csv")
 
 
 @given(tables.map(lambda rows: f"x,y\n0,1\n{rows}".encode()))
-def test_any_rows_as_dataset(tmp_path: Path, content: bytes) -> None:
+def test_any_rows_are_read_or_refused_as_a_dataset(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "points.csv").write_bytes(content)
-    is_read_or_told(load_dataset, tmp_path / "points.csv")
+    check_read_or_refused(load_dataset, tmp_path / "points.csv")
 
 
 @given(tables.map(lambda rows: f"epoch,loss\n0,1\n{rows}".encode()) | st.binary(max_size=200))
-def test_any_bytes_as_losses(tmp_path: Path, content: bytes) -> None:
+def test_any_bytes_are_read_or_refused_as_losses(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "history.csv").write_bytes(content)
-    is_read_or_told(load_losses, tmp_path / "history.csv")
+    check_read_or_refused(load_losses, tmp_path / "history.csv")
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: _header(text)))
-def test_any_bytes_as_weights(tmp_path: Path, content: bytes) -> None:
+def test_any_bytes_are_read_or_refused_as_weights(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "weights.safetensors").write_bytes(content)
-    is_read_or_told(load_weights, tmp_path / "weights.safetensors")
+    check_read_or_refused(load_weights, tmp_path / "weights.safetensors")
 
 
 def _header(text: str) -> bytes:
@@ -123,7 +122,9 @@ def _header(text: str) -> bytes:
 
 
 @given(st.data())
-def test_damaged_files(tmp_path: Path, whole: dict[str, bytes], data: st.DataObject) -> None:
+def test_damaged_files_are_read_or_refused(
+    tmp_path: Path, whole: dict[str, bytes], data: st.DataObject
+) -> None:
     losses, frames = tmp_path / "history.csv", tmp_path / "frames.safetensors"
     for name, load in (
         ("dataset", load_dataset),
@@ -132,14 +133,14 @@ def test_damaged_files(tmp_path: Path, whole: dict[str, bytes], data: st.DataObj
     ):
         path = tmp_path / name
         path.write_bytes(data.draw(damaged(whole[name]), name))
-        is_read_or_told(load, path)
+        check_read_or_refused(load, path)
     losses.write_bytes(data.draw(st.just(whole["losses"]) | damaged(whole["losses"]), "losses"))
     frames.write_bytes(data.draw(damaged(whole["frames"]), "frames"))
-    is_read_or_told(load_history, losses, frames)
+    check_read_or_refused(load_history, losses, frames)
 
 
 @given(st.lists(st.tuples(floats, floats), min_size=2, max_size=20, unique_by=lambda row: row[0]))
-def test_a_dataset_comes_back_exactly(tmp_path: Path, rows: list[tuple[float, float]]) -> None:
+def test_a_saved_dataset_is_loaded_exactly(tmp_path: Path, rows: list[tuple[float, float]]) -> None:
     x, y = torch.tensor(rows).T.contiguous()
     save_dataset(Dataset(x, y), tmp_path / "points.csv")
     again = load_dataset(tmp_path / "points.csv")
@@ -148,7 +149,7 @@ def test_a_dataset_comes_back_exactly(tmp_path: Path, rows: list[tuple[float, fl
 
 
 @given(st.data(), st.integers(1, 5), st.integers(1, 6), st.integers(1, 4))
-def test_a_history_comes_back_exactly(
+def test_a_saved_history_is_loaded_exactly(
     tmp_path: Path, data: st.DataObject, hidden: int, frames: int, every: int
 ) -> None:
     def numbers(*shape: int) -> torch.Tensor:
@@ -175,8 +176,8 @@ def test_a_history_comes_back_exactly(
 
 
 @given(st.text(), st.sampled_from([int, float]))
-def test_any_text_as_number(text: str, kind: type) -> None:
-    if message := told(parse, text, kind):
+def test_any_text_is_read_or_refused_as_a_number(text: str, kind: type) -> None:
+    if message := error_of(parse, text, kind):
         assert len(message) < 500
     else:
         assert text.isascii()
@@ -189,6 +190,6 @@ def test_any_text_shown_is_harmless(text: str) -> None:
     assert shown(line, len(line)) == line
     assert "\n" not in line
     for check in (check_name, check_uri, check_run_id):
-        message = told(check, text)
+        message = error_of(check, text)
         assert len(message) < 500
         assert message or check(text) == text

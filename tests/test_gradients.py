@@ -12,12 +12,12 @@ from fitreel.training.stack import Stack
 from fitreel.training.weights import Weights
 
 CPU = torch.device("cpu")
-# Of the largest number of each: in float64, where the formulas show, and in float32, as is used.
+# Relative to the largest number: in float64, to check the formulas, and in float32, as in training.
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 2e-6}
 
 
 def scattered() -> Dataset:
-    """Return points in no order, two of them at the same place."""
+    """Return unsorted points, two of them with the same x."""
     generator = torch.Generator().manual_seed(3)
     x = torch.rand(41, generator=generator) * 3 - 1
     x[7] = x[30]
@@ -60,18 +60,18 @@ def test_losses_and_gradients_are_those_of_autograd(
             width = expected.numel()
             error = (part[0, :width] - expected.flatten()).abs().max()
             assert error <= tolerance * expected.abs().max()
-            assert not part[0, width:].any()  # padding does not move
+            assert not part[0, width:].any()  # padding does not change
 
 
-def test_a_point_on_a_kink_counts_on_neither_side() -> None:
-    """As in autograd, whose relu has no slope at 0."""
+def test_a_point_on_a_kink_does_not_activate_the_neuron() -> None:
+    """As in autograd, where the derivative of relu at 0 is 0."""
     stack = Stack([TrainingSettings(hidden=2)], torch.float64, CPU)
     weight, bias, output, output_bias = Weights.split(stack.numbers)
     weight[0], bias[0] = torch.tensor([1.0, -1.0]), torch.tensor([0.0, 1.0])  # kinks at 0 and 1
     output[0], output_bias[0] = torch.tensor([2.0, 3.0]), 0.5
     _, gradient = measure(stack, Dataset(torch.tensor([0.0, 1.0]), torch.zeros(2)))
     _, by_bias, _, _ = Weights.split(gradient)
-    # At 0 the second is active alone, at 1 the first: errors 3.5 and 2.5.
+    # At 0 only the second neuron is active, at 1 only the first: errors 3.5 and 2.5.
     assert by_bias[0].tolist() == [2.5 * 2, 3.5 * 3]
 
 
@@ -91,7 +91,7 @@ def test_neurons_without_input_weight_are_active_everywhere_or_nowhere() -> None
     assert by_weight[0].tolist() == pytest.approx([0, 0, 0], abs=1e-12)
 
 
-def test_dead_neurons_get_no_gradient_at_all() -> None:
+def test_dead_neurons_have_no_gradient() -> None:
     stack = Stack([TrainingSettings(hidden=2)], torch.float64, CPU)
     weight, bias, _, _ = Weights.split(stack.numbers)
     weight[0] = torch.tensor([1.0, -1.0])

@@ -26,7 +26,7 @@ from fitreel.training.network import Network
 from tests.conftest import ROOT
 
 
-def test_the_first_difference_is_one_of_bits() -> None:
+def test_the_first_difference_is_found_bit_for_bit() -> None:
     losses = np.array([0.5, 0.25, 0.125])
     assert first_difference(losses, losses.copy()) is None
     assert first_difference([], []) is None
@@ -37,7 +37,7 @@ def test_the_first_difference_is_one_of_bits() -> None:
     assert first_difference([], losses) == 0
 
 
-def test_a_history_survives_its_files_exactly(tmp_path: Path, trained: Fit) -> None:
+def test_a_saved_history_is_loaded_exactly(tmp_path: Path, trained: Fit) -> None:
     losses, frames = tmp_path / "history.csv", tmp_path / "frames.safetensors"
     save_losses(trained.history.losses, losses)
     save_frames(trained.history, frames)
@@ -50,17 +50,17 @@ def test_a_history_survives_its_files_exactly(tmp_path: Path, trained: Fit) -> N
 
 
 @pytest.mark.parametrize("hidden", [1, 7, 20])
-def test_what_is_read_is_aligned_as_torchs_own_numbers(tmp_path: Path, hidden: int) -> None:
-    """In a file they are not aligned, and sums over them differ in the last bit."""
+def test_loaded_numbers_are_aligned_in_memory(tmp_path: Path, hidden: int) -> None:
+    """Numbers in a file are not aligned; sums over such numbers differ in the last bit."""
     save_weights(Network(TrainingSettings(hidden=hidden)).weights(), tmp_path / "weights")
     weights = load_weights(tmp_path / "weights")
     for part in (weights.input_weight, weights.bias, weights.output_weight, weights.output_bias):
         assert part.data_ptr() % 64 == 0
 
 
-def test_any_loss_survives_its_file_exactly(tmp_path: Path) -> None:
+def test_any_saved_loss_is_loaded_exactly(tmp_path: Path) -> None:
     bits = np.random.default_rng(0).integers(1, 0x7F7FFFFF, 10_000, dtype=np.int32)
-    losses = bits.view(np.float32).astype(np.float64)  # all sizes that float32 has
+    losses = bits.view(np.float32).astype(np.float64)  # all magnitudes of float32
     save_losses(losses, tmp_path / "history.csv")
     assert np.array_equal(load_losses(tmp_path / "history.csv"), losses)
 
@@ -78,7 +78,7 @@ def test_plain_pytorch_loads_the_weights(tmp_path: Path, trained: Fit) -> None:
     assert torch.equal(load_weights(path).bias, trained.network.hidden.bias)
 
 
-def test_the_table_of_weights_has_a_row_a_neuron(tmp_path: Path, trained: Fit) -> None:
+def test_the_table_of_weights_has_a_row_per_neuron(tmp_path: Path, trained: Fit) -> None:
     weights = trained.network.weights()
     save_weight_table(weights, tmp_path / "weights.csv")
     rows = list(csv.DictReader((tmp_path / "weights.csv").read_text().splitlines()))
@@ -97,7 +97,7 @@ def test_a_file_that_is_not_a_history_is_refused(tmp_path: Path, text: str) -> N
         load_losses(tmp_path / "history.csv")
 
 
-def test_the_wrong_one_of_two_files_is_named(tmp_path: Path, trained: Fit) -> None:
+def test_an_error_names_the_invalid_one_of_two_files(tmp_path: Path, trained: Fit) -> None:
     losses, frames = tmp_path / "history.csv", tmp_path / "frames.safetensors"
     save_frames(trained.history, frames)
     losses.write_text("epoch,loss\n1,1\n")
@@ -115,7 +115,7 @@ def test_frames_must_fit_the_losses(trained: Fit) -> None:
         History(history.losses, history.frame_epochs[1:], history.frames)
 
 
-def test_a_file_that_is_not_of_weights_is_named(tmp_path: Path) -> None:
+def test_an_error_names_a_file_without_weights(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     path.write_bytes(pickle.dumps({"hidden.weight": 1}))
     with pytest.raises(ValueError, match=r"weights.safetensors is not a file of weights"):
@@ -138,7 +138,7 @@ def test_weights_of_other_shapes_or_activations_are_refused(tmp_path: Path, trai
 
 
 def sparse(path: Path, frames: int, hidden: int) -> int:
-    """Write frames of zeros that take hardly any room on the disk; return their bytes."""
+    """Write a sparse file of frames with zeros; return its size in bytes."""
     shapes = {
         "epoch": [frames],
         "hidden.weight": [frames, hidden, 1],
@@ -162,7 +162,7 @@ def sparse(path: Path, frames: int, hidden: int) -> int:
 
 
 def test_frames_take_no_more_memory_than_their_file(tmp_path: Path) -> None:
-    """All its weights twice, and more to look for a number that is not finite, were 2.6 times."""
+    """An earlier version needed 2.6 times as much, with two copies of all weights."""
     losses, frames = tmp_path / "history.csv", tmp_path / "frames.safetensors"
     save_losses(np.ones(20_000), losses)
     size = sparse(frames, 20_000, 1000)
@@ -185,7 +185,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 def test_a_number_that_is_not_finite_is_found_in_any_block(
     tmp_path: Path, trained: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fitreel.training.files.BLOCK", 500)  # bytes: a few frames, and one frame
+    monkeypatch.setattr("fitreel.training.files.BLOCK", 500)  # bytes: a few frames, then one
     losses, path = tmp_path / "history.csv", tmp_path / "frames.safetensors"
     save_losses(trained.history.losses, losses)
     save_frames(trained.history, path)

@@ -1,4 +1,4 @@
-"""The rules of the house: who imports whom, and what is written twice agrees."""
+"""The rules of the project: which module may import which, and duplicated facts agree."""
 
 import ast
 import importlib
@@ -42,8 +42,8 @@ PACKAGES = sorted(path.parent for path in (ROOT / "src").rglob("__init__.pyi"))
 PIPELINE = sorted((ROOT / "pipeline").rglob("*.py"))
 
 
-def homes(package: Path) -> dict[str, str]:
-    """Return the module in which each name of a package's face is at home."""
+def defining_modules(package: Path) -> dict[str, str]:
+    """Return, for each public name of a package, the module that defines it."""
     found, stub = {}, package / "__init__.pyi"
     base = ".".join(package.relative_to(ROOT / "src").parts)
     for node in ast.walk(ast.parse(stub.read_text() if stub.exists() else "")):
@@ -53,7 +53,7 @@ def homes(package: Path) -> dict[str, str]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Yield the modules that a file imports, those for type checking alone left out."""
+    """Yield the modules that a file imports, not those for type checking only."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -62,9 +62,9 @@ def imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively"
+            assert node.level == 0, f"{path} has a relative import"
             module = node.module or ""
-            where = homes(ROOT / "src" / module.replace(".", "/"))
+            where = defining_modules(ROOT / "src" / module.replace(".", "/"))
             yield from {where.get(alias.name, module) for alias in node.names}
 
 
@@ -73,7 +73,7 @@ def top_levels(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_library_knows_no_pipeline_and_mlflow_only_in_tracking(path: Path) -> None:
+def test_the_library_does_not_import_the_pipeline_and_mlflow_only_in_tracking(path: Path) -> None:
     forbidden = {"typer", "rich", "pipeline"}
     if "tracking" not in path.parts:
         forbidden.add("mlflow")
@@ -87,10 +87,10 @@ def test_the_pipeline_has_no_mathematics_and_no_mlflow(path: Path) -> None:
 
 # ---- names of other packages ------------------------------------------------------------------
 
-# A package's private names stand in one module at most, which checks them where it uses them.
+# At most one module may use the private names of a package; it checks that they exist.
 PRIVATE = {"mlflow": "tracking/store/internals.py", "ray": "sweep/cluster.py"}
 WATCHED = {*PRIVATE, "optuna", "ray", "torch", "PIL", "matplotlib", "sqlalchemy", "imageio"}
-# What MLflow's documentation describes, and constants and types of what that returns.
+# Modules that MLflow documents, and modules with constants and types of their results.
 PUBLIC_MLFLOW = {
     "mlflow",
     "mlflow.artifacts",
@@ -106,7 +106,7 @@ PUBLIC_MLFLOW = {
     "mlflow.types.schema",
     "mlflow.utils.mlflow_tags",
 }
-NAMEDTUPLE = {"_replace", "_asdict", "_fields", "_make"}  # public in spite of their looks
+NAMEDTUPLE = {"_replace", "_asdict", "_fields", "_make"}  # public despite the underscore
 
 
 def is_private(name: str) -> bool:
@@ -114,7 +114,7 @@ def is_private(name: str) -> bool:
 
 
 def own_names(tree: ast.AST) -> set[str]:
-    """Return the names that a file gives to something."""
+    """Return the names that a file defines."""
     found = set[str]()
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -167,14 +167,14 @@ def foreign_private_names(text: str) -> set[str]:
             first, *names = chain(node)
             full = ".".join([origins.get(first, first), *names])
             is_watched = full.partition(".")[0] in WATCHED and any(map(is_private, names))
-            # Of an object we do not know the package: its private name must be one of our own.
+            # The package of an object is unknown: its private names must be our own.
             if is_watched or (is_private(node.attr) and node.attr not in OWN | NAMEDTUPLE):
                 found.add(full)
     return found
 
 
-def test_private_names_of_other_packages_are_noticed() -> None:
-    """Lines of older versions of fitreel."""
+def test_private_names_of_other_packages_are_found() -> None:
+    """Find them in lines of older versions of fitreel."""
     for line in [
         "from mlflow.tracking.fluent import _get_experiment_id",
         "from mlflow.utils import name_utils; name_utils._GENERATOR_NOUNS",
@@ -205,14 +205,16 @@ def test_private_names_of_other_packages_are_noticed() -> None:
 
 
 @pytest.mark.parametrize("path", LIBRARY + PIPELINE, ids=lambda path: str(path.relative_to(ROOT)))
-def test_private_names_of_another_package_stand_in_one_module(path: Path) -> None:
-    homes = {f"{package}.": ROOT / "src/fitreel" / home for package, home in PRIVATE.items()}
+def test_private_names_of_another_package_are_in_one_module(path: Path) -> None:
+    defining_modules = {
+        f"{package}.": ROOT / "src/fitreel" / home for package, home in PRIVATE.items()
+    }
     found = foreign_private_names(path.read_text())
-    own = tuple(start for start, home in homes.items() if home == path)
+    own = tuple(start for start, home in defining_modules.items() if home == path)
     assert not {name for name in found if not name.startswith(own)}
 
 
-def test_pyplot_appears_in_the_live_window_alone() -> None:
+def test_only_the_live_window_imports_pyplot() -> None:
     users = [path.name for path in LIBRARY if "matplotlib.pyplot" in imports(path)]
     assert users == ["live.py"]
 
@@ -238,7 +240,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert not {"torch", "mlflow", "matplotlib", "numpy", "imageio", "PIL"} & set(loaded)
 
 
-def test_the_face_is_what_a_user_of_the_library_holds() -> None:
+def test_the_package_offers_its_public_names() -> None:
     import fitreel
 
     names = [name for name in dir(fitreel) if not name.startswith("_")]
@@ -255,8 +257,8 @@ def test_the_face_is_what_a_user_of_the_library_holds() -> None:
 def test_a_package_offers_what_its_stub_names(package: Path) -> None:
     name = ".".join(package.relative_to(ROOT / "src").parts)
     module = importlib.import_module(name)
-    assert set(homes(package)) == set(module.__all__)
-    for each, home in homes(package).items():
+    assert set(defining_modules(package)) == set(module.__all__)
+    for each, home in defining_modules(package).items():
         assert getattr(module, each) is getattr(importlib.import_module(home), each)
 
 
@@ -271,7 +273,7 @@ def project() -> Any:
     return yaml.safe_load((ROOT / "MLproject").read_text())
 
 
-def test_the_project_has_an_entry_point_a_stage_and_one_to_compare(project: Any) -> None:
+def test_the_project_has_an_entry_point_per_stage_and_one_to_compare(project: Any) -> None:
     assert project["conda_env"] == "conda.yaml"
     assert project["entry_points"].keys() == ENTRY_POINTS.keys()
 
@@ -287,7 +289,7 @@ def test_parameters_of_the_project_are_the_settings(project: Any, name: str) -> 
             kind = "string" if is_text else hints[each.name].__name__
             expected[each.name] = {"type": kind, "default": each.default}
     assert entry["parameters"] == expected
-    # MLflow logs a default as YAML reads it: it must be the text that fitreel would log.
+    # MLflow logs a default as YAML reads it, which must be the text that fitreel logs.
     texts = [str(parameter["default"]) for parameter in entry["parameters"].values()]
     assert texts == [str(parameter["default"]) for parameter in expected.values()]
     command = " ".join(entry["command"].split())
@@ -313,7 +315,7 @@ def test_every_setting_is_an_option_explained_in_help(name: str, fitreel: Any) -
 
 def test_the_stages_page_names_every_option() -> None:
     page = (ROOT / "docs/stages.md").read_text()
-    for group in GROUPS:  # dataclasses, all of them
+    for group in GROUPS:  # all are dataclasses
         hints = get_type_hints(group)
         for each in fields(group):  # type: ignore[arg-type]
             assert f"| `{each.name}` | {each.default} |" in page
@@ -341,7 +343,7 @@ def environment() -> Any:
 
 
 def needed(requirements: list[str]) -> set[str]:
-    """Return all packages that installed distributions with these requirements need."""
+    """Return all packages that these requirements need, directly or indirectly."""
     todo, found = [Requirement(text) for text in requirements], set[str]()
     while todo:
         requirement = todo.pop()
@@ -387,7 +389,7 @@ def test_pins_are_within_the_ranges(constraints: dict[str, str]) -> None:
         assert canonicalize_name(Requirement(text).name) in constraints
 
 
-def test_the_lowest_versions_that_are_tried_are_the_lowest_that_are_allowed(
+def test_the_lowest_tested_versions_are_the_lowest_allowed_ones(
     constraints: dict[str, str],
 ) -> None:
     lowest = pins((ROOT / "constraints-lowest.txt").read_text().splitlines())
@@ -404,7 +406,7 @@ def test_the_lowest_versions_that_are_tried_are_the_lowest_that_are_allowed(
     assert lowest["pytest"] == constraints["pytest"]
 
 
-def test_what_is_installed_is_what_is_pinned(constraints: dict[str, str]) -> None:
+def test_the_installed_versions_are_the_pinned_ones(constraints: dict[str, str]) -> None:
     for name, version in constraints.items():
         assert importlib.metadata.version(name).partition("+")[0] == version, name
 

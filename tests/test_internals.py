@@ -1,4 +1,4 @@
-"""MLflow's private names: where one is missing, the public way comes to the same."""
+"""MLflow's private names: if one is missing, the public alternative has the same result."""
 
 import importlib
 import shutil
@@ -34,12 +34,12 @@ REGISTRY = ("mlflow.store.artifact.artifact_repository_registry", "get_artifact_
 
 @pytest.fixture
 def forget(monkeypatch: pytest.MonkeyPatch) -> Forget:
-    """Return a function that takes a name away from a module, as another version may."""
+    """Return a function that removes a name from a module, as another version may do."""
 
-    def take_away(module: str, name: str) -> None:
+    def remove_name(module: str, name: str) -> None:
         monkeypatch.delattr(importlib.import_module(module), name)
 
-    return take_away
+    return remove_name
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +50,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 @pytest.fixture(params=["tracker", "server"])
 def client(request: pytest.FixtureRequest) -> Client:
-    """A database, and a server."""
+    """Return the client of a database or of a server."""
     found: Tracker | Client = request.getfixturevalue(request.param)
     return found.client if isinstance(found, Tracker) else found
 
 
 @pytest.mark.parametrize("user", [None, "somebody"])
-def test_tags_of_a_run_that_is_started_from_a_shell(
+def test_a_run_started_from_a_shell_has_the_same_tags(
     forget: Forget, monkeypatch: pytest.MonkeyPatch, user: str | None
 ) -> None:
     if user:
@@ -78,13 +78,15 @@ def test_tags_of_a_run_that_is_started_from_a_shell(
         ("", False),
     ],
 )
-def test_names_that_mlflow_generates(forget: Forget, name: str, generated: bool) -> None:
+def test_names_generated_by_mlflow_are_recognised(
+    forget: Forget, name: str, generated: bool
+) -> None:
     assert internals.is_generated_name(name) is generated
     forget("mlflow.utils.name_utils", "_GENERATOR_NOUNS")
     assert internals.is_generated_name(name) is generated
 
 
-def test_a_name_of_other_words_was_chosen() -> None:
+def test_a_name_of_other_words_is_not_generated() -> None:
     assert not internals.is_generated_name("wide-relu-3")
 
 
@@ -150,7 +152,7 @@ def test_a_run_is_read_without_the_repository_of_its_artifacts(
     assert source.stored_losses() == [2.0, 1.0]
 
 
-def test_the_doctor_leaves_its_artifact_where_it_cannot_delete_it(
+def test_the_doctor_reports_an_artifact_that_it_cannot_delete(
     tracker: Tracker, forget: Forget
 ) -> None:
     def remove() -> str:
@@ -194,7 +196,7 @@ def for_3_17(read_only: bool = True) -> dict[str, bool]:
 
 
 @pytest.mark.parametrize(("make", "expected"), [(for_3_10, {}), (for_3_17, {"read_only": False})])
-def test_a_transaction_says_that_it_writes_where_replicas_are_for_reading(
+def test_a_transaction_declares_that_it_writes_if_the_store_has_read_replicas(
     monkeypatch: pytest.MonkeyPatch, make: Callable[..., dict[str, bool]], expected: dict[str, bool]
 ) -> None:
     store = SimpleNamespace(ManagedSessionMaker=make)
@@ -203,7 +205,7 @@ def test_a_transaction_says_that_it_writes_where_replicas_are_for_reading(
     assert open_session() == expected
 
 
-def test_unknown_transactions_are_none(tracker: Tracker, forget: Forget) -> None:
+def test_unknown_transactions_return_none(tracker: Tracker, forget: Forget) -> None:
     forget("mlflow.tracking._tracking_service.utils", "_get_store")
     assert internals.database_sessions(tracker.client.tracking_uri) is None
 
@@ -229,10 +231,10 @@ def test_the_default_experiment_is_that_of_mlflow(
         mlflow.set_experiment(name)
     found = default_experiment_id(tracker.client)
     assert found == fluent._get_experiment_id() == ("0" if named == "nothing" else experiment_id)
-    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)  # which set_experiment sets
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)  # set_experiment sets this
 
 
-def test_an_experiment_that_is_named_twice_differently_is_refused(
+def test_an_experiment_with_two_different_names_is_refused(
     tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
@@ -250,7 +252,7 @@ def test_an_experiment_that_is_named_twice_differently_is_refused(
         {"MLFLOW_CONDA_CREATE_ENV_CMD": "mamba"},
     ],
 )
-def test_environment_managers_are_searched_for_as_mlflow_does(
+def test_environment_managers_are_found_where_mlflow_finds_them(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ) -> None:
     from mlflow.utils import conda, virtualenv

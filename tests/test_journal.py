@@ -1,4 +1,4 @@
-"""The journal: whole records or none, in order, whatever the last write came to."""
+"""The journal: complete records in order, even if the last write was cut off."""
 
 import os
 import shutil
@@ -21,38 +21,40 @@ RECORDS: list[dict[str, Any]] = [
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
-    made = Journal(tmp_path, create=True)
+    created = Journal(tmp_path, create=True)
     for record in RECORDS:
-        made.append(**record)
-    return made
+        created.append(**record)
+    return created
 
 
 @pytest.fixture
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory that is no journal's, and what somebody keeps there."""
-    made = tmp_path_factory.mktemp("elsewhere")
-    (made / "tmp12345678").mkdir()
-    (made / "secret").touch(0o600)
-    return made
+    """Create a directory outside the journal, with files of the user."""
+    created = tmp_path_factory.mktemp("elsewhere")
+    (created / "tmp12345678").mkdir()
+    (created / "secret").touch(0o600)
+    return created
 
 
 def records(directory: Path) -> list[dict[str, object]]:
     return [record for _, record in read(directory)]
 
 
-def test_what_is_appended_is_read_in_order(journal: Journal, tmp_path: Path) -> None:
+def test_appended_records_are_read_in_order(journal: Journal, tmp_path: Path) -> None:
     assert records(tmp_path) == RECORDS
     journal.append("status", status="FINISHED")
     assert records(tmp_path)[-1] == {"kind": "status", "status": "FINISHED"}
 
 
-def test_it_can_be_read_on_from_any_record(journal: Journal) -> None:
+def test_reading_can_start_after_any_record(journal: Journal) -> None:
     (first, _), (second, _) = journal.records()
     assert [record for _, record in journal.records(first)] == RECORDS[1:]
     assert list(journal.records(second)) == []
 
 
-def test_a_torn_last_line_is_left_out_and_written_over(journal: Journal, tmp_path: Path) -> None:
+def test_an_incomplete_last_line_is_ignored_and_overwritten(
+    journal: Journal, tmp_path: Path
+) -> None:
     whole = (tmp_path / "journal").read_bytes()
     journal.close()
     for length in range(len(whole)):
@@ -92,31 +94,31 @@ def test_any_flipped_bit_is_noticed() -> None:
             assert decode(bytes(flipped)) is None
 
 
-def test_one_process_has_it_at_a_time(journal: Journal, tmp_path: Path) -> None:
+def test_only_one_process_at_a_time_can_open_a_journal(journal: Journal, tmp_path: Path) -> None:
     with pytest.raises(BlockingIOError, match="in use by a living process"):
         Journal(tmp_path)
     journal.close()
     Journal(tmp_path).close()
 
 
-def test_what_is_kept_is_replaced_whole(journal: Journal, tmp_path: Path) -> None:
+def test_a_checkpoint_is_replaced_completely(journal: Journal, tmp_path: Path) -> None:
     assert journal.kept("checkpoint") is None
     journal.keep("checkpoint", {"epoch": 1})
     journal.keep("checkpoint", {"epoch": 2})
     assert journal.kept("checkpoint") == {"epoch": 2}
-    # A death between writing and renaming leaves the last one.
+    # A kill between writing and renaming leaves the previous checkpoint.
     (tmp_path / "checkpoint.new").write_bytes(b"half of a")
     assert journal.kept("checkpoint") == {"epoch": 2}
     (tmp_path / "checkpoint").write_bytes(encode({"epoch": 3})[:-4])
     assert journal.kept("checkpoint") is None
 
 
-def test_it_is_its_owners_to_read(journal: Journal) -> None:
+def test_only_the_owner_can_read_a_journal(journal: Journal) -> None:
     assert (journal.directory / "journal").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_disk_that_takes_less_than_a_line_gets_the_rest(tmp_path: Path) -> None:
-    """And where it has no room for that, what it took of the line is cut off."""
+def test_a_partly_written_line_is_completed_or_cut_off(tmp_path: Path) -> None:
+    """If the disk has no space for the rest, the part that was written is cut off."""
     code = """
 import resource, signal, sys
 from pathlib import Path
@@ -141,7 +143,7 @@ journal.append("values", text="again")
 
 
 @pytest.mark.needs("strace")
-def test_flushing_has_the_disk_keep_it(tmp_path: Path) -> None:
+def test_flush_writes_to_the_disk(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
@@ -159,15 +161,15 @@ journal.flush()
     assert calls == ["write", "fsync"]
 
 
-def test_one_that_is_replaced_is_not_written_over(journal: Journal, tmp_path: Path) -> None:
-    """So there is a whole one at any moment: whoever has the old one open reads it to its end."""
+def test_a_replaced_checkpoint_is_not_overwritten(journal: Journal, tmp_path: Path) -> None:
+    """A complete checkpoint exists at any moment: readers of the old file can finish."""
     journal.keep("checkpoint", {"epoch": 1})
     with (tmp_path / "checkpoint").open("rb") as old:
         journal.keep("checkpoint", {"epoch": 2})
         assert decode(old.read()) == {"epoch": 1}
 
 
-def test_an_error_of_the_disk_names_the_file(tmp_path: Path) -> None:
+def test_a_disk_error_names_the_file(tmp_path: Path) -> None:
     with (
         pytest.raises(OSError, match=r"No space left on device: '.*/journal'"),
         Path("/dev/full").open("wb", buffering=0) as full,
@@ -176,23 +178,21 @@ def test_an_error_of_the_disk_names_the_file(tmp_path: Path) -> None:
         full.write(b"a record")
 
 
-def test_room_is_set_aside_for_the_last_words(journal: Journal, tmp_path: Path) -> None:
+def test_space_is_reserved_for_the_status(journal: Journal, tmp_path: Path) -> None:
     reserve = tmp_path / "reserve"
     assert reserve.stat().st_blocks * 512 >= reserve.stat().st_size > 100_000
     journal.make_room()
     assert not reserve.exists()
 
 
-def test_it_is_gone_when_it_is_removed(journal: Journal, tmp_path: Path) -> None:
+def test_remove_deletes_the_journal(journal: Journal, tmp_path: Path) -> None:
     (journal.folder() / "rst.png").touch()
     journal.keep("checkpoint", {"epoch": 1})
     journal.remove()
     assert not tmp_path.exists()
 
 
-def test_what_is_not_its_own_stays_when_it_is_removed(
-    journal: Journal, tmp_path: Path, elsewhere: Path
-) -> None:
+def test_remove_keeps_files_of_the_user(journal: Journal, tmp_path: Path, elsewhere: Path) -> None:
     folder = journal.folder()
     for path in (tmp_path / "thesis", tmp_path / "artifacts/thesis"):
         path.write_text("years of work")
@@ -215,7 +215,7 @@ def test_what_is_not_its_own_stays_when_it_is_removed(
 # ---- opened again -----------------------------------------------------------------------------
 
 
-def test_none_is_made_where_one_is_opened(journal: Journal, tmp_path: Path) -> None:
+def test_opening_does_not_create_a_journal(journal: Journal, tmp_path: Path) -> None:
     journal.remove()
     for directory in (tmp_path, tmp_path / "of none"):
         with pytest.raises(FileNotFoundError):
@@ -227,7 +227,7 @@ def test_none_is_made_where_one_is_opened(journal: Journal, tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
-def test_one_whose_lock_was_deleted_can_be_opened(journal: Journal, tmp_path: Path) -> None:
+def test_a_journal_whose_lock_was_deleted_can_be_opened(journal: Journal, tmp_path: Path) -> None:
     journal.close()
     (tmp_path / "lock").unlink()
     reopened(Journal(tmp_path))
@@ -237,7 +237,7 @@ def test_one_whose_lock_was_deleted_can_be_opened(journal: Journal, tmp_path: Pa
 @pytest.mark.parametrize(
     ("is_taken", "error"), [(False, FileNotFoundError), (True, BlockingIOError)]
 )
-def test_one_that_is_removed_while_it_is_opened_is_never_opened_again(
+def test_a_journal_that_is_removed_while_it_is_opened_stays_closed(
     journal: Journal,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -246,7 +246,7 @@ def test_one_that_is_removed_while_it_is_opened_is_never_opened_again(
 ) -> None:
     others = list[Journal]()
 
-    def too_late(file: int, *, blocking: bool) -> bool:
+    def remove_then_lock(file: int, *, blocking: bool) -> bool:
         monkeypatch.undo()
         journal.remove()
         if is_taken:
@@ -254,16 +254,16 @@ def test_one_that_is_removed_while_it_is_opened_is_never_opened_again(
             others.append(Journal(tmp_path, create=True))
         return lock_descriptor(file, blocking=blocking)
 
-    monkeypatch.setattr("fitreel.journal.lock.lock_descriptor", too_late)
+    monkeypatch.setattr("fitreel.journal.lock.lock_descriptor", remove_then_lock)
     with pytest.raises(error):
         Journal(tmp_path)
     assert tmp_path.exists() == is_taken
 
 
-# ---- the files that its records name ----------------------------------------------------------
+# ---- files that records name ------------------------------------------------------------------
 
 
-def test_a_record_names_a_file_of_its_own(journal: Journal) -> None:
+def test_a_record_names_a_file_of_its_journal(journal: Journal) -> None:
     file = journal.folder() / "dataset.csv"
     file.touch()
     name = f"{file.parent.name}/{file.name}"
@@ -273,28 +273,28 @@ def test_a_record_names_a_file_of_its_own(journal: Journal) -> None:
 
 
 LEADS_OUT: dict[str, Record] = {
-    "up": {"folder": "../../elsewhere"},
-    "up and back": {"folder": "tmp/../tmp"},
+    "parent directory": {"folder": "../../elsewhere"},
+    "parent and back": {"folder": "tmp/../tmp"},
     "absolute": {"folder": "/etc"},
-    "of Windows": {"folder": "..\\elsewhere"},
-    "nothing": {"folder": ""},
-    "the whole": {"folder": "."},
-    "no text": {"folder": 1},
-    "not there": {},
-    "missing": {"folder": "tmp00000000"},
+    "Windows path": {"folder": "..\\elsewhere"},
+    "empty": {"folder": ""},
+    "the folder of all artifacts": {"folder": "."},
+    "not text": {"folder": 1},
+    "no folder": {},
+    "missing folder": {"folder": "tmp00000000"},
     "a link": {"folder": "link"},
     "below a link": {"folder": "link/tmp12345678"},
     "a link inside": {"folder": "with link"},
     "a pipe inside": {"folder": "with pipe"},
-    "up in the run": {"folder": "plain", "to": "../../other"},
-    "away from the run": {"folder": "plain", "to": "/tmp"},
-    "a list": {"folder": "plain", "to": ["data"]},
-    "an address that goes up": {"folder": "plain", "path": "data/../../x.csv"},
+    "to a parent directory of the run": {"folder": "plain", "to": "../../other"},
+    "to an absolute path": {"folder": "plain", "to": "/tmp"},
+    "to a list": {"folder": "plain", "to": ["data"]},
+    "path with a parent directory": {"folder": "plain", "path": "data/../../x.csv"},
 }
 
 
 @pytest.mark.parametrize("record", LEADS_OUT.values(), ids=LEADS_OUT)
-def test_one_that_leads_elsewhere_is_damage(
+def test_a_record_that_leads_outside_its_journal_is_damage(
     journal: Journal, tmp_path: Path, elsewhere: Path, record: Record
 ) -> None:
     artifacts = tmp_path / "artifacts"
@@ -307,7 +307,7 @@ def test_one_that_leads_elsewhere_is_damage(
         journal.file({"kind": "artifacts"} | record, "folder")
 
 
-def test_artifacts_that_are_a_link_are_damage(
+def test_a_link_instead_of_the_artifacts_is_damage(
     journal: Journal, tmp_path: Path, elsewhere: Path
 ) -> None:
     (tmp_path / "artifacts").symlink_to(elsewhere)
@@ -316,17 +316,19 @@ def test_artifacts_that_are_a_link_are_damage(
 
 
 @pytest.mark.parametrize("text", [b"[]", b"1", b'{"of": "no kind"}'])
-def test_a_line_that_is_no_record_is_damage(journal: Journal, tmp_path: Path, text: bytes) -> None:
+def test_a_line_that_is_not_a_record_is_damage(
+    journal: Journal, tmp_path: Path, text: bytes
+) -> None:
     with (tmp_path / "journal").open("ab") as file:
         file.write(b"%08x %s\n" % (zlib.crc32(text), text))
     with pytest.raises(ValueError, match="is damaged"):
         list(journal.records())
 
 
-def test_a_death_while_it_is_removed_leaves_no_journal(
+def test_a_kill_during_remove_leaves_no_journal(
     journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or sync would deliver it once more, without its files."""
+    """Otherwise sync would deliver it again, without its files."""
 
     def die(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

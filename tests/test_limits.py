@@ -1,4 +1,4 @@
-"""How long a request may take: longer for files, and what the user set."""
+"""Time limits of requests: longer for files, and as the user sets them."""
 
 import os
 import threading
@@ -32,7 +32,7 @@ def test_longer_requests_do_not_shorten_each_other() -> None:
         thread.start()
         inside.wait()
         assert now() == 300
-    assert now() == 300  # the upload still runs
+    assert now() == 300  # the upload is still running
     over.set()
     thread.join()
     assert now() == CALL
@@ -50,7 +50,7 @@ def test_a_slow_server_gets_longer_up_to_a_limit() -> None:
     assert now() == CALL
 
 
-def test_what_the_user_sets_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_that_the_user_sets_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
     limit = RequestLimit()
     limit.start(CALL)
@@ -60,9 +60,9 @@ def test_what_the_user_sets_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert now() == 7
 
 
-def test_a_child_knows_what_its_parent_wrote_from_what_the_user_set() -> None:
+def test_a_child_process_distinguishes_its_parents_limits_from_the_users() -> None:
     RequestLimit().start(CALL)
-    child = RequestLimit()  # with the environment of the first, as a process that it starts
+    child = RequestLimit()  # as a child process, with the environment of its parent
     with child.allowing(300):
         assert now() == 300
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == f"{CALL:.0f}"

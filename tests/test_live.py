@@ -1,4 +1,4 @@
-"""The live window on a real display: a virtual one, looked at from outside."""
+"""The live window on a virtual display, checked with screenshots."""
 
 import subprocess
 import time
@@ -28,7 +28,7 @@ def amount(picture: np.ndarray, colour: str) -> int:
 
 @contextmanager
 def training(directory: Path, display: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
-    """Train with the window open, for six seconds or more; it has to end well."""
+    """Train with the window open for six seconds or more; assert that the training succeeds."""
     with subprocess.Popen(
         ["fitreel", "run", "--live", "on", "--epochs", "300"],
         cwd=directory,
@@ -43,7 +43,7 @@ def training(directory: Path, display: dict[str, str]) -> Iterator["subprocess.P
     assert output.strip()
 
 
-def test_the_window_shows_the_fit_as_it_goes(tmp_path: Path, display: dict[str, str]) -> None:
+def test_the_window_shows_the_fit_during_training(tmp_path: Path, display: dict[str, str]) -> None:
     pictures: list[np.ndarray] = []
     with training(tmp_path, display) as process:
         while process.poll() is None:
@@ -56,7 +56,7 @@ def test_the_window_shows_the_fit_as_it_goes(tmp_path: Path, display: dict[str, 
     assert moved.sum() > 500, "the line did not move"
 
 
-def test_training_goes_on_when_the_window_is_closed(
+def test_training_continues_when_the_window_is_closed(
     tmp_path: Path, display: dict[str, str]
 ) -> None:
     visible = ["xdotool", "search", "--onlyvisible", "--name", "fitreel"]
@@ -68,7 +68,7 @@ def test_training_goes_on_when_the_window_is_closed(
             text=True,
             check=True,
         )
-        # matplotlib's own key: without a window manager nobody can click the cross.
+        # matplotlib's key to close: without a window manager the window has no button for that.
         press = ["xdotool", "windowfocus", "--sync", found.stdout.split()[0], "key", "q"]
         subprocess.run(press, env=display, check=True)
         while subprocess.run(visible, env=display, capture_output=True, check=False).stdout:

@@ -17,7 +17,7 @@ RATES: dict[OptimizerName, float] = {"sgd": 0.05, "momentum": 0.01, "adam": 0.01
 
 
 def check_as_alone(dataset: Dataset, settings: list[TrainingSettings]) -> None:
-    """Compare every member with a training alone, at every epoch."""
+    """Compare every member with its training alone, at every epoch."""
     for alone, member in zip(settings, fit_many(dataset, settings), strict=True):
         network, history = fit(dataset, alone)
         assert member.end == "finished"
@@ -29,7 +29,7 @@ def check_as_alone(dataset: Dataset, settings: list[TrainingSettings]) -> None:
         assert torch.allclose(member.weights.predict(x), expected, atol=1e-3)
 
 
-def test_rates_seeds_widths_lengths_and_kinds_train_together(dataset: Dataset) -> None:
+def test_members_with_different_settings_train_together(dataset: Dataset) -> None:
     kinds = product(RATES, get_args(ActivationName), ((20, 300), (5, 240), (33, 300)))
     check_as_alone(
         dataset,
@@ -58,7 +58,7 @@ def test_a_whole_training_agrees_at_every_epoch(dataset: Dataset, optimizer: Opt
     )
 
 
-def test_other_points() -> None:
+def test_members_train_on_other_points_too() -> None:
     points = generate(DataSettings(samples=37, function="sine", x_min=0.5, x_max=4, noise=0.05))
     shuffled = torch.randperm(37, generator=torch.Generator().manual_seed(1))
     dataset = Dataset(points.x[shuffled], points.y[shuffled])
@@ -83,7 +83,7 @@ def test_a_member_that_diverges_changes_no_other(
         assert member.end == "diverged"
         assert member.weights is None
         assert np.isfinite(member.losses).all()
-        assert abs(len(member.losses) - error.value.epoch) <= 2  # rounding decides the last ones
+        assert abs(len(member.losses) - error.value.epoch) <= 2  # rounding decides the last losses
 
 
 def test_a_member_that_diverges_in_its_last_update_has_diverged(dataset: Dataset) -> None:
@@ -97,8 +97,8 @@ def test_a_member_that_diverges_in_its_last_update_has_diverged(dataset: Dataset
     assert (member.end, len(member.losses)) == ("diverged", short.epochs)
 
 
-def test_the_worst_are_dropped_at_every_rung(dataset: Dataset) -> None:
-    """Which ones follows from the losses of each alone."""
+def test_the_worst_members_are_dropped_at_every_rung(dataset: Dataset) -> None:
+    """The losses of each training alone determine which ones."""
     settings = [TrainingSettings(lr=0.02 * (1 + n), epochs=100, seed=n) for n in range(8)]
     settings[3] = replace(settings[3], epochs=30, activation="tanh")
     alone = [fit(dataset, each).history.losses for each in settings]
@@ -124,7 +124,7 @@ def test_the_worst_are_dropped_at_every_rung(dataset: Dataset) -> None:
         assert member.weights is not None
 
 
-def test_more_members_than_fit_into_one_stack(dataset: Dataset) -> None:
+def test_more_members_than_fit_into_one_stack_train_in_several(dataset: Dataset) -> None:
     settings = [TrainingSettings(lr=0.01 + n / 10_000, epochs=2) for n in range(600)]
     found = fit_many(dataset, settings)
     for n in (0, 261, 262, 599):

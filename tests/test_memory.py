@@ -1,4 +1,4 @@
-"""Memory: the largest experiments in parts, with the numbers of the whole."""
+"""Memory: large experiments are computed in parts with the same results."""
 
 import os
 import subprocess
@@ -31,13 +31,13 @@ from fitreel.training.weights import Weights
 
 @pytest.fixture
 def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compute so little at once that a hundred points and twenty neurons take seven parts."""
+    """Lower the limits so that a hundred points and twenty neurons need seven parts."""
     monkeypatch.setattr(memory, "MOST_NUMBERS", 300)
 
 
 @pytest.mark.parametrize("optimizer", get_args(OptimizerName))
 @pytest.mark.parametrize("activation", get_args(ActivationName))
-def test_losses_in_parts_are_those_of_the_whole(
+def test_losses_in_parts_equal_those_of_the_whole(
     dataset: Dataset,
     activation: ActivationName,
     optimizer: OptimizerName,
@@ -48,12 +48,12 @@ def test_losses_in_parts_are_those_of_the_whole(
     request.getfixturevalue("little_memory")
     parts = fit(dataset, settings).history
     assert parts.losses == pytest.approx(whole.losses, rel=1e-6)
-    # A journal keeps four bytes of a loss.
+    # A journal stores four bytes per loss.
     assert torch.tensor(parts.losses).float().double().tolist() == parts.losses.tolist()
 
 
 @pytest.mark.parametrize("activation", get_args(ActivationName))
-def test_gradients_in_parts_are_those_of_the_whole(
+def test_gradients_in_parts_equal_those_of_the_whole(
     dataset: Dataset, activation: ActivationName, request: pytest.FixtureRequest
 ) -> None:
     members = [TrainingSettings(activation=activation, hidden=width) for width in (5, 20)]
@@ -67,10 +67,10 @@ def test_gradients_in_parts_are_those_of_the_whole(
 
 
 @pytest.mark.parametrize("most", [1, 3 * 20 * 100])
-def test_trainings_in_small_stacks_are_those_in_one(
+def test_trainings_in_small_stacks_equal_those_in_one_stack(
     dataset: Dataset, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One member a stack, and three."""
+    """Train stacks of one member and of three."""
     settings = [TrainingSettings(seed=seed, epochs=60) for seed in range(7)]
     whole = fit_many(dataset, settings)
     sizes = []
@@ -93,7 +93,7 @@ def test_trainings_in_small_stacks_are_those_in_one(
     assert sizes == ([1] * 7 if most == 1 else [3, 3, 1])
 
 
-def test_predictions_and_errors_in_parts_are_those_of_the_whole(
+def test_predictions_and_errors_in_parts_equal_those_of_the_whole(
     dataset: Dataset, trained: tuple[object, History], request: pytest.FixtureRequest
 ) -> None:
     frames = trained[1].frames
@@ -108,7 +108,7 @@ def test_a_neuron_that_is_dead_at_both_ends_is_dead_on_all_points() -> None:
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(500, generator=generator) * 1e-3 + 1
     weight, bias = (torch.randn(3000, generator=generator) for _ in range(2))
-    kinks = -weight * x[torch.arange(3000) % 500]  # as close to a point as float32 has it
+    kinks = -weight * x[torch.arange(3000) % 500]  # the float32 next to a point
     for each in (bias, kinks):
         weights = Weights(weight, each, weight, torch.tensor(0.0), "relu")
         assert torch.equal(weights.dead(x), (weights.hidden_inputs(x) <= 0).all(dim=0))
@@ -136,8 +136,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-def test_a_large_experiment_stays_in_memory() -> None:
-    """Its points times neurons are 0.5 GB in float32, and several of those were needed."""
+def test_a_large_experiment_needs_little_memory() -> None:
+    """Points times neurons are 0.5 GB in float32; an earlier version needed several of these."""
     done = subprocess.run(
         [sys.executable, "-c", LARGE], capture_output=True, text=True, check=True, env=os.environ
     )
@@ -148,7 +148,7 @@ def test_a_row_that_is_too_wide_is_computed_alone() -> None:
     assert rows_at_once(2**40) == 1
 
 
-def test_shortages_of_memory_are_recognised() -> None:
+def test_errors_about_full_memory_are_recognised() -> None:
     with pytest.raises(RuntimeError) as error:
         torch.empty(2**58, dtype=torch.uint8)
     assert is_shortage(error.value)

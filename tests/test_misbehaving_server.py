@@ -1,6 +1,6 @@
-"""A server that is late, busy, breaks off or says nothing: tracking.client, creation, patience.
+"""A server that is late or busy, resets connections or sends empty answers.
 
-A proxy before a real server does it. The limits are shortened, their order stays.
+A proxy in front of a real server misbehaves. The time limits are shorter, in the same order.
 """
 
 import os
@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def records(dataset: Dataset) -> list[Record]:
-    """Five trials, as a journal holds them."""
+    """Return the records of five trials, as in a journal."""
     trials = [Trial(number, TrainingSettings(epochs=20), 10) for number in range(5)]
     outcomes = Round(dataset, DataSettings(), EvaluationSettings(50), trials, prune=False).train()
     shared = {"kind": "trial", "params": {"epochs": "20"}, "tags": {}}
@@ -56,7 +56,7 @@ def records(dataset: Dataset) -> list[Record]:
 
 @pytest.fixture
 def proxy(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """Stand before the server, with a spool and a working directory of the test's own."""
+    """Start a proxy, with a spool and a working directory for the test."""
     import mlflow
 
     monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
@@ -75,15 +75,15 @@ def proxy(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def opened(proxy: Proxy, name: str, *rules: Rule, patience: float = 30) -> Tracker:
-    """Open the store, then let it misbehave."""
+    """Open the store, then let the proxy misbehave."""
     tracker = Tracker(proxy.url, name, patience=Patience(patience))
-    request_limit.start(1.0)  # whatever the server needed so far
+    request_limit.start(1.0)  # whatever time the server has needed so far
     proxy.rules.extend(rules)
     return tracker
 
 
 def active(proxy: Proxy, name: str) -> list[MlflowRun]:
-    """Give the runs of an experiment that are not deleted."""
+    """Return the runs of an experiment that are not deleted."""
     direct = Client(proxy.target)
     experiment = direct.get_experiment_by_name(name)
     assert experiment is not None
@@ -98,7 +98,7 @@ def test_an_upload_may_take_longer_than_a_call(proxy: Proxy) -> None:
     assert [each.path for each in Client(proxy.target).list_artifacts(run.run_id)] == ["one.txt"]
 
 
-def test_a_small_call_gets_longer_where_the_server_is_slow(proxy: Proxy) -> None:
+def test_a_small_call_gets_more_time_if_the_server_is_slow(proxy: Proxy) -> None:
     tracker = opened(proxy, "slow calls", slow("POST", "/runs/log-batch$", 1.5))
     with tracker.run() as run:
         run.log_metrics({"loss": 1.0})
@@ -114,7 +114,7 @@ def test_a_small_call_gets_longer_where_the_server_is_slow(proxy: Proxy) -> None
         ("busy", busy(*CREATE, 503, times=2)),
     ],
 )
-def test_a_run_is_made_once(proxy: Proxy, what: str, rule: Rule) -> None:
+def test_a_run_is_created_once(proxy: Proxy, what: str, rule: Rule) -> None:
     tracker = opened(proxy, f"made once, {what}", rule)
     with tracker.run() as run:
         pass
@@ -124,7 +124,7 @@ def test_a_run_is_made_once(proxy: Proxy, what: str, rule: Rule) -> None:
     assert not journals(Path.cwd().parent / "spool")
 
 
-def test_a_run_that_is_made_late_a_second_time_is_removed(proxy: Proxy) -> None:
+def test_a_second_run_that_is_created_late_is_removed(proxy: Proxy) -> None:
     tracker = opened(proxy, "made late", slow(*CREATE, 3, times=1))
     with tracker.run() as run:
         wait_until(lambda: len(active(proxy, "made late")) == 2, "no second run")
@@ -132,7 +132,7 @@ def test_a_run_that_is_made_late_a_second_time_is_removed(proxy: Proxy) -> None:
     assert (found.info.run_id, found.info.status) == (run.run_id, "FINISHED")
 
 
-def test_sync_finds_a_run_whose_making_was_never_confirmed(proxy: Proxy) -> None:
+def test_sync_finds_a_run_whose_creation_was_never_confirmed(proxy: Proxy) -> None:
     spool = Path.cwd().parent / "spool"
     tracker = opened(
         proxy, "orphans", lost(*CREATE), busy("POST", "/runs/search$", 503), patience=1
@@ -147,7 +147,7 @@ def test_sync_finds_a_run_whose_making_was_never_confirmed(proxy: Proxy) -> None
     assert delivered.text.endswith(f"resume it with: fitreel resume {orphan.info.run_id}")
 
 
-def test_trials_are_made_once(proxy: Proxy, records: list[Record]) -> None:
+def test_trials_are_created_once(proxy: Proxy, records: list[Record]) -> None:
     tracker = opened(proxy, "trials")
     with tracker.run() as run:
         pass
@@ -186,7 +186,7 @@ def test_trials_are_made_once(proxy: Proxy, records: list[Record]) -> None:
         ("empty", empty("POST", "/experiments/create$", times=1)),
     ],
 )
-def test_an_experiment_is_made_once(proxy: Proxy, name: str, rule: Rule) -> None:
+def test_an_experiment_is_created_once(proxy: Proxy, name: str, rule: Rule) -> None:
     proxy.rules.append(rule)
     tracker = Tracker(proxy.url, name)
     assert rule.met
@@ -202,7 +202,7 @@ def test_an_experiment_is_made_once(proxy: Proxy, name: str, rule: Rule) -> None
         (2, slow("POST", "/logged-models$", 3, times=1)),
     ],
 )
-def test_a_model_is_made_once(proxy: Proxy, count: int, rule: Rule) -> None:
+def test_a_model_is_created_once(proxy: Proxy, count: int, rule: Rule) -> None:
     tracker = opened(proxy, "models", rule)
     with tracker.run() as run:
         with run.artifacts() as folder:
@@ -218,21 +218,21 @@ def test_a_model_is_made_once(proxy: Proxy, count: int, rule: Rule) -> None:
     assert models() == ["READY"]
 
 
-def test_the_doctor_leaves_no_run_whose_making_was_not_confirmed(proxy: Proxy) -> None:
+def test_the_doctor_deletes_a_run_whose_creation_was_not_confirmed(proxy: Proxy) -> None:
     checkup = StoreCheckup(proxy.url)
     assert checkup.reach().fine
     proxy.rules.append(lost(*CREATE, times=1))
     assert checkup.write().fine
     assert checkup.remove().fine
-    made = [
+    created = [
         each
         for each in Client(proxy.target).search_runs(["0"], run_view_type=ViewType.ALL)
         if "fitreel.doctor" in each.data.tags
     ]
-    assert [each.info.lifecycle_stage for each in made] == ["deleted"]
+    assert [each.info.lifecycle_stage for each in created] == ["deleted"]
 
 
-def test_an_empty_answer_is_asked_for_again(proxy: Proxy) -> None:
+def test_a_request_with_an_empty_answer_is_retried(proxy: Proxy) -> None:
     tracker = opened(proxy, "empty", empty(*READ, times=2))
     with tracker.run() as run, run.artifacts("data") as folder:
         (folder / "one.txt").write_text("one")
@@ -241,7 +241,7 @@ def test_an_empty_answer_is_asked_for_again(proxy: Proxy) -> None:
     assert not list(Path.cwd().iterdir())
 
 
-def test_an_empty_answer_is_never_believed(proxy: Proxy) -> None:
+def test_an_empty_answer_is_an_error(proxy: Proxy) -> None:
     tracker = opened(proxy, "believed", patience=0)
     with tracker.run() as run:
         run.log_metrics({"loss": 1.0})
@@ -262,7 +262,7 @@ def test_an_empty_answer_is_never_believed(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("variable", ["MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"])
-def test_a_run_never_goes_to_the_default_for_an_empty_answer(
+def test_a_run_never_goes_to_the_default_experiment_after_an_empty_answer(
     proxy: Proxy, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named = Tracker(proxy.url, "named").experiment_id or ""
@@ -282,15 +282,17 @@ def test_a_run_never_goes_to_the_default_for_an_empty_answer(
         slow("", "", 1.5),
     ],
 )
-def test_a_busy_server_is_asked_again_before_a_run_begins(proxy: Proxy, rule: Rule) -> None:
-    said = list[str]()
+def test_requests_to_a_busy_server_are_retried_before_a_run_starts(
+    proxy: Proxy, rule: Rule
+) -> None:
+    reported = list[str]()
     proxy.rules.append(rule)
-    tracker = Tracker(proxy.url, "busy", patience=Patience(report=said.append))
+    tracker = Tracker(proxy.url, "busy", patience=Patience(report=reported.append))
     with tracker.run():
         pass
-    assert len(said) == 1
-    assert f"{proxy.url}" in said[0]
-    assert said[0].endswith("trying for 180 s")
+    assert len(reported) == 1
+    assert f"{proxy.url}" in reported[0]
+    assert reported[0].endswith("trying for 180 s")
 
 
 def test_the_files_of_a_run_are_listed_again_if_the_server_is_busy(proxy: Proxy) -> None:
@@ -306,10 +308,12 @@ def test_the_files_of_a_run_are_listed_again_if_the_server_is_busy(proxy: Proxy)
     assert len(reported) == 1
 
 
-def test_a_server_that_stays_busy_is_left_with_exit_code_75(proxy: Proxy) -> None:
+def test_a_command_gives_up_on_a_busy_server_with_exit_code_75(proxy: Proxy) -> None:
     where = {SPOOL: str(Path.cwd().parent / "spool"), "MLFLOW_TRACKING_URI": proxy.url}
     command = ("generate", "--patience", "1")
-    run = partial(processes.run, *command, directory=Path.cwd(), said=Path.cwd().parent, **where)
+    run = partial(
+        processes.run, *command, directory=Path.cwd(), output_to=Path.cwd().parent, **where
+    )
     proxy.rules.append(busy("", "", 503))
     code, output, errors = run()
     assert (code, output, errors.count("\n")) == (75, "", 2), errors
@@ -324,12 +328,12 @@ def test_a_server_that_stays_busy_is_left_with_exit_code_75(proxy: Proxy) -> Non
 
 @pytest.mark.parametrize("rule", [slow(*CREATE, 300), late("PUT", "weights", 300)])
 def test_an_interrupted_command_does_not_wait_for_a_silent_server(proxy: Proxy, rule: Rule) -> None:
-    """While its run is made, and while files of trials are under way."""
+    """Interrupt it while the run is created and while files of trials are uploaded."""
     proxy.rules.append(rule)
     above = Path.cwd().parent
     where = {SPOOL: str(above / "spool"), "MLFLOW_TRACKING_URI": proxy.url}
     command = ("sweep", "--trials", "4", "--epochs", "20")
-    process = processes.start(*command, directory=Path.cwd(), said=above, **where)
+    process = processes.start(*command, directory=Path.cwd(), output_to=above, **where)
     wait_until(lambda: rule.met > 0, "no request")
     os.kill(process.pid or 0, signal.SIGINT)
     process.join(LIMIT)

@@ -1,4 +1,4 @@
-"""The files of a model: those that MLflow itself writes, without its way to them."""
+"""The files of a model: the same as MLflow writes."""
 
 import json
 import os
@@ -14,14 +14,14 @@ from fitreel.tracking.delivery.model_files import EXAMPLE, PACKAGES, _pinned, sa
 from fitreel.training.files import save_weights
 from fitreel.training.loop import Fit
 
-# Of code that is not pickled nobody reads the version of cloudpickle; artifacts name their origin.
+# Without pickled code the version of cloudpickle is unused; artifacts name their origin.
 IDLE = {"cloudpickle_version", "code", "artifacts"}
 OF_ITS_OWN = {"model_uuid", "utc_time_created", "model_size_bytes", "flavors"}
 
 
 @pytest.fixture(scope="module")
 def both(trained: Fit, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The same model, written by us and by MLflow."""
+    """Write the same model with fitreel and with MLflow."""
     place = tmp_path_factory.mktemp("models")
     weights = place / "weights.safetensors"
     save_weights(trained.network.weights(), weights)
@@ -45,7 +45,7 @@ def content(path: Path) -> Any:
     return yaml.safe_load(path.read_text()) if path.suffix == ".yaml" else path.read_bytes()
 
 
-def test_all_files_are_those_that_mlflow_writes(both: tuple[Path, Path]) -> None:
+def test_all_files_equal_those_that_mlflow_writes(both: tuple[Path, Path]) -> None:
     ours, theirs = (
         {
             str(file.relative_to(folder)): content(file)
@@ -58,23 +58,25 @@ def test_all_files_are_those_that_mlflow_writes(both: tuple[Path, Path]) -> None
     assert ours == theirs
 
 
-def test_it_is_described_as_mlflow_describes_it(both: tuple[Path, Path]) -> None:
+def test_the_description_equals_the_one_by_mlflow(both: tuple[Path, Path]) -> None:
     ours, theirs = (Model.load(str(folder)).to_dict() for folder in both)
     assert ours.keys() == theirs.keys()
     for name in ours.keys() - OF_ITS_OWN:
         assert ours[name] == theirs[name], name
     (ours, theirs) = (each["flavors"]["python_function"] for each in (ours, theirs))
-    theirs["model_code_path"] = Path(theirs["model_code_path"]).name  # which names our machine
+    theirs["model_code_path"] = Path(
+        theirs["model_code_path"]
+    ).name  # the user, which would identify the machine
     for name in (ours.keys() | theirs.keys()) - IDLE:
         assert ours[name] == theirs[name], name
     paths = [each["artifacts"]["weights"]["path"] for each in (ours, theirs)]
     assert paths[0] == paths[1]
 
 
-def test_a_model_leaves_nothing_elsewhere(
+def test_a_model_leaves_no_files_elsewhere(
     trained: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kill -9 would leave a temporary directory for good."""
+    """A temporary directory would stay forever after kill -9."""
     save_weights(trained.network.weights(), tmp_path / "weights.safetensors")
     for name in ("mkdtemp", "mkstemp"):
         monkeypatch.setattr(f"tempfile.{name}", lambda *_, **__: os.abort())

@@ -17,7 +17,7 @@ MODULES = {
     ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
     for path in (ROOT / "src").rglob("*.py")
 }
-# The journal is below everything that knows tags; it reads this one in journals of fitreel 0.2.0.
+# The journal may not import the names of tags; it reads this one in journals of fitreel 0.2.0.
 ALLOWED = {("entry.py", "fitreel.diverged_epoch")}
 
 
@@ -32,7 +32,7 @@ def texts(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_other_module_spells_a_tag(path: Path) -> None:
+def test_no_other_module_contains_the_name_of_a_tag(path: Path) -> None:
     if path.name == "names.py":
         return
     spelt = {text for text in texts(path) if text.startswith("fitreel.")} - MODULES
@@ -63,20 +63,20 @@ def test_tags_of_0_2_0_still_replace_params() -> None:
     params = {"lr": "0.1", "epochs": "100"}
     tags = {"fitreel.lr": "0.2", "fitreel.epochs": "50"}
     assert in_force(params, tags) == {"lr": "0.2", "epochs": "50"}
-    # What a later version wrote is newer.
+    # The tag of a later version is newer.
     tags["fitreel.override.lr"] = "0.3"
     assert in_force(params, tags) == {"lr": "0.3", "epochs": "50"}
 
 
 @pytest.mark.parametrize("name", ["name", "kind", "trial", "torch", "parallel", "sha256"])
-def test_a_setting_called_like_another_tag_is_not_read_from_that(name: str) -> None:
+def test_a_setting_with_the_name_of_another_tag_is_not_read_from_it(name: str) -> None:
     assert in_force({name: "7"}, {f"fitreel.{name}": "8"}) == {name: "7"}
     assert in_force({}, {f"fitreel.{name}": "8"}) == {}
     assert in_force({name: "7"}, {f"fitreel.override.{name}": "8"}) == {name: "8"}
-    assert in_force({"lr": "7"}, {"lr": "8"}) == {"lr": "7"}  # a tag, but not of ours
+    assert in_force({"lr": "7"}, {"lr": "8"}) == {"lr": "7"}  # not one of our tags
 
 
-def test_settings_that_return_to_the_param_are_in_force_again(tracker: Tracker) -> None:
+def test_settings_that_equal_the_param_again_are_in_force(tracker: Tracker) -> None:
     with tracker.run() as run:
         run.log_settings(FilmSettings(fps=20))
     for fps in (10, 20):

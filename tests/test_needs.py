@@ -1,4 +1,4 @@
-"""A machine that has nothing but Python: what cannot be tried there is skipped, and said."""
+"""A machine with only Python: tests that cannot run are skipped, and reported at the end."""
 
 import subprocess
 import sys
@@ -9,18 +9,18 @@ import pytest
 from tests.conftest import ROOT, environment
 from tests.needs import NEEDS
 
-# One test for each way of asking: a fixture, a module's mark, a test's mark, a helper.
+# One test for each way to declare a need: a fixture, a mark of a module or a test, a helper.
 TESTS = [
     "tests/test_pages_page.py::test_no_script_runs_but_those_of_the_page",
     "tests/test_live.py",
-    "tests/test_benchmarks.py::test_the_loops_of_c_train_as_fit_does",
-    "tests/test_provenance.py::test_the_commit_is_told_and_that_nothing_was_changed",
-    "tests/test_provenance.py::test_versions_threads_and_processor_are_told",
+    "tests/test_benchmarks.py::test_the_loops_in_c_train_like_fit",
+    "tests/test_provenance.py::test_the_commit_is_reported_and_that_nothing_was_changed",
+    "tests/test_provenance.py::test_versions_threads_and_processor_are_reported",
 ]
 
 
 @pytest.mark.parametrize("option", [None, "--no-skips"])
-def test_what_the_machine_lacks_is_skipped_and_said_at_the_end(
+def test_what_the_machine_lacks_is_skipped_and_reported_at_the_end(
     tmp_path: Path, option: str | None
 ) -> None:
     options = ["-p", "no:cacheprovider", "--numprocesses", "1", *filter(None, [option])]
@@ -41,19 +41,19 @@ def test_what_the_machine_lacks_is_skipped_and_said_at_the_end(
         return
     assert done.returncode == 0, done.stdout
     assert "5 skipped" in last
-    _, _, said = done.stdout.partition("not tried ===")
-    lines = {line for line in said.splitlines() if " skipped: " in line}
+    _, _, summary = done.stdout.partition("not tried ===")
+    lines = {line for line in summary.splitlines() if " skipped: " in line}
     counts = {"browser": 1, "display": 2, "compiler": 1, "git": 1}
     assert lines == {f"{count} skipped: {NEEDS[name].reason}" for name, count in counts.items()}
 
 
 def test_the_line_names_the_command_that_installs_it() -> None:
-    assert NEEDS["git"].reason == "what git says of the code. To try: apt-get install git"
+    assert NEEDS["git"].reason == "what git reports about the code. To try: apt-get install git"
     assert NEEDS["mount"].reason.endswith("To try: run the tests as root, who may mount a disk")
 
 
 def test_the_packages_that_are_missing_are_listed(tmp_path: Path) -> None:
-    """As .ci/run reads them."""
+    """List them as .ci/run reads them."""
     (tmp_path / "git").symlink_to(sys.executable)
     done = subprocess.run(
         [sys.executable, "-m", "tests.needs"],

@@ -1,4 +1,4 @@
-"""Nested runs: whole, equal whichever way they were written, and once."""
+"""Nested runs: complete, stored once, and equal whichever way they were written."""
 
 import math
 import tracemalloc
@@ -40,7 +40,7 @@ TABLES = ("runs", "params", "tags", "metrics", "latest_metrics")
 
 @pytest.fixture(scope="module")
 def records(dataset: Dataset) -> list[Record]:
-    """Five trials, one of which diverged, as a journal holds them."""
+    """Return the records of five trials, one of which diverged, as in a journal."""
     rates = (0.1, 0.05, 1e6, 0.02, 0.2)
     trials = [
         Trial(number, TrainingSettings(epochs=25, lr=lr), 10) for number, lr in enumerate(rates)
@@ -64,7 +64,7 @@ def parent(client: MlflowClient) -> str:
 
 
 def rows(uri: str, parent_id: str) -> dict[str, list[tuple[str, ...]]]:
-    """Return what the tables have of a parent's nested runs, with their numbers for their ids."""
+    """Return the rows about nested runs, with trial numbers instead of run ids."""
     engine = sqlalchemy.create_engine(uri)
     found = {}
     with engine.connect() as connection:
@@ -94,7 +94,7 @@ def rows(uri: str, parent_id: str) -> dict[str, list[tuple[str, ...]]]:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
-    """A PostgreSQL database."""
+    """Create a PostgreSQL database."""
     require("postgresql")
     with Postgres() as server:
         yield server.make("runs")
@@ -102,7 +102,7 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> Client:
-    """A store that is a database."""
+    """Return the client of a store in a database."""
     if request.param == "sqlite":
         tracker: Tracker = request.getfixturevalue("tracker")
         return tracker.client
@@ -124,7 +124,7 @@ def with_another_column(uri: str) -> Iterator[None]:
 
 
 def with_special_values(records: list[Record]) -> list[Record]:
-    """Return trials with metrics that a database cannot hold as they are."""
+    """Return trials with metrics that a database cannot store unchanged."""
     values = {"test_mse": math.inf, "test_mae": -math.inf, "test_r2": math.nan}
     return [record | {"metrics": record["metrics"] | values} for record in records]
 
@@ -134,27 +134,27 @@ def deliver_each(nested: NestedRuns, records: list[Record]) -> None:
         nested.deliver([record])
 
 
-def test_trials_end_up_the_same_in_the_tables_and_by_mlflows_client(
+def test_trials_are_equal_written_to_the_tables_or_by_mlflows_client(
     database: Client, records: list[Record]
 ) -> None:
     given, uri = with_special_values(records), database.tracking_uri
     at_once, one_by_one = parent(database), parent(database)
     NestedRuns(database, at_once).deliver(given)
-    with with_another_column(uri), pytest.warns(RuntimeWarning, match=ANOTHER) as said:
+    with with_another_column(uri), pytest.warns(RuntimeWarning, match=ANOTHER) as caught:
         deliver_each(NestedRuns(database, one_by_one), given)
-    assert len(said) == 1
+    assert len(caught) == 1
     expected = rows(uri, one_by_one)
     assert len(expected["runs"]) == 5
     assert len(expected["metrics"]) > 50
     assert rows(uri, at_once) == expected
 
 
-def lose_the_engine(_: Client, monkeypatch: pytest.MonkeyPatch) -> str:
+def remove_the_engine(_: Client, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(internals, "database_sessions", lambda _: None)
     return "its functions are others"
 
 
-def lose_the_repository(_: Client, monkeypatch: pytest.MonkeyPatch) -> str:
+def remove_the_repository(_: Client, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(internals, "artifact_repository", lambda *_: None)
     return "its functions are others"
 
@@ -166,8 +166,8 @@ def move_the_artifacts(client: Client, monkeypatch: pytest.MonkeyPatch) -> str:
     return "the addresses of its artifacts are others"
 
 
-@pytest.mark.parametrize("change", [lose_the_engine, lose_the_repository, move_the_artifacts])
-def test_trials_of_another_mlflow_are_whole_after_one_warning(
+@pytest.mark.parametrize("change", [remove_the_engine, remove_the_repository, move_the_artifacts])
+def test_trials_in_another_mlflow_are_complete_after_one_warning(
     tracker: Tracker,
     records: list[Record],
     monkeypatch: pytest.MonkeyPatch,
@@ -177,9 +177,9 @@ def test_trials_of_another_mlflow_are_whole_after_one_warning(
     known, other = parent(client), parent(client)
     NestedRuns(client, known).deliver(records)
     reason = change(client, monkeypatch)
-    with pytest.warns(RuntimeWarning, match=reason) as said:
+    with pytest.warns(RuntimeWarning, match=reason) as caught:
         deliver_each(NestedRuns(client, other), records)
-    assert len(said) == 1
+    assert len(caught) == 1
     monkeypatch.undo()
     assert rows(client.tracking_uri, other) == rows(client.tracking_uri, known)
     for run in client.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{other}'"):
@@ -187,11 +187,13 @@ def test_trials_of_another_mlflow_are_whole_after_one_warning(
         assert files == (["weights.safetensors"] if DIGESTS_TAG in run.data.tags else [])
 
 
-def test_trials_of_both_ways_are_there_once(database: Client, records: list[Record]) -> None:
-    """A sweep is resumed after MLflow was updated, and again after it was downgraded."""
+def test_trials_written_in_both_ways_are_stored_once(
+    database: Client, records: list[Record]
+) -> None:
+    """Resume a sweep after an update of MLflow, and again after a downgrade."""
     parent_id = parent(database)
     tags = {"mlflow.parentRunId": parent_id, "fitreel.trial": "1"}
-    database.create_run("0", tags=tags)  # of a process that died
+    database.create_run("0", tags=tags)  # by a process that was killed
     with with_another_column(database.tracking_uri), pytest.warns(RuntimeWarning):
         NestedRuns(database, parent_id).deliver(records[:1])
     NestedRuns(database, parent_id).deliver(records[:3])
@@ -212,15 +214,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 @pytest.fixture(params=["tracker", "server"])
 def client(request: pytest.FixtureRequest) -> Client:
-    """A database, and a server."""
+    """Return the client of a database or of a server."""
     found: Tracker | Client = request.getfixturevalue(request.param)
     return found.client if isinstance(found, Tracker) else found
 
 
-def test_trials_are_whole_runs_and_there_once(client: Client, records: list[Record]) -> None:
+def test_trials_are_complete_runs_and_stored_once(client: Client, records: list[Record]) -> None:
     parent_id = parent(client)
     NestedRuns(client, parent_id).deliver(records[:2])
-    for _ in range(2):  # another process, which does not know what is there
+    for _ in range(2):  # another process, which does not know what is stored
         NestedRuns(client, parent_id).deliver(records)
     found = client.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{parent_id}'")
     by_number = {int(run.data.tags["fitreel.trial"]): run for run in found}
@@ -256,7 +258,7 @@ def long_trial(number: int, points: int) -> Record:
     return {"kind": "trial", "name": "long", "params": {}, "tags": {}} | outcome.to_record()
 
 
-def test_a_long_curve_is_whole_and_never_in_memory_as_a_whole(client: Client) -> None:
+def test_a_long_curve_is_complete_but_never_in_memory_at_once(client: Client) -> None:
     parent_id = parent(client)
     record = long_trial(0, 2500)
     NestedRuns(client, parent_id).deliver([record])
@@ -274,7 +276,7 @@ def test_the_memory_of_a_delivery_does_not_grow_with_the_curve(tracker: Tracker)
     nested.deliver([record])
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most < 400 * 60_000  # bytes: an object for every point has more
+    assert most < 400 * 60_000  # bytes: one object per point would need more
 
 
 @pytest.mark.parametrize(("points", "steps"), [(20, 1), (5000, 3)])
@@ -289,7 +291,7 @@ def test_a_transaction_counts_points_not_trials(
     journal.close()
 
 
-def test_a_curve_that_breaks_off_leaves_nothing(tracker: Tracker) -> None:
+def test_an_interrupted_curve_leaves_nothing(tracker: Tracker) -> None:
     above = tracker.client.get_run(parent(tracker.client)).info
     experiment = tracker.client.get_experiment("0")
     database = Database(tracker.client.tracking_uri, above, experiment.artifact_location)
@@ -304,10 +306,10 @@ def test_a_curve_that_breaks_off_leaves_nothing(tracker: Tracker) -> None:
     assert not tracker.client.search_runs(["0"], "attributes.run_name = 'broken'")
 
 
-def test_a_run_that_was_started_on_a_server_is_finished(
+def test_a_run_that_was_created_on_a_server_is_completed(
     server: Client, records: list[Record]
 ) -> None:
-    """Its process died after the first of its calls."""
+    """Its process was killed after the first call."""
     parent_id = parent(server)
     tags = {"mlflow.parentRunId": parent_id, "fitreel.trial": "0"}
     started = server.create_run("0", tags=tags).info.run_id
@@ -317,7 +319,7 @@ def test_a_run_that_was_started_on_a_server_is_finished(
 
 
 def test_a_trial_never_ends_before_it_started(server: Client, records: list[Record]) -> None:
-    """The clock of the process that created its run was ahead."""
+    """The clock of the process that created the run was ahead."""
     parent_id = parent(server)
     tags = {"mlflow.parentRunId": parent_id, "fitreel.trial": "0"}
     ahead = records[0]["times"][1] + 60_000
@@ -333,7 +335,7 @@ def test_films_go_to_their_trials(client: Client, records: list[Record], tmp_pat
     nested.deliver(records)
     (tmp_path / "history.csv").write_text("epoch,loss\n")
     nested.log_artifacts({"number": 3, "to": "training"}, tmp_path)
-    nested.log_artifacts({"number": 77, "to": "training"}, tmp_path)  # deleted by somebody
+    nested.log_artifacts({"number": 77, "to": "training"}, tmp_path)  # a trial that was deleted
     (run,) = client.search_runs(
         ["0"], f"tags.`fitreel.filmed` = 'yes' AND tags.`mlflow.parentRunId` = '{parent_id}'"
     )
@@ -351,10 +353,10 @@ def test_a_missing_parent_is_reported(client: Client, records: list[Record]) -> 
 
 
 @pytest.mark.parametrize("deleted", ["run", "experiment"])
-def test_nothing_is_written_below_what_is_deleted(
+def test_trials_of_a_deleted_sweep_are_refused(
     tracker: Tracker, records: list[Record], deleted: str
 ) -> None:
-    """It was deleted during the sweep: MLflow's client refuses then, too."""
+    """The sweep was deleted while it ran; MLflow's client also refuses such runs."""
     client = tracker.client
     experiment_id = client.create_experiment(f"deleted {deleted}")
     parent_id = client.create_run(experiment_id).info.run_id
@@ -372,10 +374,10 @@ def test_nothing_is_written_below_what_is_deleted(
     assert rows(client.tracking_uri, parent_id) == before
 
 
-def test_artifacts_of_trials_never_go_to_another_store_that_is_the_global_one(
+def test_artifacts_of_trials_never_go_to_mlflows_global_store(
     tmp_path: Path, server: MlflowClient, records: list[Record]
 ) -> None:
-    """A server created this database; the address in it does not name the server."""
+    """A server created this database; its artifact address does not name the server."""
     client = Client(f"sqlite:///{tmp_path}/mlflow.db")
     experiment_id = client.create_experiment("served", artifact_location="mlflow-artifacts:/trials")
     parent_id = client.create_run(experiment_id).info.run_id

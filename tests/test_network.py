@@ -13,7 +13,7 @@ from fitreel.training.network import Network
 from fitreel.training.weights import Weights
 
 
-def test_a_network_starts_as_pytorch_starts_its_layers() -> None:
+def test_a_network_starts_with_the_weights_of_pytorch_layers() -> None:
     network = Network(TrainingSettings(hidden=4000))
     weight, bias = network.output.weight, network.hidden.bias
     assert bias.abs().max().item() == pytest.approx(1, abs=0.01)  # 1 / sqrt(one input)
@@ -21,7 +21,7 @@ def test_a_network_starts_as_pytorch_starts_its_layers() -> None:
     assert weight.mean().item() == pytest.approx(0, abs=1e-3)
 
 
-def test_the_seed_decides_the_weights_and_nothing_global_does() -> None:
+def test_the_seed_alone_determines_the_weights() -> None:
     before = torch.random.get_rng_state()
     first, again, other = (Network(TrainingSettings(seed=seed)) for seed in (0, 0, 1))
     assert torch.equal(before, torch.random.get_rng_state())
@@ -30,14 +30,14 @@ def test_the_seed_decides_the_weights_and_nothing_global_does() -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 72, LARGEST_SEED])
-def test_the_weights_share_no_numbers_with_the_points(seed: int) -> None:
-    """For any pair of seeds: weights and points come from generators of different kinds."""
+def test_the_weights_share_no_random_numbers_with_the_points(seed: int) -> None:
+    """Weights and points come from generators of different kinds, whatever the seeds."""
     network = Network(TrainingSettings(hidden=1000, seed=seed))
     drawn = torch.cat([network.hidden.weight[:, 0], network.hidden.bias])  # uniform in ±1
     noise = DataSettings(1000, noise=1, data_seed=seed)
     for points in (generate(noise), generate_unseen(noise, 1000)):
         uniform = 2 * (points.y - points.x**2) - 1
-        for place in (0, 1000):  # at the same place no number is equal
+        for place in (0, 1000):  # no number is equal at the same position
             assert not torch.isclose(drawn[place : place + 1000], uniform, atol=1e-6).any()
         assert abs(torch.corrcoef(torch.stack([drawn[:1000], uniform]))[0, 1]) < 0.15
 
@@ -53,14 +53,14 @@ def test_the_default_seed_is_the_median_of_a_hundred(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize("activation", get_args(ActivationName))
-def test_weights_predict_what_the_network_predicts(activation: ActivationName) -> None:
+def test_weights_predict_the_same_as_the_network(activation: ActivationName) -> None:
     network = Network(TrainingSettings(hidden=7, activation=activation))
     x = torch.linspace(-2, 2, 33)
     expected = network(x.unsqueeze(1))[:, 0]
     assert torch.allclose(network.weights().predict(x), expected, atol=1e-6)
 
 
-def test_stacked_weights_predict_a_row_a_network() -> None:
+def test_stacked_weights_predict_a_row_per_network() -> None:
     members = [Network(TrainingSettings(seed=seed)).weights() for seed in range(3)]
     x = torch.linspace(-1, 1, 5)
     stacked = Weights(
@@ -77,7 +77,7 @@ def test_stacked_weights_predict_a_row_a_network() -> None:
 
 
 def test_a_flat_network_has_its_weights_in_the_order_of_all_files() -> None:
-    """Journals, sweeps' records and pages have this layout, also those that were written before."""
+    """Journals, records of sweeps and pages have this layout, also those of earlier versions."""
     weights = Weights.from_flat(torch.arange(7.0), "tanh")
     assert weights.input_weight.tolist() == [0, 1]
     assert weights.bias.tolist() == [2, 3]
@@ -97,7 +97,7 @@ def test_the_parameters_of_a_module_flatten_to_the_same_row(hidden: int) -> None
         assert torch.equal(back, own)
 
 
-def test_flat_stacked_networks_are_a_row_each() -> None:
+def test_flat_stacked_networks_have_a_row_each() -> None:
     rows = torch.arange(14.0).view(2, 7)
     stacked = Weights.from_flat(rows, "relu")
     assert torch.equal(stacked.flat(), rows)
@@ -109,7 +109,7 @@ def test_flat_stacked_networks_are_a_row_each() -> None:
 
 
 def test_weights_from_flat_networks_are_aligned() -> None:
-    """Sums over parts of a row would differ in the last bit from those over torch's parameters."""
+    """Sums over unaligned rows would differ in the last bit from those over torch's parameters."""
     weights = Weights.from_flat(torch.arange(7.0), "relu")
     for part in (weights.input_weight, weights.bias, weights.output_weight, weights.output_bias):
         assert part.data_ptr() % 64 == 0
@@ -124,17 +124,17 @@ def test_weights_are_a_copy() -> None:
 
 
 def test_a_neuron_is_dead_if_no_point_activates_it() -> None:
-    # x - 2, -x - 2 and x: within -1 .. 1 only the last ever gets above zero.
+    # x - 2, -x - 2 and x: for x from -1 to 1 only the last is ever above zero.
     numbers = torch.tensor([1.0, -1.0, 1.0]), torch.tensor([-2.0, -2.0, 0.0]), torch.ones(3)
     x = torch.linspace(-1, 1, 11)
     assert Weights(*numbers, torch.tensor(0.0), "relu").dead(x).tolist() == [True, True, False]
     assert not Weights(*numbers, torch.tensor(0.0), "tanh").dead(x).any()
 
 
-def test_shapes_that_do_not_fit_are_named() -> None:
+def test_an_error_names_shapes_that_do_not_fit() -> None:
     with pytest.raises(ValueError, match=r"do not fit: \(3,\), \(2,\), \(3,\), \(\)"):
         Weights(torch.ones(3), torch.ones(2), torch.ones(3), torch.tensor(0.0), "relu")
 
 
-def test_every_activation_is_there() -> None:
+def test_every_activation_is_computed() -> None:
     assert tuple(ACTIVATIONS) == get_args(ActivationName)

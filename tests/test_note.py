@@ -11,18 +11,18 @@ RUN = "0123456789abcdef0123456789abcdef"
 PARAMS = {"samples": "100", "noise": "0.2", "lr": "0.20", "epochs": "50", "live": "off"}
 
 
-def told(
+def fake_run(
     params: dict[str, str],
     metrics: dict[str, float] | None = None,
     tags: dict[str, str] | None = None,
 ) -> Run:
-    """Give what a note reads of a run."""
+    """Return a run with the attributes that a note reads."""
     return cast(Run, Facts(RUN, "7", "a name", params, metrics or {}, tags or {}))
 
 
-def test_a_note_tells_results_the_way_back_and_settings() -> None:
+def test_a_note_shows_results_commands_and_settings() -> None:
     metrics = {"loss": 0.00421, "train_mse": 0.0041, "test_mse": 0.0049, "noise_floor": 1 / 300}
-    text = note(told(PARAMS, metrics)).replace("&emsp;", " ")
+    text = note(fake_run(PARAMS, metrics)).replace("&emsp;", " ")
     assert text.startswith("Final loss **0.00421**\n\n| |train |test |\n")
     assert "|mse |0.0041 |0.0049 |\n|noise floor | |0.003333 |\n" in text
     assert "    fitreel run --lr 0.20 --epochs 50\n" in text
@@ -30,21 +30,21 @@ def test_a_note_tells_results_the_way_back_and_settings() -> None:
     assert text.endswith("- Points: samples `100`, noise `0.2`\n- Training: lr `0.20`, epochs `50`")
 
 
-def test_a_note_tells_only_what_there_is() -> None:
-    text = note(told({"samples": "100"}))
+def test_a_note_leaves_out_what_the_run_lacks() -> None:
+    text = note(fake_run({"samples": "100"}))
     assert text.startswith("**Reproduce**")
     assert "Training" not in text
 
 
 def test_a_note_shows_the_settings_in_force() -> None:
-    text = note(told(PARAMS | {"test_samples": "1000"}, tags={"fitreel.override.epochs": "80"}))
+    text = note(fake_run(PARAMS | {"test_samples": "1000"}, tags={"fitreel.override.epochs": "80"}))
     assert "    fitreel run --lr 0.20 --epochs 80\n" in text
     assert "epochs `80`" in text
     assert "50" not in text
 
 
-def test_params_are_text_that_anybody_may_have_written() -> None:
-    text = note(told({"function": "`<b>\n# sine; rm -rf ~"}))
+def test_hostile_params_are_quoted() -> None:
+    text = note(fake_run({"function": "`<b>\n# sine; rm -rf ~"}))
     assert r"`'<b>\n# sine; rm -rf ~`" in text
     assert "    fitreel run --function '`<b>\\n# sine; rm -rf ~'\n" in text
 
@@ -53,24 +53,22 @@ def test_params_are_text_that_anybody_may_have_written() -> None:
     ("changes", "shown"),
     [
         ({}, ["rst.gif", "rst.png"]),
-        ({"fitreel.override.format": "mp4"}, ["rst.png"]),  # which is no picture
+        ({"fitreel.override.format": "mp4"}, ["rst.png"]),  # an mp4 cannot be embedded
     ],
 )
-def test_a_note_shows_the_pictures_that_there_are(
-    changes: dict[str, str], shown: list[str]
-) -> None:
+def test_a_note_shows_the_pictures_of_the_run(changes: dict[str, str], shown: list[str]) -> None:
     tags = {"fitreel.animate_seconds": "0.4", "fitreel.evaluate_seconds": "0.3"} | changes
-    text = note(told({"format": "gif"}, {"loss": 0.1}, tags))
+    text = note(fake_run({"format": "gif"}, {"loss": 0.1}, tags))
     address = f"get-artifact?path={{}}&run_uuid={RUN}"
     assert re.findall(r"!\[(.*?)\]\((.*?)\)", text) == [
         (file, address.format(file)) for file in shown
     ]
-    assert "![" not in note(told({"format": "gif"}, {"loss": 0.1}))
+    assert "![" not in note(fake_run({"format": "gif"}, {"loss": 0.1}))
 
 
-def test_a_note_leads_to_the_player_if_there_is_one() -> None:
+def test_a_note_links_to_the_player_if_the_run_has_one() -> None:
     tags = {"fitreel.animate_seconds": "0.4"}
     link = f"[player.html](#/experiments/7/runs/{RUN}/artifacts/player.html)"
-    assert link in note(told({"player": "on"}, {}, tags))
-    assert link not in note(told({"player": "off"}, {}, tags))
-    assert link in note(told({"player": "off"}, {}, tags | {"fitreel.override.player": "on"}))
+    assert link in note(fake_run({"player": "on"}, {}, tags))
+    assert link not in note(fake_run({"player": "off"}, {}, tags))
+    assert link in note(fake_run({"player": "off"}, {}, tags | {"fitreel.override.player": "on"}))

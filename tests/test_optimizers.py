@@ -1,4 +1,4 @@
-"""The optimizers of one network and of a stack move numbers exactly as torch's objects do."""
+"""The optimizers of one network and of a stack update numbers exactly as torch's do."""
 
 from typing import get_args
 
@@ -19,7 +19,7 @@ def of_torch(name: OptimizerName, lr: float, numbers: list[torch.Tensor]) -> tor
 
 
 @pytest.mark.parametrize("name", get_args(OptimizerName))
-def test_a_network_moves_as_by_torch_to_the_last_bit(name: OptimizerName) -> None:
+def test_a_network_is_updated_as_by_torch_to_the_last_bit(name: OptimizerName) -> None:
     generator = torch.Generator().manual_seed(0)
     ours = [torch.randn(shape, generator=generator) for shape in SHAPES]
     theirs = [each.clone() for each in ours]
@@ -36,10 +36,10 @@ def test_a_network_moves_as_by_torch_to_the_last_bit(name: OptimizerName) -> Non
 
 
 @pytest.mark.parametrize("name", get_args(OptimizerName))
-def test_its_memory_is_laid_out_as_in_the_checkpoints_of_earlier_versions(
+def test_the_state_has_the_layout_of_earlier_checkpoints(
     name: OptimizerName,
 ) -> None:
-    """Velocities; or first moments, second moments and the updates, counted for each parameter."""
+    """Velocities; or first moments, second moments and the count of updates per parameter."""
     numbers = [torch.zeros(shape) for shape in SHAPES]
     optimizer = Optimizer(TrainingSettings(optimizer=name), numbers)
     optimizer.update([torch.full(shape, 2.0) for shape in SHAPES])
@@ -53,7 +53,7 @@ def test_its_memory_is_laid_out_as_in_the_checkpoints_of_earlier_versions(
 
 
 @pytest.mark.parametrize("names", [("sgd", "momentum", "sgd"), ("adam", "adam", "adam")])
-def test_every_member_of_a_stack_moves_as_by_torch(names: tuple[OptimizerName, ...]) -> None:
+def test_every_member_of_a_stack_is_updated_as_by_torch(names: tuple[OptimizerName, ...]) -> None:
     rates = (0.1, 0.01, 0.003)
     members = [
         TrainingSettings(optimizer=name, lr=lr) for name, lr in zip(names, rates, strict=True)

@@ -1,4 +1,4 @@
-"""A tracking server that goes away: training does not wait for it, and nothing is missing after."""
+"""A tracking server that goes down: training does not wait for it, and no results are lost."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -28,22 +28,24 @@ def journal(directory: Path) -> Path:
 
 
 def kinds(directory: Path) -> list[str]:
-    """Give the kinds of the records that the run has written so far."""
+    """Return the kinds of the records that the run has written so far."""
     try:
         return [record["kind"] for _, record in read(journal(directory))]
-    except (ValueError, FileNotFoundError):  # there is no journal yet, or no longer
+    except (ValueError, FileNotFoundError):  # the journal does not exist yet, or no longer
         return []
 
 
 MOMENTS: dict[str, Callable[[list[str]], bool]] = {
     "metrics": lambda kinds: kinds.count("losses") > 5,
     "artifacts": lambda kinds: "model" in kinds,
-    "status": lambda kinds: kinds.count("artifacts") >= 5,  # the film is there: all but the end
+    "status": lambda kinds: (
+        kinds.count("artifacts") >= 5
+    ),  # with the film, the run has everything but its end
 }
 
 
 def longest_stall(directory: Path, done: Callable[[], bool]) -> float:
-    """Watch the checkpoints of a training until it is done; give the longest time between two."""
+    """Watch the checkpoints of a training until it is done; return the longest pause."""
     longest, last, seen = 0.0, time.monotonic(), 0.0
     while not done():
         try:
@@ -62,7 +64,7 @@ def longest_stall(directory: Path, done: Callable[[], bool]) -> float:
 @pytest.mark.parametrize(
     "seconds", [1, *(pytest.param(s, marks=pytest.mark.torture) for s in (30, 120))]
 )
-def test_what_a_server_missed_arrives_when_it_returns(
+def test_results_are_delivered_when_the_server_is_back(
     server: Server, tmp_path: Path, moment: str, seconds: int
 ) -> None:
     store = ["--tracking-uri", server.url, "--experiment", f"{moment} {seconds}"]
@@ -74,13 +76,13 @@ def test_what_a_server_missed_arrives_when_it_returns(
         assert process.is_alive(), (tmp_path / "err").read_text()
         time.sleep(0.02)
     server.stop()
-    gone = time.monotonic()
+    stopped = time.monotonic()
     stall = longest_stall(
         tmp_path,
-        lambda: "model" in kinds(tmp_path) or time.monotonic() - gone > seconds,
+        lambda: "model" in kinds(tmp_path) or time.monotonic() - stopped > seconds,
     )
-    time.sleep(max(0.0, seconds - (time.monotonic() - gone)))
-    assert process.is_alive()  # it waits
+    time.sleep(max(0.0, seconds - (time.monotonic() - stopped)))
+    assert process.is_alive()  # the command waits
     server.start()
     process.join(60)
     errors = (tmp_path / "err").read_text()
@@ -98,4 +100,4 @@ def test_what_a_server_missed_arrives_when_it_returns(
     assert not list(tmp_path.glob("spool/*/"))
     if seconds > 5:
         assert f"fitreel: tracking server {server.url} does not answer" in errors
-    print(f"{moment}, away for {seconds} s: longest stall {stall:.2f} s")
+    print(f"{moment}, down for {seconds} s: longest stall {stall:.2f} s")

@@ -1,4 +1,4 @@
-"""Output that nobody reads is dropped: the command goes on and ends as it would have."""
+"""Output that nobody reads is dropped: the command continues and ends as usual."""
 
 import os
 import pty
@@ -24,8 +24,8 @@ def close(*numbers: int) -> None:
         os.close(number)
 
 
-def whole(directory: Path) -> str:
-    """Give the id of the one run of a directory, which is finished; its database is sound."""
+def complete_run(directory: Path) -> str:
+    """Return the id of the only run of a directory; assert that run and database are complete."""
     (run,) = runs(client(directory))
     assert run.info.status == "FINISHED"
     assert len(losses(client(directory), run.info.run_id)) == 40
@@ -35,9 +35,9 @@ def whole(directory: Path) -> str:
     return str(run.info.run_id)
 
 
-# A file that is opened gets the least number that is free: without standard error the database.
+# The next open file gets the lowest free number: without standard error, that is the database.
 @pytest.mark.parametrize("closed", [(2,), (0, 1, 2)], ids=str)
-def test_a_command_whose_outputs_are_closed(tmp_path: Path, closed: tuple[int, ...]) -> None:
+def test_a_command_with_closed_outputs_finishes(tmp_path: Path, closed: tuple[int, ...]) -> None:
     output = tmp_path / "output"
     with output.open("w") as file:
         done = subprocess.run(
@@ -49,12 +49,12 @@ def test_a_command_whose_outputs_are_closed(tmp_path: Path, closed: tuple[int, .
             check=False,
         )
     assert done.returncode == 0
-    run_id = whole(tmp_path)
+    run_id = complete_run(tmp_path)
     assert output.read_text() == ("" if 1 in closed else f"{run_id}\n")
 
 
-def test_an_exit_code_needs_no_reader(tmp_path: Path) -> None:
-    """Of a bad option, of a training that diverges, of help."""
+def test_the_exit_code_is_right_without_a_reader(tmp_path: Path) -> None:
+    """Check an invalid option, a training that diverges, and help."""
     for arguments, code in (("run --lr nan", 2), ("run --lr 1000", 1), ("--help", 0)):
         reader, writer = os.pipe()
         os.close(reader)
@@ -70,8 +70,8 @@ def test_an_exit_code_needs_no_reader(tmp_path: Path) -> None:
         assert done.returncode == code, arguments
 
 
-def test_a_reader_that_goes_away(tmp_path: Path) -> None:
-    """As in fitreel run 2>&1 | head -1."""
+def test_a_command_finishes_after_its_reader_has_closed_the_pipe(tmp_path: Path) -> None:
+    """The reader is like `head -1` in fitreel run 2>&1 | head -1."""
     command = subprocess.Popen(
         ["fitreel", *RUN],
         cwd=tmp_path,
@@ -83,11 +83,11 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     assert command.stdout.readline() == b"Network(\n"
     command.stdout.close()
     assert command.wait() == 0
-    whole(tmp_path)
+    complete_run(tmp_path)
 
 
-def test_a_terminal_that_goes_away(tmp_path: Path) -> None:
-    """With its progress bar; the signal that comes then is ignored, as nohup does it."""
+def test_a_command_finishes_after_its_terminal_was_closed(tmp_path: Path) -> None:
+    """It shows a progress bar and ignores SIGHUP, as with nohup."""
     ours, theirs = pty.openpty()
     command = subprocess.Popen(
         ["fitreel", *RUN[:1], "--epochs", "6000", "--max-frames", "3"],
@@ -109,18 +109,18 @@ def test_a_terminal_that_goes_away(tmp_path: Path) -> None:
     assert run.info.status == "FINISHED"
 
 
-def test_a_full_disk_behind_an_output(tmp_path: Path) -> None:
-    """The id of a run is a result, and missed; what is told besides is not."""
+def test_only_results_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
+    """Standard output has results, so a full disk there is an error; standard error has none."""
     run = partial(subprocess.run, cwd=tmp_path, env=environment(), text=True, check=False)
     with Path("/dev/full").open("w") as full:
-        told = run(["fitreel", "--version"], stdout=full, stderr=subprocess.PIPE)
+        version = run(["fitreel", "--version"], stdout=full, stderr=subprocess.PIPE)
         assert run(["fitreel", *RUN], stdout=subprocess.PIPE, stderr=full).returncode == 0
     message = "fitreel: [Errno 28] No space left on device: 'standard output'\n"
-    assert (told.returncode, told.stderr) == (2, message)
-    whole(tmp_path)
+    assert (version.returncode, version.stderr) == (2, message)
+    complete_run(tmp_path)
 
 
-def test_what_was_read_arrived() -> None:
+def test_output_is_written_until_the_reader_closes_the_pipe() -> None:
     reader, writer = os.pipe()
     output = Output(os.fdopen(writer, "wb"), "utf-8", line_buffering=True)
     print("früh", file=output)
@@ -132,7 +132,7 @@ def test_what_was_read_arrived() -> None:
     output.close()
 
 
-def deleted_before(directory: Path) -> None:
+def enter_and_delete(directory: Path) -> None:
     os.chdir(directory)
     shutil.rmtree(directory)
 
@@ -142,7 +142,7 @@ def is_training(spool: Path) -> bool:
     return any(record["kind"] == "losses" for record in found)
 
 
-def test_a_directory_that_was_deleted_is_named(tmp_path: Path) -> None:
+def test_an_error_names_a_deleted_directory(tmp_path: Path) -> None:
     directory = tmp_path / "deleted"
     for arguments in (("run",), ("generate", "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db")):
         directory.mkdir()
@@ -151,7 +151,7 @@ def test_a_directory_that_was_deleted_is_named(tmp_path: Path) -> None:
             env=environment(),
             capture_output=True,
             text=True,
-            preexec_fn=partial(deleted_before, directory),
+            preexec_fn=partial(enter_and_delete, directory),
             check=False,
         )
         message = f"fitreel: {directory} was deleted; go to another directory\n"
@@ -159,7 +159,7 @@ def test_a_directory_that_was_deleted_is_named(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_directory_that_is_deleted_meanwhile_is_named(tmp_path: Path) -> None:
+def test_an_error_names_a_directory_that_is_deleted_meanwhile(tmp_path: Path) -> None:
     directory, spool = tmp_path / "deleted", tmp_path / "spool"
     directory.mkdir()
     Tracker(f"sqlite:///{tmp_path}/mlflow.db").client.create_experiment("else", f"{tmp_path}/else")

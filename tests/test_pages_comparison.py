@@ -1,4 +1,4 @@
-"""Runs side by side, in a real browser, opened from disk."""
+"""The comparison page in a real browser, opened from disk."""
 
 import math
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
 def compared(number: int, data: DataSettings = DataSettings(), **changes: Any) -> ComparedRun:
-    """Train a run that is to be compared."""
+    """Train a run to compare."""
     settings = TrainingSettings(**changes)
     dataset = generate(data)
     network, history = fit(dataset, settings)
@@ -35,7 +35,7 @@ def compared(number: int, data: DataSettings = DataSettings(), **changes: Any) -
 
 @pytest.fixture(scope="module")
 def runs() -> list[ComparedRun]:
-    """Three runs; the second is shorter, has fewer frames and a name that is no good."""
+    """Train three runs; the second is shorter and has fewer frames and a hostile name."""
     first, last = compared(1, lr=0.05, epochs=200), compared(3, lr=0.3, epochs=200)
     middle = compared(2, lr=0.1, epochs=90, frame_every=7)
     params = dict(middle.params) | {"__proto__": HOSTILE, "constructor": "<i>9</i>"}
@@ -64,11 +64,11 @@ def test_all_runs_are_at_the_same_epoch(opened: Page, runs: list[ComparedRun]) -
         scrub(opened, step)
         assert numbers(opened.locator("#moment").inner_text()) == [steps[step]]
         for place, run in enumerate(runs):
-            # Each shows its last frame up to there; the short one waits at its end.
+            # Each run shows its last frame up to that epoch; the short one stays at its end.
             frame = int((run.history.frame_epochs <= steps[step]).sum()) - 1
             epoch = int(run.history.frame_epochs[frame])
-            told = numbers(opened.locator("figure .moment").nth(place).inner_text())
-            assert told == [epoch, pytest.approx(run.history.losses[epoch], abs=1e-4)]
+            shown = numbers(opened.locator("figure .moment").nth(place).inner_text())
+            assert shown == [epoch, pytest.approx(run.history.losses[epoch], abs=1e-4)]
             for left, y in zip(x.tolist(), run.history.frames[frame].predict(x), strict=True):
                 assert is_red(pixel(opened, f"cells[{place}].plot", left, y.item()))
 
@@ -104,7 +104,7 @@ def test_the_table_sorts_by_number_and_by_text(opened: Page, runs: list[Compared
     assert column(opened, "run") == sorted(column(opened, "run"))
 
 
-def test_what_differs_comes_first_and_what_is_equal_is_folded_away(opened: Page) -> None:
+def test_differing_params_come_first_and_equal_ones_are_folded(opened: Page) -> None:
     heads = opened.locator("#results thead th").all_inner_texts()
     assert heads[1:4] == ["lr", "epochs", "frame_every"]
     assert heads.index("test_mse") > heads.index("frame_every")
@@ -165,23 +165,26 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Compared
     return path, runs
 
 
-def test_seeds_are_one_curve_with_a_band(page: Page, seeds: tuple[Path, list[ComparedRun]]) -> None:
+def test_runs_that_differ_in_seed_are_one_curve_with_a_band(
+    page: Page, seeds: tuple[Path, list[ComparedRun]]
+) -> None:
     path, runs = seeds
     page.goto(path.as_uri())
-    assert page.evaluate("losses.series.length") == 1 + 1 + 3  # x, the other run, the band's three
+    assert page.evaluate("losses.series.length") == 1 + 1 + 3  # x, the other run, the band
     mean = np.mean([run.history.losses for run in runs], axis=0)
     assert page.evaluate("losses.data[4]") == pytest.approx(mean, rel=1e-6)
     row = page.locator("#groups tbody tr")
     cells = row.locator("td").all_inner_texts()
     assert cells[0] == "3"
     values = [run.metrics["test_mse"] for run in runs]
-    half_width = 4.302653 * np.std(values, ddof=1) / math.sqrt(3)  # Student's t of 2 degrees
+    # Student's t with 2 degrees of freedom
+    half_width = 4.302653 * np.std(values, ddof=1) / math.sqrt(3)
     assert numbers(cells[1]) == pytest.approx([np.mean(values), half_width], rel=0.05)
     page.locator("#means").uncheck()
     assert page.evaluate("losses.series.length") == 1 + 4
 
 
-def test_different_points_are_drawn_in_their_own_cells(page: Page, tmp_path: Path) -> None:
+def test_each_cell_shows_its_own_points(page: Page, tmp_path: Path) -> None:
     runs = [compared(1, epochs=30), compared(2, DataSettings(function="sine"), epochs=30)]
     write_comparison(compare(runs), tmp_path / "compare.html")
     page.goto((tmp_path / "compare.html").as_uri())
@@ -206,7 +209,7 @@ def test_it_is_readable_on_other_screens(
         assert smallest_text(page) >= 12
 
 
-def test_sixty_runs_are_one_page_of_a_few_megabytes(
+def test_a_page_of_sixty_runs_has_a_few_megabytes(
     page: Page, tmp_path: Path, dataset: Dataset
 ) -> None:
     one = compared(0)
@@ -226,7 +229,7 @@ def test_sixty_runs_are_one_page_of_a_few_megabytes(
     )
 
 
-def test_the_page_holds_no_number_that_json_lacks(path: Path) -> None:
+def test_the_page_has_only_numbers_that_json_allows(path: Path) -> None:
     hostile = data(path.read_text())["runs"][1]
     assert hostile["metrics"]["none"] == "nan"
     assert hostile["metrics"]["endless"] == "inf"
@@ -241,7 +244,7 @@ def test_losses_are_compared_at_common_epochs() -> None:
     assert len(kept) <= 1600
 
 
-def test_what_diverged_does_not_flatten_the_others(page: Page, tmp_path: Path) -> None:
+def test_a_diverged_run_does_not_flatten_the_others(page: Page, tmp_path: Path) -> None:
     wild = compared(1, epochs=30)
     losses = np.geomspace(0.5, 1e36, 30)
     history = History(losses, wild.history.frame_epochs, wild.history.frames)
@@ -251,13 +254,11 @@ def test_what_diverged_does_not_flatten_the_others(page: Page, tmp_path: Path) -
     page.goto((tmp_path / "compare.html").as_uri())
     high = page.evaluate("losses.scales.y.max")
     assert 1 < high < 200
-    floor = page.evaluate("data.noise_floor")  # of the one that knows it
+    floor = page.evaluate("data.noise_floor")  # of the only run with a value
     assert floor == pytest.approx(0.2**2 / 12)
 
 
-def test_metrics_beyond_all_bounds_are_shown_and_have_no_interval(
-    page: Page, tmp_path: Path
-) -> None:
+def test_infinite_metrics_are_shown_without_an_interval(page: Page, tmp_path: Path) -> None:
     runs = [compared(seed, seed=seed, epochs=20) for seed in range(2)]
     for run, value in zip(runs, (1e200, 1.797e308), strict=True):
         run.metrics["grad_norm"] = value  # type: ignore[index]
@@ -268,16 +269,14 @@ def test_metrics_beyond_all_bounds_are_shown_and_have_no_interval(
     expect(page.locator("#groups")).to_contain_text("test_mse")
 
 
-def test_runs_of_one_epoch_are_points(page: Page, tmp_path: Path) -> None:
+def test_runs_of_one_epoch_are_drawn_as_points(page: Page, tmp_path: Path) -> None:
     runs = [compared(n, lr=0.1 * n, epochs=1) for n in (1, 2)]
     write_comparison(compare(runs), tmp_path / "compare.html")
     page.goto((tmp_path / "compare.html").as_uri())
     assert page.evaluate("losses.series.slice(1).map((each) => each.points.show())") == [True, True]
 
 
-def test_films_of_many_lengths_have_no_more_steps_than_can_be_scrubbed(
-    page: Page, tmp_path: Path
-) -> None:
+def test_films_of_many_lengths_have_a_limited_number_of_steps(page: Page, tmp_path: Path) -> None:
     runs = [compared(n, epochs=300 + n, frame_every=n + 1, lr=0.05) for n in (0, 1, 2)]
     write_comparison(compare(runs), tmp_path / "compare.html")
     page.goto((tmp_path / "compare.html").as_uri())
@@ -293,7 +292,7 @@ def test_the_arrows_move_the_film_after_a_switch_was_clicked(opened: Page) -> No
     assert opened.evaluate("transport.place") == 1
 
 
-def test_a_run_is_lit_up_everywhere_under_the_mouse(opened: Page) -> None:
+def test_a_run_under_the_mouse_is_highlighted_everywhere(opened: Page) -> None:
     opened.locator("figure").nth(2).hover()
     expect(opened.locator("#legend button").nth(2)).to_have_class("lit")
     strokes = opened.evaluate("[1, 2, 3].map((at) => losses.series[at].stroke())")

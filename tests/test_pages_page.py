@@ -11,13 +11,13 @@ from tests.browser import data
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)><!--\u2028'\"&"
 
 
-def test_json_holds_nothing_that_ends_a_script() -> None:
+def test_json_contains_nothing_that_ends_a_script() -> None:
     text = as_json({"name": HOSTILE})
     assert not set("<>&") & set(text)
     assert json.loads(text) == {"name": HOSTILE}
 
 
-def test_json_knows_no_nan() -> None:
+def test_json_refuses_nan() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         as_json({"loss": float("nan")})
 
@@ -50,7 +50,7 @@ def test_no_script_runs_but_those_of_the_page(browser: Browser, tmp_path: Path) 
     opened.close()
 
 
-def test_the_charting_library_comes_with_its_licence(tmp_path: Path) -> None:
+def test_the_page_has_the_licence_of_the_charting_library(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     write_page(path, "", "player.html", (), {})
     assert "Copyright (c) 2022 Leon Sorokin" in path.read_text()

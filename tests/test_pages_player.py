@@ -1,4 +1,4 @@
-"""The player, in a real browser, opened from disk."""
+"""The player in a real browser, opened from disk."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -37,7 +37,7 @@ def path(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset, history: Hi
 
 @pytest.fixture
 def player(page: Page, path: Path) -> Page:
-    """Open the page; it asks for nothing but itself."""
+    """Open the page; assert that it requests nothing else."""
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(path.as_uri())
@@ -55,7 +55,7 @@ def reading(page: Page, name: str) -> list[float]:
     return numbers(page.locator(f"#{name}").inner_text())
 
 
-def test_it_opens_at_the_end_of_the_training(player: Page, history: History) -> None:
+def test_the_player_opens_at_the_end_of_the_training(player: Page, history: History) -> None:
     assert reading(player, "moment") == [995, pytest.approx(history.losses[995], abs=1e-4)]
     expect(player.locator("h1")).to_have_text(NAME)  # as text
     assert player.locator("img").count() == 0
@@ -89,13 +89,13 @@ def test_the_value_under_the_mouse_is_the_prediction(
             x, y = reading(page, "fit-reading")
             expected = history.frames[frame].predict(torch.tensor([x], dtype=torch.float32))
             assert y == pytest.approx(expected.item(), abs=1e-4)
-        point_at(page, "contributions", 0.5)  # the other chart of x reads the same
+        point_at(page, "contributions", 0.5)  # the other chart over x shows the same
         assert reading(page, "fit-reading")[0] == pytest.approx(-0.5, abs=0.02)
 
 
 @pytest.mark.parametrize("last", [9e-3, 0.0163, 0.017, 0.099, 0.1, 1e-9, 1e-12])
-def test_an_axis_of_losses_begins_anywhere(page: Page, tmp_path: Path, last: float) -> None:
-    """A lower end of 0.0096 had uPlot make ticks without end."""
+def test_an_axis_of_losses_can_start_at_any_value(page: Page, tmp_path: Path, last: float) -> None:
+    """With a lower end of 0.0096, uPlot once made ticks in an endless loop."""
     points = generate(DataSettings(samples=20))
     history = fit(points, TrainingSettings(epochs=10)).history
     losses = np.geomspace(0.5, last, 10)
@@ -123,7 +123,7 @@ def test_the_keyboard_plays_steps_and_jumps(player: Page) -> None:
     assert reading(player, "moment")[0] == 995
 
 
-def test_it_plays_to_the_end_and_stops_there(player: Page) -> None:
+def test_the_player_plays_to_the_end_and_stops(player: Page) -> None:
     scrub(player, 0)
     player.get_by_role("button", name="Play").click()
     expect(player.get_by_role("button", name="Pause")).to_be_visible()
@@ -131,13 +131,13 @@ def test_it_plays_to_the_end_and_stops_there(player: Page) -> None:
     expect(player.get_by_role("button", name="Play")).to_be_visible()
     assert reading(player, "moment")[0] == 995
     player.locator("#speed").select_option("1")
-    player.get_by_role("button", name="Play").click()  # and from there anew
+    player.get_by_role("button", name="Play").click()  # and again from the start
     until(player, "transport.place < 150")
     player.get_by_role("button", name="Step forward").click()
     expect(player.get_by_role("button", name="Play")).to_be_visible()
 
 
-def test_the_space_bar_plays_once_when_play_has_the_focus(player: Page) -> None:
+def test_the_space_bar_starts_playing_once_if_the_button_has_the_focus(player: Page) -> None:
     player.get_by_role("button", name="Play").focus()
     player.keyboard.press("Space")
     until(player, "transport.place > 2 && transport.place < 199")
@@ -153,7 +153,7 @@ def test_a_click_on_the_loss_curve_jumps_there(player: Page) -> None:
     assert reading(player, "loss-reading")[0] == pytest.approx(500, abs=5)
 
 
-def test_the_loss_axis_is_logarithmic_or_not(player: Page, history: History) -> None:
+def test_the_loss_axis_can_be_logarithmic_or_linear(player: Page, history: History) -> None:
     for is_log in (True, False):
         player.locator("#log").set_checked(is_log)
         assert player.evaluate("loss.scales.y.distr") == (3 if is_log else 1)
@@ -166,7 +166,7 @@ def test_the_loss_axis_is_logarithmic_or_not(player: Page, history: History) -> 
         assert is_red(pixel(player, "loss", 5 * FRAME, history.losses[5 * FRAME]))
 
 
-def test_dead_neurons_are_counted_and_greyed(
+def test_dead_neurons_are_counted_and_grey(
     player: Page, dataset: Dataset, history: History
 ) -> None:
     for frame in (0, 199):
@@ -177,20 +177,22 @@ def test_dead_neurons_are_counted_and_greyed(
         assert [int(name) for name in names] == dead.nonzero()[:, 0].tolist()
 
 
-def test_a_picked_neuron_is_lit_up_in_every_view(player: Page, history: History) -> None:
+def test_a_picked_neuron_is_highlighted_in_every_view(player: Page, history: History) -> None:
     scrub(player, 199)
-    weights, neuron = history.frames[199], 9  # active on the left, its kink in the chart
+    weights, neuron = history.frames[199], 9  # active left of its kink, which is in the chart
     player.get_by_role("button", name=f"neuron {neuron}", exact=True).click()
     ink = (31, 36, 48)
     kink = (-weights.bias[neuron] / weights.input_weight[neuron]).item()
-    told = numbers(player.locator("#picked").inner_text())
+    shown = numbers(player.locator("#picked").inner_text())
     numbers_of_it = (
         weights.input_weight[neuron],
         weights.bias[neuron],
         weights.output_weight[neuron],
     )
-    assert told == pytest.approx([neuron, *(each.item() for each in numbers_of_it), kink], rel=1e-3)
-    # Its line in the chart of what neurons add; its kink as a tick there and a line in the fit.
+    assert shown == pytest.approx(
+        [neuron, *(each.item() for each in numbers_of_it), kink], rel=1e-3
+    )
+    # Its line in the chart of contributions; its kink as a tick there and as a line in the fit.
     added = (
         weights.output_weight[neuron] * (weights.input_weight[neuron] * -0.8 + weights.bias[neuron])
     ).item()
@@ -198,7 +200,7 @@ def test_a_picked_neuron_is_lit_up_in_every_view(player: Page, history: History)
     bottom = player.evaluate("contributions.scales.y.min")
     top = player.evaluate("contributions.scales.y.max")
     assert pixel(player, "contributions", kink, bottom + 0.02 * (top - bottom)) == ink
-    # In the fit the area that it fills is tinted.
+    # The area of its contribution to the fit is tinted.
     line = weights.predict(torch.tensor([-0.8])).item()
     tinted, plain = pixel(player, "fit", -0.83, line - added / 2), (0, 0, 0)
     assert tinted != plain
@@ -210,7 +212,7 @@ def test_a_click_on_a_line_picks_its_neuron(player: Page, history: History) -> N
     scrub(player, 199)
     weights = history.frames[199]
     at_left = weights.output_weight * torch.relu(weights.bias - 0.95 * weights.input_weight)
-    neuron = int(at_left.argmax())  # the highest line there stands alone
+    neuron = int(at_left.argmax())  # the highest line there does not touch another
     left, top = player.evaluate(
         "([x, y]) => [contributions.valToPos(x, 'x'), contributions.valToPos(y, 'y')]",
         [-0.95, at_left[neuron].item()],
@@ -240,7 +242,7 @@ def other_screen(
         yield page, width, scheme
 
 
-def test_it_is_readable_on_other_screens(other_screen: tuple[Page, int, str]) -> None:
+def test_the_page_is_readable_on_other_screens(other_screen: tuple[Page, int, str]) -> None:
     page, width, scheme = other_screen
     assert page.evaluate("document.scrollingElement.scrollWidth") <= width
     assert smallest_text(page) >= 12
@@ -266,7 +268,7 @@ def test_long_and_wide_trainings_are_thinned(page: Page, tmp_path: Path) -> None
     assert reading(page, "moment")[0] == 0
 
 
-def test_the_least_training_there_is(page: Page, tmp_path: Path) -> None:
+def test_the_smallest_possible_training_is_shown(page: Page, tmp_path: Path) -> None:
     points = generate(DataSettings(samples=2))
     history = fit(points, TrainingSettings(hidden=1, epochs=1)).history
     write_player(points, history, tmp_path / "player.html")

@@ -25,7 +25,7 @@ def test_all_frames_look_the_same_in_the_palette(camera: Camera) -> None:
     assert colours[palette.index(white)].tolist() == [[255, 255, 255]]
 
 
-def test_no_two_entries_are_alike_and_the_last_is_transparent(camera: Camera) -> None:
+def test_all_entries_differ_and_the_last_is_transparent(camera: Camera) -> None:
     palette = Palette(camera, 12)
     colours = np.frombuffer(bytes(palette), np.uint8).reshape(-1, 3)
     visible = colours[: int(palette.transparent)]

@@ -1,4 +1,4 @@
-"""Many commands at once on a database that does not exist yet."""
+"""Many commands start at once on a database that does not exist yet."""
 
 import shutil
 from pathlib import Path
@@ -20,19 +20,19 @@ def test_commands_that_start_at_once_all_finish(
         directory.mkdir()
         started = []
         for number in range(32 if torture else 4 if experiment else 8):
-            said = tmp_path / f"{turn}-{number}"
-            said.mkdir()
+            output = tmp_path / f"{turn}-{number}"
+            output.mkdir()
             named = ("--experiment", experiment) if experiment else ()
             every = ("--epochs", str(EPOCHS), "--seed", str(number), "--max-frames", "10")
             where = {SPOOL: str(spool)}
             process = processes.start(
-                "run", *every, *named, directory=directory, said=said, **where
+                "run", *every, *named, directory=directory, output_to=output, **where
             )
-            started.append((said, process))
-        for said, process in started:
+            started.append((output, process))
+        for output, process in started:
             process.join()
-            assert process.exitcode == 0, (said / "err").read_text()
-        ids = {(said / "out").read_text().strip() for said, _ in started}
+            assert process.exitcode == 0, (output / "err").read_text()
+        ids = {(output / "out").read_text().strip() for output, _ in started}
         found = runs(client(directory))
         assert {run.info.run_id for run in found} == ids
         assert len(ids) == len(started)

@@ -1,4 +1,4 @@
-"""The project as MLflow runs it: real `mlflow run`, environments included."""
+"""The project run by a real `mlflow run`, including environments."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mlflow_run(
     directory: Path, *arguments: str, experiment: str = "Default", **changes: str
 ) -> Run:
-    """Start `mlflow run .` and give the newest run of an experiment."""
+    """Run `mlflow run .`; return the newest run of the experiment."""
     done = subprocess.run(
         ["mlflow", "run", ".", *arguments],
         cwd=directory,
@@ -52,7 +52,7 @@ def runs(directory: Path, experiment: str = "Default") -> list[Run]:
     return list(client(directory).search_runs([found.experiment_id], order_by=order))
 
 
-def test_two_runs_in_one_database_compare_as_two_rows(clone: Path) -> None:
+def test_two_runs_in_one_database_are_two_rows(clone: Path) -> None:
     slow = mlflow_run(clone, "--env-manager", "local", "-P", "lr=0.20", "-P", "epochs=50")
     fast = mlflow_run(clone, "--env-manager", "local", "-P", "lr=1e-1", "-P", "epochs=50")
     assert len(runs(clone)) == 2
@@ -89,8 +89,8 @@ def test_an_old_run_is_filmed_into_a_new_one_or_into_itself(clone: Path) -> None
     local = ("--env-manager", "local")
     old = mlflow_run(clone, *local, *SHORT, "-P", "name=old")
     assert old.info.run_name == "old"
-    anew = ("-e", "animate", "-P", f"run={old.info.run_id}", "-P", "fps=10")
-    new = mlflow_run(clone, *local, *anew)
+    again = ("-e", "animate", "-P", f"run={old.info.run_id}", "-P", "fps=10")
+    new = mlflow_run(clone, *local, *again)
     assert new.info.run_id != old.info.run_id
     assert new.info.run_name == "old-animate"
     assert new.data.tags["fitreel.source_run"] == old.info.run_id
@@ -102,7 +102,7 @@ def test_an_old_run_is_filmed_into_a_new_one_or_into_itself(clone: Path) -> None
     assert iio.immeta(film)["duration"] == 100
 
 
-def test_another_training_on_the_same_points_is_an_experiment_of_its_own(clone: Path) -> None:
+def test_another_training_on_the_same_points_is_a_new_run(clone: Path) -> None:
     local = ("--env-manager", "local")
     old = mlflow_run(clone, *local, *SHORT)
     again = ("-e", "train", "-P", f"run={old.info.run_id}", "-P", "lr=0.3", "-P", "epochs=40")
@@ -113,8 +113,8 @@ def test_another_training_on_the_same_points_is_an_experiment_of_its_own(clone: 
     assert found.data.metrics.keys() >= {"test_mse", "noise_floor"}
 
 
-def test_runs_are_compared_in_a_run_of_their_own(clone: Path, tmp_path: Path) -> None:
-    """Lists, spaces and quotes come through the shell that MLflow hands them to."""
+def test_runs_are_compared_in_a_new_run(clone: Path, tmp_path: Path) -> None:
+    """Lists, spaces and quotes pass unchanged through the shell that MLflow uses."""
     compare = ("--env-manager", "local", "-e", "compare")
     store, out = client(clone), tmp_path / "it's here"
     made = [mlflow_run(clone, *compare[:2], *SHORT, "-P", f"lr={lr}") for lr in (0.1, 0.2)]
@@ -135,7 +135,7 @@ def test_runs_are_compared_in_a_run_of_their_own(clone: Path, tmp_path: Path) ->
 
 
 def test_a_sweep_is_an_entry_point(clone: Path) -> None:
-    """Its space, with spaces and bars, comes through the shell, too."""
+    """The search space, with blanks and bars, also passes through the shell."""
     space = "lr=log:0.01:0.1 activation=relu|tanh"
     few = ("-P", "trials=6", "-P", "epochs=20", "-P", f"space={space}", "-P", "prune=on")
     parent = mlflow_run(
@@ -144,7 +144,7 @@ def test_a_sweep_is_an_entry_point(clone: Path) -> None:
     )  # fmt: skip
     found = [run for run in runs(clone, "swept") if "fitreel.trial" in run.data.tags]
     assert parent.data.params.items() >= {("trials", "6"), ("prune", "on")}
-    assert parent.data.tags["fitreel.override.space"] == space  # the param is as MLflow quoted it
+    assert parent.data.tags["fitreel.override.space"] == space  # MLflow has quoted the param
     assert parent.info.status == "FINISHED"
     assert len(found) == 6
     assert {run.data.params["activation"] for run in found} == {"relu", "tanh"}
@@ -166,7 +166,7 @@ def test_a_bad_parameter_leaves_the_run_failed(clone: Path) -> None:
 
 
 def find_links() -> str:
-    """Tell uv where pip is told to look for wheels, if it is."""
+    """Return pip's configured places for wheels, for uv."""
     pip = [sys.executable, "-m", "pip", "config", "get", "global.find-links"]
     done = subprocess.run(pip, capture_output=True, text=True, check=False)
     return done.stdout.strip() or os.environ.get("PIP_FIND_LINKS", "")
@@ -186,7 +186,7 @@ def test_an_environment_made_from_the_pins_runs_the_project(
     where = {"MLFLOW_ENV_ROOT": str(tmp_path)}
     if links := find_links():
         where["UV_FIND_LINKS"] = links
-    for _ in range(2):  # the second finds the environment made
+    for _ in range(2):  # the second run uses the existing environment
         run = mlflow_run(clone, "--env-manager", manager, *SHORT, **where)
         assert run.info.status == "FINISHED"
         assert run.data.tags["mlflow.project.env"] == manager

@@ -17,7 +17,7 @@ from tests.conftest import ROOT, git
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with one commit of the package, which is the one that git reports."""
+    """Create a repository with one commit of the package, whose commit the provenance reports."""
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "pipeline").mkdir()
     (tmp_path / "pipeline/train.py").touch()
@@ -55,7 +55,7 @@ def test_changed_code_is_reported(repository: Path) -> None:
     assert changed["uncommitted"].endswith(" in src/fitreel/training/loop.py")
     assert changed["code_sha256"] != before["code_sha256"]
     git(repository, "add", "--all")
-    assert read_provenance() == changed  # staged or not, it is the same code
+    assert read_provenance() == changed  # the same code, staged or not
     training.write_text("lr = 2")
     assert read_provenance()["uncommitted"] != changed["uncommitted"]
     git(repository, "checkout", "HEAD", "--", ".")
@@ -109,7 +109,7 @@ def test_a_repository_that_does_not_track_the_package_is_ignored(
     assert "commit" not in read_provenance()
 
 
-def test_the_variables_of_another_git_are_ignored(
+def test_environment_variables_of_git_are_ignored(
     repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = tmp_path_factory.mktemp("other")
@@ -130,7 +130,7 @@ def test_nothing_in_the_repository_is_run_or_written(repository: Path) -> None:
     for hook in ("post-index-change", "fsmonitor-watchman"):
         shutil.copy(program, repository / ".git/hooks" / hook)
     version = repository / "src/fitreel/__init__.py"
-    version.write_text(version.read_text())  # the index would be refreshed now
+    version.write_text(version.read_text())  # otherwise git would refresh the index here
     index = (repository / ".git/index").read_bytes()
     assert read_provenance()["uncommitted"] == "none"
     assert (repository / ".git/index").read_bytes() == index
@@ -146,7 +146,7 @@ def test_without_an_answer_of_git_the_commit_is_left_out(
     (repository / ".git/config").write_text("[core")
     assert "commit" not in read_provenance()  # a repository that git refuses
     shutil.rmtree(repository / ".git")
-    assert "commit" not in read_provenance()  # no repository
+    assert "commit" not in read_provenance()  # not a repository
     git(repository, "init")
     assert "commit" not in read_provenance()  # no commit
     bin_ = tmp_path_factory.mktemp("bin")

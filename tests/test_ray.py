@@ -1,4 +1,4 @@
-"""Sweeps on a real Ray cluster: its nodes are killed, and the outcomes are the same."""
+"""Sweeps on a real Ray cluster: the outcomes are the same if its nodes are killed."""
 
 import re
 import signal
@@ -44,7 +44,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def expected(sampler: SamplerName = "random", parallel: int = 1) -> dict[int, Outcome]:
-    """Search in this very process, and ask as early as an engine of as many rounds does."""
+    """Search in this process, with as many rounds at once as the Ray engine."""
     settings = SweepSettings(trials=TRIALS, space=SPACE, round_size=ROUND_SIZE, sampler=sampler)
     engine = LocalEngine()
     engine.parallel = parallel
@@ -56,7 +56,7 @@ def expected(sampler: SamplerName = "random", parallel: int = 1) -> dict[int, Ou
 
 @contextmanager
 def sweeping(directory: Path, *arguments: str, **changes: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a sweep; kill it at the end of the block."""
+    """Start a sweep; kill it when the block ends."""
     process = subprocess.Popen(
         ["fitreel", *SWEEP, "--space", SPACE, *arguments],
         cwd=directory,
@@ -79,7 +79,7 @@ def trials(store: MlflowClient) -> list[Run]:
 
 
 def assert_complete(store: MlflowClient, outcomes: dict[int, Outcome]) -> None:
-    """Every trial is tracked once, ended as it did, and has the numbers of the local search."""
+    """Assert that each trial is tracked once, with status and numbers of the local search."""
     found = trials(store)
     assert sorted(int(run.data.tags[TRIAL_TAG]) for run in found) == sorted(outcomes)
     for run in found:
@@ -90,7 +90,7 @@ def assert_complete(store: MlflowClient, outcomes: dict[int, Outcome]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["database", "server"])
-def test_a_node_that_is_killed_costs_no_trial_and_doubles_none(
+def test_after_a_node_is_killed_every_trial_is_tracked_once(
     cluster: Cluster, tmp_path: Path, kind: str
 ) -> None:
     second = cluster.add()
@@ -115,8 +115,8 @@ def test_a_node_that_is_killed_costs_no_trial_and_doubles_none(
 
 
 @pytest.mark.torture
-def test_a_sweep_of_a_dead_cluster_is_resumed_on_another(tmp_path: Path) -> None:
-    """What a sampler that learns tries does not depend on how many processors the other has."""
+def test_a_sweep_of_a_killed_cluster_is_resumed_on_another(tmp_path: Path) -> None:
+    """The trials of a sampler that learns do not depend on the number of processors."""
     spool = str(tmp_path / "spool")
     options = ["--sampler", "tpe"]
     with Cluster(cpus=2) as first:
@@ -144,8 +144,8 @@ def test_a_sweep_of_a_dead_cluster_is_resumed_on_another(tmp_path: Path) -> None
     assert_complete(store, expected("tpe", parallel=2))
 
 
-def test_a_signal_ends_it_as_any_other_command(cluster: Cluster, tmp_path: Path) -> None:
-    """Ray alone would catch this one, and make exit code 1 of it."""
+def test_a_signal_ends_a_ray_sweep_as_any_other_command(cluster: Cluster, tmp_path: Path) -> None:
+    """Ray would catch this signal and exit with code 1."""
     options = ["--address", cluster.address, "--epochs", "200000"]
     with sweeping(tmp_path, *options, **cluster.environment) as process:
         wait_until(cluster.nodes[0].trains, "a round to start", pause=0.2)
@@ -160,7 +160,7 @@ def test_a_signal_ends_it_as_any_other_command(cluster: Cluster, tmp_path: Path)
 @pytest.mark.parametrize(
     ("device", "reason"), [("cuda", "the cluster has no GPU"), ("abacus", "Expected one of")]
 )
-def test_a_device_that_the_cluster_lacks_is_a_bad_input(
+def test_a_device_that_the_cluster_lacks_is_an_error(
     cluster: Cluster, fitreel: Command, device: str, reason: str
 ) -> None:
     options = ["--address", cluster.address, "--device", device]
@@ -193,7 +193,7 @@ print(open_engine(SweepSettings(engine="ray")).parallel)
 def test_auto_joins_the_cluster_of_this_machine(
     cluster: Cluster, tmp_path: Path, hidden: bool
 ) -> None:
-    """Also by a version of Ray that lacks the private function which searches for it."""
+    """It also does so if Ray lacks the private function that finds the cluster."""
     done = subprocess.run(
         [sys.executable, "-c", JOIN.format(hidden=hidden)],
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""`fitreel reap` finds runs whose process died, and never one that is alive."""
+"""`fitreel reap` finds runs whose process is dead, and never one that is alive."""
 
 import os
 import signal
@@ -33,12 +33,12 @@ from tests.faults import SPOOL, client, journals, losses, runs, wait_until
 
 HOUR = 3600
 LONG = ("run", "--epochs", "10000000", "--frame-every", "1000")
-DEAD = f"999999999 started 1 {TICKS}"  # a number that no process can have
+DEAD = f"999999999 started 1 {TICKS}"  # an id that no process can have
 
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A database with nothing in it."""
+    """Create an empty database."""
     path = tmp_path_factory.mktemp("first")
     Tracker(f"sqlite:///{path}/mlflow.db")
     return (path / "mlflow.db").read_bytes()
@@ -46,7 +46,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 def directory(tmp_path: Path, first: bytes) -> Path:
-    """A directory with a database in it."""
+    """Create a directory with an empty database."""
     (tmp_path / "mlflow.db").write_bytes(first)
     return tmp_path
 
@@ -56,7 +56,7 @@ def spool(directory: Path) -> dict[str, str]:
 
 
 def reaped(directory: Path, *options: str) -> dict[str, str]:
-    """Run `fitreel reap`; return what it says of each run."""
+    """Run `fitreel reap`; return its verdict on each run."""
     code, output, errors = processes.run("reap", *options, directory=directory, **spool(directory))
     assert (code, output) == (0, ""), errors
     lines = [line.partition(" ") for line in errors.splitlines()]
@@ -67,8 +67,8 @@ def statuses(directory: Path) -> dict[str, str]:
     return {run.info.run_id: run.info.status for run in runs(client(directory))}
 
 
-def begun(directory: Path, number: int) -> list[str]:
-    """Wait until so many runs have losses in the store; give their ids."""
+def wait_for_training(directory: Path, number: int) -> list[str]:
+    """Wait until this many runs have losses in the store; return their ids."""
 
     def found() -> list[str]:
         return [run.info.run_id for run in runs(client(directory)) if "loss" in run.data.metrics]
@@ -82,7 +82,7 @@ def test_killed_runs_are_distinguished_from_living_ones(directory: Path, torture
     started = [
         processes.start(*LONG, directory=directory, **spool(directory)) for _ in range(2 * many)
     ]
-    begun(directory, 2 * many)
+    wait_for_training(directory, 2 * many)
     of_process = {
         run.data.tags[PROCESS_TAG].partition(" ")[0]: run.info.run_id
         for run in runs(client(directory))
@@ -122,13 +122,13 @@ def test_killed_runs_are_distinguished_from_living_ones(directory: Path, torture
     assert reaped(directory, "--close") == {}
 
 
-def test_a_reaped_run_goes_on(directory: Path) -> None:
+def test_a_reaped_run_can_be_resumed(directory: Path) -> None:
     process = processes.start(
         *("run", "--epochs", "6000", "--frame-every", "1000"),
         directory=directory,
         **spool(directory),
     )
-    (run_id,) = begun(directory, 1)
+    (run_id,) = wait_for_training(directory, 1)
     process.kill()
     process.join()
     reaped(directory, "--close")
@@ -140,8 +140,8 @@ def test_a_reaped_run_goes_on(directory: Path) -> None:
     assert reaped(directory) == {}
 
 
-def made(store: MlflowClient, **tags: str) -> str:
-    """Make a run that says RUNNING, with the tags of this very process but for some."""
+def running(store: MlflowClient, **tags: str) -> str:
+    """Create a RUNNING run with the tags of this process, except those given."""
     named = {f"fitreel.{name}": text for name, text in tags.items()}
     return str(store.create_run("0", tags=process_tags() | named).info.run_id)
 
@@ -151,28 +151,34 @@ def test_a_run_is_judged_by_its_machine_process_and_heartbeat(directory: Path) -
     now = time.time()
     other = {"host": "far", "machine": "another boot_id 4026531836"}
     living = {
-        made(store): "of this process",
-        made(store, heartbeat=f"{now - 10 * HOUR:.0f}"): "silent, but alive here",
-        made(store, heartbeat="nonsense"): "silent, but alive here",
-        made(store, **other): "another machine, a heartbeat just now",
-        made(store, **other, heartbeat=f"{now - HOUR + 60:.0f}"): "nearly an hour ago",
-        made(store, **other, process="1 started 1.00"): "no process id of ours",
-        made(store, **other, heartbeat=f"{now + HOUR:.0f}"): "whose clock is wrong",
-        made(store, process="nonsense"): "whose process cannot be read, a heartbeat just now",
-        made(store, process=f"{os.getpid()} started 1795621221.87"): "as an older version wrote it",
-        made(store, machine="another boot_id 1"): "rebooted, or another container: just now",
+        running(store): "of this process",
+        running(store, heartbeat=f"{now - 10 * HOUR:.0f}"): "silent, but alive here",
+        running(store, heartbeat="nonsense"): "silent, but alive here",
+        running(store, **other): "another machine, a heartbeat just now",
+        running(store, **other, heartbeat=f"{now - HOUR + 60:.0f}"): "nearly an hour ago",
+        running(store, **other, process="1 started 1.00"): "a process id of another machine",
+        running(
+            store, **other, heartbeat=f"{now + HOUR:.0f}"
+        ): "another machine with a wrong clock",
+        running(store, process="nonsense"): "process cannot be read, a heartbeat just now",
+        running(
+            store, process=f"{os.getpid()} started 1795621221.87"
+        ): "alive, written by an older version",
+        running(store, machine="another boot_id 1"): "rebooted, or another container: just now",
     }
     recycled = f"{os.getpid()} started 1 {TICKS}"
     dead = {
-        made(store, process=recycled): "its process id is another process by now",
-        made(store, process=DEAD): "whose process is dead",
-        made(store, process="999999999 started 1795621221.87"): "the same of an older version",
-        made(store, **other, heartbeat=f"{now - HOUR - 60:.0f}"): "silent for an hour",
-        made(store, **other, heartbeat="nonsense"): "without a heartbeat",
-        # After a restart, or in another container, process ids start again.
-        made(store, machine="another boot_id 1", heartbeat=f"{now - HOUR - 60:.0f}"): "rebooted",
+        running(store, process=recycled): "another process now has its process id",
+        running(store, process=DEAD): "its process is dead",
+        running(
+            store, process="999999999 started 1795621221.87"
+        ): "the same, written by an older version",
+        running(store, **other, heartbeat=f"{now - HOUR - 60:.0f}"): "silent for an hour",
+        running(store, **other, heartbeat="nonsense"): "without a heartbeat",
+        # After a restart, or in another container, process ids start over.
+        running(store, machine="another boot_id 1", heartbeat=f"{now - HOUR - 60:.0f}"): "rebooted",
     }
-    finished = made(store)
+    finished = running(store)
     store.set_terminated(finished)
     foreign = {
         store.create_run("0").info.run_id,
@@ -194,7 +200,7 @@ def test_a_run_is_judged_by_its_machine_process_and_heartbeat(directory: Path) -
     after = statuses(directory)
     assert {run_id for run_id in after if after[run_id] == "KILLED"} == dead.keys()
     assert {run_id for run_id in after if after[run_id] == "RUNNING"} == living.keys() | foreign
-    # An hour is a choice; on this machine it is none.
+    # --older-than applies only to other machines, not to this one.
     reaped(directory, "--close", "--older-than", "0.5")
     after = statuses(directory)
     assert {why for run_id, why in living.items() if after[run_id] == "KILLED"} == {
@@ -202,12 +208,12 @@ def test_a_run_is_judged_by_its_machine_process_and_heartbeat(directory: Path) -
     }
 
 
-def test_a_clock_that_is_set_makes_no_process_dead(
+def test_a_changed_clock_does_not_make_a_process_dead(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is read of the wall clock moves; processes are distinguished by another one."""
+    """The wall clock changes, but processes are identified by another clock."""
     process = processes.start(*LONG, directory=directory, **spool(directory))
-    (run_id,) = begun(directory, 1)
+    (run_id,) = wait_for_training(directory, 1)
     tracker = Tracker(f"sqlite:///{directory}/mlflow.db")
     tags = tracker.client.get_run(run_id).data.tags
     now, boot, create = time.time, psutil.boot_time, psutil.Process.create_time
@@ -227,8 +233,8 @@ def test_a_clock_that_is_set_makes_no_process_dead(
     assert [judged_after(step) for step in steps] == [(False, "KILLED")] * 5
 
 
-def test_a_process_that_waits_to_be_reaped_is_dead() -> None:
-    """A zombie; a name in /proc that looks like fields does not confuse."""
+def test_a_zombie_is_dead() -> None:
+    """Its name in /proc contains what looks like fields, which must not confuse the check."""
     code = "import ctypes, sys; ctypes.CDLL(None).prctl(15, b') Z 1 (', 0, 0, 0); input()"
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
     tags = process_tags() | {PROCESS_TAG: f"{child.pid} started {started(child.pid)}"}
@@ -239,10 +245,10 @@ def test_a_process_that_waits_to_be_reaped_is_dead() -> None:
     assert is_alive(tags) is False
 
 
-def test_where_no_other_clock_is_found_only_the_same_start_is_life(
+def test_without_another_clock_only_the_same_start_time_means_alive(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As on a system without /proc."""
+    """Run as on a system without /proc."""
     exists = Path.exists
     monkeypatch.setattr(Path, "exists", lambda path: "/proc" not in str(path) and exists(path))
     tags = process_tags()
@@ -277,8 +283,8 @@ judged_by_another_user()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="to hide processes needs root")
-def test_a_process_that_cannot_be_seen_is_not_dead() -> None:
-    """Under hidepid others' processes are forbidden, or not there; signals find them."""
+def test_a_hidden_process_is_not_dead() -> None:
+    """With hidepid, /proc forbids or hides the processes of others; signals still find them."""
     shell = f"mount -t proc proc /proc && exec python -c '{HIDDEN}'"
     done = subprocess.run(
         ["unshare", "--mount", "--pid", "--fork", "sh", "-c", shell],
@@ -288,12 +294,12 @@ def test_a_process_that_cannot_be_seen_is_not_dead() -> None:
         text=True,
         check=False,
     )
-    said = ["True", "None"] * 2 + ["False"]
-    assert (done.returncode, done.stdout.split()) == (0, said), done.stderr
+    expected = ["True", "None"] * 2 + ["False"]
+    assert (done.returncode, done.stdout.split()) == (0, expected), done.stderr
 
 
 def test_a_process_under_another_clock_is_not_dead() -> None:
-    """In a container whose boot is set back all ticks are others; the name of its clock says so."""
+    """In a container with a shifted boot clock all ticks differ; its clock has another name."""
     tags = process_tags()
     boot, container, *_ = tags[MACHINE_TAG].split()
     ticks = int(tags[PROCESS_TAG].split()[2]) + 100
@@ -307,22 +313,23 @@ def test_a_process_under_another_clock_is_not_dead() -> None:
 
 
 def test_no_process_outlives_a_restart_of_its_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other containers, and other machines made of the same image, are not this one."""
+    """Other containers, and other machines from the same image, are not this machine."""
     since = time.clock_gettime(time.CLOCK_BOOTTIME)
     silent = f"{time.time() - max(since, MISSED * 30) - 60:.0f}"
     mine, (boot, container, *_) = process_tags(), machine().split()
     before = mine | {MACHINE_TAG: f"another {container}", HEARTBEAT_TAG: silent}
     assert mine[INSTALLATION_TAG] == installation()
     assert is_alive(before) is False
-    assert is_alive(before | {MACHINE_TAG: "another 1 2"}) is False  # a container on it, before
-    assert is_alive(before | {MACHINE_TAG: f"{boot} 1"}) is None  # a container on it, now
+    # Containers on this machine, before and after the restart.
+    assert is_alive(before | {MACHINE_TAG: "another 1 2"}) is False
+    assert is_alive(before | {MACHINE_TAG: f"{boot} 1"}) is None
     assert is_alive(before | {"fitreel.host": "far"}) is None
     assert is_alive(before | {INSTALLATION_TAG: "0" * 32}) is None
     assert is_alive({tag: before[tag] for tag in before.keys() - {INSTALLATION_TAG}}) is None
-    # A living copy of the machine sends heartbeats.
-    for heard in (time.time(), time.time() + HOUR, time.time() - since + 60):
-        assert is_alive(before | {HEARTBEAT_TAG: f"{heard:.0f}"}) is None
-    # Right after the restart its last heartbeat could be that of a living copy.
+    # A running copy of the machine sends heartbeats.
+    for heartbeat in (time.time(), time.time() + HOUR, time.time() - since + 60):
+        assert is_alive(before | {HEARTBEAT_TAG: f"{heartbeat:.0f}"}) is None
+    # Right after the restart, the last heartbeat could be from a running copy.
     monkeypatch.setattr("time.clock_gettime", lambda _: 10.0)
     assert is_alive(before | {HEARTBEAT_TAG: f"{time.time() - 20:.0f}"}) is None
     monkeypatch.setattr("fitreel.tracking.process.installation", lambda: None)
@@ -346,7 +353,7 @@ def test_the_id_of_the_machine_is_not_published(monkeypatch: pytest.MonkeyPatch)
         assert installation() is None
 
 
-def test_a_heartbeat_says_how_long_nothing_was_heard() -> None:
+def test_silence_is_the_time_since_the_last_heartbeat() -> None:
     assert 9 < silence({HEARTBEAT_TAG: f"{time.time() - 10:.0f}"}) < 13
     assert silence({HEARTBEAT_TAG: f"{time.time() + HOUR:.0f}"}) == 0  # a clock is wrong
     for nothing in (
@@ -356,16 +363,16 @@ def test_a_heartbeat_says_how_long_nothing_was_heard() -> None:
         assert silence(nothing) == float("inf")
 
 
-def test_what_changed_since_it_was_judged_stays(directory: Path) -> None:
+def test_a_run_that_changed_since_the_verdict_is_left_alone(directory: Path) -> None:
     store = client(directory)
-    ended, taken = made(store, process=DEAD), made(store, process=DEAD)
-    moved = made(store, process=DEAD)
+    ended, taken = running(store, process=DEAD), running(store, process=DEAD)
+    moved = running(store, process=DEAD)
     tracker = Tracker(f"sqlite:///{directory}/mlflow.db")
     verdicts = list(examine(tracker, HOUR))
     assert [verdict.status for verdict in verdicts] == ["KILLED"] * 3
     store.set_terminated(ended, "FINISHED")
     store.set_tag(taken, PROCESS_TAG, process_tags()[PROCESS_TAG])  # as fitreel resume does
-    store.set_tag(moved, MACHINE_TAG, "another boot_id 1")  # where the number is the same
+    store.set_tag(moved, MACHINE_TAG, "another boot_id 1")  # where a process has the same id
     for verdict in verdicts:
         reap(tracker, verdict)
     assert statuses(directory) == {ended: "FINISHED", taken: "RUNNING", moved: "RUNNING"}
@@ -374,7 +381,7 @@ def test_what_changed_since_it_was_judged_stays(directory: Path) -> None:
 def test_all_dead_runs_are_found_however_many(directory: Path, torture: bool) -> None:
     store, many = client(directory), 2500 if torture else 30
     for _ in range(many):
-        made(store, process=DEAD)
+        running(store, process=DEAD)
     tracker = Tracker(f"sqlite:///{directory}/mlflow.db")
     for verdict in examine(tracker, HOUR):
         reap(tracker, verdict)
@@ -402,7 +409,7 @@ def test_a_run_that_only_waits_for_delivery_is_left_to_sync(directory: Path) -> 
         directory=directory,
         **spool(directory),
     )
-    (run_id,) = begun(directory, 1)
+    (run_id,) = wait_for_training(directory, 1)
     with sqlite3.connect(directory / "mlflow.db", isolation_level=None) as store:
         store.execute("BEGIN EXCLUSIVE")
         process.join()
@@ -436,7 +443,7 @@ def test_mlflow_run_without_conda_leaves_a_run_to_reap(directory: Path) -> None:
     assert run.info.status == "RUNNING"
     assert PROCESS_TAG not in run.data.tags
     run_id = run.info.run_id
-    # As young as this it could be one whose environment is being made.
+    # A run this young may still be waiting for its environment.
     assert reaped(directory, "--close") == {
         run_id: "left: not started yet; given up when 60 min old"
     }
@@ -450,27 +457,27 @@ def test_mlflow_run_without_conda_leaves_a_run_to_reap(directory: Path) -> None:
 def test_a_living_process_sends_heartbeats(
     directory: Path, monkeypatch: pytest.MonkeyPatch, torture: bool
 ) -> None:
-    """As it is, every 30 seconds; in the short version every tenth of one."""
+    """Every 30 seconds in the long version, every 0.1 seconds in the short one."""
     if not torture:
         monkeypatch.setattr("fitreel.tracking.delivery.courier.BEAT", 0.1)
     monkeypatch.setenv(SPOOL, str(directory / "spool"))
     tracker = Tracker(f"sqlite:///{directory}/mlflow.db")
 
-    def heard() -> float:
+    def heartbeat() -> float:
         return float(tracker.client.get_run(run.run_id).data.tags[HEARTBEAT_TAG])
 
-    def heard_after(before: float) -> bool:
-        return heard() > before
+    def heartbeat_after(before: float) -> bool:
+        return heartbeat() > before
 
     with tracker.run() as run:
         for _ in range(2):
-            before = heard()
-            wait_until(partial(heard_after, before), "no heartbeat")
-            assert abs(heard() - time.time()) < 5
+            before = heartbeat()
+            wait_until(partial(heartbeat_after, before), "no heartbeat")
+            assert abs(heartbeat() - time.time()) < 5
 
 
-def test_a_trial_is_as_alive_as_its_sweep(directory: Path) -> None:
-    """A server's nested run whose sweep died between its calls."""
+def test_a_trial_is_alive_if_its_sweep_is(directory: Path) -> None:
+    """The process of a sweep was killed between two calls to the server."""
     store = client(directory)
     living = process_tags()
     dead = living | {PROCESS_TAG: DEAD}
@@ -480,8 +487,8 @@ def test_a_trial_is_as_alive_as_its_sweep(directory: Path) -> None:
         below = {"mlflow.parentRunId": sweep, "fitreel.trial": "3"}
         trials[name] = store.create_run("0", tags=below).info.run_id
     lost = store.create_run("0", tags={"mlflow.parentRunId": "0" * 32, "fitreel.trial": "4"})
-    said = reaped(directory, "--close")
+    verdicts = reaped(directory, "--close")
     after = statuses(directory)
     assert (after[trials["living"]], after[trials["dead"]]) == ("RUNNING", "KILLED")
-    assert after[lost.info.run_id] == "RUNNING"  # its sweep is deleted; too young to give up
-    assert "is dead" in said[trials["dead"]]
+    assert after[lost.info.run_id] == "RUNNING"  # its sweep is deleted; it is too young to give up
+    assert "is dead" in verdicts[trials["dead"]]

@@ -1,4 +1,4 @@
-"""What is decided on a journal: by what it says under its lock, whatever it said when listed."""
+"""Decisions about a journal depend on its contents under the lock, not when it was listed."""
 
 import os
 import random
@@ -25,12 +25,12 @@ from tests.faults import SPOOL, client, journals, records, runs, wait_until
 
 EPOCHS = 3000
 RUN = ("run", "--epochs", str(EPOCHS), "--frame-every", "500", "--checkpoint-every", "50")
-SIGNS = "TEST_SIGNS"  # the directory where two processes wait for each other
+SIGNS = "TEST_SIGNS"  # names the directory in which two processes wait for each other
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a database, and two runs to compare."""
+    """Create a directory with a database and two runs to compare."""
     path = tmp_path_factory.mktemp("store")
     for rate in ("0.1", "0.2"):
         short = ("run", "--epochs", "300", "--lr", rate, "--max-frames", "5")
@@ -50,7 +50,7 @@ def is_empty(spool: Path) -> bool:
 
 
 def stored(directory: Path, run_id: str) -> int:
-    """Count the rows of losses: one that was logged twice is there twice."""
+    """Count the rows of losses: a loss that was logged twice has two rows."""
     with sqlite3.connect(directory / "mlflow.db") as database:
         query = "SELECT count(*) FROM metrics WHERE key = 'loss' AND run_uuid = ?"
         return int(database.execute(query, [run_id]).fetchone()[0])
@@ -60,23 +60,23 @@ def stored(directory: Path, run_id: str) -> int:
 
 
 def pause_after_listing() -> None:
-    """Have a process say that it has listed the spool, and wait before it goes on."""
+    """Make the process signal that it has listed the spool, then wait before it continues."""
     listing, signs = spool_module.entries, Path(os.environ[SIGNS])
 
     def entries() -> list[Entry]:
         found = listing()
         if not (signs / "listed").exists():
             (signs / "listed").touch()
-            wait_until((signs / "go").exists, "no sign to go on")
+            wait_until((signs / "go").exists, "no sign to continue")
         return found
 
     spool_module.entries = entries
 
 
-def compares(directory: Path, spool: Path) -> ForkServerProcess:
-    """Start a comparison; its run is made when this returns."""
+def start_comparison(directory: Path, spool: Path) -> ForkServerProcess:
+    """Start a comparison and wait until its run is created."""
     where = {SPOOL: str(spool)}
-    process = processes.start("compare", directory=directory, said=spool.parent, **where)
+    process = processes.start("compare", directory=directory, output_to=spool.parent, **where)
     wait_until(
         lambda: any(
             each["kind"] == "run" for journal in journals(spool) for each in records(journal)
@@ -87,17 +87,17 @@ def compares(directory: Path, spool: Path) -> ForkServerProcess:
     return process
 
 
-def test_sync_leaves_alone_what_ended_after_it_was_listed(
+def test_sync_leaves_alone_a_run_that_ended_after_the_listing(
     directory: Path, spool: Path, tmp_path: Path
 ) -> None:
-    comparison = compares(directory, spool)
+    comparison = start_comparison(directory, spool)
     assert comparison.pid
     os.kill(comparison.pid, signal.SIGSTOP)
-    said = tmp_path / "sync"
-    said.mkdir()
+    output_directory = tmp_path / "sync"
+    output_directory.mkdir()
     where = {SPOOL: str(spool), SIGNS: str(tmp_path)}
     sync = processes.start_after(
-        pause_after_listing, "sync", directory=directory, said=said, **where
+        pause_after_listing, "sync", directory=directory, output_to=output_directory, **where
     )
     wait_until((tmp_path / "listed").exists, "nothing was listed")
     os.kill(comparison.pid, signal.SIGCONT)
@@ -105,14 +105,14 @@ def test_sync_leaves_alone_what_ended_after_it_was_listed(
     run = client(directory).get_run((tmp_path / "out").read_text().strip())
     (tmp_path / "go").touch()
     sync.join()
-    assert (sync.exitcode, (said / "err").read_text()) == (0, "nothing waits\n")
+    assert (sync.exitcode, (output_directory / "err").read_text()) == (0, "nothing waits\n")
     assert client(directory).get_run(run.info.run_id).info == run.info
     assert run.info.status == "FINISHED"
     assert is_empty(spool)
 
 
 def interrupted_run(directory: Path, spool: Path) -> str:
-    """Kill a training; give the id of its run."""
+    """Kill a training; return the id of its run."""
     known = {run.info.run_id for run in runs(client(directory))}
     process = processes.start(*RUN, directory=directory, **{SPOOL: str(spool)})
     wait_until(lambda: bool(list(spool.glob("*/checkpoint"))), "no checkpoint", pause=0.002)
@@ -123,17 +123,19 @@ def interrupted_run(directory: Path, spool: Path) -> str:
     return str(run.info.run_id)
 
 
-def test_of_two_that_resume_a_run_one_does(directory: Path, spool: Path, tmp_path: Path) -> None:
+def test_only_one_of_two_commands_resumes_a_run(
+    directory: Path, spool: Path, tmp_path: Path
+) -> None:
     run_id = interrupted_run(directory, spool)
     first, second = tmp_path / "first", tmp_path / "second"
-    for said in (first, second):
-        said.mkdir()
+    for output_directory in (first, second):
+        output_directory.mkdir()
     where = {SPOOL: str(spool), SIGNS: str(tmp_path)}
     late = processes.start_after(
-        pause_after_listing, "resume", run_id, directory=directory, said=second, **where
+        pause_after_listing, "resume", run_id, directory=directory, output_to=second, **where
     )
     wait_until((tmp_path / "listed").exists, "nothing was listed")
-    code, _, errors = processes.run("resume", run_id, directory=directory, said=first, **where)
+    code, _, errors = processes.run("resume", run_id, directory=directory, output_to=first, **where)
     assert code == 0, errors
     (tmp_path / "go").touch()
     late.join()
@@ -150,8 +152,8 @@ Waiting = Callable[..., Journal]
 
 
 @pytest.fixture
-def waiting(tracker: Tracker, spool: Path) -> Waiting:
-    """Begin journals of runs in the store, which nobody delivers."""
+def new_waiting_journal(tracker: Tracker, spool: Path) -> Waiting:
+    """Return a function that starts the journal of a new run, which nobody delivers."""
 
     def begin(*, plan: dict[str, object] | None = None) -> Journal:
         journal = spool_module.new_journal()
@@ -168,8 +170,8 @@ def run_id(journal: Journal) -> str:
     return str(found[0])
 
 
-def delivered(client: Client, journal: Journal) -> None:
-    """End as a living process does: deliver the last of it, and remove the journal."""
+def finish(client: Client, journal: Journal) -> None:
+    """Deliver the rest and remove the journal, as the running process does at its end."""
     journal.append("status", status="FINISHED", time=time.time_ns() // 1_000_000)
     delivery = Delivery(client, journal, run_id(journal))
     while delivery.step():
@@ -177,66 +179,66 @@ def delivered(client: Client, journal: Journal) -> None:
     journal.remove()
 
 
-def after_listing(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
-    """Have something happen between the next listing and what is done about it."""
+def after_listing(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Call ``act`` between the next listing of the spool and what follows."""
     listing = spool_module.entries
 
     def entries() -> list[Entry]:
         monkeypatch.setattr(spool_module, "entries", listing)
         found = listing()
-        happens()
+        act()
         return found
 
     monkeypatch.setattr(spool_module, "entries", entries)
 
 
-def test_one_that_vanishes_is_no_concern_of_sync_or_doctor(
-    tracker: Tracker, waiting: Waiting, spool: Path, monkeypatch: pytest.MonkeyPatch
+def test_sync_and_doctor_ignore_a_journal_that_vanishes(
+    tracker: Tracker, new_waiting_journal: Waiting, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks: list[Callable[[], object]] = [lambda: list(fitreel.tracking.sync()), check_waiting]
-    for look, nothing in zip(looks, ([], (True, "nothing waits")), strict=True):
-        journal = waiting()
+    checks: list[Callable[[], object]] = [lambda: list(fitreel.tracking.sync()), check_waiting]
+    for check, nothing in zip(checks, ([], (True, "nothing waits")), strict=True):
+        journal = new_waiting_journal()
         its_run = run_id(journal)
-        after_listing(monkeypatch, partial(delivered, tracker.client, journal))
-        assert look() == nothing
+        after_listing(monkeypatch, partial(finish, tracker.client, journal))
+        assert check() == nothing
         assert tracker.client.get_run(its_run).info.status == "FINISHED"
         assert is_empty(spool)
 
 
-def test_the_doctor_counts_what_is_so_under_the_lock(
-    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+def test_the_doctor_counts_by_the_state_under_the_lock(
+    new_waiting_journal: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal = waiting(plan={"command": "run"})
+    journal = new_waiting_journal(plan={"command": "run"})
 
-    def ends() -> None:
+    def finish_without_delivery() -> None:
         journal.append("status", status="FINISHED", time=0)
         journal.close()
 
-    after_listing(monkeypatch, ends)
+    after_listing(monkeypatch, finish_without_delivery)
     assert check_waiting() == (False, "1 not delivered: fitreel sync")
 
 
-def test_one_that_ended_undelivered_is_delivered_as_it_ended(
-    tracker: Tracker, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+def test_an_undelivered_run_is_delivered_with_its_final_status(
+    tracker: Tracker, new_waiting_journal: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal = waiting()
+    journal = new_waiting_journal()
     its_run = run_id(journal)
 
-    def ends() -> None:
+    def finish_without_delivery() -> None:
         journal.append("status", status="FINISHED", time=1)
         journal.close()
 
-    after_listing(monkeypatch, ends)
+    after_listing(monkeypatch, finish_without_delivery)
     assert [each.text for each in fitreel.tracking.sync()] == [
         f"run {its_run}: delivered, FINISHED"
     ]
     assert tracker.client.get_run(its_run).info.status == "FINISHED"
 
 
-def test_one_that_cannot_be_read_does_not_keep_the_others(
-    tracker: Tracker, waiting: Waiting
+def test_an_unreadable_journal_does_not_block_the_others(
+    tracker: Tracker, new_waiting_journal: Waiting
 ) -> None:
-    bad, good = waiting(), waiting()
+    bad, good = new_waiting_journal(), new_waiting_journal()
     good_run = run_id(good)
     for journal in (bad, good):
         journal.close()
@@ -253,33 +255,33 @@ def test_one_that_cannot_be_read_does_not_keep_the_others(
     assert tracker.client.get_run(good_run).info.status == "KILLED"
 
 
-# ---- records that name what is not theirs -----------------------------------------------------
+# ---- records that name files of others --------------------------------------------------------
 
 
-def test_a_file_elsewhere_is_not_sent_off(
-    tracker: Tracker, waiting: Waiting, tmp_path: Path
+def test_a_file_outside_the_journal_is_not_uploaded(
+    tracker: Tracker, new_waiting_journal: Waiting, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "secret").write_text("a key")
     (elsewhere / "secret").chmod(0o600)
-    plants: list[dict[str, object]] = [
+    hostile_records: list[dict[str, object]] = [
         {"kind": "artifacts", "folder": "../../../elsewhere", "to": None},
         {"kind": "artifacts", "folder": str(elsewhere), "to": None},
         {"kind": "trial_artifacts", "number": 0, "folder": "../../../elsewhere", "to": None},
         {"kind": "dataset", "file": "../../../elsewhere/secret", "path": "data/x", "name": "x"},
         {"kind": "model", "weights": "../../../elsewhere/secret"},
     ]
-    for plant in plants:
-        journal = waiting(plan={"command": "run"})
+    for hostile_record in hostile_records:
+        journal = new_waiting_journal(plan={"command": "run"})
         its_run = run_id(journal)
-        journal.append(**plant)  # type: ignore[arg-type]
+        journal.append(**hostile_record)  # type: ignore[arg-type]
         journal.close()
         (found,) = fitreel.tracking.sync()
         assert found.is_stuck
         assert "is damaged: " in found.text
         assert tracker.client.list_artifacts(its_run) == []
-        if plant["kind"] == "artifacts":
+        if hostile_record["kind"] == "artifacts":
             (interrupted,) = fitreel.tracking.interrupted(its_run, tracker.uri)
             with (
                 pytest.raises(ValueError, match="is damaged"),
@@ -294,44 +296,50 @@ def test_a_file_elsewhere_is_not_sent_off(
 
 @pytest.fixture
 def places(tmp_path: Path) -> list[Path]:
-    """Where each of two commands that run side by side leaves what it says."""
+    """Create two directories for the output of two commands that run at the same time."""
     found = [tmp_path / "first", tmp_path / "second"]
     for place in found:
         place.mkdir()
     return found
 
 
-def test_whatever_syncs_meanwhile_a_comparison_is_finished(
+def test_a_comparison_finishes_whatever_syncs_run_meanwhile(
     directory: Path, spool: Path, tmp_path: Path, places: list[Path], torture: bool
 ) -> None:
     where = {SPOOL: str(spool)}
     for _ in range(30 if torture else 3):
-        comparison = compares(directory, spool)
+        comparison = start_comparison(directory, spool)
         syncs: dict[Path, ForkServerProcess] = {}
         while comparison.is_alive():
-            for said in places:
-                if said not in syncs or not syncs[said].is_alive():
-                    syncs[said] = processes.start("sync", directory=directory, said=said, **where)
+            for output_directory in places:
+                if output_directory not in syncs or not syncs[output_directory].is_alive():
+                    syncs[output_directory] = processes.start(
+                        "sync", directory=directory, output_to=output_directory, **where
+                    )
                 time.sleep(random.uniform(0, 0.1))
         errors = (tmp_path / "err").read_text()
         assert comparison.exitcode == 0, errors
-        for said, sync in syncs.items():
+        for output_directory, sync in syncs.items():
             sync.join()
-            assert sync.exitcode in (0, 75), (said / "err").read_text()
+            assert sync.exitcode in (0, 75), (output_directory / "err").read_text()
         its_run = (tmp_path / "out").read_text().strip()
         assert client(directory).get_run(its_run).info.status == "FINISHED"
         assert is_empty(spool)
 
 
-def test_however_two_resume_a_run_it_is_whole(
+def test_a_run_is_complete_however_two_commands_resume_it(
     directory: Path, spool: Path, places: list[Path], torture: bool
 ) -> None:
     for _ in range(30 if torture else 2):
         its_run = interrupted_run(directory, spool)
         both = []
-        for said in places:
+        for output_directory in places:
             where = {SPOOL: str(spool)}
-            both.append(processes.start("resume", its_run, directory=directory, said=said, **where))
+            both.append(
+                processes.start(
+                    "resume", its_run, directory=directory, output_to=output_directory, **where
+                )
+            )
             time.sleep(random.choice([0, 0.2, 1, 2]))
         for process in both:
             process.join()

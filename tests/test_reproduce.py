@@ -1,4 +1,4 @@
-"""Old runs run again, as a user does it: real runs, real tampering, real commits."""
+"""Reproducing old runs as a user does: real runs, real tampering, real commits."""
 
 import re
 import shutil
@@ -28,11 +28,12 @@ def losses(directory: Path, run_id: str) -> list[float]:
 
 
 def artifact(directory: Path, run_id: str, path: str) -> Path:
-    return Path(store(directory).download_artifacts(run_id, "")) / path  # in its place
+    """Return the path of the stored file, not of a copy."""
+    return Path(store(directory).download_artifacts(run_id, "")) / path
 
 
 def rows(table: str) -> dict[str, list[str]]:
-    """Read the cells of a printed table, by the first of each row."""
+    """Return the rows of a printed table by their first cell."""
     found = [re.split(r"[│┃]", line)[1:-1] for line in table.splitlines() if line[:1] in "│┃"]
     return {name.strip(): [cell.strip() for cell in cells] for name, *cells in found}
 
@@ -93,12 +94,12 @@ def test_a_tampered_dataset_is_named(fitreel: Command, tmp_path: Path) -> None:
     assert done.returncode == 1
     table = rows(done.stderr)
     assert table["data hash, as stored"] == [recorded, sha256(points)[:16]]
-    assert "data hash, as drawn anew" not in table  # the settings still give the old points
+    assert "data hash, as drawn again" not in table  # the settings still give the old points
     first = f"{losses(tmp_path, run_id)[0]:.9g}"
     assert f"\nepoch 0 is the first that differs: {first} then, " in done.stderr
     assert done.stderr.endswith(" now; data hash, as stored differs\n")
 
-    points.write_text(f"{faithful}\n")  # the same points in another file: only the hash tells
+    points.write_text(f"{faithful}\n")  # the same points in another file: only the hash differs
     done = fitreel("reproduce", run_id)
     assert done.returncode == 1
     assert done.stderr.endswith(
@@ -106,19 +107,19 @@ def test_a_tampered_dataset_is_named(fitreel: Command, tmp_path: Path) -> None:
     )
 
 
-def test_points_that_the_settings_no_longer_give_are_named(
+def test_points_that_the_settings_no_longer_draw_are_named(
     fitreel: Command, tmp_path: Path
 ) -> None:
     (run_id,) = fitreel("run", *SHORT).stdout.split()
     points = artifact(tmp_path, run_id, "data/dataset.csv")
-    # The same numbers in another file, and the run says that this is the one.
+    # The same numbers in another file, with the hash of that file in the run.
     points.write_text(points.read_text() + "\n")
     store(tmp_path).set_tag(run_id, "fitreel.dataset_sha256", sha256(points))
     done = fitreel("reproduce", run_id)
     assert done.returncode == 1
-    assert rows(done.stderr).keys() == {"", "data hash, as drawn anew"}
+    assert rows(done.stderr).keys() == {"", "data hash, as drawn again"}
     assert done.stderr.endswith(
-        "40 losses are identical, bit for bit, but data hash, as drawn anew differs\n"
+        "40 losses are identical, bit for bit, but data hash, as drawn again differs\n"
     )
 
 
@@ -133,7 +134,7 @@ def test_a_tampered_history_is_named(fitreel: Command, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert rows(done.stderr)["training/history.csv, epoch 7"] == ["0.5", f"{loss:.9g}"]
     assert done.stderr.endswith(
-        "epoch 7 is the first that differs in training/history.csv, and there alone: "
+        "epoch 7 is the first that differs in training/history.csv, and only there: "
         f"0.5 then, {loss:.9g} now; nothing else that is recorded differs\n"
     )
     history.write_text("\n".join(lines[:6]) + "\n")
@@ -141,7 +142,7 @@ def test_a_tampered_history_is_named(fitreel: Command, tmp_path: Path) -> None:
         store(tmp_path).delete_tag(run_id, f"fitreel.{key}")
     done = fitreel("reproduce", run_id)
     assert rows(done.stderr)["training/history.csv, epoch 5"][0] == "none"
-    assert done.stderr.endswith("; the run does not tell what it was trained with\n")
+    assert done.stderr.endswith("; the run does not record what it was trained with\n")
 
 
 def test_a_tampered_metric_is_named(fitreel: Command, tmp_path: Path) -> None:
@@ -150,7 +151,7 @@ def test_a_tampered_metric_is_named(fitreel: Command, tmp_path: Path) -> None:
         database.execute("update metrics set value = 0.5 where key = 'loss' and step = 39")
     done = fitreel("reproduce", run_id)
     assert done.returncode == 1
-    assert "epoch 39 is the first that differs in metric loss, and there alone" in done.stderr
+    assert "epoch 39 is the first that differs in metric loss, and only there" in done.stderr
 
 
 def test_other_versions_are_named_though_the_losses_are_identical(
@@ -179,7 +180,7 @@ def test_another_thread_count_is_named_with_the_epoch_it_changes(
     assert (again.returncode, again.stderr) == (0, "identical: 12 losses, bit for bit\n")
     done = fitreel("reproduce", one, OMP_NUM_THREADS="2")
     assert rows(done.stderr)["thread count"] == ["1", "2"]
-    if epoch is None:  # this machine adds up in the same order either way
+    if epoch is None:  # this machine adds in the same order with both thread counts
         assert done.returncode == 0
         assert done.stderr.endswith(
             "identical: 12 losses, bit for bit, although thread count differs\n"
@@ -204,7 +205,7 @@ def test_a_small_run_does_not_depend_on_the_thread_count(fitreel: Command) -> No
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A repository of its own with one commit of this code."""
+    """Create a repository with one commit of this code."""
     directory = tmp_path / "clone"
     for name in ("pipeline", "src"):
         shutil.copytree(ROOT / name, directory / name)
@@ -284,7 +285,7 @@ def test_a_training_that_diverged_at_once_is_reproduced(fitreel: Command, tmp_pa
     assert done.stderr == "identical: 0 losses, bit for bit, and it diverges at epoch 0 again\n"
 
 
-def test_an_option_that_differs_from_its_param_is_the_one_reproduced(
+def test_an_option_that_differs_from_its_param_is_reproduced(
     fitreel: Command, tmp_path: Path
 ) -> None:
     (run_id,) = fitreel("generate").stdout.split()
@@ -301,7 +302,7 @@ def test_runs_of_a_server_are_reproduced(fitreel: Command, tmp_path: Path) -> No
     assert (done.returncode, done.stderr) == (0, "identical: 40 losses, bit for bit\n")
 
 
-def test_a_run_that_cannot_be_reproduced_is_told(fitreel: Command, tmp_path: Path) -> None:
+def test_a_run_that_cannot_be_reproduced_is_reported(fitreel: Command, tmp_path: Path) -> None:
     (points,) = fitreel("generate").stdout.split()
     (trained,) = fitreel("run", *SHORT).stdout.split()
     artifact(tmp_path, trained, "training/history.csv").unlink()
@@ -309,7 +310,7 @@ def test_a_run_that_cannot_be_reproduced_is_told(fitreel: Command, tmp_path: Pat
     store(tmp_path).log_metric(foreign, "loss", 0.5)
     for run_id, message in {
         points: f"run {points} has no training to reproduce",
-        foreign: f"run {foreign} does not tell how it was trained",
+        foreign: f"run {foreign} does not record how it was trained",
         trained: f"run {trained} has no training/history.csv: its training was interrupted",
         "nowhere": "there is no run 'nowhere' in sqlite:///",
     }.items():

@@ -6,7 +6,7 @@ from fitreel.pictures.scenes import chosen_scenes, curve_epochs, scenes
 from fitreel.training.loop import Fit
 
 
-def test_a_scene_is_what_the_network_predicted_at_its_epoch(dataset: Dataset, trained: Fit) -> None:
+def test_a_scene_has_the_prediction_of_its_epoch(dataset: Dataset, trained: Fit) -> None:
     film = scenes(dataset, trained.history, max_frames=400)
     assert film.epochs.tolist() == list(range(0, 60, 5))
     assert np.array_equal(film.losses, trained.history.losses[::5])

@@ -1,4 +1,4 @@
-"""The model that MLflow keeps: what it takes, what it refuses, loaded and behind a server."""
+"""The logged model, loaded and behind a server: inputs that it accepts and refuses."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def weights(trained: Fit) -> Weights:
 
 @pytest.fixture(scope="module")
 def directory(weights: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model as a run logs it."""
+    """Create a model as a run logs it."""
     place = tmp_path_factory.mktemp("saved")
     save_weights(weights, place / "weights.safetensors")
     save_model(place / "weights.safetensors", place / "model", Model("model"))
@@ -78,7 +78,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_is_not_a_number_is_refused_by_name(model: Any, kind: str) -> None:
+def test_inputs_that_are_not_numbers_are_refused_with_a_reason(model: Any, kind: str) -> None:
     columns, reason = REFUSED[kind]
     with pytest.raises(MlflowException) as raised:
         model.predict(pd.DataFrame(columns))
@@ -96,7 +96,7 @@ def test_many_rows_are_predicted_in_parts(
     assert prediction.tolist() == pytest.approx(weights.predict(x).tolist(), rel=1e-5, abs=1e-6)
 
 
-def test_it_contains_nothing_about_the_machine_that_saved_it(directory: Path) -> None:
+def test_the_model_contains_nothing_about_the_machine_that_saved_it(directory: Path) -> None:
     for file in directory.rglob("*.*"):
         if file.suffix != ".safetensors":
             assert str(Path(__file__).parents[1]) not in file.read_text(), file
@@ -105,16 +105,16 @@ def test_it_contains_nothing_about_the_machine_that_saved_it(directory: Path) ->
     assert not [line for line in text.splitlines() if ": /" in line]
 
 
-def test_its_example_can_be_predicted(directory: Path, model: Any) -> None:
+def test_the_input_example_can_be_predicted(directory: Path, model: Any) -> None:
     example = Model.load(str(directory)).load_input_example(str(directory))
     assert model.predict(example).shape == (3,)
 
 
-@pytest.mark.filterwarnings("ignore")  # of what MLflow asks of pandas and others
-def test_mlflow_evaluates_it_as_a_regressor(directory: Path, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore")  # from pandas and other packages that MLflow uses
+def test_mlflow_evaluates_the_model_as_a_regressor(directory: Path, tmp_path: Path) -> None:
     points = pd.DataFrame({"x": [0, 1, 2, 3], "y": [0.0, 1.0, 4.0, 9.0]}, index=[5, 6, 7, 9])
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    experiment_id = mlflow.create_experiment("e", str(tmp_path))  # not set: all tests would have it
+    experiment_id = mlflow.create_experiment("e", str(tmp_path))  # do not set it for all tests
     try:
         with mlflow.start_run(experiment_id=experiment_id):
             found = mlflow.models.evaluate(
@@ -128,7 +128,7 @@ def test_mlflow_evaluates_it_as_a_regressor(directory: Path, tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def address(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A scoring server of MLflow's own."""
+    """Start MLflow's own scoring server."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = ["mlflow", "models", "serve", "-m", str(directory), "--env-manager", "local"]
@@ -170,7 +170,7 @@ def post(address: str, body: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-def test_a_server_of_it_answers_in_json_or_with_the_reason(
+def test_a_scoring_server_answers_in_json_or_with_the_reason(
     address: str, directory: Path, weights: Weights
 ) -> None:
     whole = '{"dataframe_split": {"columns": ["x"], "data": [[0], [1], [2]]}}'

@@ -1,4 +1,4 @@
-"""The command line against a real tracking server, which keeps the artifacts, too."""
+"""The command line with a real tracking server, which also stores the artifacts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_a_run_on_a_server_is_complete(fitreel: Command, server: str, tmp_path: Path) -> None:
     done = fitreel("run", "--epochs", "40", MLFLOW_TRACKING_URI=server)
     assert done.returncode == 0, done.stderr
-    (run_id,) = done.stdout.split()  # and no word of MLflow's beside it
+    (run_id,) = done.stdout.split()  # and no output of MLflow
     assert f"{server}/#/experiments/0/runs/{run_id}" in "".join(done.stderr.split())
     assert not list(tmp_path.iterdir())
 
@@ -51,7 +51,7 @@ def test_stages_read_from_a_server(fitreel: Command, server: str) -> None:
     assert run.data.metrics["test_mse"] > 0
 
 
-def test_what_a_server_does_not_have_is_told(fitreel: Command, server: str) -> None:
+def test_what_a_server_lacks_is_reported(fitreel: Command, server: str) -> None:
     where = ("--tracking-uri", server)
     done = fitreel("train", "--run", "0123456789abcdef0123456789abcdef", *where)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)

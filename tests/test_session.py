@@ -1,4 +1,4 @@
-"""What somebody else logged to a run stays: no command replaces a file that is not its own."""
+"""Foreign files in a run: no command replaces a file that it did not log."""
 
 import tempfile
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ SWEEP = ("--trials", "2", "--epochs", "5", "--space", "lr=0.1|0.2")
 
 @dataclass
 class Store:
-    """A store and what is said to it."""
+    """A store, and commands that use it."""
 
     directory: Path
     client: MlflowClient
@@ -37,7 +37,7 @@ class Store:
         return output.strip()
 
     def run_with(self, *paths: str) -> str:
-        """Make a run that holds files of somebody else."""
+        """Create a run with files that fitreel did not log."""
         run_id: str = self.client.create_run("0").info.run_id
         for path in paths:
             folder, _, name = path.rpartition("/")
@@ -48,7 +48,7 @@ class Store:
         return run_id
 
     def state(self, run_id: str) -> tuple[object, ...]:
-        """Give all that a command could change of a run."""
+        """Return everything in a run that a command could change."""
         run = self.client.get_run(run_id)
         with tempfile.TemporaryDirectory() as directory:
             self.client.download_artifacts(run_id, "", directory)
@@ -60,7 +60,7 @@ class Store:
         return run.info.status, run.data.params, run.data.tags, run.data.metrics, files
 
     def refuses(self, run_id: str, arguments: tuple[str, ...], **environment: str) -> str:
-        """Assert that a command ends with one line and changes nothing; give the line."""
+        """Assert that a command reports one error and changes nothing; return the error."""
         before, many = self.state(run_id), len(runs(self.client))
         code, output, errors = self.fitreel(*arguments, **environment)
         assert (code, output, errors.count("\n")) == (2, "", 1), errors
@@ -71,7 +71,7 @@ class Store:
 
 
 @pytest.fixture(autouse=True)
-def no_store_is_left_chosen() -> Iterator[None]:
+def reset_tracking_uri() -> Iterator[None]:
     yield
     mlflow.set_tracking_uri("")
 
@@ -103,12 +103,12 @@ FOREIGN = "has {}, which fitreel {} did not log and would replace; log to anothe
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",
 )
-def test_what_somebody_logged_is_not_replaced(
+def test_foreign_files_are_not_replaced(
     store: Store, arguments: tuple[str, ...], path: str, message: str
 ) -> None:
     run_id = store.run_with(path)
     assert store.refuses(run_id, (*arguments, "--run", run_id)) == message
-    # As `mlflow run --run-id` names it.
+    # As `mlflow run --run-id` passes the id.
     assert store.refuses(run_id, arguments, MLFLOW_RUN_ID=run_id) == message
 
 
@@ -117,21 +117,21 @@ def trained(store: Store) -> str:
     return store.done("run", *SHORT)
 
 
-def test_a_training_replaces_no_other(store: Store, trained: str) -> None:
+def test_a_training_replaces_no_other_training(store: Store, trained: str) -> None:
     for path in ("weights.safetensors", "training/frames.safetensors", "network.txt"):
         points = store.run_with("data/dataset.csv", path)
         message = FOREIGN.format(path, "train")
         assert store.refuses(points, ("train", "--epochs", "5", "--run", points)) == message
-        # On the points of another run.
+        # Train on the points of another run.
         other = store.run_with(path)
         arguments = ("train", "--epochs", "5", "--run", trained)
         assert store.refuses(other, arguments, MLFLOW_RUN_ID=other) == message
     other = store.run_with("data/dataset.csv")
-    said = store.refuses(other, ("train", "--run", trained), MLFLOW_RUN_ID=other)
-    assert said.startswith("has points already")
+    refusal = store.refuses(other, ("train", "--run", trained), MLFLOW_RUN_ID=other)
+    assert refusal.startswith("has points already")
 
 
-def test_a_model_of_somebody_else_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_foreign_model_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.client.tracking_uri)
     mlflow.set_tracking_uri(store.client.tracking_uri)
     points = store.run_with("data/dataset.csv")
@@ -139,23 +139,21 @@ def test_a_model_of_somebody_else_stays(store: Store, monkeypatch: pytest.Monkey
         model = mlflow.initialize_logged_model(name="model", source_run_id=points)
         mlflow.log_model_params({"made": "by hand"}, model.model_id)
         mlflow.finalize_logged_model(model.model_id, "READY")
-    said = store.refuses(points, ("train", "--epochs", "5", "--run", points))
-    assert said.startswith("is trained already")
+    refusal = store.refuses(points, ("train", "--epochs", "5", "--run", points))
+    assert refusal.startswith("is trained already")
 
 
-def test_pictures_of_somebody_else_stay_and_own_ones_are_made_again(
-    store: Store, trained: str
-) -> None:
+def test_foreign_pictures_stay_and_own_ones_are_replaced(store: Store, trained: str) -> None:
     untouched = store.done("generate")
     store.done("train", "--epochs", "20", "--run", untouched)
     for name in ("rst.png", "rst.gif"):
         with tempfile.TemporaryDirectory() as directory:
             Path(directory, name).write_text(MINE)
             store.client.log_artifact(untouched, str(Path(directory, name)))
-    said = store.refuses(untouched, ("evaluate", "--run", untouched))
-    assert said == FOREIGN.format("rst.png", "evaluate")
-    said = store.refuses(untouched, ("animate", "--run", untouched))
-    assert said == FOREIGN.format("rst.gif", "animate")
+    refusal = store.refuses(untouched, ("evaluate", "--run", untouched))
+    assert refusal == FOREIGN.format("rst.png", "evaluate")
+    refusal = store.refuses(untouched, ("animate", "--run", untouched))
+    assert refusal == FOREIGN.format("rst.gif", "animate")
     store.done("animate", "--format", "mp4", "--player", "off", "--run", untouched)
 
     store.done("evaluate", "--run", trained)
@@ -163,20 +161,20 @@ def test_pictures_of_somebody_else_stay_and_own_ones_are_made_again(
     table = store.run_with("compare.md")
     again = store.done("run", *SHORT, "--seed", "1")
     arguments = ("compare", trained, again)
-    said = store.refuses(table, arguments, MLFLOW_RUN_ID=table)
-    assert said == FOREIGN.format("compare.md", "compare")
+    refusal = store.refuses(table, arguments, MLFLOW_RUN_ID=table)
+    assert refusal == FOREIGN.format("compare.md", "compare")
 
 
-def test_a_run_without_results_takes_them(store: Store) -> None:
-    """As `mlflow run` makes it, or somebody with a note in it."""
+def test_a_run_without_results_accepts_them(store: Store) -> None:
+    """The run was created by `mlflow run`, or has only a note."""
     for arguments in (("generate",), ("run", *SHORT), ("sweep", *SWEEP)):
         run_id = store.run_with("notes.txt", "data/readme.md")
         assert store.done(*arguments, "--run", run_id) == run_id
         assert store.done(*arguments, MLFLOW_RUN_ID=(active := store.run_with())) == active
 
 
-def test_how_points_were_drawn_is_what_was_drawn(store: Store) -> None:
-    """A param that somebody logged before stays; a tag tells what is in force."""
+def test_the_settings_of_points_are_those_that_drew_them(store: Store) -> None:
+    """A param that was logged before stays; a tag has the value in force."""
     run_id = store.run_with()
     store.client.log_param(run_id, "noise", "0.5")
     store.done("generate", "--run", run_id)
@@ -190,12 +188,14 @@ def server(tmp_path: Path) -> Iterator[Store]:
         yield Store(tmp_path, MlflowClient(running.url))
 
 
-def test_a_server_is_asked_too(server: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_foreign_files_on_a_server_are_not_replaced(
+    server: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     uri = server.client.tracking_uri
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     mlflow.set_tracking_uri(uri)
     run_id = server.run_with("data/dataset.csv")
-    said = server.refuses(run_id, ("generate", "--run", run_id), MLFLOW_TRACKING_URI=uri)
-    assert said == HAS_POINTS
+    refusal = server.refuses(run_id, ("generate", "--run", run_id), MLFLOW_TRACKING_URI=uri)
+    assert refusal == HAS_POINTS
     fresh = server.run_with()
     assert server.done("generate", MLFLOW_RUN_ID=fresh, MLFLOW_TRACKING_URI=uri) == fresh

@@ -37,7 +37,9 @@ def test_defaults_are_those_of_the_original() -> None:
         (FilmSettings, {"fps": 51}, "fps must be from 1 to 50; got 51"),
     ],
 )
-def test_a_bad_value_is_named(settings: type, values: dict[str, object], message: str) -> None:
+def test_an_error_names_an_invalid_value(
+    settings: type, values: dict[str, object], message: str
+) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         settings(**values)
 
@@ -57,7 +59,7 @@ def test_the_ends_of_the_ranges_are_allowed(settings: Callable[[], object]) -> N
     settings()
 
 
-def test_settings_come_back_from_the_text_that_mlflow_keeps() -> None:
+def test_settings_are_read_from_the_text_that_mlflow_stores() -> None:
     params = {"samples": "50", "function": "sine", "noise": "1e-1", "x_min": "-2", "x_max": "2.50"}
     expected = DataSettings(50, "sine", 0.1, -2.0, 2.5, 7)
     assert DataSettings.from_params(params | {"data_seed": "7", "lr": "0.1"}) == expected
@@ -70,7 +72,7 @@ def test_missing_and_unreadable_params_are_named() -> None:
         EvaluationSettings.from_params({"test_samples": "many"})
 
 
-def test_labels_tell_experiments_apart() -> None:
+def test_labels_distinguish_experiments() -> None:
     assert TrainingSettings().label == "relu20-sgd-lr0.1-e1000"
     assert TrainingSettings(lr=0.05, seed=3).label == "relu20-sgd-lr0.05-e1000-seed3"
     assert TrainingSettings(seed=0).label == "relu20-sgd-lr0.1-e1000-seed0"

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a runner that dies: the status says so, and no process stays behind."""
+"""Ctrl-C, SIGTERM and a killed runner: the status is KILLED, and no process remains."""
 
 import fcntl
 import os
@@ -26,7 +26,7 @@ from tests.faults import SPOOL, client, journals, losses, marked, records, runs,
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 SHORT = ("--epochs", "40")
-# Settings that make a stage last for seconds.
+# Settings with which a stage takes seconds.
 LONG = {
     "generate": ("--samples", "1000000", "--epochs", "2"),
     "train": ("--epochs", "30000", "--frame-every", "1000"),
@@ -41,7 +41,7 @@ BEFORE = {"evaluate": "train", "animate": "evaluate"}
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a database in it."""
+    """Create a directory with a database."""
     path = tmp_path_factory.mktemp("signals")
     code, _, errors = processes.run("generate", directory=path, **{SPOOL: str(path / "first")})
     assert code == 0, errors
@@ -49,22 +49,22 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def is_in(stage: str, spool: Path) -> bool:
-    """Tell whether the one command of a spool is in a stage: begun, not done."""
+    """Return whether the only command of a spool is in a stage: started, not done."""
     name, _, film = stage.partition(" ")
     found = [record for journal in journals(spool) for record in records(journal)]
     if stage == "train":
-        begun = any(record["kind"] == "losses" for record in found)
+        started = any(record["kind"] == "losses" for record in found)
     elif stage == "generate":
-        begun = any("mlflow.runName" in record.get("tags", {}) for record in found)
+        started = any("mlflow.runName" in record.get("tags", {}) for record in found)
     else:
-        begun = any(record.get("stage") == BEFORE[name] for record in found)
+        started = any(record.get("stage") == BEFORE[name] for record in found)
     if film:
-        begun = begun and any("ffmpeg" in process.name() for process in marked(spool))
-    return begun and not any(record.get("stage") == name for record in found)
+        started = started and any("ffmpeg" in process.name() for process in marked(spool))
+    return started and not any(record.get("stage") == name for record in found)
 
 
-def nobody_is_left(spool: Path) -> None:
-    """Assert that all processes are gone; one that was told to end may need a moment."""
+def assert_no_process_remains(spool: Path) -> None:
+    """Assert that all processes end within a few seconds."""
     with suppress(psutil.TimeoutExpired):
         psutil.wait_procs(marked(spool), timeout=5)
     assert [process.cmdline() for process in marked(spool)] == []
@@ -77,10 +77,10 @@ def test_a_signal_in_a_stage(
 ) -> None:
     for reach, again in product((os.kill, os.killpg), range(5 if torture else 1)):
         if not torture and (reach is os.kill) == (number == signal.SIGINT):
-            continue  # Ctrl-C goes to the group, SIGTERM to the process: as it mostly is
+            continue  # usually Ctrl-C goes to the group and SIGTERM to the process
         spool = tmp_path / f"{reach.__name__}-{again}"
         process = processes.start(
-            "run", *LONG[stage], directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+            "run", *LONG[stage], directory=directory, output_to=tmp_path, **{SPOOL: str(spool)}
         )
         wait_until(partial(is_in, stage, spool), f"no {stage}")
         time.sleep(again * 0.1)
@@ -90,15 +90,15 @@ def test_a_signal_in_a_stage(
         errors = (tmp_path / "err").read_text()
         assert process.exitcode == CODES[number], errors
         assert "Traceback" not in errors
-        nobody_is_left(spool)
+        assert_no_process_remains(spool)
         (journal,) = journals(spool)
-        assert is_in(stage.split()[0], spool) or again, "it came too late"
+        assert is_in(stage.split()[0], spool) or again, "the signal came too late"
         (run_id,) = [each["run_id"] for each in records(journal) if each["kind"] == "run"]
         assert client(directory).get_run(run_id).info.status == "KILLED"
         losses(client(directory), run_id)
         if torture or (stage, number) == ("animate", signal.SIGTERM):
             code, output, errors = processes.run(
-                "resume", run_id, directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+                "resume", run_id, directory=directory, output_to=tmp_path, **{SPOOL: str(spool)}
             )
             assert (code, output) == (0, f"{run_id}\n"), errors
             assert client(directory).get_run(run_id).info.status == "FINISHED"
@@ -106,7 +106,7 @@ def test_a_signal_in_a_stage(
             assert journals(spool) == []
 
 
-def has_begun(spool: Path) -> bool:
+def has_started(spool: Path) -> bool:
     return any(True for journal in journals(spool) for _ in records(journal))
 
 
@@ -115,10 +115,10 @@ def has_ended(spool: Path) -> bool:
     return any(record.get("status") == "FINISHED" for record in found)
 
 
-# Where a run is made and where it is closed a moment lasts a millisecond: there it is aimed.
+# Creating and closing a run take about a millisecond each: wait for these moments.
 MOMENTS: dict[str, Callable[[Path], bool]] = {
     "any": lambda _: True,
-    "opening": has_begun,
+    "opening": has_started,
     "closing": has_ended,
 }
 
@@ -127,7 +127,7 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 def test_a_signal_at_any_moment(
     directory: Path, tmp_path: Path, moment: str, torture: bool
 ) -> None:
-    """From the first import to the last delivery: a run is finished, or killed, or not made."""
+    """From the first import to the last delivery: a run is finished, killed or not created."""
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     outcomes = Counter[str]()
@@ -136,7 +136,7 @@ def test_a_signal_at_any_moment(
     def start(spool: Path, name: str) -> ForkServerProcess:
         every = ("--epochs", str(epochs), "--max-frames", "40", "--experiment", name)
         return processes.start(
-            "run", *every, directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+            "run", *every, directory=directory, output_to=tmp_path, **{SPOOL: str(spool)}
         )
 
     started = time.monotonic()
@@ -157,31 +157,31 @@ def test_a_signal_at_any_moment(
             chance.choice([os.kill, os.killpg])(process.pid, number)
         process.join()
         if process.exitcode == -number:
-            continue  # Python had not come to our first line yet
+            continue  # Python had not reached our first line
         errors = (tmp_path / "err").read_text()
         assert process.exitcode in (0, CODES[number]), f"{what}: {errors}"
         assert "Traceback" not in errors, f"{what}: {errors}"
-        nobody_is_left(spool)
+        assert_no_process_remains(spool)
         experiment = client(directory).get_experiment_by_name(what)
-        made = client(directory).search_runs([experiment.experiment_id]) if experiment else []
-        statuses = [run.info.status for run in made]
+        created = client(directory).search_runs([experiment.experiment_id]) if experiment else []
+        statuses = [run.info.status for run in created]
         assert statuses in ([], ["KILLED"], ["FINISHED"]), f"{what}: {statuses}"
         outcomes[f"{process.exitcode} {' '.join(statuses)}"] += 1
         if process.exitcode == 0:
             assert statuses == ["FINISHED"], what
         if statuses != ["KILLED"]:
-            # What was delivered may not have been removed any more.
+            # The journal of a delivered run may remain.
             code, _, errors = processes.run(
-                "sync", directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+                "sync", directory=directory, output_to=tmp_path, **{SPOOL: str(spool)}
             )
             assert code == 0, f"{what}: {errors}"
             assert journals(spool) == [], what
             continue
-        run_id = made[0].info.run_id
+        run_id = created[0].info.run_id
         losses(client(directory), run_id)
         if torture or turn % 2 == 0:
             code, _, errors = processes.run(
-                "resume", run_id, directory=directory, said=tmp_path, **{SPOOL: str(spool)}
+                "resume", run_id, directory=directory, output_to=tmp_path, **{SPOOL: str(spool)}
             )
             assert code == 0, f"{what}: {errors}"
             assert client(directory).get_run(run_id).info.status == "FINISHED", what
@@ -202,7 +202,7 @@ def test_a_signal_to_the_real_command(tmp_path: Path, number: signal.Signals) ->
 
 
 def test_a_terminal_that_is_closed(tmp_path: Path) -> None:
-    """The kernel sends SIGHUP; nohup has it ignored."""
+    """The kernel sends SIGHUP, which is ignored with nohup."""
     killed, kept = tmp_path / "killed", tmp_path / "kept"
     for directory, nohup in ((killed, ()), (kept, ("nohup",))):
         directory.mkdir()
@@ -214,7 +214,7 @@ def test_a_terminal_that_is_closed(tmp_path: Path) -> None:
             time.sleep(1)
             process.terminate()
         assert process.wait() == (143 if nohup else 129)
-        nobody_is_left(directory / "spool")
+        assert_no_process_remains(directory / "spool")
         (run,) = runs(client(directory))
         assert run.info.status == "KILLED"
         assert losses(client(directory), run.info.run_id)
@@ -223,10 +223,10 @@ def test_a_terminal_that_is_closed(tmp_path: Path) -> None:
 def real_command(
     directory: Path, *before: str, terminal: int | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a long `fitreel run` as a shell does, perhaps in a terminal, and see it train."""
+    """Start a long `fitreel run` like a shell, in a terminal or not; wait until it trains."""
 
     def prepare() -> None:
-        # A shell's background job ignores SIGINT, one of nohup SIGHUP, and its children with it.
+        # Background jobs of a shell ignore SIGINT, those of nohup SIGHUP; children inherit that.
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         if terminal is not None:
@@ -271,20 +271,24 @@ def test_a_signal_under_mlflow_run(project: Path, tmp_path: Path, torture: bool)
         else:
             os.kill(child.pid if who == "python" else runner.pid, number)
         assert runner.wait() != 0, what
-        nobody_is_left(spool)
+        assert_no_process_remains(spool)
         run = runs(client(project))[0]
         assert run.info.status == "KILLED", what
         losses(client(project), run.info.run_id)
         if torture or who == "group":
             code, _, errors = processes.run(
-                "resume", run.info.run_id, directory=project, said=tmp_path, **{SPOOL: str(spool)}
+                "resume",
+                run.info.run_id,
+                directory=project,
+                output_to=tmp_path,
+                **{SPOOL: str(spool)},
             )
             assert code == 0, errors
             assert client(project).get_run(run.info.run_id).info.status == "FINISHED"
 
 
 def mlflow_run(project: Path, spool: Path, stage: str) -> subprocess.Popen[bytes]:
-    """Start `mlflow run` in a session of its own, with the settings of a long stage."""
+    """Start `mlflow run` in a new session, with settings for a long stage."""
     words = LONG[stage]
     params = [
         f"-P{name[2:].replace('-', '_')}={value}"
@@ -297,13 +301,13 @@ def mlflow_run(project: Path, spool: Path, stage: str) -> subprocess.Popen[bytes
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        # In a shell's background job it would ignore SIGINT.
+        # As a background job of a shell it would ignore SIGINT.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
-def test_a_signal_inside_logging_comes_a_moment_later() -> None:
-    """Raised there, it left the lock of all logging held, and was lost where a fork had called."""
+def test_a_signal_inside_logging_is_delayed() -> None:
+    """Raised inside logging, it would leave its lock taken, or be lost in a fork handler."""
     code = """
 import logging, os, signal, time
 import pipeline.app
@@ -311,7 +315,7 @@ signal.signal(signal.SIGINT, pipeline.app._interrupt)
 line = "signal.raise_signal(signal.SIGINT)"
 inside = compile(line, logging.__file__, "exec")
 exec(inside)
-os.write(1, b"not lost in logging\\n")  # print could be interrupted before its line ends
+os.write(1, b"not lost in logging\\n")  # print could be interrupted before the end of the line
 time.sleep(5)
 print("never here")
 """

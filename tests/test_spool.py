@@ -1,4 +1,4 @@
-"""The spool: only what is ours is used, and only that is removed."""
+"""The spool: fitreel uses and removes only its own files."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,21 +12,21 @@ from fitreel.journal.journal import Journal
 from tests import processes
 from tests.faults import SPOOL
 
-NAME = "20261125T101112-0123abcd"  # as a journal's directory is named
+NAME = "20261125T101112-0123abcd"  # the form of the name of a journal
 RUN_ID = "0" * 32
 COMMANDS = ["run", "sync", "reap", "doctor", f"resume {RUN_ID}"]
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A spool of its own, not made yet."""
+    """Return the place of a new spool, not created yet."""
     monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
     return tmp_path / "spool"
 
 
 @pytest.fixture
 def shared(place: Path) -> Path:
-    """A directory of somebody's work, to which the variable was pointed."""
+    """Create a directory with a user's work at the place of the spool."""
     for path in ("thesis/chapter1.tex", ".git/HEAD", f"{NAME}/data.csv"):
         (place / path).parent.mkdir(parents=True)
         (place / path).write_text("years of work")
@@ -35,7 +35,7 @@ def shared(place: Path) -> Path:
 
 
 def state(directory: Path) -> dict[str, tuple[int, int, bytes]]:
-    """Give everything below a directory: mode, time, content."""
+    """Return mode, time and content of everything below a directory."""
     return {
         str(path.relative_to(directory)): (
             path.lstat().st_mode,
@@ -46,22 +46,24 @@ def state(directory: Path) -> dict[str, tuple[int, int, bytes]]:
     }
 
 
-def begun(**fields: object) -> Journal:
-    """Begin a journal that says what it is about."""
+def new_journal(**fields: object) -> Journal:
+    """Create a journal with a first record."""
     journal = spool.new_journal()
     journal.append("plan", uri="sqlite:///mlflow.db", plan={}, **fields)
     return journal
 
 
-# ---- a directory of something else ------------------------------------------------------------
+# ---- a directory with other files -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_directory_of_something_else_is_refused_and_not_touched(
+def test_a_directory_with_other_files_is_refused_and_not_changed(
     shared: Path, tmp_path: Path, command: str
 ) -> None:
     before = state(shared)
-    MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_experiments()  # reap asks it first
+    MlflowClient(
+        f"sqlite:///{tmp_path}/mlflow.db"
+    ).search_experiments()  # reap opens the store first
     code, _, errors = processes.run(*command.split(), directory=tmp_path, **{SPOOL: str(shared)})
     if command == "doctor":
         assert code == 1
@@ -72,17 +74,17 @@ def test_a_directory_of_something_else_is_refused_and_not_touched(
     assert state(shared) == before
 
 
-def test_a_new_one_is_marked_before_anything_else_is_in_it(place: Path) -> None:
+def test_a_new_spool_is_marked_with_its_first_journal(place: Path) -> None:
     assert spool.entries() == []
     assert not place.exists()
     place.mkdir()
     assert spool.entries() == []
-    journal = begun()
+    journal = new_journal()
     assert sorted(place.iterdir()) == [journal.directory, place / spool.MARKER]
     assert [entry.directory for entry in spool.entries()] == [journal.directory]
 
 
-def test_one_that_somebody_else_uses_too_keeps_what_is_theirs(shared: Path) -> None:
+def test_other_files_in_a_spool_stay(shared: Path) -> None:
     (shared / spool.MARKER).touch()
     before = state(shared)
     spool.discard_remains()
@@ -90,19 +92,19 @@ def test_one_that_somebody_else_uses_too_keeps_what_is_theirs(shared: Path) -> N
     assert state(shared) == before
 
 
-# ---- what dead processes left -----------------------------------------------------------------
+# ---- remains of dead processes ----------------------------------------------------------------
 
 
-def half_made(directory: Path) -> None:
-    """A process died before it had written a record."""
+def without_records(directory: Path) -> None:
+    """Leave the journal of a process that was killed before its first record."""
 
 
-def not_locked_yet(directory: Path) -> None:
+def without_lock(directory: Path) -> None:
     for path in directory.iterdir():
         path.unlink()
 
 
-def torn(directory: Path) -> None:
+def with_incomplete_record(directory: Path) -> None:
     (directory / "journal").write_bytes(b"0123abcd {")
 
 
@@ -113,25 +115,27 @@ def half_removed(directory: Path) -> None:
     (directory / "artifacts/tmp0123abc_/rst.gif").touch()
 
 
-@pytest.mark.parametrize("leave", [half_made, not_locked_yet, torn, half_removed])
-def test_what_a_dead_process_left_without_a_record_goes(
+@pytest.mark.parametrize(
+    "leave", [without_records, without_lock, with_incomplete_record, half_removed]
+)
+def test_a_journal_without_records_of_a_dead_process_is_removed(
     place: Path, leave: Callable[[Path], None]
 ) -> None:
     journal = spool.new_journal()
     leave(journal.directory)
-    spool.discard_remains()  # its process lives
-    lives = leave != not_locked_yet
-    assert journal.directory.exists() == lives
+    spool.discard_remains()  # its process is alive
+    stays = leave != without_lock
+    assert journal.directory.exists() == stays
     journal.close()
     spool.discard_remains()
     assert list(place.iterdir()) == [place / spool.MARKER]
 
 
-def thesis(directory: Path) -> None:
+def file_of_a_user(directory: Path) -> None:
     (directory / "thesis.tex").touch()
 
 
-def thesis_among_artifacts(directory: Path) -> None:
+def file_of_a_user_among_artifacts(directory: Path) -> None:
     (directory / "artifacts").mkdir()
     (directory / "artifacts/thesis.tex").touch()
 
@@ -149,24 +153,30 @@ def directory_as_checkpoint(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "put",
-    [thesis, thesis_among_artifacts, repository, link_as_artifacts, directory_as_checkpoint],
+    "add",
+    [
+        file_of_a_user,
+        file_of_a_user_among_artifacts,
+        repository,
+        link_as_artifacts,
+        directory_as_checkpoint,
+    ],
 )
-def test_what_holds_more_than_ours_stays_as_it_is(place: Path, put: Callable[[Path], None]) -> None:
+def test_a_journal_with_other_files_stays(place: Path, add: Callable[[Path], None]) -> None:
     journal = spool.new_journal()
     journal.close()
-    put(journal.directory)
+    add(journal.directory)
     before = state(place)
     spool.discard_remains()
     assert state(place) == before
 
 
-def test_one_that_was_taken_for_a_dead_ones_is_begun_again(
+def test_a_new_journal_that_another_process_removes_is_created_again(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mkdir = Path.mkdir
 
-    def just_removed(path: Path, *arguments: object, **options: object) -> None:
+    def create_then_discard(path: Path, *arguments: object, **options: object) -> None:
         mkdir(path, *arguments, **options)  # type: ignore[arg-type]
         if spool.NAME.fullmatch(path.name):
             monkeypatch.undo()
@@ -174,12 +184,12 @@ def test_one_that_was_taken_for_a_dead_ones_is_begun_again(
             spool.discard_remains()
             assert not path.exists()
 
-    monkeypatch.setattr(Path, "mkdir", just_removed)
-    journal = begun()
+    monkeypatch.setattr(Path, "mkdir", create_then_discard)
+    journal = new_journal()
     assert [entry.directory for entry in spool.entries()] == [journal.directory]
 
 
-# ---- who else can write there -----------------------------------------------------------------
+# ---- permissions ------------------------------------------------------------------------------
 
 
 def link(place: Path) -> None:
@@ -187,19 +197,19 @@ def link(place: Path) -> None:
     place.symlink_to("real")
 
 
-def for_the_group(place: Path) -> None:
+def writable_by_the_group(place: Path) -> None:
     place.chmod(0o770)
 
 
-def for_all(place: Path) -> None:
+def writable_by_all(place: Path) -> None:
     place.chmod(0o707)
 
 
-def in_an_open_directory(place: Path) -> None:
+def in_a_directory_writable_by_all(place: Path) -> None:
     place.parent.chmod(0o777)
 
 
-def of_another(place: Path) -> None:
+def of_another_user(place: Path) -> None:
     if os.getuid():
         pytest.skip("to give a directory to another user needs root")
     os.chown(place, 65534, 65534)
@@ -212,36 +222,36 @@ def no_directory(place: Path) -> None:
 
 UNSAFE: dict[str, Callable[[Path], None]] = {
     "is a symbolic link": link,
-    "others can write in": for_the_group,
-    "others can write in ": for_all,
-    "others can exchange": in_an_open_directory,
-    "belongs to another user": of_another,
-    "is no directory": no_directory,
+    "others can write in": writable_by_the_group,
+    "others can write in ": writable_by_all,
+    "others can exchange": in_a_directory_writable_by_all,
+    "belongs to another user": of_another_user,
+    "is not a directory": no_directory,
 }
 
 
 @pytest.mark.parametrize("message", UNSAFE)
-def test_one_that_others_can_fill_is_refused(
+def test_a_spool_that_others_can_write_is_refused(
     place: Path, tmp_path_factory: pytest.TempPathFactory, message: str
 ) -> None:
-    begun().close()
+    new_journal().close()
     UNSAFE[message](place)
     before = state(place)
     for use in (spool.new_journal, spool.entries, spool.discard_remains):
         with pytest.raises(OSError, match=rf"{message}.*; fix that, or name another .*SPOOL"):
             use()
-    said = tmp_path_factory.mktemp("said")
-    code, output, errors = processes.run("sync", directory=said, **{SPOOL: str(place)})
+    elsewhere = tmp_path_factory.mktemp("output")
+    code, output, errors = processes.run("sync", directory=elsewhere, **{SPOOL: str(place)})
     assert (code, output, errors.count("\n")) == (2, "", 1), errors
     assert message in errors
     assert state(place) == before
 
 
 @pytest.mark.usefixtures("place")
-def test_a_sticky_directory_and_one_of_a_group_may_hold_it(tmp_path: Path) -> None:
+def test_a_spool_can_be_in_a_sticky_directory_or_in_one_of_a_group(tmp_path: Path) -> None:
     for mode in (0o1777, 0o775):
         tmp_path.chmod(mode)
-        begun().close()
+        new_journal().close()
     assert len(spool.entries()) == 2
 
 
@@ -253,11 +263,11 @@ def no_umask() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("no_umask")
-def test_what_is_made_for_it_is_its_users_alone(
+def test_only_the_user_can_read_a_new_spool(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SPOOL, str(tmp_path / "state/fitreel/spool"))
-    journal = begun()
+    journal = new_journal()
     for path in (journal.directory, *journal.directory.parents[:3]):
         assert path.stat().st_mode & 0o077 == 0
     assert len(spool.entries()) == 1
@@ -268,19 +278,19 @@ def planted_link(directory: Path) -> None:
     directory.symlink_to("elsewhere")
 
 
-@pytest.mark.parametrize("plant", [planted_link, for_the_group, of_another])
-def test_a_journal_that_somebody_else_put_there_is_not_read(
-    place: Path, tmp_path_factory: pytest.TempPathFactory, plant: Callable[[Path], None]
+@pytest.mark.parametrize("change", [planted_link, writable_by_the_group, of_another_user])
+def test_a_journal_of_another_user_is_not_read(
+    place: Path, tmp_path_factory: pytest.TempPathFactory, change: Callable[[Path], None]
 ) -> None:
-    journal = begun()
+    journal = new_journal()
     journal.close()
-    plant(journal.directory)
+    change(journal.directory)
     (entry,) = spool.entries()
     assert (entry.uri, entry.run_id) == ("", None)
     with pytest.raises(PermissionError):
         spool.opened(journal.directory)
-    said = tmp_path_factory.mktemp("said")
-    code, _, errors = processes.run("sync", directory=said, **{SPOOL: str(place)})
+    elsewhere = tmp_path_factory.mktemp("output")
+    code, _, errors = processes.run("sync", directory=elsewhere, **{SPOOL: str(place)})
     assert (code, errors.count("\n")) == (2, 1), errors
     assert f"stays in {journal.directory}: it cannot be read: " in errors
     assert (journal.directory / "journal").exists()
@@ -295,20 +305,20 @@ DIVERGED = {"kind": "values", "tags": {"fitreel.diverged_epoch": "7"}}
         ([{"kind": "status", "status": "FAILED", "resumable": True}], False),
         ([{"kind": "status", "status": "FAILED", "resumable": False}], True),
         ([{"kind": "status", "status": "FINISHED", "resumable": False}], True),
-        # As fitreel 0.2.0 wrote them.
+        # Records of fitreel 0.2.0.
         ([{"kind": "status", "status": "FAILED"}], False),
         ([{"kind": "status", "status": "KILLED"}], False),
         ([{"kind": "status", "status": "FINISHED"}], True),
         ([DIVERGED, {"kind": "status", "status": "FAILED"}], True),
         ([DIVERGED, {"kind": "status", "status": "KILLED"}], False),
-        # What the last record says counts, also of a run that was resumed.
+        # The last record counts, also for a run that was resumed.
         ([DIVERGED, {"kind": "status", "status": "FAILED", "resumable": True}], False),
         ([{"kind": "status", "status": "KILLED"}, {"kind": "status", "status": "RUNNING"}], False),
         ([DIVERGED], False),
     ],
 )
 @pytest.mark.usefixtures("place")
-def test_a_journal_says_whether_its_command_can_be_resumed(
+def test_a_journal_shows_whether_its_command_can_be_resumed(
     records: list[dict[str, object]], is_over: bool
 ) -> None:
     journal = spool.new_journal()
@@ -322,6 +332,6 @@ def test_a_journal_says_whether_its_command_can_be_resumed(
 
 @pytest.mark.usefixtures("place")
 def test_a_journal_without_a_plan_has_nothing_to_resume() -> None:
-    begun().close()
+    new_journal().close()
     (entry,) = spool.entries()
     assert entry.is_over

@@ -10,7 +10,7 @@ CPU = torch.device("cpu")
 MEMBERS = [TrainingSettings(hidden=hidden, seed=seed) for hidden, seed in ((5, 0), (9, 1), (5, 2))]
 
 
-def test_members_start_with_the_weights_that_they_would_have_alone() -> None:
+def test_members_start_with_the_same_weights_as_alone() -> None:
     stack = Stack(MEMBERS, torch.float64, CPU)
     assert stack.numbers.shape == (3, 3 * 9 + 1)
     for row, settings in enumerate(MEMBERS):
@@ -24,7 +24,7 @@ def test_members_start_with_the_weights_that_they_would_have_alone() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["momentum", "adam"])
-def test_members_that_are_kept_train_as_if_none_had_been_dropped(optimizer: OptimizerName) -> None:
+def test_members_train_as_if_no_other_had_been_dropped(optimizer: OptimizerName) -> None:
     members = [TrainingSettings(hidden=3, seed=seed, optimizer=optimizer) for seed in range(4)]
     whole, kept = Stack(members, torch.float64, CPU), Stack(members, torch.float64, CPU)
     rows = torch.tensor([0, 2])

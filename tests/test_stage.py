@@ -1,4 +1,4 @@
-"""A stage is done once a run."""
+"""A stage runs once per run."""
 
 import pytest
 
@@ -21,12 +21,12 @@ def test_a_stage_is_timed_and_returns_what_it_made(tracker: Tracker, calls: list
     with tracker.run() as run:
         assert work(run, 3) == 3
         assert float(run.tags["fitreel.generate_seconds"]) < 10
-        # As in a command that is resumed: what the stage logged is read back.
+        # As in a resumed command: the results that the stage logged are read again.
         assert work(run, 4) == len(run.run_id)
     assert calls == [3]
 
 
-def test_a_stage_that_fails_is_not_done(tracker: Tracker, calls: list[int]) -> None:
+def test_a_failed_stage_is_not_done(tracker: Tracker, calls: list[int]) -> None:
     @stage("evaluate", restore=nothing)
     def work(run: Run) -> None:  # noqa: ARG001
         calls.append(len(calls))

@@ -15,7 +15,7 @@ from tests.conftest import Command
 
 @pytest.fixture(scope="module")
 def raw() -> Dataset:
-    """A parabola in units of somebody's instrument, far too large for a rate of 0.1."""
+    """Return a parabola in units that are far too large for a learning rate of 0.1."""
     x = torch.linspace(0, 1000, 100)
     return Dataset(x, x**2 / 1000)
 
@@ -53,7 +53,7 @@ def test_a_fit_no_better_than_the_mean_is_a_reason(dataset: Dataset) -> None:
     assert reason.startswith("the mean of y fits the points as well (r² -0.")
     assert reason.endswith("); change lr or train longer")
     network = Network(TrainingSettings(activation="tanh"))
-    assert "mean" in why_nothing_learned(network.weights(), dataset)  # which was not trained
+    assert "mean" in why_nothing_learned(network.weights(), dataset)  # an untrained network
 
 
 def test_a_loss_far_above_its_start_is_a_reason(trained: Fit, dataset: Dataset) -> None:
@@ -72,17 +72,17 @@ def test_equal_points_have_no_r2_and_are_no_reason() -> None:
 def test_the_run_says_so_in_a_line_a_tag_and_its_note(fitreel: Command, tmp_path: Path) -> None:
     units = ("--function", "abs", "--x-min", "0", "--x-max", "1000", "--epochs", "1000")
     done = fitreel("run", *units)
-    assert done.returncode == 0  # what came of it is logged like any other training
+    assert done.returncode == 0  # the result is logged like that of any training
     run_id = done.stdout.strip()
     lines = [line for line in done.stderr.splitlines() if line.startswith("fitreel: ")]
     store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     tags = store.get_run(run_id).data.tags
     reason = tags["fitreel.nothing_learned"]
     assert reason.startswith("all 20 neurons are dead, the ")
-    assert lines == [f"fitreel: the network learned nothing: {reason}"]  # once in a command
+    assert lines == [f"fitreel: the network learned nothing: {reason}"]  # once per command
     first = tags["mlflow.note.content"].splitlines()[0]
     assert first == f"**The network learned nothing**: {reason}"
-    # Evaluated by a later command, also where no training left a tag.
+    # Evaluated by a later command, even if the training left no tag.
     store.delete_tag(run_id, "fitreel.nothing_learned")
     assert (
         "fitreel: the network learned nothing: all 20"

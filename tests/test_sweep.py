@@ -1,4 +1,4 @@
-"""A sweep from its command to its runs: every trial once, and its results."""
+"""A sweep from its command to its runs: every trial once, and the results."""
 
 import csv
 import re
@@ -48,7 +48,7 @@ def stored_study(directory: Path, sweep: Run) -> optuna.Study:
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory in which a sweep was done."""
+    """Create a directory with a finished sweep."""
     path = tmp_path_factory.mktemp("swept")
     arguments = (*SHORT, "--sampler", "tpe", "--prune", "on", "--seed", "3")
     code, output, errors = processes.run(*arguments, directory=path, FITREEL_SPOOL=f"{path}/spool")
@@ -78,11 +78,11 @@ def test_every_trial_is_a_run_below_the_sweep(directory: Path) -> None:
         assert run.data.metrics.keys() >= {"loss", "train_mse", "test_mse", "test_r2"}
         weights = Path(store.download_artifacts(run.info.run_id, "weights.safetensors"))
         assert len(load_weights(weights).bias) == int(settings["hidden"])
-    assert ends == {"finished": 3, "pruned": 21}  # three rounds, a winner each
+    assert ends == {"finished": 3, "pruned": 21}  # three rounds, each with a best trial
     assert {name: parent.data.metrics[name] for name in ends} == ends
 
 
-def test_the_sweep_has_what_it_came_to(directory: Path, tmp_path: Path) -> None:
+def test_the_sweep_has_its_results(directory: Path, tmp_path: Path) -> None:
     store = client(directory)
     parent, trials = split(runs(store))
     assert parent.info.status == "FINISHED"
@@ -128,7 +128,7 @@ def test_the_film_shows_the_best_in_step(directory: Path, tmp_path: Path) -> Non
     parent, trials = split(runs(store))
     film = store.download_artifacts(parent.info.run_id, "best.gif", str(tmp_path))
     frames = iio.imread(film)
-    assert len(frames) == 12  # of 60 epochs each fifth
+    assert len(frames) == 12  # every fifth of 60 epochs
     red = (frames[..., 0] > 200) & (frames[..., 1] < 60) & (frames[..., 2] < 60)
     assert red.sum(axis=(1, 2)).min() > 500
     filmed = [number for number, run in trials.items() if "fitreel.filmed" in run.data.tags]
@@ -138,7 +138,7 @@ def test_the_film_shows_the_best_in_step(directory: Path, tmp_path: Path) -> Non
     assert sorted(filmed) == sorted(finished)
 
 
-def test_its_study_is_optunas(directory: Path) -> None:
+def test_the_study_is_one_of_optuna(directory: Path) -> None:
     store = client(directory)
     parent, trials = split(runs(store))
     study = stored_study(directory, parent)
@@ -168,7 +168,7 @@ def test_optunas_command_reads_the_study(directory: Path, words: list[str]) -> N
     assert len(rows) == {"studies": 1, "trials": 24}[words[0]] + 1, done.stdout
 
 
-def test_its_best_trials_are_compared_and_filmed_like_any_run(directory: Path) -> None:
+def test_the_best_trials_are_compared_and_filmed_like_any_run(directory: Path) -> None:
     code, output, errors = processes.run(
         "compare", "--best", "3", directory=directory, FITREEL_SPOOL=f"{directory}/spool"
     )
@@ -179,7 +179,8 @@ def test_its_best_trials_are_compared_and_filmed_like_any_run(directory: Path) -
         (run for run in trials.values() if "test_mse" in run.data.metrics),
         key=lambda run: run.data.metrics["test_mse"],
     )
-    lost = sum("fitreel.filmed" not in run.data.tags for run in ranked[:3])  # that were pruned
+    # Pruned trials have no film.
+    lost = sum("fitreel.filmed" not in run.data.tags for run in ranked[:3])
     assert re.findall("left out: (.) of the best 3", errors) == ([str(lost)] if lost else [])
     best = int(parent.data.tags["fitreel.best_trial"])
     (trial,) = [run for run in runs(store) if run.data.tags.get("fitreel.trial") == str(best)]
@@ -195,17 +196,19 @@ def test_its_best_trials_are_compared_and_filmed_like_any_run(directory: Path) -
     assert "rst.gif" in [each.path for each in store.list_artifacts(trial.info.run_id)]
 
 
-def test_what_a_trial_or_a_sweep_cannot_do_is_an_error_in_one_line(directory: Path) -> None:
+def test_commands_that_a_trial_or_sweep_does_not_allow_are_an_error_in_one_line(
+    directory: Path,
+) -> None:
     parent, trials = split(runs(client(directory)))
     pruned = next(run for run in trials.values() if "fitreel.pruned_epoch" in run.data.tags)
     parent_id, trial = parent.info.run_id, pruned.info.run_id
-    said = {
+    messages = {
         ("evaluate", "--run", parent_id): f"run {parent_id} is a sweep, not an experiment",
         ("train", "--run", parent_id): f"run {parent_id} is a sweep, not an experiment",
         ("animate", "--run", trial): "films only the best 9 of its trials; train it alone",
         ("reproduce", trial): f"run {trial} is a trial of a sweep: it was trained in a stack",
     }
-    for command, text in said.items():
+    for command, text in messages.items():
         code, output, errors = processes.run(
             *command, directory=directory, FITREEL_SPOOL=f"{directory}/spool"
         )
@@ -229,10 +232,10 @@ def test_the_note_has_the_command_that_repeats_the_sweep(directory: Path, tmp_pa
     )
     assert done.stdout
     again = split(runs(client(tmp_path)))[1]
-    first = range(8)  # later tpe may choose otherwise by the last bit of a sum
+    first = range(8)  # later choices of tpe may depend on the last bit of a sum
     assert len(again) == len(trials)
     for n in first:
-        # One of the first was animated above, which logged how.
+        # A test above animated one of the first trials, which logged its settings.
         assert again[n].data.params.items() <= trials[n].data.params.items()
 
 
@@ -272,7 +275,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_a_bad_option_is_an_error_in_one_line_before_anything_starts(
+def test_an_invalid_option_is_an_error_in_one_line_before_anything_starts(
     fitreel: Command, tmp_path: Path, text: str
 ) -> None:
     done = fitreel("sweep", *BAD[text], FITREEL_SPOOL=str(tmp_path / "spool"))
@@ -344,7 +347,7 @@ def test_a_study_that_cannot_be_stored_is_an_error_in_one_line(
     assert not runs(client(tmp_path))
 
 
-def test_where_all_diverge_the_sweep_has_failed(fitreel: Command, tmp_path: Path) -> None:
+def test_a_sweep_fails_if_all_trials_diverge(fitreel: Command, tmp_path: Path) -> None:
     done = fitreel("sweep", "--trials", "4", "--epochs", "50", "--space", "lr=float:9e5:1e6")
     assert done.returncode == 1
     why = "fitreel: none of 4 trials finished, 4 diverged; lower the rates of --space"
@@ -361,7 +364,7 @@ def test_where_all_diverge_the_sweep_has_failed(fitreel: Command, tmp_path: Path
 
 
 def test_a_metric_that_is_not_a_number_is_an_error(fitreel: Command, tmp_path: Path) -> None:
-    """Where all y are equal, r2 is 0 / 0."""
+    """If all y are equal, r2 is 0 / 0."""
     equal = ("--samples", "2", "--noise", "0", "--epochs", "20", "--metric", "train_r2")
     done = fitreel("sweep", *equal, "--space", "seed=0|1|2", "--trials", "4")
     assert done.returncode == 1
@@ -371,7 +374,7 @@ def test_a_metric_that_is_not_a_number_is_an_error(fitreel: Command, tmp_path: P
     assert split(runs(client(tmp_path)))[0].info.status == "FAILED"
 
 
-def test_one_trial_has_a_film_of_its_own(fitreel: Command, tmp_path: Path) -> None:
+def test_the_trial_of_a_sweep_of_one_has_a_film(fitreel: Command, tmp_path: Path) -> None:
     done = fitreel("sweep", "--trials", "1", "--epochs", "20")
     assert done.returncode == 0, done.stderr
     store = client(tmp_path)

@@ -1,4 +1,4 @@
-"""The archive of a study: every trial once, as Optuna's own tools read it."""
+"""The archive of a study: every trial once, readable with Optuna's own tools."""
 
 import multiprocessing
 import signal
@@ -21,7 +21,7 @@ STORAGES = ("study.log", "sqlite:///study.db")
 
 @pytest.fixture
 def study() -> optuna.Study:
-    """Trials of every kind of setting, that ended in every way."""
+    """Return trials with every kind of setting and every outcome."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for number in range(12):
         trial = study.ask()
@@ -39,7 +39,7 @@ def study() -> optuna.Study:
 
 
 def read(storage: str, directory: Path, name: str = "mine") -> optuna.Study:
-    """Open an archive as Optuna's own tools do."""
+    """Load the study as Optuna's own tools do."""
     place: Any = storage.replace("sqlite:///", f"sqlite:///{directory}/")
     if ":" not in storage:
         place = JournalStorage(JournalFileBackend(str(directory / storage)))
@@ -47,14 +47,14 @@ def read(storage: str, directory: Path, name: str = "mine") -> optuna.Study:
 
 
 def archive(storage: str, directory: Path, name: str = "mine") -> Archive:
-    """Open an archive and begin a study in it."""
+    """Open an archive and create a study in it."""
     opened = Archive(storage, directory)
     opened.begin(name, StudyDirection.MINIMIZE)
     return opened
 
 
 def contents(trials: list[FrozenTrial]) -> list[dict[str, Any]]:
-    """Return what a trial is made of; JSON has microseconds and UTC, databases local time."""
+    """Return the contents of a trial; JSON has microseconds and UTC, databases local time."""
     return [
         {
             "number": trial.number,
@@ -73,7 +73,7 @@ def contents(trials: list[FrozenTrial]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_an_archive_holds_all_of_every_trial(
+def test_an_archive_has_everything_of_every_trial(
     study: optuna.Study, tmp_path: Path, storage: str
 ) -> None:
     kept = archive(storage, tmp_path)
@@ -83,7 +83,7 @@ def test_an_archive_holds_all_of_every_trial(
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_a_resumed_archive_holds_nothing_twice(
+def test_a_resumed_archive_has_nothing_twice(
     study: optuna.Study, tmp_path: Path, storage: str
 ) -> None:
     for count in (5, 3, 12):
@@ -91,13 +91,13 @@ def test_a_resumed_archive_holds_nothing_twice(
     kept = read(storage, tmp_path)
     assert [trial.params for trial in kept.trials] == [trial.params for trial in study.trials]
     assert kept.best_params == study.best_params
-    # Optuna itself can continue it.
+    # Optuna itself can continue the study.
     kept.enqueue_trial({"lr": 0.1})
     assert kept.ask().number == 12
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_what_a_sampler_remembers_is_not_stored(tmp_path: Path, storage: str) -> None:
+def test_the_state_of_a_sampler_is_not_stored(tmp_path: Path, storage: str) -> None:
     study = optuna.create_study(sampler=optuna.samplers.CmaEsSampler(seed=0))
     for _ in range(16):
         trial = study.ask()
@@ -117,7 +117,7 @@ def write_study(directory: str, name: str) -> None:
         kept.extend(study.trials[:count])
 
 
-def test_processes_that_write_to_one_file_destroy_nothing(tmp_path: Path) -> None:
+def test_several_processes_can_write_to_one_file(tmp_path: Path) -> None:
     names = ["first", "second", "third"]
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=write_study, args=(str(tmp_path), name)) for name in names]
@@ -128,7 +128,7 @@ def test_processes_that_write_to_one_file_destroy_nothing(tmp_path: Path) -> Non
     for name in names:
         trials = read("study.log", tmp_path, name).trials
         assert [trial.number for trial in trials] == list(range(40))
-    assert [path.name for path in tmp_path.iterdir()] == ["study.log"]  # no lock is left
+    assert [path.name for path in tmp_path.iterdir()] == ["study.log"]  # no lock remains
 
 
 @pytest.mark.parametrize("cut", [1, 40, 400])
@@ -145,7 +145,7 @@ def test_a_record_that_a_full_disk_cut_off_is_written_again(
 @pytest.mark.parametrize(
     "content", [b"SQLite format 3\0", b'{"rows": 3}\n{"rows', b"3\n4", b"[]\n", b"\xff\n"]
 )
-def test_a_file_that_is_something_else_stays_as_it_is(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_an_archive_stays_unchanged(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "other"
     path.write_bytes(content)
     with pytest.raises(ConnectionError, match="other is not a journal of Optuna; choose another"):
@@ -162,10 +162,10 @@ def test_a_lock_that_a_dead_process_left_is_ignored_after_a_while(
     assert len(read("study.log", tmp_path).trials) == 12
 
 
-def test_an_interruption_waits_until_a_trial_is_stored(
+def test_an_interruption_is_delayed_until_a_trial_is_stored(
     study: optuna.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its lock would be left behind."""
+    """Otherwise its lock would remain."""
     kept = archive("study.log", tmp_path)
     add, stored = optuna.Study.add_trial, list[int]()
 
@@ -187,13 +187,15 @@ def test_an_interruption_waits_until_a_trial_is_stored(
         *("/nowhere/at/all.log", "/", "/dev/zero"),
     ],
 )
-def test_a_storage_that_cannot_be_opened(url: str, tmp_path: Path) -> None:
+def test_a_storage_that_cannot_be_opened_is_an_error(url: str, tmp_path: Path) -> None:
     with pytest.raises(ConnectionError, match=r"^the study cannot be stored: ") as raised:
         Archive(url, tmp_path)
     assert "\n" not in str(raised.value)
 
 
-def test_a_database_that_was_damaged_since(study: optuna.Study, tmp_path: Path) -> None:
+def test_a_database_that_was_damaged_meanwhile_is_an_error(
+    study: optuna.Study, tmp_path: Path
+) -> None:
     kept = archive("sqlite:///study.db", tmp_path)
     connection = sqlite3.connect(tmp_path / "study.db")
     connection.execute("DROP TABLE trial_params")
@@ -202,7 +204,9 @@ def test_a_database_that_was_damaged_since(study: optuna.Study, tmp_path: Path) 
         kept.extend(study.trials)
 
 
-def test_a_journal_that_was_damaged_since(study: optuna.Study, tmp_path: Path) -> None:
+def test_a_journal_that_was_damaged_meanwhile_is_an_error(
+    study: optuna.Study, tmp_path: Path
+) -> None:
     kept = archive("study.log", tmp_path)
     with (tmp_path / "study.log").open("a") as file:
         file.write('{"rows": 3}\n')

@@ -33,13 +33,13 @@ ALL = (
     f"{LR} hidden=int:2:64 activation=relu|tanh|sigmoid|gelu optimizer=sgd|momentum|adam "
     "epochs=int:1000000:9999999 seed=0|2147483646|2147483647"
 )
-Ended = float | End  # a score, or how a trial ended that has none
+Ended = float | End  # a score, or the outcome of a trial without one
 
 
 def search(
     ended: Sequence[Ended], space: str = LR, metric: Any = "test_mse", floor: float = 0.001
 ) -> Results:
-    """Return results: trials spread over the space, and their outcomes."""
+    """Return the results of trials spread over the space, with these outcomes."""
     settings = SweepSettings(space=space, metric=metric)
     trials, outcomes = [], []
     for number, each in enumerate(ended):
@@ -63,8 +63,8 @@ def drawn(figure: Figure) -> NDArray[np.uint8]:
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
-def has(figure: Figure, place: tuple[float, float], colour: Any, axes: int = 0) -> bool:
-    """Tell whether a place, in the coordinates of the data, has a colour."""
+def has_colour(figure: Figure, place: tuple[float, float], colour: Any, axes: int = 0) -> bool:
+    """Return whether the pixels at data coordinates have a colour."""
     pixels = drawn(figure)
     across, up = figure.axes[axes].transData.transform(place)
     row, column = len(pixels) - round(up), round(across)
@@ -84,7 +84,7 @@ def texts(figure: Figure) -> list[str]:
 # The numbers.
 
 
-def test_trials_are_sorted_by_what_became_of_them() -> None:
+def test_trials_are_sorted_by_outcome() -> None:
     found = scores(search([0.5, "pruned", 0.2, "diverged", 0.4, 0.1, "pruned"]))
     assert found.numbers.tolist() == [0, 2, 4, 5]
     assert found.values.tolist() == [0.5, 0.2, 0.4, 0.1]
@@ -96,7 +96,7 @@ def test_trials_are_sorted_by_what_became_of_them() -> None:
     assert not found.higher
 
 
-def test_of_r2_the_best_is_the_highest_and_its_scale_knows_no_bottom() -> None:
+def test_the_best_r2_is_the_highest_and_its_scale_has_no_lower_end() -> None:
     found = scores(search([-9, 0, 0.9, 0.5, 0.99], metric="test_r2"))
     assert [each.tolist() for each in found.best_so_far] == [[0, 1, 2, 4], [-9, 0, 0.9, 0.99]]
     assert found.places == pytest.approx([0, 1 / 3, 2 / 3, 0.435, 1], abs=0.01)
@@ -113,21 +113,21 @@ def test_scores_spread_over_a_decade_get_a_logarithmic_scale(ended: list[Ended],
     assert scale.ticks()
 
 
-def test_what_is_far_worse_than_the_rest_is_off_the_scale() -> None:
+def test_scores_far_worse_than_the_others_are_off_the_scale() -> None:
     ended: list[Ended] = [*np.geomspace(0.01, 1, 99).tolist(), 1e30, math.inf, math.nan]
     found = scores(search(ended))
     assert found.scale.high == 1
     assert found.others["finished, off scale"].tolist() == [99, 100, 101]
 
 
-def test_the_noise_floor_is_drawn_for_squares_if_it_is_near() -> None:
+def test_the_noise_floor_is_drawn_for_squared_errors_if_it_is_near() -> None:
     assert scores(search([0.01, 0.02], floor=0.005)).floor == 0.005
     assert scores(search([0.01, 0.02], floor=0.005)).scale.low == 0.005
     assert scores(search([0.01, 0.02], floor=0.0001)).floor is None
     assert scores(search([0.01, 0.02], metric="test_mae")).floor is None
 
 
-def test_a_panel_has_a_trial_where_its_value_is_and_a_line_through_the_bins() -> None:
+def test_a_panel_has_each_trial_at_its_value_and_a_line_through_the_bins() -> None:
     ended: list[Ended] = [0.1 + (number % 5) for number in range(60)]
     results = search([*ended, "diverged"])
     (panel,) = panels(results, scores(results))
@@ -139,7 +139,7 @@ def test_a_panel_has_a_trial_where_its_value_is_and_a_line_through_the_bins() ->
     assert panel.median[:, 1] == pytest.approx(scores(results).places[2])
 
 
-def test_of_choices_each_is_a_bin_and_its_trials_stay_beside_each_other() -> None:
+def test_each_choice_is_a_bin_with_its_trials_side_by_side() -> None:
     results = search([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], "activation=tanh|relu")
     (panel,) = panels(results, scores(results))
     assert (panel.places[::2] < 0.45).all()
@@ -168,7 +168,7 @@ def test_labels_are_short(value: Any, text: str) -> None:
     assert label(value) == text
 
 
-def test_a_scale_tells_round_values_as_fine_as_there_is_room() -> None:
+def test_a_scale_has_round_values_as_fine_as_the_space_allows() -> None:
     log = Scale("log", 0.001, 0.5)
     assert [text for _, text in log.ticks(9)] == [
         "0.001", "0.002", "0.005", "0.01", "0.02", "0.05", "0.1", "0.2", "0.5"
@@ -191,11 +191,11 @@ def test_a_scale_tells_round_values_as_fine_as_there_is_room() -> None:
         ("lr=float:0.1:1:50", Scale("linear", 0.1, 1)),
     ],
 )
-def test_few_values_stand_side_by_side_and_many_on_a_range(space: str, scale: Scale) -> None:
+def test_few_values_are_side_by_side_and_many_on_a_range(space: str, scale: Scale) -> None:
     assert dimension_scale(*parse_space(space)) == scale
 
 
-def test_of_very_many_trials_the_best_are_among_the_lines() -> None:
+def test_the_best_of_very_many_trials_are_among_the_lines() -> None:
     results = search([1 + number % 20_000 for number in range(20_000)])
     content = bundle(results, scores(results))
     assert len(content.lines) <= 3009
@@ -206,50 +206,50 @@ def test_of_very_many_trials_the_best_are_among_the_lines() -> None:
 # The pictures.
 
 
-def test_the_history_shows_scores_the_best_and_the_rest_at_the_edge() -> None:
+def test_the_history_shows_scores_the_best_and_others_at_the_edge() -> None:
     results = search([0.5, 0.2, "diverged", 0.4, "pruned", 0.1, 0.3])
     found, figure = scores(results), draw_search(results)["history"]
     for number in (3, 6):
         (place,) = found.scale.places([results.score(number)])
-        assert has(figure, (number, place), faint(POINT_COLOUR))
+        assert has_colour(figure, (number, place), faint(POINT_COLOUR))
     for across, score in ((0.5, 0.5), (2.5, 0.2), (4.5, 0.2), (5.6, 0.1)):
         (place,) = found.scale.places([score])
-        assert has(figure, (across, place), LINE_COLOUR)
-    assert has(figure, (2, 1.045), OTHERS["diverged"][1])
-    assert has(figure, (4, 1.095), OTHERS["pruned"][1])
+        assert has_colour(figure, (across, place), LINE_COLOUR)
+    assert has_colour(figure, (2, 1.045), OTHERS["diverged"][1])
+    assert has_colour(figure, (4, 1.095), OTHERS["pruned"][1])
     assert texts(figure) == ["finished (5)", "best so far", "diverged (1)", "pruned (1)"]
     assert figure.texts[0].get_text() == "test_mse of 7 trials: the best is number 5, 0.1"
 
 
-def test_of_r2_the_worse_edge_is_below() -> None:
+def test_the_worse_edge_of_r2_is_below() -> None:
     figure = draw_search(search([0.5, "diverged", 0.9], metric="test_r2"))["history"]
-    assert has(figure, (1, -0.045), OTHERS["diverged"][1])
-    assert has(figure, (2, 1), LINE_COLOUR)
-    assert not has(figure, (1, 1.045), OTHERS["diverged"][1])
+    assert has_colour(figure, (1, -0.045), OTHERS["diverged"][1])
+    assert has_colour(figure, (2, 1), LINE_COLOUR)
+    assert not has_colour(figure, (1, 1.045), OTHERS["diverged"][1])
 
 
 def test_the_bars_are_as_long_as_the_shares() -> None:
     importances = {"lr": 0.75, "hidden": 0.248, "seed": 0.002}
     results = replace(search([0.1, 0.2], f"{LR} hidden=int:2:64 seed=0|1"), importances=importances)
     figure = draw_search(results)["importance"]
-    assert has(figure, (0.7, 0), POSITIVE)
-    assert has(figure, (0.2, 1), POSITIVE)
-    assert not has(figure, (0.3, 1), POSITIVE)
+    assert has_colour(figure, (0.7, 0), POSITIVE)
+    assert has_colour(figure, (0.2, 1), POSITIVE)
+    assert not has_colour(figure, (0.3, 1), POSITIVE)
     assert [text.get_text() for text in figure.axes[0].texts] == ["75 %", "25 %", "<1 %"]
 
 
 def test_a_line_joins_settings_and_score_and_the_best_is_dark() -> None:
     figure = draw_search(search([0.1, 1.0, 0.5]))["parallel"]
     for across, up, shade in ((0.25, 0, 0.0), (0.2, 1 - 0.2 * 5 / 9, 4 / 9), (0.8, 0.9, 1.0)):
-        assert has(figure, (across, up), SHADES(shade)[:3])
+        assert has_colour(figure, (across, up), SHADES(shade)[:3])
 
 
 def test_a_panel_shows_its_trials() -> None:
     results = search([0.5, "diverged", 0.4], f"{LR} activation=relu|tanh")
     found, figure = scores(results), draw_search(results)["settings"]
     (height,) = found.scale.places([0.5])
-    assert has(figure, (0, height), faint(POINT_COLOUR))
-    assert has(figure, (0.5, 1.06), OTHERS["diverged"][1])
+    assert has_colour(figure, (0, height), faint(POINT_COLOUR))
+    assert has_colour(figure, (0.5, 1.06), OTHERS["diverged"][1])
     names = [label.get_text() for label in figure.axes[1].get_xticklabels()]
     assert names == ["relu", "tanh"]
 
@@ -281,7 +281,9 @@ ODD: dict[str, tuple[Sequence[Ended], str, str]] = {
 
 
 @pytest.mark.parametrize(("ended", "space", "metric"), ODD.values(), ids=ODD.keys())
-def test_whatever_came_of_it_is_pictured(ended: Sequence[Ended], space: str, metric: str) -> None:
+def test_results_with_any_outcomes_are_drawn(
+    ended: Sequence[Ended], space: str, metric: str
+) -> None:
     results = search(ended, space, metric)
     results = replace(results, importances=dict.fromkeys(results.names, 1 / len(results.names)))
     figures = draw_search(results)
@@ -291,7 +293,7 @@ def test_whatever_came_of_it_is_pictured(ended: Sequence[Ended], space: str, met
         assert width == 800
         assert height <= 700
         boxes = [
-            (text.get_text(), Text.get_window_extent(text))  # of an annotation, without its point
+            (text.get_text(), Text.get_window_extent(text))  # an annotation without its point
             for text in [*figure.texts, *(label for axes in figure.axes for label in labels(axes))]
         ]
         boxes += [("legend", legend.get_window_extent()) for legend in figure.legends]
@@ -303,7 +305,7 @@ def test_whatever_came_of_it_is_pictured(ended: Sequence[Ended], space: str, met
 
 
 def labels(axes: Axes) -> list[Text]:
-    """Give the texts of axes that are seen: names, numbers, and ticks that are in view."""
+    """Return the visible texts of axes: names, numbers, and ticks in view."""
     found = [text for text in axes.texts if text.get_text()]
     if not axes.axison:
         return found

@@ -1,4 +1,4 @@
-"""Successive halving: when, and who."""
+"""Successive halving: when trials are dropped, and which ones."""
 
 from fitreel.sweep.halving import rungs, worse_half
 

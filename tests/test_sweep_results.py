@@ -1,4 +1,4 @@
-"""The results: who is best, what a trial is called, and the table of all."""
+"""The results: the best trials, the labels of trials, and the table of all trials."""
 
 import csv
 from pathlib import Path
@@ -13,7 +13,7 @@ from fitreel.training.members import End
 
 
 def results(*ended: tuple[End, float], metric: str = "test_mse", space: str = "") -> Results:
-    """Give trials that ended so, with these scores."""
+    """Return the results of trials with these outcomes and scores."""
     rates = [0.1, 0.123456789, 0.01, 0.5]
     trials = [
         Trial(number, TrainingSettings(lr=rates[number], epochs=20), 10)
@@ -36,7 +36,7 @@ def results(*ended: tuple[End, float], metric: str = "test_mse", space: str = ""
     return Results(settings, trials, outcomes)
 
 
-def test_the_best_of_those_that_finished_come_first() -> None:
+def test_the_best_finished_trials_come_first() -> None:
     ended: list[tuple[End, float]] = [
         ("finished", 0.3),
         ("pruned", 0.1),
@@ -50,7 +50,7 @@ def test_the_best_of_those_that_finished_come_first() -> None:
     assert results(*ended).summary == "4 trials: 2 finished, 1 diverged, 1 pruned"
 
 
-def test_a_score_that_is_no_number_is_never_best() -> None:
+def test_a_score_that_is_not_a_number_is_never_best() -> None:
     assert results(("finished", float("nan")), ("finished", 0.2)).best(9) == [1]
     assert results(("finished", float("nan"))).best(9) == []
 
@@ -62,11 +62,11 @@ def test_a_score_that_is_no_number_is_never_best() -> None:
         ("lr=log:1e-3:1 hidden=int:2:64 seed=0|1", "1: 0.1235, 20, 72"),
     ],
 )
-def test_a_trial_is_called_by_what_it_varied(space: str, title: str) -> None:
+def test_the_label_of_a_trial_has_its_varied_settings(space: str, title: str) -> None:
     assert results(("finished", 1), ("finished", 2), space=space).title(1) == title
 
 
-def test_the_table_has_a_row_a_trial(tmp_path: Path) -> None:
+def test_the_table_has_a_row_per_trial(tmp_path: Path) -> None:
     save_trials(results(("finished", 0.3), ("diverged", 0)), tmp_path / "trials.csv")
     with (tmp_path / "trials.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [

@@ -1,4 +1,4 @@
-"""Sweeps that were killed or interrupted: resumed, no trial lost, none stored twice."""
+"""Sweeps that were killed or interrupted are resumed; no trial is lost or stored twice."""
 
 import random
 import signal
@@ -18,8 +18,8 @@ from tests.servers import Server
 from tests.test_sweep import SPACE, split, stored_study
 
 
-def substance(store: MlflowClient, trials: dict[int, Run]) -> dict[int, Any]:
-    """Return what must be the same after any number of interruptions."""
+def outcome(store: MlflowClient, trials: dict[int, Run]) -> dict[int, Any]:
+    """Return what must be equal after any number of interruptions."""
     return {
         number: (
             run.info.run_name,
@@ -63,7 +63,7 @@ def test_a_killed_sweep_is_resumed_to_the_same_end(
     code, _, errors = run(*arguments, f"{tmp_path.name} whole")
     assert code == 0, errors
     takes = time.monotonic() - started
-    whole = substance(store, split(found(f"{tmp_path.name} whole"))[1])
+    whole = outcome(store, split(found(f"{tmp_path.name} whole"))[1])
     assert list(whole) == list(range(72))
 
     seed = random.randrange(2**32)
@@ -76,7 +76,7 @@ def test_a_killed_sweep_is_resumed_to_the_same_end(
         time.sleep(chance.uniform(0.2, takes))
         process.kill()
         process.join()
-    # Killed so early it may not say yet that it is a sweep.
+    # Killed so early, the run may lack the tag of a sweep.
     (parent,) = [run.info.run_id for run in found(name) if "fitreel.trial" not in run.data.tags]
     for _ in range(12 if torture else 2):
         process = processes.start(
@@ -96,7 +96,7 @@ def test_a_killed_sweep_is_resumed_to_the_same_end(
     assert output == f"{parent}\n"
     again, trials = split(found(name))
     assert again.info.status == "FINISHED"
-    assert substance(store, trials) == whole, f"seed {seed}"
+    assert outcome(store, trials) == whole, f"seed {seed}"
     study = stored_study(tmp_path, again)
     assert [trial.number for trial in study.trials] == list(range(72))
     code, _, errors = run("sync")
@@ -121,10 +121,10 @@ def test_ctrl_c_ends_a_sweep_that_can_be_resumed(tmp_path: Path, resume: tuple[s
     psutil.Process(process.pid).send_signal(signal.SIGINT)
     process.join()
     assert process.exitcode == 130
-    said = (tmp_path / "err").read_text()
+    errors = (tmp_path / "err").read_text()
     parent, _ = split(runs(client(tmp_path)))
     assert parent.info.status == "KILLED"
-    assert f"resume with: fitreel resume {parent.info.run_id}\n" in said
+    assert f"resume with: fitreel resume {parent.info.run_id}\n" in errors
     code, output, errors = processes.run(*resume, parent.info.run_id, directory=tmp_path, **spool)
     assert (code, output) == (0, f"{parent.info.run_id}\n"), errors
     again, trials = split(runs(client(tmp_path)))

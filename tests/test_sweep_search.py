@@ -1,4 +1,4 @@
-"""The search: equal choices after equal outcomes, on any engine, interrupted or not."""
+"""The search: equal choices after equal outcomes, with any engine, interrupted or not."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,7 +53,7 @@ def asked(of: Iterable[tuple[Trial, Outcome]]) -> list[TrainingSettings]:
 
 
 @pytest.mark.parametrize("sampler", get_args(SamplerName))
-def test_a_resumed_search_asks_the_same_again(dataset: Dataset, sampler: SamplerName) -> None:
+def test_a_resumed_search_chooses_the_same_trials(dataset: Dataset, sampler: SamplerName) -> None:
     whole = found(dataset, settings(sampler))
     assert [trial.number for trial, _ in whole] == list(range(settings(sampler).count))
     for done in (8, 11):  # after a round, and in the middle of the next
@@ -65,7 +65,7 @@ def test_a_resumed_search_asks_the_same_again(dataset: Dataset, sampler: Sampler
 
 
 class Counting(Study):
-    """A study that counts the outcomes that are reported."""
+    """A study that counts the outcomes reported to it."""
 
     reported = 0
 
@@ -108,7 +108,7 @@ def test_a_grid_is_every_point_once(dataset: Dataset) -> None:
 
 
 def test_tpe_learns(dataset: Dataset) -> None:
-    """Its later trials are better than those that it drew at random."""
+    """Later trials are better than the first ones, which are drawn at random."""
     scores = [
         outcome.metrics["test_mse"]
         for _, outcome in found(dataset, settings("tpe", trials=96))
@@ -119,7 +119,7 @@ def test_tpe_learns(dataset: Dataset) -> None:
 
 
 class Late:
-    """Rounds that train at the same time, the last of which is done first."""
+    """An engine that trains rounds at the same time, of which the last is done first."""
 
     def __init__(self, parallel: int) -> None:
         self.parallel = parallel
@@ -135,7 +135,7 @@ class Late:
         return submitted
 
 
-def test_rounds_at_once_do_not_change_what_a_blind_sampler_chooses(
+def test_rounds_at_once_do_not_change_the_choices_of_a_sampler_that_does_not_learn(
     dataset: Dataset,
 ) -> None:
     engine = Late(2)
@@ -143,7 +143,9 @@ def test_rounds_at_once_do_not_change_what_a_blind_sampler_chooses(
     assert engine.most == 2
 
 
-def test_a_learning_sampler_chooses_the_same_with_as_many_rounds_at_once(dataset: Dataset) -> None:
+def test_a_sampler_that_learns_chooses_the_same_with_as_many_rounds_at_once(
+    dataset: Dataset,
+) -> None:
     first = found(dataset, settings("tpe", round_size=4), Late(3))
     again = found(dataset, settings("tpe", round_size=4), Late(3), known=first[:10])
     assert asked(again) == asked(first)
@@ -191,9 +193,9 @@ def test_importances_add_up(dataset: Dataset) -> None:
     assert Study(settings()).importances() == {}
 
 
-def test_a_device_must_be_there() -> None:
+def test_a_device_must_be_available() -> None:
     check_device("cpu")
-    # meta stores no numbers; privateuseone lacks a package.
+    # meta stores no numbers; privateuseone lacks its package.
     for device in ("cuda:99", "abacus", "meta", "mps", "xla", "privateuseone", "lazy"):
         with pytest.raises(ValueError, match=f"device '{device}' cannot be used: ") as raised:
             open_engine(settings(device=device))
@@ -201,7 +203,7 @@ def test_a_device_must_be_there() -> None:
 
 
 @pytest.mark.parametrize(("metric", "sign"), [("test_mse", 1), ("test_r2", -1)])
-def test_a_low_loss_of_a_pruned_trial_is_good_for_any_metric(
+def test_a_low_loss_of_a_pruned_trial_counts_as_good_for_any_metric(
     dataset: Dataset, tmp_path: Path, metric: Any, sign: int
 ) -> None:
     of = settings(metric=metric, prune="on")
@@ -231,7 +233,7 @@ def test_rounds_of_long_trainings_are_smaller(dataset: Dataset) -> None:
 def test_known_trials_keep_their_values_if_a_sampler_would_choose_others(
     dataset: Dataset, sampler: SamplerName
 ) -> None:
-    """As another version of Optuna may; here it has another seed."""
+    """Another version of Optuna may do so; here the seed differs."""
     first = found(dataset, settings(sampler))[:11]
     other = settings(sampler, sweep_seed=5)
     whole = found(dataset, other, known=first)
@@ -241,7 +243,7 @@ def test_known_trials_keep_their_values_if_a_sampler_would_choose_others(
 
 
 def test_known_trials_of_a_grid_keep_their_values() -> None:
-    """As if the grid had been in another order."""
+    """Values are kept even if the grid has another order."""
     before = Study(settings("grid")).ask(3)
     known = {0: before[2], 1: before[0]}
     assert Study(settings("grid")).ask(3, known) == [before[2], before[0], before[2]]

@@ -1,4 +1,4 @@
-"""The search space: what it reads, and the messages about what it cannot read."""
+"""The search space: how it is read, and the errors about invalid spaces."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_a_count_chooses_values_evenly_on_the_scale() -> None:
     assert linear.values == (0.1, 0.3, 0.5)
 
 
-def test_whole_numbers_are_a_grid_without_a_count() -> None:
+def test_integers_form_a_grid_without_a_count() -> None:
     assert count_points(parse_space("hidden=int:2:64 seed=0|1|2")) == 63 * 3
 
 

@@ -1,4 +1,4 @@
-"""Trials: a round trains and measures each as if it were alone; a record keeps every digit."""
+"""Trials: a round trains and measures each as if alone; a record keeps every digit."""
 
 import json
 
@@ -24,7 +24,7 @@ def outcomes_of(
     return Round(dataset, *MEASURE, trials, prune).train()
 
 
-def test_a_trial_is_what_it_would_be_alone(dataset: Dataset) -> None:
+def test_a_trial_has_the_same_results_as_alone(dataset: Dataset) -> None:
     settings = [TrainingSettings(epochs=75, lr=0.05), TrainingSettings(epochs=30, hidden=5)]
     for outcome, each in zip(outcomes_of(dataset, *settings), settings, strict=True):
         network, history = fit(dataset, each)
@@ -36,7 +36,7 @@ def test_a_trial_is_what_it_would_be_alone(dataset: Dataset) -> None:
         )
 
 
-def test_a_round_gives_the_threads_back(dataset: Dataset) -> None:
+def test_a_round_restores_the_number_of_threads(dataset: Dataset) -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
@@ -75,7 +75,7 @@ def test_pruning_leaves_one_of_sixteen_to_the_end(dataset: Dataset) -> None:
 
 
 def test_a_record_of_an_earlier_version_is_read(dataset: Dataset) -> None:
-    """Its weights are input weights, biases, output weights, output bias."""
+    """It stores input weights, biases, output weights and output bias."""
     (outcome,) = outcomes_of(dataset, TrainingSettings(epochs=1, hidden=2))
     numbers = pack(np.arange(7, dtype=np.float32))
     weights = Outcome.from_record(outcome.to_record() | {"weights": numbers}).weights

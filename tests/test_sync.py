@@ -1,4 +1,4 @@
-"""A server that dies for good and comes back: `fitreel sync` uploads the rest, exactly once."""
+"""A server that is down for long and restarted: `fitreel sync` uploads the rest, once."""
 
 import hashlib
 import random
@@ -38,8 +38,8 @@ def run(server: Server, spool: Path, *arguments: str) -> tuple[int, str, str]:
     return processes.run(*arguments, directory=spool.parent, **where)
 
 
-def cut_off(server: Server, spool: Path) -> str:
-    """Train while the server dies; the rest of the run waits in the spool. Give its id."""
+def train_until_the_server_is_killed(server: Server, spool: Path) -> str:
+    """Kill the server during a training, so that the rest waits; return the id of the run."""
     process = start(server, spool, *RUN)
 
     def trains() -> bool:
@@ -58,7 +58,7 @@ def cut_off(server: Server, spool: Path) -> str:
 
 
 def logged(spool: Path) -> dict[str, str]:
-    """Give the hashes of the artifacts that wait in the only journal of a spool."""
+    """Return the SHA-256 of the artifacts that wait in the only journal of a spool."""
     (journal,) = journals(spool)
     return {
         str(Path(record["to"] or "") / name): digest
@@ -69,7 +69,7 @@ def logged(spool: Path) -> dict[str, str]:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Give the SHA-256 of every file in a folder."""
+    """Return the SHA-256 of every file in a folder."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
@@ -78,7 +78,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def is_complete(store: MlflowClient, run_id: str, artifacts: dict[str, str], folder: Path) -> None:
-    """Assert that a run has everything, once."""
+    """Assert that a run has everything exactly once."""
     found = store.get_run(run_id)
     assert found.info.status == "FINISHED"
     assert len(losses(store, run_id)) == EPOCHS
@@ -97,7 +97,7 @@ def test_sync_delivers_the_rest_once_however_often_it_is_killed(
     server: Server, tmp_path: Path, torture: bool
 ) -> None:
     spool = tmp_path / "spool"
-    run_id = cut_off(server, spool)
+    run_id = train_until_the_server_is_killed(server, spool)
     artifacts = logged(spool)
 
     before = hashes(spool)
@@ -132,7 +132,7 @@ def test_a_damaged_journal_is_reported_and_delivered_up_to_there(
     server: Server, tmp_path: Path
 ) -> None:
     spool = tmp_path / "spool"
-    run_id = cut_off(server, spool)
+    run_id = train_until_the_server_is_killed(server, spool)
     artifacts = logged(spool)
     server.start()
     store = MlflowClient(server.url)
@@ -144,7 +144,7 @@ def test_a_damaged_journal_is_reported_and_delivered_up_to_there(
         return run(server, spool, "sync")
 
     lines = whole.splitlines(keepends=True)
-    # Of a line in the middle: its checksum, its text, its end.
+    # Damage the checksum, the text and the end of a line in the middle.
     (place,) = [n for n, line in enumerate(lines) if b'"first":4000' in line]
     start = sum(map(len, lines[:place]))
     for offset in (start, start + 100, start + len(lines[place]) - 1):
@@ -158,7 +158,7 @@ def test_a_damaged_journal_is_reported_and_delivered_up_to_there(
     code, _, errors = run(server, spool, "resume", run_id)
     assert (code, errors.splitlines()[-1]) == (2, f"fitreel: {path} is damaged at byte {start}")
 
-    path.write_bytes(whole[:-10])  # torn while it was written: it is as if it had not been
+    path.write_bytes(whole[:-10])  # an incomplete last line is ignored
     assert sync() == (
         0,
         "",
@@ -172,17 +172,17 @@ def test_a_damaged_journal_is_reported_and_delivered_up_to_there(
     assert f"{path} is damaged at byte 0" in errors
 
     path.write_bytes(whole)
-    (journal / "delivered").write_bytes(b"nonsense")  # all of it once more, then
+    (journal / "delivered").write_bytes(b"nonsense")  # so everything is delivered again
     code, _, errors = sync()
     assert code == 0, errors
     is_complete(store, run_id, artifacts, tmp_path / "found")
     assert journals(spool) == []
 
 
-def test_one_that_still_waits_decides_the_exit_code(
+def test_a_run_that_still_waits_determines_the_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever became of the others, before it and after it."""
+    """The outcomes of the runs before and after it do not matter."""
     monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
     database = f"sqlite:///{tmp_path}/mlflow.db"
     store = MlflowClient(database)
@@ -194,7 +194,7 @@ def test_one_that_still_waits_decides_the_exit_code(
         journal.append("run", run_id=run_id)
         journal.append("status", status="FINISHED", time=1)
         journal.close()
-    own = {SPOOL: str(tmp_path / "spool")}  # processes are forked off one that began before
+    own = {SPOOL: str(tmp_path / "spool")}  # processes are forked from one that started earlier
     code, _, errors = processes.run("sync", directory=tmp_path, **own)
     assert code == 75, errors
     assert [store.get_run(run_id).info.status for run_id in runs] == [

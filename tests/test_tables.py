@@ -1,4 +1,4 @@
-"""The tables of MLflow: each difference from those that we know is noticed."""
+"""The tables of MLflow: each difference from the known tables is detected."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def sqlite(tmp_path: Path) -> Iterator[sqlalchemy.Connection]:
     engine.dispose()
 
 
-def test_a_new_store_has_the_tables_that_we_know(sqlite: sqlalchemy.Connection) -> None:
+def test_a_new_store_has_the_known_tables(sqlite: sqlalchemy.Connection) -> None:
     assert difference(sqlite) is None
 
 
@@ -46,18 +46,18 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_table_that_was_changed_is_noticed(sqlite: sqlalchemy.Connection, change: str) -> None:
+def test_a_changed_table_is_detected(sqlite: sqlalchemy.Connection, change: str) -> None:
     sqlite.execute(sqlalchemy.text(change))
     assert difference(sqlite) == CHANGES[change]
 
 
 def test_experiments_may_have_new_columns(sqlite: sqlalchemy.Connection) -> None:
-    """Of them only two columns are read."""
+    """Only two of their columns are read."""
     sqlite.execute(sqlalchemy.text("ALTER TABLE experiments ADD COLUMN colour VARCHAR(9)"))
     assert difference(sqlite) is None
 
 
-COLUMNS = {  # of the table of tags, as it is here: key, value, run_uuid
+COLUMNS = {  # columns of the table of tags, one of them changed; first unchanged
     "key VARCHAR(250) NOT NULL, value VARCHAR(9000), run_uuid VARCHAR(32) NOT NULL": None,
     "key VARCHAR(99) NOT NULL, value VARCHAR(8000), run_uuid VARCHAR(32) NOT NULL": "tags.key",
     "key VARCHAR(250) NOT NULL, value JSON, run_uuid VARCHAR(32) NOT NULL": "tags.value",
@@ -67,21 +67,21 @@ COLUMNS = {  # of the table of tags, as it is here: key, value, run_uuid
 
 
 @pytest.mark.parametrize("columns", COLUMNS)
-def test_a_column_of_another_type_is_noticed(sqlite: sqlalchemy.Connection, columns: str) -> None:
+def test_a_column_of_another_type_is_detected(sqlite: sqlalchemy.Connection, columns: str) -> None:
     sqlite.execute(sqlalchemy.text("DROP TABLE tags"))
     sqlite.execute(sqlalchemy.text(f"CREATE TABLE tags ({columns}, PRIMARY KEY (key, run_uuid))"))
     changed = COLUMNS[columns]
     assert difference(sqlite) == (changed and f"column {changed} is another")
 
 
-def test_another_key_is_noticed(sqlite: sqlalchemy.Connection) -> None:
+def test_another_primary_key_is_detected(sqlite: sqlalchemy.Connection) -> None:
     columns = next(iter(COLUMNS))
     sqlite.execute(sqlalchemy.text("DROP TABLE tags"))
     sqlite.execute(sqlalchemy.text(f"CREATE TABLE tags ({columns}, PRIMARY KEY (key, value))"))
     assert difference(sqlite) == "the primary key of tags is another"
 
 
-def test_postgresql_has_the_tables_that_we_know(postgres: Postgres) -> None:
+def test_postgresql_has_the_known_tables(postgres: Postgres) -> None:
     from mlflow.tracking import MlflowClient
 
     uri = postgres.make("tables")

@@ -3,12 +3,12 @@ import pytest
 from fitreel.checks.text import check_name, check_run_id, check_uri, code_span, shown
 
 
-def test_what_drives_a_terminal_is_written_out() -> None:
+def test_control_characters_are_escaped() -> None:
     assert shown("\x1b[2J\u202eab\n\x9b") == r"\x1b[2J\u202eab\n\x9b"
     assert shown("père ריצה 👩‍🔬 σ²") == "père ריצה 👩‍🔬 σ²"
 
 
-def test_what_is_too_long_loses_its_middle() -> None:
+def test_text_that_is_too_long_loses_its_middle() -> None:
     assert shown("a" * 80) == "a" * 80
     assert shown("a" * 90 + "b" * 90) == "a" * 59 + "…" + "b" * 20
 
@@ -19,17 +19,17 @@ def test_what_is_too_long_loses_its_middle() -> None:
         ("relu20 <b>", "`relu20 <b>`"),
         ("`a``", "`'a''`"),
         ("a|b", r"`a\|b`"),
-        (r"a\|b", r"`a\ \|b`"),  # two backslashes before the | would leave it unescaped
+        (r"a\|b", r"`a\ \|b`"),  # two backslashes before the | would not escape it
         ("a\n\n# b\x1b", r"`a # b\x1b`"),
         ("", "` `"),
     ],
 )
-def test_a_code_span_lets_no_text_out(text: str, span: str) -> None:
+def test_text_cannot_leave_a_code_span(text: str, span: str) -> None:
     assert code_span(text) == span
 
 
 @pytest.mark.parametrize("name", ["first", "../up", "$x$ [b]", "ריצה", "👩‍🔬", "n" * 250])
-def test_names_are_any_visible_text(name: str) -> None:
+def test_names_can_be_any_visible_text(name: str) -> None:
     assert check_name(name) == name
 
 
@@ -42,13 +42,13 @@ def test_names_are_any_visible_text(name: str) -> None:
         ("\u200f", r"its character 1 is '\\u200f'"),
     ],
 )
-def test_a_name_that_cannot_be_seen_is_told(name: str, message: str) -> None:
+def test_an_invisible_name_is_an_error(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_name(name)
 
 
 @pytest.mark.parametrize("text", ["", "..", "a/b", "a%2Fb", "-a", "ａ", "a" * 257, "a\n"])
-def test_what_is_no_run_id_is_told(text: str) -> None:
+def test_an_invalid_run_id_is_an_error(text: str) -> None:
     assert check_run_id("0123456789abcdef0123456789abcdef")
     with pytest.raises(ValueError, match="is not a run id"):
         check_run_id(text)

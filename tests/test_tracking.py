@@ -1,4 +1,4 @@
-"""The tracking against a real MLflow store, a database in the test's own directory."""
+"""Tracking with a real MLflow store, a database in the directory of the test."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ def status(tracker: Tracker, run: Run) -> str:
     return str(tracker.client.get_run(run.run_id).info.status)
 
 
-def test_a_run_ends_as_what_happened_in_it(tracker: Tracker) -> None:
+def test_the_status_of_a_run_depends_on_its_error(tracker: Tracker) -> None:
     with tracker.run() as finished:
         assert status(tracker, finished) == "RUNNING"
     with pytest.raises(ZeroDivisionError), tracker.run() as failed:
@@ -56,7 +56,7 @@ def test_every_loss_is_there_once_and_in_order(tracker: Tracker, dataset: Datase
     assert [point.value for point in points] == losses.tolist()
 
 
-def test_a_run_knows_its_last_loss_as_soon_as_the_journal_has_it(
+def test_a_run_has_its_last_loss_as_soon_as_the_journal_has_it(
     tracker: Tracker, dataset: Dataset
 ) -> None:
     with tracker.run() as run:
@@ -84,8 +84,8 @@ def test_losses_before_a_failure_are_kept(tracker: Tracker, dataset: Dataset) ->
     assert [point.step for point in points] == list(range(30))
 
 
-def test_params_that_are_there_already_stay(tracker: Tracker) -> None:
-    # As `mlflow run -P fps=2e1 -P max_frames=10` leaves them before fitreel starts.
+def test_params_that_were_logged_before_stay(tracker: Tracker) -> None:
+    # As `mlflow run -P fps=2e1 -P max_frames=10` logs them before fitreel starts.
     with tracker.run() as run:
         pass
     tracker.client.log_param(run.run_id, "fps", "020")
@@ -127,7 +127,7 @@ def test_the_dataset_is_an_input_of_the_run(tracker: Tracker, dataset: Dataset) 
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu"])
-def test_the_model_predicts_what_the_network_predicts(
+def test_the_model_predicts_the_same_as_the_network(
     tracker: Tracker, activation: ActivationName
 ) -> None:
     network = Network(TrainingSettings(activation=activation))
@@ -143,7 +143,7 @@ def test_the_model_predicts_what_the_network_predicts(
     assert str(model.metadata.signature.inputs) == "['x': Any (required)]"
 
 
-def test_the_model_is_said_to_be_ready(tracker: Tracker) -> None:
+def test_the_model_has_the_status_ready(tracker: Tracker) -> None:
     with tracker.run() as run, run.artifacts() as folder:
         save_weights(Network(TrainingSettings()).weights(), folder / "weights.safetensors")
         run.log_model(folder / "weights.safetensors")
@@ -158,7 +158,7 @@ def test_no_artifact_of_the_model_is_a_pickle(tracker: Tracker) -> None:
         run.log_model(folder / "weights.safetensors")
     folder = Path(mlflow.artifacts.download_artifacts(f"runs:/{run.run_id}/model"))
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert files - {"registered_model_meta"} == {  # which MLflow adds in a download
+    assert files - {"registered_model_meta"} == {  # MLflow adds this file in a download
         "MLmodel",
         "artifacts/weights.safetensors",
         "conda.yaml",
@@ -173,7 +173,7 @@ def test_no_artifact_of_the_model_is_a_pickle(tracker: Tracker) -> None:
     assert all("==" in pin for pin in pins)
 
 
-def test_a_source_without_the_artifact_says_which_stage_makes_it(tracker: Tracker) -> None:
+def test_an_error_about_a_missing_artifact_names_its_stage(tracker: Tracker) -> None:
     with tracker.run() as run:
         pass
     source = tracker.source(run.run_id)
@@ -184,10 +184,10 @@ def test_a_source_without_the_artifact_says_which_stage_makes_it(tracker: Tracke
     assert source.data_settings() is None
 
 
-def test_frames_that_cannot_be_the_run_s_are_not_read(
+def test_frames_that_are_too_large_are_not_read(
     tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the settings of the run or a limit, and by the memory there is."""
+    """The settings of the run, a fixed limit and the available memory limit their size."""
     with tracker.run() as run, run.artifacts("training") as folder:
         (folder / "history.csv").write_text("epoch,loss\n0,1\n")
         (folder / "frames.safetensors").write_text("placeholder")
@@ -200,7 +200,7 @@ def test_frames_that_cannot_be_the_run_s_are_not_read(
         run.log_settings(TrainingSettings(epochs=10_000))
     with pytest.raises(ValueError, match=r"1,073,741,824 bytes; at most 604,000 are allowed"):
         tracker.source(run.run_id).history()
-    # Settings that ask for all of it.
+    # Settings with which the frames may have this size.
     tags = {
         "fitreel.override.epochs": "10000000",
         "fitreel.override.frame_every": "1",
@@ -253,7 +253,7 @@ def test_deleted_and_unknown_runs_are_refused(tracker: Tracker) -> None:
         tracker.source(None)
 
 
-def test_an_experiment_is_made_when_it_is_missing(tracker: Tracker) -> None:
+def test_a_missing_experiment_is_created(tracker: Tracker) -> None:
     uri = tracker.client.tracking_uri
     named = Tracker(uri, "learning rates")
     with named.run() as run:

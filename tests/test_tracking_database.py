@@ -1,4 +1,4 @@
-"""The database of a tracking store: created whole, by one at a time, and only where it may be."""
+"""The database of a tracking store: created completely, once, and only by some commands."""
 
 import errno
 import multiprocessing
@@ -40,11 +40,11 @@ READING = {
 
 @pytest.mark.parametrize("command", READING)
 def test_a_command_that_needs_a_store_creates_none(tmp_path: Path, command: str) -> None:
-    where, said = tmp_path / "work", tmp_path / "said"
+    where, output = tmp_path / "work", tmp_path / "output"
     where.mkdir()
-    said.mkdir()
+    output.mkdir()
     own = {SPOOL: str(tmp_path / "spool")}
-    result = processes.run(command, *READING[command], directory=where, said=said, **own)
+    result = processes.run(command, *READING[command], directory=where, output_to=output, **own)
     assert result == (
         2,
         "",
@@ -54,34 +54,36 @@ def test_a_command_that_needs_a_store_creates_none(tmp_path: Path, command: str)
     assert not list(where.iterdir())
     elsewhere = f"--tracking-uri=sqlite:///{where}/not/there.db"
     code, _, line = processes.run(
-        command, *READING[command], elsewhere, directory=where, said=said, **own
+        command, *READING[command], elsewhere, directory=where, output_to=output, **own
     )
     assert (code, f"no tracking store in {where}/not: there.db is missing" in line) == (2, True)
     assert not list(where.iterdir())
 
 
 def test_a_run_whose_store_is_missing_keeps_waiting(tmp_path: Path) -> None:
-    """Its disk may not be mounted: a new database in its place would take the run for lost."""
+    """Its disk may be unmounted: in a new database the run would count as lost."""
     own = {SPOOL: str(tmp_path / "spool")}
     where = tmp_path / "work"
     where.mkdir()
-    assert processes.run("run", "--epochs", "40", directory=where, said=tmp_path, **own)[0] == 0
-    killed = processes.start("run", "--epochs", "1000000", directory=where, said=tmp_path, **own)
+    assert (
+        processes.run("run", "--epochs", "40", directory=where, output_to=tmp_path, **own)[0] == 0
+    )
+    killed = processes.start(
+        "run", "--epochs", "1000000", directory=where, output_to=tmp_path, **own
+    )
     while not list((tmp_path / "spool").glob("*/checkpoint")):
         assert killed.is_alive()
     killed.kill()
     killed.join()
     (where / "mlflow.db").rename(tmp_path / "elsewhere.db")
-    code, _, said = processes.run("sync", directory=where, said=tmp_path, **own)
-    assert (code, "no tracking store" in said) == (75, True)
+    code, _, output = processes.run("sync", directory=where, output_to=tmp_path, **own)
+    assert (code, "no tracking store" in output) == (75, True)
     assert len(journals(tmp_path / "spool")) == 1
     assert not (where / "mlflow.db").exists()
 
 
 @pytest.mark.parametrize("content", ["nothing", "another program's tables"])
-def test_a_database_without_mlflows_tables_is_no_store_to_read(
-    tmp_path: Path, content: str
-) -> None:
+def test_a_database_without_mlflows_tables_cannot_be_read(tmp_path: Path, content: str) -> None:
     path = tmp_path / "mlflow.db"
     with sqlite3.connect(path) as database:
         if content != "nothing":
@@ -97,7 +99,7 @@ def test_a_database_without_mlflows_tables_is_no_store_to_read(
 
 
 def make(path: Path, links: bool, begin: Any, which: Any) -> None:
-    """Create a database at the same time as others; report which file it is afterwards."""
+    """Create a database at the same time as other processes; return its inode."""
     if not links:
 
         def refuse(*_: object) -> None:
@@ -110,7 +112,7 @@ def make(path: Path, links: bool, begin: Any, which: Any) -> None:
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["hard links", "none"])
-def test_of_many_who_create_a_database_one_puts_it_there(tmp_path: Path, links: bool) -> None:
+def test_of_many_processes_only_one_creates_a_database(tmp_path: Path, links: bool) -> None:
     context = multiprocessing.get_context("forkserver")
     begin, which = context.Barrier(4), context.Queue()
     path = tmp_path / "mlflow.db"
@@ -121,7 +123,7 @@ def test_of_many_who_create_a_database_one_puts_it_there(tmp_path: Path, links: 
         each.join()
         assert each.exitcode == 0
     found = {which.get() for _ in started}
-    assert len(found) == 1  # nobody's was put over another's
+    assert len(found) == 1  # no process replaced the database of another
     assert found.pop()[1] == 1
     assert [each.name for each in tmp_path.iterdir()] == ["mlflow.db"]
     umask = os.umask(0)
@@ -130,7 +132,7 @@ def test_of_many_who_create_a_database_one_puts_it_there(tmp_path: Path, links: 
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP])
-def test_a_database_that_is_there_by_then_is_kept(
+def test_a_database_that_was_created_meanwhile_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     path = tmp_path / "mlflow.db"
@@ -145,7 +147,7 @@ def test_a_database_that_is_there_by_then_is_kept(
     assert [each.name for each in tmp_path.iterdir()] == ["mlflow.db"]
 
 
-def test_settings_of_mlflow_for_pools_and_certificates_are_heeded(
+def test_settings_of_mlflow_for_pools_and_certificates_are_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "3")
@@ -159,8 +161,8 @@ def test_settings_of_mlflow_for_pools_and_certificates_are_heeded(
     assert waits == 7500
 
 
-def test_certificates_of_mysql_reach_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PyMySQL is not needed: what it would be called with is."""
+def test_certificates_of_mysql_are_passed_to_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyMySQL need not be installed; a fake driver records its arguments."""
     called: dict[str, object] = {}
 
     class Refused(Exception):
@@ -219,17 +221,20 @@ def test_commands_that_start_at_once_on_an_empty_database_all_finish(
         uri = postgres.url(name, driver)
         started = []
         for number in range(4):
-            said = tmp_path / f"{turn}-{number}"
-            said.mkdir()
+            output = tmp_path / f"{turn}-{number}"
+            output.mkdir()
             own = {SPOOL: str(tmp_path / "spool"), "MLFLOW_TRACKING_URI": uri}
             options = ("--epochs", "40", "--seed", str(number), "--max-frames", "4")
             started.append(
-                (said, processes.start("run", *options, directory=tmp_path, said=said, **own))
+                (
+                    output,
+                    processes.start("run", *options, directory=tmp_path, output_to=output, **own),
+                )
             )
-        for said, process in started:
+        for output, process in started:
             process.join()
-            assert process.exitcode == 0, (said / "err").read_text()
-            assert PASSWORD not in (said / "err").read_text()
+            assert process.exitcode == 0, (output / "err").read_text()
+            assert PASSWORD not in (output / "err").read_text()
         found = runs(MlflowClient(uri))
         assert [run.info.status for run in found] == ["FINISHED"] * 4
 
@@ -238,16 +243,16 @@ def test_commands_that_start_at_once_on_an_empty_database_all_finish(
 def test_a_sweep_writes_its_trials_into_postgres(postgres: Postgres, tmp_path: Path) -> None:
     uri = postgres.make("sweep")
     options = ("--trials", "3", "--epochs", "20", "--samples", "9", "--tracking-uri", uri)
-    code, _, said = processes.run(
+    code, _, output = processes.run(
         "sweep", *options, directory=tmp_path, **{SPOOL: str(tmp_path / "spool")}
     )
-    assert code == 0, said
+    assert code == 0, output
     assert len(runs(MlflowClient(uri))) == 4
-    assert PASSWORD not in said
+    assert PASSWORD not in output
 
 
 @pytest.mark.needs("postgresql")
-def test_an_empty_database_is_no_store_to_read(postgres: Postgres) -> None:
+def test_an_empty_database_cannot_be_read(postgres: Postgres) -> None:
     uri = postgres.make("empty")
     with pytest.raises(FileNotFoundError, match="the database lacks MLflow's tables"):
         check_store(uri, may_create=False)
@@ -271,7 +276,7 @@ def test_a_server_that_refuses_is_reported_without_the_password(
         check_store(away, may_create=True)
 
 
-def test_errors_of_servers_lose_the_token() -> None:
+def test_errors_of_servers_do_not_show_the_token() -> None:
     uri = "http://name:T0KEN@127.0.0.1:5000"
     answer = MlflowException(f"API request to {uri}/api/2.0 failed: T0KEN is over")
     assert str(plain(answer, uri)) == (
@@ -281,7 +286,7 @@ def test_errors_of_servers_lose_the_token() -> None:
 
 
 @pytest.mark.needs("postgresql")
-def test_a_database_server_that_went_away_is_waited_for() -> None:
+def test_a_command_waits_for_a_database_server_that_is_down() -> None:
     with Postgres() as server:
         engine = open_engine(server.make("runs"))
         connection = engine.connect()

@@ -13,7 +13,7 @@ from fitreel.training.loop import TrainingDiverged, fit
 from fitreel.training.network import Network
 
 
-def test_one_update_is_the_gradient_worked_out_by_hand() -> None:
+def test_one_update_equals_the_gradient_computed_by_hand() -> None:
     dataset = Dataset(torch.tensor([-1.0, 0.5, 2.0]), torch.tensor([1.0, 0.0, 3.0]))
     settings = TrainingSettings(hidden=3, lr=0.1, epochs=1)
     before = Network(settings).weights()
@@ -50,7 +50,7 @@ OPTIMIZERS = {
 
 
 @pytest.mark.parametrize("name", get_args(OptimizerName))
-def test_training_is_the_usual_loop_of_torch(name: OptimizerName) -> None:
+def test_training_equals_the_usual_loop_in_torch(name: OptimizerName) -> None:
     dataset = generate()
     settings = TrainingSettings(optimizer=name, lr=0.05, epochs=50)
     network = Network(settings)
@@ -82,7 +82,7 @@ def test_a_frame_shows_the_weights_before_the_update(dataset: Dataset) -> None:
         assert error.square().mean().item() == pytest.approx(history.losses[epoch], rel=1e-5)
 
 
-def test_the_hook_sees_every_epoch(dataset: Dataset) -> None:
+def test_the_hook_is_called_at_every_epoch(dataset: Dataset) -> None:
     seen = []
     settings = TrainingSettings(epochs=7)
     fit(dataset, settings, lambda epoch, loss, training: seen.append((epoch, loss, training)))
@@ -119,7 +119,7 @@ def test_a_last_update_without_a_finite_loss_is_an_error_too(
 
 
 def test_frames_that_would_fill_the_memory_are_refused(dataset: Dataset) -> None:
-    check_frames(TrainingSettings(epochs=10_000_000))  # as many as there may be, as they come
+    check_frames(TrainingSettings(epochs=10_000_000))  # the largest number of frames, read lazily
     with pytest.raises(ValueError, match="10,000,000 frames of 12,289 weights are 122,890,000,000"):
         fit(dataset, TrainingSettings(hidden=4096, epochs=10_000_000, frame_every=1))
 

@@ -1,4 +1,4 @@
-"""What fitreel logs, as a browser shows it: a real MLflow server, a real Chromium."""
+"""What fitreel logs, shown by a real MLflow server in a real Chromium."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.needs("browser")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make two runs where fitreel keeps them by itself: in this folder's mlflow.db and mlruns."""
+    """Create two runs in fitreel's default store: mlflow.db and mlruns in this folder."""
     folder = tmp_path_factory.mktemp("ui")
     for rate in RATES:
         command = ["fitreel", "run", "--lr", rate, "--epochs", "30"]
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def experiment(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve the folder from another one; give the address of its experiment."""
+    """Serve the folder from another one; return the address of its experiment."""
     with Server(tmp_path_factory.mktemp("elsewhere"), folder / "mlflow.db") as server:
         yield f"{server.url}/#/experiments/0"
 
@@ -46,13 +46,13 @@ def store(folder: Path) -> MlflowClient:
 
 @pytest.fixture(scope="module")
 def run(store: MlflowClient) -> str:
-    """Give the id of the first run."""
+    """Return the id of the first run."""
     (found,) = store.search_runs(["0"], f"attributes.run_name = '{NAMES[0]}'")
     return str(found.info.run_id)
 
 
 def viewed(page: Page, address: str) -> Frame:
-    """Open an artifact in MLflow's viewer; give the frame that shows it, which is a sandbox."""
+    """Open an artifact in MLflow's viewer; return the sandboxed frame that shows it."""
     page.goto(address)
     frame = page.locator("iframe.mlflow-html-iframe")
     expect(frame).to_have_attribute("sandbox", "allow-scripts")
@@ -69,7 +69,7 @@ def test_the_experiment_lists_its_runs(page: Page, experiment: str) -> None:
         expect(page.get_by_role("link", name=name)).to_be_visible()
 
 
-def test_a_run_says_how_to_reproduce_it(page: Page, experiment: str) -> None:
+def test_the_note_of_a_run_shows_how_to_reproduce_it(page: Page, experiment: str) -> None:
     page.goto(f"{experiment}/runs")
     page.get_by_role("link", name=NAMES[0]).click()
     page.get_by_text("Show more").click()
@@ -77,7 +77,7 @@ def test_a_run_says_how_to_reproduce_it(page: Page, experiment: str) -> None:
     expect(page.get_by_text(f"fitreel run --lr {RATES[0]} --epochs 30")).to_be_visible()
 
 
-def test_the_note_of_a_run_shows_the_moving_picture(
+def test_the_note_of_a_run_shows_the_film(
     page: Page, experiment: str, run: str, store: MlflowClient
 ) -> None:
     page.goto(f"{experiment}/runs/{run}")
@@ -88,7 +88,7 @@ def test_the_note_of_a_run_shows_the_moving_picture(
         picture.evaluate("picture => picture.decode()")
         assert picture.evaluate("picture => picture.naturalWidth") == size
     expect(page.get_by_role("link", name="player.html")).to_be_visible()
-    # What is shown there is the film that was logged, all of its frames.
+    # The viewer shows the film that was logged, with all its frames.
     film = page.locator("img[src*='rst.gif']").evaluate("picture => picture.src")
     answer = page.request.get(film)
     assert answer.body() == Path(store.download_artifacts(run, "rst.gif")).read_bytes()
@@ -121,9 +121,9 @@ def test_the_player_plays_in_the_viewer(
         y = history.frames[frame].predict(torch.tensor([0.5])).item()
         assert is_red(pixel(player, "fit", 0.5, y))
         player.locator("#fit .u-over").hover(position={"x": 100 + frame, "y": 50})
-        x, told = numbers(player.locator("#fit-reading").inner_text())
+        x, value = numbers(player.locator("#fit-reading").inner_text())
         predicted = history.frames[frame].predict(torch.tensor([x])).item()
-        assert told == pytest.approx(predicted, abs=1e-4)
+        assert value == pytest.approx(predicted, abs=1e-4)
 
 
 def test_the_name_of_a_run_is_text_in_player_and_note(
@@ -143,7 +143,7 @@ def test_the_name_of_a_run_is_text_in_player_and_note(
 
 @pytest.fixture(scope="module")
 def comparison(folder: Path, store: MlflowClient) -> str:
-    """Compare the runs, one under a hostile name; give the id of the comparison's run."""
+    """Compare the runs, one with a hostile name; return the id of the comparison's run."""
     hostile = ["fitreel", "run", "--name", HOSTILE, "--epochs", "20"]
     subprocess.run(hostile, cwd=folder, env=environment(), check=True)
     ids = [
@@ -174,7 +174,7 @@ def test_the_comparison_plays_in_the_viewer(
         for place, run in enumerate(ids):
             folder = Path(store.download_artifacts(run, "training"))
             history = load_history(folder / "history.csv", folder / "frames.safetensors")
-            frame = min(step, len(history.frame_epochs) - 1)  # the shorter one waits at its end
+            frame = min(step, len(history.frame_epochs) - 1)  # the shorter run stays at its end
             y = history.frames[frame].predict(torch.tensor([0.5])).item()
             assert is_red(pixel(shown, f"cells[{place}].plot", 0.5, y))
     shown.locator("#results thead").get_by_role("button", name="test_mse", exact=True).click()
@@ -187,7 +187,7 @@ def test_the_comparison_plays_in_the_viewer(
     assert shown.locator("img").count() == 0
 
 
-def test_the_note_of_a_comparison_leads_to_its_runs_and_pages(
+def test_the_note_of_a_comparison_links_to_its_runs_and_pages(
     page: Page, experiment: str, comparison: str
 ) -> None:
     page.goto(f"{experiment}/runs/{comparison}")
@@ -196,7 +196,7 @@ def test_the_note_of_a_comparison_leads_to_its_runs_and_pages(
     picture = page.locator("img[src*='compare.gif']")
     picture.evaluate("picture => picture.decode()")
     assert picture.evaluate("picture => picture.naturalWidth") <= 800
-    with page.expect_popup() as opened:  # MLflow opens what a note links to beside itself
+    with page.expect_popup() as opened:  # MLflow opens links of a note in a new tab
         page.get_by_role("link", name="compare.html").click()
     expect(opened.value.locator("iframe.mlflow-html-iframe")).to_be_visible()
     opened.value.close()

@@ -1,4 +1,4 @@
-"""URLs that are shown: no secret of theirs is, however they were written."""
+"""URLs are shown without their secrets, however they are written."""
 
 import string
 from contextlib import suppress
@@ -25,7 +25,7 @@ SHOWN = {
     "sqlite:////home/me@work/mlflow.db": "sqlite:////home/me@work/mlflow.db",
     "mlflow.db": "mlflow.db",
     "databricks": "databricks",
-    # What cannot be read: somebody forgot a part, or meant what no parser understands.
+    # Malformed URLs: a part is missing, or no parser understands them.
     "me:secret@host:5000": "***@host:5000",
     "host=there password=secret": "host=there password=***",
     "postgresql://me:secret": "postgresql://***",
@@ -36,12 +36,12 @@ SHOWN = {
 
 
 @pytest.mark.parametrize("url", SHOWN)
-def test_a_url_is_shown_without_what_is_secret(url: str) -> None:
+def test_a_url_is_shown_without_its_secrets(url: str) -> None:
     assert masked(url) == SHOWN[url]
     assert masked(masked(url)) == masked(url)
 
 
-# Letters that mean something in a URL, and one that nothing else here is written with.
+# Characters with a meaning in URLs, and one that occurs nowhere else here.
 SECRETS = st.text(string.ascii_uppercase + "/#?&=@:;%+[] ", min_size=3, max_size=20).map(
     lambda text: f"Q{text}Q"
 )
@@ -66,8 +66,8 @@ def test_no_part_of_a_secret_is_shown(secret: str, place: str, way: str) -> None
 
 
 @given(st.text(string.ascii_letters + "/#?&=@:;%+[]. ", max_size=60))
-def test_what_parsers_take_for_a_password_is_not_shown(text: str) -> None:
-    """Theirs is the last word on what a URL means, whatever it looks like."""
+def test_passwords_found_by_parsers_are_not_shown(text: str) -> None:
+    """The parsers decide what a URL means, whatever it looks like."""
     for scheme in ("http", "postgresql"):
         url = f"{scheme}://{text}"
         found = list[str | None]()
@@ -91,7 +91,7 @@ def test_messages_about_a_url_lose_its_secrets() -> None:
     assert scrubbed("no TOKEN for http://TOKEN@host/api", "http://TOKEN@host") == (
         "no *** for http://***@host/api"
     )
-    # SQLAlchemy takes what is behind the first @ for the host, which then cannot be found.
+    # SQLAlchemy takes everything after the first @ as the host, which then is not found.
     url = "postgresql://me:pa@ssword@host/db"
     assert scrubbed('no host "ssword@host"', url) == 'no host "***@host"'
 

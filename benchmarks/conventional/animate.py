@@ -1,4 +1,4 @@
-"""animate: redraw the figure for every frame and write the gif."""
+"""animate: draw the figure again for every frame and write the gif."""
 
 import argparse
 from typing import Any, cast

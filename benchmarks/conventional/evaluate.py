@@ -1,4 +1,4 @@
-"""evaluate: load the model, measure it on fresh points, picture its weights."""
+"""evaluate: load the model, measure it on fresh points, draw its weights."""
 
 import argparse
 

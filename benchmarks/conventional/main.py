@@ -1,4 +1,4 @@
-"""main: start the four steps one after the other and tell each the runs of those before it."""
+"""main: start the four steps in order and pass to each the run ids of the steps before it."""
 
 import argparse
 from typing import Any

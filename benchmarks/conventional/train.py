@@ -64,7 +64,7 @@ def main() -> None:
             net,
             name="model",
             input_example=x.numpy(),
-            # Given, because MLflow takes seconds to find them out by itself.
+            # Passed explicitly, because MLflow takes seconds to find them out by itself.
             pip_requirements=[f"torch=={torch.__version__}"],
         )
 
