@@ -392,7 +392,7 @@ def test_a_dead_run_can_be_resumed_if_any_of_its_journals_can(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A command that cannot be resumed, as compare, may have written to the run last."""
-    run_id = made(client(directory), process=DEAD)
+    run_id = running(client(directory), process=DEAD)
     first = Entry(directory, "", {"command": "train"}, run_id, None, resumable=True)
     last = Entry(directory, "", {}, run_id, None, resumable=True)
     tracker = Tracker(f"sqlite:///{directory / 'mlflow.db'}")

@@ -175,8 +175,12 @@ def test_an_interruption_is_delayed_until_a_trial_is_stored(
         stored.append(trial.number)
 
     monkeypatch.setattr(optuna.Study, "add_trial", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        kept.extend(study.trials)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            kept.extend(study.trials)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert stored == [0]
 
 

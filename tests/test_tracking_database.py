@@ -106,6 +106,8 @@ def make(path: Path, links: bool, begin: Any, which: Any) -> None:
             raise OSError(errno.EPERM, "Operation not permitted")
 
         os.link = refuse  # type: ignore[assignment] # as FAT and some shares do
+    # The server of forks has the environment of the test that started it.
+    os.environ[SPOOL] = str(path.parent.with_name("spool"))
     begin.wait()
     create_database(path)
     which.put((path.stat().st_ino, len(MlflowClient(f"sqlite:///{path}").search_experiments())))
@@ -115,7 +117,8 @@ def make(path: Path, links: bool, begin: Any, which: Any) -> None:
 def test_of_many_processes_only_one_creates_a_database(tmp_path: Path, links: bool) -> None:
     context = multiprocessing.get_context("forkserver")
     begin, which = context.Barrier(4), context.Queue()
-    path = tmp_path / "mlflow.db"
+    path = tmp_path / "here" / "mlflow.db"
+    path.parent.mkdir()
     started = [context.Process(target=make, args=(path, links, begin, which)) for _ in range(4)]
     for each in started:
         each.start()
@@ -125,7 +128,7 @@ def test_of_many_processes_only_one_creates_a_database(tmp_path: Path, links: bo
     found = {which.get() for _ in started}
     assert len(found) == 1  # no process replaced the database of another
     assert found.pop()[1] == 1
-    assert [each.name for each in tmp_path.iterdir()] == ["mlflow.db"]
+    assert [each.name for each in path.parent.iterdir()] == ["mlflow.db"]
     umask = os.umask(0)
     os.umask(umask)
     assert path.stat().st_mode & 0o777 == 0o666 & ~umask

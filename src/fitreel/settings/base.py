@@ -67,9 +67,9 @@ def parse(text: str, kind: Any) -> Any:
 def _check(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> None:
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
-            raise ValueError(
-                f"{name} must be one of {', '.join(get_args(kind))}; got {shown(repr(value))}"
-            )
+            # Not repr: text of a run is plain already, and repr would double its backslashes.
+            found = f"'{shown(value)}'" if isinstance(value, str) else shown(repr(value))
+            raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}; got {found}")
         return
     accepted = (int, float) if kind is float else (kind,)
     # bool is a subclass of int: True would be a valid number of epochs.
