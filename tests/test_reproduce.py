@@ -237,18 +237,16 @@ def test_uncommitted_changes_and_another_commit_are_named(clone: Path) -> None:
     run_id = in_clone(clone, "run", *SHORT).stdout.strip()
     assert in_clone(clone, "reproduce", run_id).stderr == "identical: 40 losses, bit for bit\n"
 
-    training = clone / "src/fitreel/training/optimizers.py"
+    training = clone / "src/fitreel/training/loop.py"
     faithful = training.read_text()
-    training.write_text(
-        faithful.replace("parameters, settings.lr\n", "parameters, settings.lr * 1.01\n")
-    )
+    training.write_text(faithful.replace("(gradient)", "([1.01 * each for each in gradient])"))
     assert training.read_text() != faithful
     done = in_clone(clone, "reproduce", run_id)
     assert done.returncode == 1
     table = rows(done.stderr)
     assert "commit" not in table
     assert table["uncommitted code"][0] == "none"
-    assert "src/fitreel/training/optimizers.py" in table["uncommitted code"][1]
+    assert "src/fitreel/training/loop.py" in table["uncommitted code"][1]
     assert "epoch 1 is the first that differs: " in done.stderr
     assert done.stderr.endswith(" now; code and uncommitted code differ\n")
 
