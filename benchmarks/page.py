@@ -52,7 +52,7 @@ Measured on {measured.when} by `make bench`, which writes this page from
 
 The ratio of a goal "at least" is their time by ours, of a goal "at most" ours by theirs. Both
 sides take turns, {turns(results)},
-after one time that does not count; the ratio is the median of the pairs'. A goal is "met" if the
+after one warm-up that does not count; the ratio is the median of the pairs'. A goal is "met" if the
 median meets it and both quartiles do, "missed" if none of the three does, else "unclear".
 {ranges(results)}
 
@@ -68,7 +68,7 @@ Every process starts in a temporary directory of its side, with MLflow's default
 
 {measured.machine}.
 
-## Again
+## Run the benchmarks
 
     make bench                                           # everything, and this page
     .venv/bin/python -m benchmarks gif training          # only these rows, only printed

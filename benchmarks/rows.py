@@ -245,7 +245,7 @@ ROWS = {
         compared=f"What a sweep of {sweeps.TRIALS} trials costs more than one of a single trial: "
         "100 epochs, each loss logged. Imports, tables, films and pictures are not counted. The "
         "seconds are those of all trials. The [other side](../benchmarks/sweep_script.py) runs "
-        f"20 trials, and the time of its search is multiplied to {sweeps.TRIALS}. Both choose "
+        f"20 trials, and the time of its search is scaled up to {sweeps.TRIALS}. Both choose "
         "rate, size and seed at random, keep Optuna's study (ours in its journal file, the other "
         "side in an SQLite file), and keep each trial in a new SQLite store as a nested run: "
         "params, 100 losses, ten metrics on the points and on 1000 fresh ones, the weights as a "

@@ -86,7 +86,7 @@ def main() -> Never:
     # A full collection walks the million objects that torch and mlflow imported, takes 0.3 s and
     # finds nothing; all of them took a fifth of `fitreel run`.
     gc.set_threshold(500_000, 20, 100)
-    # A run's name may hold letters that matplotlib's font lacks: an empty box says it.
+    # A run's name may have letters that matplotlib's font lacks: an empty box shows that.
     warnings.filterwarnings("ignore", "Glyph .* missing from font")
     try:
         # Otherwise Typer would print errors and exit by itself.
@@ -117,7 +117,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     if frame and frame.f_code.co_filename == logging.__file__ and hasattr(signal, "setitimer"):
-        # There it would leave the lock of all logging held, or be lost: a moment later, then.
+        # Inside logging it would leave the lock taken, or be lost: it is raised a moment later.
         signal.signal(signal.SIGALRM, lambda _, later: _interrupt(number, later))
         signal.setitimer(signal.ITIMER_REAL, 0.001)
         return

@@ -1,4 +1,4 @@
-"""compare: several runs in one picture, in step."""
+"""compare: several runs next to each other, in step, in one film and on one page."""
 
 import json
 from functools import partial

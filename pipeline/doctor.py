@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fitreel.doctor.finding import Finding
 
 LIMIT = 10.0  # seconds for a check
-MAKING = 30.0  # for a store that has to be created; a server gets 4
+MAKING = 30.0  # to create a store; a server gets 4
 IMPORTS = 60.0  # for a check that imports much: the first time after an installation is slow
 
 
@@ -30,7 +30,7 @@ class Check:
     find: "Callable[[], Finding]"
     needed: bool = True
     limit: float = LIMIT
-    early: bool = False  # starts first: it waits for a process of its own
+    early: bool = False  # starts first, because it waits for another process
 
 
 def doctor(tracking_uri: TRACKING_URI = None) -> None:
@@ -102,7 +102,7 @@ def checks(tracking_uri: str | None) -> list[Check]:
 
 
 class Attempt:
-    """A running check, in a thread that can be left behind, even if it waits for a dead disk."""
+    """A running check, in a thread that is abandoned if a disk does not respond."""
 
     def __init__(self, check: Check) -> None:
         self.check = check

@@ -24,6 +24,6 @@ def sync(
         console.say(" ".join(delivered.text.split()))  # a server's message may be a page long
         codes.append((2 if delivered.is_stuck else UNDELIVERED) if delivered.trouble else 0)
     if not codes:
-        console.say("nothing waits")
+        console.say("nothing to upload")
     # 75 before 2 before 0: as long as one journal waits, another sync makes sense.
     raise typer.Exit(max(codes, default=0))

@@ -267,7 +267,7 @@ def test_an_interrupted_comparison_leaves_no_journal(
         "",
         f"fitreel: {refused}\n",
     )
-    assert fitreel("sync", directory, spool) == (0, "", "nothing waits\n")
+    assert fitreel("sync", directory, spool) == (0, "", "nothing to upload\n")
 
 
 def test_sync_delivers_what_a_killed_comparison_left(directory: Path, spool: Path) -> None:

@@ -49,7 +49,7 @@ def test_a_run_that_is_refused_half_way_is_reported_once_and_keeps_its_heartbeat
         refused()
     (line,) = reported
     assert "Changing param" in line
-    assert "goes on, its results wait in" in line
+    assert "continues; its results wait in" in line
 
 
 def test_a_run_that_is_deleted_and_restored_meanwhile_is_complete(

@@ -95,7 +95,7 @@ def test_if_everything_works_it_reports_that_and_leaves_only_a_deleted_run(
     assert (done.returncode, done.stdout, missing(found)) == (0, "", [])
     assert sorted(found) == sorted([*NEEDED, *OPTIONAL])
     assert "\x1b" not in done.stderr
-    assert found["spool waiting"] == ("ok", "nothing waits")
+    assert found["spool waiting"] == ("ok", "nothing to upload")
     assert found["runs to reap"] == ("ok", "none")
     assert found["env local"][0] == found["mp4"][0] == "ok"
 

@@ -151,19 +151,19 @@ def test_trials_are_equal_written_to_the_tables_or_by_mlflows_client(
 
 def remove_the_engine(_: Client, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(internals, "database_sessions", lambda _: None)
-    return "its functions are others"
+    return "its functions differ"
 
 
 def remove_the_repository(_: Client, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(internals, "artifact_repository", lambda *_: None)
-    return "its functions are others"
+    return "its functions differ"
 
 
 def move_the_artifacts(client: Client, monkeypatch: pytest.MonkeyPatch) -> str:
     found = client.get_experiment("0")
     elsewhere = Experiment("0", found.name, f"{found.artifact_location}/of/others", "active")
     monkeypatch.setattr(client, "get_experiment", lambda _: elsewhere)
-    return "the addresses of its artifacts are others"
+    return "its artifacts have other addresses"
 
 
 @pytest.mark.parametrize("change", [remove_the_engine, remove_the_repository, move_the_artifacts])

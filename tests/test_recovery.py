@@ -105,7 +105,7 @@ def test_sync_leaves_alone_a_run_that_ended_after_the_listing(
     run = client(directory).get_run((tmp_path / "out").read_text().strip())
     (tmp_path / "go").touch()
     sync.join()
-    assert (sync.exitcode, (output_directory / "err").read_text()) == (0, "nothing waits\n")
+    assert (sync.exitcode, (output_directory / "err").read_text()) == (0, "nothing to upload\n")
     assert client(directory).get_run(run.info.run_id).info == run.info
     assert run.info.status == "FINISHED"
     assert is_empty(spool)
@@ -196,7 +196,7 @@ def test_sync_and_doctor_ignore_a_journal_that_vanishes(
     tracker: Tracker, new_waiting_journal: Waiting, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks: list[Callable[[], object]] = [lambda: list(fitreel.tracking.sync()), check_waiting]
-    for check, nothing in zip(checks, ([], (True, "nothing waits")), strict=True):
+    for check, nothing in zip(checks, ([], (True, "nothing to upload")), strict=True):
         journal = new_waiting_journal()
         its_run = run_id(journal)
         after_listing(monkeypatch, partial(finish, tracker.client, journal))

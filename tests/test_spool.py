@@ -222,9 +222,9 @@ def no_directory(place: Path) -> None:
 
 UNSAFE: dict[str, Callable[[Path], None]] = {
     "is a symbolic link": link,
-    "others can write in": writable_by_the_group,
-    "others can write in ": writable_by_all,
-    "others can exchange": in_a_directory_writable_by_all,
+    "others can write to": writable_by_the_group,
+    "others can write to ": writable_by_all,
+    "others can replace": in_a_directory_writable_by_all,
     "belongs to another user": of_another_user,
     "is not a directory": no_directory,
 }

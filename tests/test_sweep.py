@@ -330,7 +330,7 @@ def test_a_round_that_is_too_large_for_the_memory_is_an_error_in_one_line(tmp_pa
     )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        "fitreel: the memory is full: device 'cpu' lacks the memory for a round of 64 trials; "
+        "fitreel: the memory is full: device 'cpu' has too little memory for a round of 64 trials; "
         "choose a smaller --round-size"
     )
     assert "Traceback" not in done.stderr

@@ -64,7 +64,7 @@ class Session:
 
     @property
     def is_new(self) -> bool:
-        """Whether the command was not resumed: then its run has to be checked first."""
+        """Whether the command was not resumed, so that its run has to be checked first."""
         return self._interrupted is None
 
     @property

@@ -10,7 +10,7 @@ PACKAGES = {  # where it is not named as what is imported
     "MySQLdb": "mysqlclient",
     "mysql": "mysql-connector-python",
 }
-TIMEOUTS = {  # seconds to connect; pg8000's holds for every answer
+TIMEOUTS = {  # seconds to connect; pg8000's applies to every answer
     "psycopg": "connect_timeout",
     "psycopg2": "connect_timeout",
     "pg8000": "timeout",

@@ -11,7 +11,7 @@ def check_size(name: str, size: int, most: int) -> None:
     """Raise ValueError unless a file of ``size`` bytes may be read."""
     # Devices and pipes have the size 0; a copy of one would not end.
     if size == 0:
-        raise ValueError(f"{name} is empty, or no ordinary file")
+        raise ValueError(f"{name} is empty, or not a regular file")
     if size > most:
         raise ValueError(f"{name} has {size:,} bytes; at most {most:,} are allowed")
 

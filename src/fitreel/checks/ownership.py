@@ -19,7 +19,7 @@ def check_own(path: Path) -> None:
     if found.st_uid != os.geteuid():
         raise PermissionError(f"{path} belongs to another user")
     if found.st_mode & OTHERS:
-        raise PermissionError(f"others can write in {path}")
+        raise PermissionError(f"others can write to {path}")
 
 
 def check_parents(path: Path) -> None:
@@ -32,4 +32,4 @@ def check_parents(path: Path) -> None:
     for parent in (above, *above.parents):
         mode = parent.stat().st_mode if parent.exists() else 0
         if hasattr(os, "geteuid") and mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            raise PermissionError(f"others can exchange {path}: everybody can write in {parent}")
+            raise PermissionError(f"others can replace {path}: everybody can write to {parent}")

@@ -67,7 +67,7 @@ def check_uri(text: str) -> str:
         if parts.path in ("", "/", "/:memory:"):
             raise ValueError(f"{seen} names no file; its runs would be lost")
         if parts.query:
-            raise ValueError(f"{seen} has options behind a ?, which are not possible here")
+            raise ValueError(f"{seen} has options behind a ?, which are not supported here")
     return text
 
 

@@ -16,8 +16,8 @@ PART = 4  # letters at least of a password's part that is looked for by itself
 def masked(url: str) -> str:
     """Return a URL as others may see it: without user, password and options that look secret.
 
-    Parsers disagree on where a password ends that holds @, / or #: what any of them could take
-    for a part of it is hidden, and all after the scheme if that is unclear.
+    Parsers disagree on where a password with @, / or # ends: what any of them could read as a
+    part of it is hidden, and everything after the scheme if that is unclear.
     """
     scheme, slashes, rest = _split(url)
     if not _is_path(scheme, rest):
@@ -28,7 +28,7 @@ def masked(url: str) -> str:
         slashes += f"{HIDDEN}@" if at else ""
     for option in OPTION.finditer(rest):
         if SECRET.search(unquote_plus(option[1])):
-            rest = rest[: option.end()] + HIDDEN  # with all behind: it may hold a & or a #
+            rest = rest[: option.end()] + HIDDEN  # and all after it: it may contain & or #
             break
     return f"{scheme}{slashes}{rest}"
 

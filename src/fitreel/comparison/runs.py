@@ -25,7 +25,7 @@ from fitreel.training.history import History
 CONFIDENCE = 0.95
 METRICS = ("test_mse", "test_mae", "test_r2", "train_mse", "loss", "excess_mse")
 PARAMS = list(KINDS)
-# What is shown and kept of a training, not what it comes to: seeds may differ in these as well.
+# What is shown and kept of a training does not change it: runs of one group may differ in it.
 PRESENTATION = {"frame_every"} | {
     each.name
     for settings in (CheckpointSettings, FilmSettings, LiveSettings, PlayerSettings)

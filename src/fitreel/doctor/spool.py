@@ -34,7 +34,7 @@ def check_waiting() -> Finding:
     fine = not parts
     if runs := found["running"]:
         parts.append(f"{len(runs)} of running commands")
-    return Finding(fine, "; ".join(parts) or "nothing waits")
+    return Finding(fine, "; ".join(parts) or "nothing to upload")
 
 
 def _sort_journals() -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ import time
 class Clock:
     """A clock that follows the wall clock forward, never back.
 
-    So nothing ends before it began, and what lasted a minute lasts a minute.
+    So nothing ends before it started, and durations are correct.
     """
 
     def __init__(self) -> None:

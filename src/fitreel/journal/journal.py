@@ -117,7 +117,7 @@ class Journal:
         os.fsync(self._file)
 
     def records(self, start: int = 0) -> Iterator[tuple[int, Record]]:
-        """Yield the whole records from an offset on, each with the offset behind it."""
+        """Yield the whole records from an offset on, each with the offset of its end."""
         return read(self.directory, start)
 
     def keep(self, name: str, record: Record) -> None:
@@ -184,7 +184,7 @@ class Journal:
 
 
 def read(directory: Path, start: int = 0) -> Iterator[tuple[int, Record]]:
-    """Yield the records of a journal, each with the offset behind it; a torn last line is skipped.
+    """Yield the records of a journal, each with the offset of its end; a torn last line is skipped.
 
     Raises ValueError where a line is damaged, after those before it.
     """

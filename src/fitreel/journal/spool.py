@@ -142,7 +142,7 @@ def entries() -> list[Entry]:
 
 
 def opened(path: Path) -> tuple[Journal, Entry]:
-    """Open a journal, and return it with what it is about now that no other process changes it.
+    """Open and lock a journal; return it with its entry, which no other process changes now.
 
     Raises FileNotFoundError if it was removed since it was listed, BlockingIOError while a living
     process has it, another OSError if it cannot be read.

@@ -16,7 +16,7 @@ from fitreel.training.weights import Weights
 
 
 def plain_texts(data: Any) -> Any:
-    """Return the data of a page with all its texts plain, so that nothing else has to do it."""
+    """Return the data of a page with all its texts made plain, so that callers need not do it."""
     if isinstance(data, str):
         return plain(data)
     if isinstance(data, Mapping):

@@ -19,7 +19,7 @@ Pixels = NDArray[np.uint32]  # one little-endian RGBA word a pixel
 
 
 class FilmCamera(Protocol):
-    """What a film is written from; its frames may hold any number of pictures."""
+    """A source of frames for a film; a frame may show several runs."""
 
     @property
     def size(self) -> tuple[int, int]:

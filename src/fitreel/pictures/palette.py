@@ -27,7 +27,7 @@ class Palette:
         blends = sample.quantize(COLOURS - FLAT_COLOURS).getpalette() or []
         colours = np.concatenate([rgb(common), np.reshape(blends, (-1, 3)).astype(np.uint8)])
         self._colours = np.unique(colours, axis=0)
-        self.transparent = np.uint8(len(self._colours))  # stands for: as in the frame before
+        self.transparent = np.uint8(len(self._colours))  # means: as in the frame before
         # Nearest colours, found when first asked for: six bits a channel, -1 for unknown.
         self._nearest = np.full(1 << 18, -1, dtype=np.int16)
         # The most frequent colours are shown exactly, the most frequent of a cell if they share it.

@@ -56,7 +56,7 @@ def chosen_scenes(dataset: Dataset, history: History, frames: NDArray[np.int64])
     # Each network is computed once, however often its frame is shown.
     chosen, places = np.unique(frames, return_inverse=True)
     x = line_x(dataset)
-    # One network at a time: together they would hold frames by points by neurons numbers.
+    # One network at a time: all at once need frames × points × neurons numbers.
     predictions = np.stack([history.frames[int(k)].predict(x).numpy() for k in chosen])
     epochs = history.frame_epochs[frames]
     return Scenes(dataset, x.numpy(), predictions[places], epochs, history.losses[epochs])

@@ -35,7 +35,7 @@ from fitreel.sweep.rounds import Round, check_device  # noqa: E402
 from fitreel.sweep.trials import Outcome  # noqa: E402
 
 Result = TypeVar("Result")
-RETRIES = 20  # of a round whose worker or node died; one that kills them all must end
+RETRIES = 20  # of a round whose worker or node died; limited, as the round may be the cause
 LOOK_EVERY = 2.0  # seconds between two looks at the cluster's head
 
 
@@ -112,7 +112,7 @@ def _join(address: str) -> Head:
 
 
 def _find(address: str) -> str:
-    """Return host and port; ConnectionError at once where ``ray.init`` would try for minutes."""
+    """Return host and port; ConnectionError at once, as ``ray.init`` would try for minutes."""
     found = address if address != "auto" else os.environ.get("RAY_ADDRESS") or _running(address)
     if found != "auto" and not answers(found):
         raise no_cluster(address, f"{found} does not answer")

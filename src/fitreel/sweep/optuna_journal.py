@@ -11,7 +11,7 @@ from optuna.storages.journal import JournalFileOpenLock
 from fitreel.journal.signals import held
 
 LONGEST_RECORD = 2**20  # bytes; a trial takes about 700
-# A record is written in milliseconds. The lock of a process that died in it is ignored after this.
+# A record is written in milliseconds. An older lock is ignored: its process died.
 GRACE_SECONDS = 10
 
 

@@ -56,7 +56,7 @@ class Round:
             if not is_shortage(error):
                 raise
             raise MemoryError(
-                f"device '{self.device}' lacks the memory for a round of {len(self.trials)} "
+                f"device '{self.device}' has too little memory for a round of {len(self.trials)} "
                 "trials; choose a smaller --round-size"
             ) from None
 

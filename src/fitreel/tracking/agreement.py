@@ -19,7 +19,7 @@ def largest_history(facts: Facts) -> tuple[int, int]:
         return LARGEST_LOSSES, LARGEST_FRAMES
     frames = -(-settings.epochs // settings.frame_every)
     size = 4 * Weights.count(settings.hidden) + 8  # a frame's weights and its epoch
-    # The settings may be as invented as the file, which need not fill a disk.
+    # Settings may be forged like the file, and a sparse file needs no space on a disk.
     memory = int(psutil.virtual_memory().available)
     return 100 + LOSS_SIZE * settings.epochs, min(LARGEST_HEADER + size * frames, memory)
 

@@ -128,7 +128,7 @@ class StoreCheckup:
             if not delete_all(run.info.artifact_uri, client.tracking_uri):
                 return Finding(True, f"run {run_id} is deleted; mlflow gc removes its artifact")
             if folder := local_path(run.info.artifact_uri):
-                with suppress(OSError):  # somebody else's file is in it
+                with suppress(OSError):  # there are other files in it
                     folder.parent.rmdir()
         return Finding(True, f"run {run_id} is deleted, its artifact too")
 

@@ -23,7 +23,7 @@ DRAWN_TAG = "fitreel.drawn_sha256"  # of the points that its settings draw, if t
 EVALUATED_TAG = "fitreel.evaluated_sha256"  # of the points, if they changed after the training
 DIGESTS_TAG = "fitreel.sha256"  # JSON: the path of an artifact to its SHA-256
 
-# What came of a training.
+# The results of a training.
 DIVERGED_TAG = "fitreel.diverged_epoch"
 PRUNED_TAG = "fitreel.pruned_epoch"
 NOTHING_LEARNED_TAG = "fitreel.nothing_learned"  # why the fit is useless, if it is
@@ -81,7 +81,7 @@ def provenance_tag(key: str) -> str:
 
 
 def resumed_tag(tag: str) -> str:
-    """Return the tag that keeps what a provenance tag would say of the resumed training."""
+    """Return the tag with the value of a provenance tag when the training was resumed."""
     return f"{tag}_resumed"
 
 

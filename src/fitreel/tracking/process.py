@@ -79,9 +79,9 @@ def started(pid: int) -> str:
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
-        os.kill(pid, 0)  # raises if it is dead; one that is hidden from us need not be
+        os.kill(pid, 0)  # raises if it is dead; a hidden process may be alive
         raise PermissionError(f"process {pid} cannot be seen") from None
-    state, *fields = text.rpartition(")")[2].split()  # its name, before that, may hold anything
+    state, *fields = text.rpartition(")")[2].split()  # its name, before that, may be anything
     if state in "ZX":
         raise ProcessLookupError(f"process {pid} has ended")
     # Field 22 of proc(5), starttime: the first two and the state are cut off.

@@ -74,7 +74,7 @@ def _writer(tracker: Tracker, run: MlflowRun) -> MlflowRun:
     """Return the run whose process writes this one: the sweep of a trial, else the run itself."""
     if TRIAL_TAG not in run.data.tags:
         return run
-    with suppress(MlflowException):  # deleted for good
+    with suppress(MlflowException):  # it was deleted permanently
         return tracker.client.get_run(run.data.tags.get(MLFLOW_PARENT_RUN_ID, ""))
     return run
 

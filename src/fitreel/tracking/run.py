@@ -39,7 +39,7 @@ from fitreel.training.weights import Weights
 
 
 class Run(Facts):
-    """An open run, as a stage writes to it; what is written changes its facts at once."""
+    """An open run, as a stage writes to it; its facts include what it writes at once."""
 
     def __init__(self, journal: Journal, found: Facts) -> None:
         """Start with what the store has of the run, and add what its journal says."""

@@ -72,7 +72,7 @@ class Source(Facts):
     def data_settings(self) -> DataSettings | None:
         """Return how the stored points were drawn; None if that is not known.
 
-        For edited points the settings do not hold: their curve is unknown.
+        The settings do not describe edited points, whose curve is unknown.
         """
         settings = self.settings(DataSettings)
         if settings and (self.has_edited_points or self.has_changed_points):

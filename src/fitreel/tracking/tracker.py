@@ -54,10 +54,10 @@ class Tracker:
         """Connect; None means MLflow's own environment variables and defaults.
 
         A database that is missing is created if it ``may_create`` one. ``patience`` (default: 180
-        seconds) holds for a server that is busy, here, in whatever is read, and at the end of
-        every run. Raises Unavailable after that, ConnectionError within 10 seconds where no server
-        is there, FileNotFoundError where the store is missing, PermissionError where it cannot be
-        written, ValueError where the URI names something else.
+        seconds) applies to a server that is busy: here, when something is read, and at the end
+        of every run. Raises Unavailable after that, ConnectionError within 10 seconds if no server
+        is there, FileNotFoundError if the store is missing, PermissionError if it cannot be
+        written, ValueError if the URI names something else.
         """
         _quieten()
         if tracking_uri:
@@ -110,7 +110,7 @@ class Tracker:
                 if not is_refusal(error):
                     raise
                 raise ValueError(
-                    f"there is no run {run_id!r} in {self.uri}; mlflow ui shows those there are"
+                    f"there is no run {run_id!r} in {self.uri}; mlflow ui lists its runs"
                 ) from error
 
     def source_or_none(self, run_id: str | None) -> Source | None:

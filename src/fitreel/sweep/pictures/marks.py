@@ -1,4 +1,4 @@
-"""The marks in a search's pictures: a dot for each trial, others at the worse edge; their axes."""
+"""The marks in a search's pictures: a dot for each trial, without a score at the worse edge."""
 
 import math
 from typing import Any

@@ -44,9 +44,9 @@ class Database:
         """Open the database; raises Unknown if it is not as we know it."""
         sessions = internals.database_sessions(uri)
         if sessions is None or internals.artifact_repository(artifact_location, uri) is None:
-            raise Unknown("its functions are others")
+            raise Unknown("its functions differ")
         if parent.artifact_uri != below(artifact_location, f"{parent.run_id}/{ARTIFACTS}"):
-            raise Unknown("the addresses of its artifacts are others")
+            raise Unknown("its artifacts have other addresses")
         with sessions() as session:
             reason = difference(session.connection())
         if reason:  # outside of the session, which would turn it into an error of MLflow
@@ -94,7 +94,7 @@ class Database:
                 # In pieces: the rows of long curves would fill the memory.
                 while some := list(islice(values, ROWS)):
                     connection.execute(insert(table), some)
-            # Last: by now SQLite lets nobody else write, and the others lock what is asked.
+            # Last: by now SQLite lets no other process write, other databases lock what is read.
             self._check_is_active(connection)
 
     def _check_is_active(self, connection: sqlalchemy.Connection) -> None:

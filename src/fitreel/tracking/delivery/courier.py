@@ -1,4 +1,4 @@
-"""The courier: a thread that delivers the journal while the run goes on."""
+"""The courier: a thread that delivers the journal while the run continues."""
 
 import math
 import threading
@@ -99,7 +99,7 @@ class Courier(threading.Thread):
         if not self._has_reported_refusal:
             self._has_reported_refusal = True
             self._patience.report(
-                f"{plain(error, self._uri)}; run {self._run_id} goes on, "
+                f"{plain(error, self._uri)}; run {self._run_id} continues; "
                 f"its results wait in {self._journal.directory}"
             )
         self._closing.wait(BEAT)

@@ -35,7 +35,8 @@ def run_id(parent_id: str, number: int) -> str:
 class Points:
     """The points of a trial's curve and its metrics, the last first, created when asked for.
 
-    MLflow compares each with the latest that it has of its key, and need not replace that.
+    MLflow compares each point with the latest of its key: with the last one first, it never has to
+    replace that.
     """
 
     outcome: Outcome

@@ -120,7 +120,7 @@ class NestedRuns:
     def log_artifacts(self, record: Record, folder: Path) -> None:
         """Log the files of a film with its trial."""
         run = self._one_by_one.find(record["number"])
-        if run is None:  # somebody deleted it for good
+        if run is None:  # it was deleted permanently
             return
         self._client.log_artifacts(run.info.run_id, str(folder), record["to"])
         self._client.set_tag(run.info.run_id, FILMED_TAG, "yes")

@@ -1,7 +1,7 @@
 """The time limits of requests to a server.
 
-MLflow reads both from the environment, which all threads share: of several requests that run side
-by side the longest limit holds for those that start. What the user set stays.
+MLflow reads both from the environment, which all threads share: while several requests run, the
+longest of their limits applies to those that start. A limit that the user set is kept.
 """
 
 import math

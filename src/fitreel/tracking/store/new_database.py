@@ -25,7 +25,7 @@ def check_place(path: Path) -> None:
 
 
 def create_database(path: Path) -> None:
-    """Create a new SQLite store elsewhere and put it in its place whole, unless one is there then.
+    """Create a SQLite store elsewhere and move it into place complete, unless one is there then.
 
     Raises PermissionError if the store cannot be created.
     """
