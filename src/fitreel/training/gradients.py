@@ -40,7 +40,7 @@ SLOPES: dict[ActivationName, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-# Not by autograd: torch.func.vmap, as in PyTorch's tutorial on ensembles, takes six times as long
+# Not by autograd: torch.func.vmap, as in PyTorch's tutorial on ensembles, takes three times as long
 # (docs/benchmarks.md).
 class Gradients:
     """The mean squared errors of the members of a stack, and their gradients.
