@@ -21,12 +21,14 @@ from pipeline.compare import compare
 from pipeline.doctor import doctor
 from pipeline.evaluate import evaluate
 from pipeline.generate import generate
+from pipeline.list import list_runs
 from pipeline.reap import reap
 from pipeline.reproduce import reproduce
 from pipeline.resume import or_resume, resume
 from pipeline.run import run
 from pipeline.shared.options import with_options
 from pipeline.shared.output import keep_outputs
+from pipeline.show import show
 from pipeline.sweep import sweep
 from pipeline.sync import UNDELIVERED, sync
 from pipeline.train import train
@@ -39,6 +41,8 @@ app = typer.Typer(
 
 for command in (run, generate, train, evaluate, animate, or_resume(sweep)):
     app.command(rich_help_panel="Run")(with_options(command))
+app.command("list", rich_help_panel="Afterwards")(list_runs)
+app.command(rich_help_panel="Afterwards")(show)
 app.command(rich_help_panel="Afterwards")(compare)
 app.command(rich_help_panel="Afterwards")(resume)
 app.command(rich_help_panel="Afterwards")(sync)

@@ -1,10 +1,11 @@
 """The terminal: weights, warnings, the closing table. All on standard error."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -104,6 +105,28 @@ def summarise_sweep(results: "Results | None", run: "Run", uri: str) -> None:
         console.print(table)
         say(results.summary)
     console.print(Text(f"look at it: {shown(_way_to_ui(run, uri), 1000)}"), soft_wrap=True)
+
+
+def show_runs(rows: Iterable[tuple[str, ...]]) -> None:
+    """Print runs to standard output, as rows of id, name, experiment, status, age, loss, test_mse.
+
+    In a pipe nothing is cut off or wrapped.
+    """
+    table = Table("run", "name", "experiment", "status", "age", "loss", "test_mse", box=SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(Text(shown(cell)) for cell in row))
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def show_run(found: Mapping[str, Any]) -> None:
+    """Print what is known of a run to standard output: a line for each setting, metric and file."""
+    lines = [f"{name}: {found[name]}" for name in ("run_id", "name", "experiment_id", "status")]
+    for title in ("params", "metrics", "files"):
+        width = max(map(len, found[title]), default=0)
+        lines += ["", title]
+        lines += [f"  {name:{width}}  {value}" for name, value in found[title].items()]
+    for line in lines:
+        print(shown(line, WIDE))
 
 
 def show_differences(rows: Iterable[tuple[str, str, str]]) -> None:

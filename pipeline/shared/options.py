@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
-from fitreel.checks.text import check_filter, check_name, check_path, check_run_id
+from fitreel.checks.text import check_filter, check_name, check_path
 from fitreel.settings import GROUPS, ComparisonSettings, parse, range_text
 from pipeline.shared.session import Session, Target
 
@@ -123,17 +123,17 @@ def _text_option(text: str, metavar: str, check: Callable[[str], str]) -> Any:
     return typer.Option(help=text, metavar=metavar, parser=_parser(check), rich_help_panel=panel)
 
 
-def _check_run_ids(text: str) -> str:
-    return " ".join(map(check_run_id, text.split() or [text]))
+def _check_runs(text: str) -> str:
+    return " ".join(map(check_name, text.split() or [text]))
 
 
 def _run_argument(text: str) -> Any:
-    return typer.Argument(help=text, metavar="RUN", parser=_parser(check_run_id))
+    return typer.Argument(help=text, metavar="RUN", parser=_parser(check_name))
 
 
 # For the commands that take no settings.
-RUN = Annotated[str, _run_argument("Id of the run.")]
-RUN_OR_ALL = Annotated[str | None, _run_argument("Id of one run; all that wait if left out.")]
+RUN = Annotated[str, _run_argument("The run: its id or the start of it, its name, or latest.")]
+RUN_OR_ALL = Annotated[str | None, _run_argument("One run; all that wait if left out.")]
 TRACKING_URI = Annotated[str | None, _target_option("tracking_uri")]
 PATIENCE = Annotated[float, _target_option("patience")]
 MINUTES = Annotated[
@@ -147,14 +147,15 @@ MINUTES = Annotated[
 
 # For compare.
 RUNS = Annotated[
-    list[str] | None, _run_argument("Ids of the runs; the best are found if left out.")
+    list[str] | None,
+    _run_argument("The runs, by id, start of the id or name; the best are found if left out."),
 ]
 RUNS_AS_TEXT = Annotated[
     str | None,
     _text_option(
         'The same in one text, for mlflow run . -e compare -P runs="RUN RUN".',
         "TEXT",
-        _check_run_ids,
+        _check_runs,
     ),
 ]
 BEST = Annotated[int, _comparison_option("best")]
@@ -179,6 +180,8 @@ OUT = Annotated[
 ]
 NAME = Annotated[str | None, _target_option("name")]
 
+JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
+
 # For sweep.
 RESUMED = Annotated[
     str | None,
@@ -186,7 +189,7 @@ RESUMED = Annotated[
         "--resume",
         help="Id of an interrupted run to resume; the same as fitreel resume RUN.",
         metavar="RUN",
-        parser=_parser(check_run_id),
+        parser=_parser(check_name),
         rich_help_panel=PANELS[Target],
     ),
 ]

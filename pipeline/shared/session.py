@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import fitreel.journal
 import fitreel.tracking
-from fitreel.checks.text import check_name, check_run_id, check_uri
+from fitreel.checks.text import check_name, check_uri
 from fitreel.settings import PATIENCE, parse
 from fitreel.tracking.names import seconds_tag
 from pipeline.shared import console
@@ -28,7 +28,9 @@ def _text(text: str, check: Callable[[str], Any], default: Any = None) -> Any:
 class Target:
     """Which run to read from and log to."""
 
-    run: str | None = _text("Id of the run to read from and log to.", check_run_id)
+    run: str | None = _text(
+        "Run to read from and log to: its id or the start of it, its name, or latest.", check_name
+    )
     experiment: str | None = _text(
         "MLflow experiment of a new run; created if it is missing.", check_name
     )

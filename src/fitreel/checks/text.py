@@ -88,11 +88,9 @@ def check_metric(text: str) -> str:
     return text
 
 
-def check_run_id(text: str) -> str:
-    """Return a run's id; ValueError if no run can have it."""
-    if not re.fullmatch(r"[0-9A-Za-z][\w-]{0,255}", text, re.ASCII):
-        raise ValueError(f"'{shown(text)}' is not a run id")
-    return text
+def is_run_id(text: str) -> bool:
+    """Return whether a run can have this id."""
+    return bool(re.fullmatch(r"[0-9A-Za-z][\w-]{0,255}", text, re.ASCII))
 
 
 def _check(text: str, most: int) -> str:

@@ -2,6 +2,7 @@ from .best import best_runs as best_runs
 from .checkup import StoreCheckup as StoreCheckup
 from .facts import has_edited_points as has_edited_points
 from .finder import named_runs as named_runs
+from .listing import newest_runs as newest_runs
 from .managers import (
     check_conda as check_conda,
     check_local as check_local,

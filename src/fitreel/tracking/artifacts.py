@@ -5,11 +5,13 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
 
 from fitreel.checks.files import check_size
-from fitreel.checks.urls import scrubbed
+from fitreel.checks.urls import masked, scrubbed
 from fitreel.data.files import sha256
 from fitreel.journal.spool import scratch
 from fitreel.settings import FILMED
@@ -70,12 +72,32 @@ class Artifacts:
             found = {path for folder in folders for path in self._listed(folder)}
         return next((path for path in paths if path in found), None)
 
+    def addresses(self) -> dict[str, str]:
+        """Return where every file is, by path: its path on this machine, or its URI."""
+        with plain_errors(self._client.tracking_uri), self._packages():
+            return {path: self._address(path) for path in self._walk(".")}
+
+    def _walk(self, folder: str) -> Iterator[str]:
+        for entry in self._entries(folder):
+            if entry.is_dir:
+                yield from self._walk(entry.path)
+            else:
+                yield entry.path
+
+    def _address(self, path: str) -> str:
+        parts = urlsplit(self._uri)
+        if parts.scheme in ("", "file"):
+            return str(Path(unquote(parts.path), path))
+        return masked(f"{self._uri.rstrip('/')}/{path}")
+
     def _listed(self, folder: str) -> dict[str, int]:
         """Return the sizes of the files and folders in a folder, by path."""
-        listing = self._client.patiently(
+        return {entry.path: entry.file_size or 0 for entry in self._entries(folder)}
+
+    def _entries(self, folder: str) -> list[FileInfo]:
+        return self._client.patiently(
             lambda: self._repository.list_artifacts(None if folder == "." else folder)
         )
-        return {entry.path: entry.file_size or 0 for entry in listing}
 
     def _fetch(self, path: str, stage: str, most: int, directory: Path) -> Path:
         with plain_errors(self._client.tracking_uri), self._packages():

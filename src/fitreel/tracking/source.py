@@ -124,6 +124,10 @@ class Source(Facts):
         """Return the first of these artifacts that it has, or None; anybody may have logged it."""
         return self._artifacts.first_of(paths)
 
+    def files(self) -> dict[str, str]:
+        """Return where each of its files is, by path: its path on this machine, or its URI."""
+        return self._artifacts.addresses()
+
     @property
     def has_model(self) -> bool:
         """Whether MLflow keeps a model with the name of ours; anybody may have logged it."""

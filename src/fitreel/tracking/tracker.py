@@ -12,22 +12,22 @@ from mlflow.environment_variables import (
     MLFLOW_RUN_ID,
     MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT,
 )
-from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
 from fitreel import __version__
-from fitreel.checks.text import check_run_id
+from fitreel.checks.text import check_name, shown
 from fitreel.checks.urls import masked
 from fitreel.journal.journal import Journal, Record
 from fitreel.journal.signals import held
 from fitreel.journal.spool import new_journal
 from fitreel.tracking.closing import HASTE, delivering
+from fitreel.tracking.lookup import find_run
 from fitreel.tracking.names import JOURNAL_TAG, SOURCE_RUN_TAG, VERSION_TAG
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.run import Run
 from fitreel.tracking.source import Source
 from fitreel.tracking.store.client import Client
-from fitreel.tracking.store.connection import is_refusal, plain_errors
+from fitreel.tracking.store.connection import plain_errors
 from fitreel.tracking.store.creation import (
     default_experiment_id,
     find_or_make_experiment,
@@ -97,25 +97,26 @@ class Tracker:
         """Return where MLflow lets a new run go if no experiment is named."""
         return default_experiment_id(self.client)
 
-    def source(self, run_id: str | None) -> Source:
-        """Open a run for reading, ``run_id`` or else the active one; ValueError without any."""
-        run_id = run_id or self.active_run_id
-        if not run_id:
-            raise ValueError("there is no run to read from; name one with --run")
-        check_run_id(run_id)
-        with plain_errors(self.client.tracking_uri):
-            try:
-                return Source(self.client, run_id)
-            except MlflowException as error:
-                if not is_refusal(error):
-                    raise
-                raise ValueError(
-                    f"there is no run {run_id!r} in {self.uri}; mlflow ui lists its runs"
-                ) from error
+    def source(self, named: str | None) -> Source:
+        """Open a run for reading, the one that is named or else the active one.
 
-    def source_or_none(self, run_id: str | None) -> Source | None:
+        A run is named by its id, the start of its id, its name, or ``latest``. Raises ValueError
+        if there is no such run, or several.
+        """
+        text = named or self.active_run_id
+        if not text:
+            raise ValueError("there is no run to read from; name one with --run")
+        with plain_errors(self.client.tracking_uri):
+            run = find_run(self.client, check_name(text), besides=self.active_run_id)
+            if run is None:
+                raise ValueError(
+                    f"there is no run '{shown(text)}' in {self.uri}; fitreel list shows its runs"
+                )
+            return Source(self.client, run.info.run_id, run)
+
+    def source_or_none(self, named: str | None) -> Source | None:
         """Open a run for reading if one is named or active."""
-        return self.source(run_id) if run_id or self.active_run_id else None
+        return self.source(named) if named or self.active_run_id else None
 
     def writes_to(self, source: Source) -> bool:
         """Return whether a run opened for this source is the source itself."""
