@@ -19,6 +19,8 @@ def sync(
     damaged journal, which is uploaded up to the damage, or a deleted run.
     Example: fitreel sync
     """
+    if run:
+        run = fitreel.tracking.waiting_run(run, tracking_uri or None)
     codes = list[int]()
     for delivered in fitreel.tracking.sync(run, tracking_uri):
         console.say(" ".join(delivered.text.split()))  # a server's message may be a page long

@@ -181,13 +181,14 @@ class Session:
             print(run.run_id)  # alone on standard output, for scripts
 
 
-def resume_run(run_id: str, target: Target, commands: Mapping[str, Callable[..., None]]) -> None:
+def resume_run(named: str, target: Target, commands: Mapping[str, Callable[..., None]]) -> None:
     """Run the interrupted commands of a run again, the oldest first; a finished run is reported.
 
     Their stages return what the run has already, as ``Run.has_done`` says.
 
     Raises ValueError if a command is not among ``commands``, or of another version of fitreel.
     """
+    run_id = fitreel.tracking.waiting_run(named, target.tracking_uri or None)
     is_finished = True
     for interrupted in fitreel.tracking.interrupted(run_id, target.tracking_uri):
         is_finished = False

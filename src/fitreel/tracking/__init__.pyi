@@ -12,7 +12,11 @@ from .managers import (
 from .project_runner import following_project_runner as following_project_runner
 from .reaper import examine as examine, reap as reap
 from .recovery import sync as sync
-from .resumption import Interrupted as Interrupted, interrupted as interrupted
+from .resumption import (
+    Interrupted as Interrupted,
+    interrupted as interrupted,
+    waiting_run as waiting_run,
+)
 from .run import Run as Run
 from .source import Source as Source
 from .store.patience import Patience as Patience

@@ -1,11 +1,13 @@
 """The interrupted commands of a run, opened to be resumed."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fitreel.journal import spool
 from fitreel.journal.entry import Entry
 from fitreel.journal.journal import Journal, Record
+from fitreel.tracking.lookup import SHORTEST_START
 from fitreel.tracking.names import JOURNAL_TAG
 from fitreel.tracking.source import Source
 from fitreel.tracking.tracker import Tracker
@@ -19,6 +21,22 @@ class Interrupted:
     run_id: str
     uri: str
     plan: Record
+
+
+def waiting_run(named: str, tracking_uri: str | None = None) -> str:
+    """Return the id of a run that is named, of one in the spool without asking the store.
+
+    Raises ValueError if there is no such run, or several.
+    """
+    ids = {entry.run_id for entry in spool.entries() if entry.uri and entry.run_id}
+    if named in ids:
+        return named
+    found = [each for each in ids if each.startswith(named)]
+    if len(named) >= SHORTEST_START and len(found) == 1:
+        return found[0]
+    if re.fullmatch(r"[0-9a-f]{32}", named):  # its journal may lack the id: `interrupted` looks
+        return named
+    return Tracker(tracking_uri, may_create=False).source(named).run_id
 
 
 def interrupted(run_id: str, tracking_uri: str | None = None) -> Iterator[Interrupted]:
