@@ -81,7 +81,7 @@ def sweep(
     archive = fitreel.sweep.Archive(settings.storage, session.directory)
     report = Report()
     opened = session.run(source, describe=report.describe, summarise=report.summarise)
-    with opened as run, console.resume_hint(run.run_id):
+    with opened as run:
         run.set_name(settings.label)
         run.set_tags({KIND_TAG: "sweep"})
         dataset = generate.draw_points(run, data)

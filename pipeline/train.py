@@ -134,16 +134,23 @@ def fit(
     """Train from the last checkpoint; show the progress and take new checkpoints."""
     watch = window.watch(dataset, training.frame_every) if window else None
     kept = run.checkpoints(training, checkpoints.checkpoint_every)
+    at = 0
     with kept.keeping(), progress("train", training.epochs) as show:
 
         def on_epoch(epoch: int, loss: float, under_way: "Training") -> None:
+            nonlocal at
+            at = epoch
             # First: closing the window or the terminal must not cost a checkpoint.
             kept.on_epoch(epoch, under_way)
             show(epoch + 1)
             if watch:
                 watch(epoch, loss, under_way)
 
-        return fitreel.training.fit(dataset, training, on_epoch, kept.start())
+        try:
+            return fitreel.training.fit(dataset, training, on_epoch, kept.start())
+        except (KeyboardInterrupt, SystemExit) as error:
+            error.add_note(f"at epoch {at:,} of {training.epochs:,}")  # for the session's last line
+            raise
 
 
 def record_provenance(run: "Run") -> None:

@@ -37,11 +37,12 @@ def warn(text: str) -> None:
 
 @contextmanager
 def resume_hint(run_id: str) -> Iterator[None]:
-    """Print the command that resumes a run, if it is interrupted."""
+    """Print how to resume a run if it is interrupted, and where, as the error's notes say."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit):
-        say(f"resume with: fitreel resume {run_id}")
+    except (KeyboardInterrupt, SystemExit) as error:
+        where = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
+        say(f"interrupted{where}; resume with: fitreel resume {run_id}")
         raise
 
 

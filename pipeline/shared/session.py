@@ -1,7 +1,7 @@
 """The session of a command: it opens the store and the run, and reports at the end."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -152,7 +152,10 @@ class Session:
             with (
                 fitreel.tracking.following_project_runner(),
                 self._open(source, experiment_id) as run,
+                console.resume_hint(run.run_id) if self._plan else nullcontext(),
             ):
+                # At once: it may be wanted before the end.
+                console.say(f"run {run.run_id}")
                 yield run
                 run.set_note(describe(run))
         # All was computed and waits in the spool: the summary is shown before the error.
