@@ -47,6 +47,8 @@ def start_after(
 ) -> ForkServerProcess:
     """Start `fitreel` in a process that calls ``before`` first."""
     where = (directory, Path(output_to or directory))
+    # That of this test: the process that forks may have the spool of another one.
+    environment = {"FITREEL_SPOOL": os.environ["FITREEL_SPOOL"]} | environment
     process = CONTEXT.Process(target=_command, args=(arguments, *where, before, environment))
     process.start()
     atexit.register(process.kill)  # even if the test fails meanwhile
