@@ -21,7 +21,7 @@ def line(name: str, row: Row, result: Result) -> str:
         row.what,
         row.against,
         f"{goal}, smaller file" if row.writes_film else goal,
-        f"**{result.ratio:.2f}** ({'all pairs ' if result.is_range else ''}{spread})",
+        f"**{result.ratio:.2f}** ({spread})",
         " / ".join(f"{median:.3g}" for median in result.medians),
         " / ".join(f"{size / 1000:.0f} kB" for size in result.sizes or ()),
         verdict(row, result),
@@ -54,7 +54,6 @@ The ratio of a goal "at least" is their time by ours, of a goal "at most" ours b
 sides take turns, {turns(results)},
 after one warm-up that does not count; the ratio is the median of the pairs'. A goal is "met" if the
 median meets it and both quartiles do, "missed" if none of the three does, else "unclear".
-{ranges(results)}
 
 {notes}
 ## What is compared
@@ -75,16 +74,6 @@ Every process starts in a temporary directory of its side, with MLflow's default
     .venv/bin/python -m benchmarks training --pairs 20   # more pairs
     .venv/bin/python -m benchmarks --page                # only this page, nothing measured
 """
-
-
-def ranges(results: dict[str, Result]) -> str:
-    """Return the note about results that are older than the quartiles; empty without any."""
-    if not any(each.is_range for each in results.values()):
-        return ""
-    return (
-        'Where it says "all pairs", of an older measurement, the quartiles were not kept: the '
-        "ratio is that\nof the medians, and the lowest and the highest of the pairs stand for them."
-    )
 
 
 def turns(results: dict[str, Result]) -> str:

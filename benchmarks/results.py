@@ -22,20 +22,15 @@ Verdict = Literal["met", "missed", "unclear"]
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured for a row: the ratio of the pairs, in the direction of its goal.
-
-    ``low`` and ``high`` are the quartiles of the pairs. If ``is_range``, they are the lowest and
-    the highest pair: older results have no quartiles.
-    """
+    """What was measured for a row: the ratio of the pairs, in the direction of its goal."""
 
     ratio: float
-    low: float
+    low: float  # quartiles of the pairs
     high: float
     medians: tuple[float, float]  # seconds, ours and theirs
     pairs: int
     sizes: tuple[int, int] | None = None  # bytes of the films
     aside: str = ""
-    is_range: bool = False
 
 
 def summarise(

@@ -35,8 +35,13 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run
 
 FILES = (
-    *(WEIGHTS, TRIALS, BEST_FILM),
-    *("history.png", "importance.png", "settings.png", "parallel.png"),
+    WEIGHTS,
+    TRIALS,
+    BEST_FILM,
+    "history.png",
+    "importance.png",
+    "settings.png",
+    "parallel.png",
 )
 LONGEST_PAUSE = 5.0  # seconds without a stored trial; then the end of the run reports why
 END_TAGS = {"diverged": DIVERGED_TAG, "pruned": PRUNED_TAG}

@@ -28,6 +28,9 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
+# A model that a test loads, and so imports, has to stay as it was saved.
+sys.dont_write_bytecode = True
+
 
 def environment(**changes: str) -> dict[str, str]:
     """Return the environment of a command: MLflow's defaults, no telemetry, our Python first."""

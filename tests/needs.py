@@ -111,13 +111,20 @@ NEEDS = {
         "gcc libc6-dev",
     ),
     "postgresql": Need(
-        lambda: postgresql_programs() is not None, "runs in a PostgreSQL database", "postgresql"
+        lambda: postgresql_programs() is not None and programs("setpriv")(),
+        "runs in a PostgreSQL database",
+        "postgresql util-linux",
     ),
     "strace": Need(may_trace, "the order of system calls", "strace"),
     "mount": Need(
         may_mount,
         "full disks and disks that became read-only",
         advice="run the tests as root, who may mount a disk",
+    ),
+    "hidden processes": Need(
+        lambda: os.getuid() == 0 and programs("unshare", "mount")(),
+        "processes that cannot be seen",
+        advice="run the tests as root, with unshare and mount (util-linux)",
     ),
     "pinned python": Need(
         pinned_python_is_installed,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from tests.conftest import forget_mlflow
+from tests.conftest import environment
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
@@ -32,10 +32,10 @@ def nothing() -> None:
 
 
 def start(
-    *arguments: str, directory: Path, output_to: Path | str = "", **environment: str
+    *arguments: str, directory: Path, output_to: Path | str = "", **changes: str
 ) -> ForkServerProcess:
     """Start `fitreel` in a directory; its output goes to out and err there, or in ``output_to``."""
-    return start_after(nothing, *arguments, directory=directory, output_to=output_to, **environment)
+    return start_after(nothing, *arguments, directory=directory, output_to=output_to, **changes)
 
 
 def start_after(
@@ -43,21 +43,23 @@ def start_after(
     *arguments: str,
     directory: Path,
     output_to: Path | str = "",
-    **environment: str,
+    **changes: str,
 ) -> ForkServerProcess:
     """Start `fitreel` in a process that calls ``before`` first."""
     where = (directory, Path(output_to or directory))
-    process = CONTEXT.Process(target=_command, args=(arguments, *where, before, environment))
+    process = CONTEXT.Process(
+        target=_command, args=(arguments, *where, before, environment(**changes))
+    )
     process.start()
     atexit.register(process.kill)  # even if the test fails meanwhile
     return process
 
 
 def run(
-    *arguments: str, directory: Path, output_to: Path | str = "", **environment: str
+    *arguments: str, directory: Path, output_to: Path | str = "", **changes: str
 ) -> tuple[int, str, str]:
     """Run `fitreel` to its end; return its exit code, standard output and standard error."""
-    process = start(*arguments, directory=directory, output_to=output_to, **environment)
+    process = start(*arguments, directory=directory, output_to=output_to, **changes)
     process.join()
     assert process.exitcode is not None
     where = Path(output_to or directory)
@@ -69,13 +71,13 @@ def _command(
     directory: Path,
     output_to: Path,
     before: Callable[[], None],
-    environment: dict[str, str],
+    variables: dict[str, str],
 ) -> None:
     os.chdir(directory)
     os.setsid()
     # The process that forks has the environment of the first test that needed it.
-    forget_mlflow()
-    os.environ.update({"MLFLOW_DISABLE_TELEMETRY": "true"} | environment)
+    os.environ.clear()
+    os.environ.update(variables)
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(output_to / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), number)
     sys.argv = ["fitreel", *arguments]

@@ -282,7 +282,7 @@ judged_by_another_user()
 """
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="to hide processes needs root")
+@pytest.mark.needs("hidden processes")
 def test_a_hidden_process_is_not_dead() -> None:
     """With hidepid, /proc forbids or hides the processes of others; signals still find them."""
     shell = f"mount -t proc proc /proc && exec python -c '{HIDDEN}'"

@@ -64,17 +64,22 @@ def parse(text: str, kind: Any) -> Any:
     return kind(text)
 
 
+def _quoted(value: Any) -> str:
+    # Not repr of text: that of a run is plain already, and repr would double its backslashes.
+    return f"'{shown(value)}'" if isinstance(value, str) else shown(repr(value))
+
+
 def _check(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> None:
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
-            # Not repr: text of a run is plain already, and repr would double its backslashes.
-            found = f"'{shown(value)}'" if isinstance(value, str) else shown(repr(value))
-            raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}; got {found}")
+            raise ValueError(
+                f"{name} must be one of {', '.join(get_args(kind))}; got {_quoted(value)}"
+            )
         return
     accepted = (int, float) if kind is float else (kind,)
     # bool is a subclass of int: True would be a valid number of epochs.
     if isinstance(value, bool) or not isinstance(value, accepted):
-        raise ValueError(f"{name} must be of type {kind.__name__}; got {shown(repr(value))}")
+        raise ValueError(f"{name} must be of type {kind.__name__}; got {_quoted(value)}")
     if kind is str:
         return
     if isinstance(value, float) and not math.isfinite(value):

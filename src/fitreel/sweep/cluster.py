@@ -112,7 +112,7 @@ def _join(address: str) -> Head:
 
 
 def _find(address: str) -> str:
-    """Return host and port; ConnectionError at once, as ``ray.init`` would try for minutes."""
+    """Return host and port; ConnectionError at once: ``ray.init`` would try for minutes."""
     found = address if address != "auto" else os.environ.get("RAY_ADDRESS") or _running(address)
     if found != "auto" and not answers(found):
         raise no_cluster(address, f"{found} does not answer")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from mlflow.entities import Run as MlflowRun, ViewType
+from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 
 from fitreel.comparison.runs import higher_is_better, is_finite
@@ -55,7 +55,6 @@ def _best_first(
     runs = tracker.client.all_runs(
         [experiment_id],
         filter_text,
-        run_view_type=ViewType.ACTIVE_ONLY,
         max_results=PAGE,
         order_by=[f"metrics.`{metric}` {'DESC' if higher_is_better(metric) else 'ASC'}"],
     )

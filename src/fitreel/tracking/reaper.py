@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -60,12 +59,11 @@ def examine(tracker: Tracker, older_than: float) -> Iterator[Verdict]:
     running = client.all_runs(client.experiment_ids(), "attributes.status = 'RUNNING'")
     # Read all pages first: closing a run moves those behind it.
     found = [run for run in running if MARKS & run.data.tags.keys() or _is_ours(run)]
-    waiting = defaultdict[str | None, list[Entry]](list)
-    for entry in spool.entries():
-        waiting[entry.run_id].append(entry)
+    waiting = spool.entries()
     for run in found:
         writer = _writer(tracker, run)
-        status, reason = _judge(writer, older_than, waiting[writer.info.run_id])
+        entries = [entry for entry in waiting if entry.run_id == writer.info.run_id]
+        status, reason = _judge(writer, older_than, entries)
         name = run.info.run_name or run.info.run_id
         yield Verdict(run.info.run_id, name, status, reason, _process(run))
 

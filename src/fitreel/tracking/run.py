@@ -44,12 +44,7 @@ class Run(Facts):
     def __init__(self, journal: Journal, found: Facts) -> None:
         """Start with what the store has of the run, and add what its journal says."""
         super().__init__(
-            found.run_id,
-            found.experiment_id,
-            found.name,
-            found.params,
-            found.metrics,
-            found.tags,
+            found.run_id, found.experiment_id, found.name, found.params, found.metrics, found.tags
         )
         self._journal = journal
         self.has_plan = False
@@ -210,10 +205,7 @@ class Run(Facts):
 
     def history(self) -> History:
         """Read the losses and frames that the run logged before it was interrupted."""
-        return load_history(
-            self._artifacts[HISTORY],
-            self._artifacts[FRAMES],
-        )
+        return load_history(self._artifacts[HISTORY], self._artifacts[FRAMES])
 
     def log_dataset(
         self, file: Path, name: str, context: Literal["training", "evaluation"] = "training"

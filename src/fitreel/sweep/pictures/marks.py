@@ -1,4 +1,4 @@
-"""The marks in a search's pictures: a dot for each trial, without a score at the worse edge."""
+"""The marks in a search's pictures: a dot a trial, at the worse edge if it has no score."""
 
 import math
 from typing import Any
