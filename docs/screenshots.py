@@ -73,7 +73,7 @@ def experiment(folder: Path, rate: str) -> str:
 
 def sweep(folder: Path) -> None:
     """Run the sweep of docs/sweeping.md and copy its pictures."""
-    asked = ("lr=log:0.003:1", "hidden=log:2:64", "seed=0|1|2")
+    asked = ("lr=log:0.003:1", "hidden=log:2:64", "seed=0,1,2")
     space = [word for each in asked for word in ("--space", each)]
     where = ("--experiment", "rate and width")
     run = fitreel(folder, "sweep", "--trials", "300", *space, *where)

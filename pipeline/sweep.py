@@ -74,8 +74,10 @@ def sweep(
     """Train many networks that differ in what --space says; log and film the results.
 
     All trainings share the other options. Each is a run below that of the sweep.
-    Example: fitreel sweep --trials 200 --space lr=log:1e-3:0.5 --space "activation=relu|tanh"
+    Example: fitreel sweep --trials 200 --space lr=log:1e-3:0.5 --space activation=relu,tanh
     """
+    if settings.shortage:
+        console.warn(settings.shortage)
     # Study, engine and archive before the run is opened: if Optuna, the device or the storage is
     # missing, nothing is created.
     study = fitreel.sweep.open_study(settings)

@@ -17,6 +17,39 @@ def test_ranges_and_choices() -> None:
     assert [each.is_range for each in space] == [True, True, False, False]
 
 
+def test_commas_mean_the_same_and_need_no_quotes() -> None:
+    assert parse_space("activation=relu,tanh seed=0,1,2") == parse_space(
+        "activation=relu|tanh seed=0|1|2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("space", "trials", "sampler", "text"),
+    [
+        ("seed=0,1,2", 3, "random", None),
+        ("lr=log:0.1:1 seed=0,1,2", 1000, "random", None),
+        ("seed=7", 2, "random", "the space has 1 point, fewer than 2 trials: some are repeated"),
+        (
+            "seed=0,1,2 hidden=int:2:3",
+            1000,
+            "tpe",
+            "the space has 6 points, fewer than 1,000 trials: some are repeated",
+        ),
+        (
+            "seed=0,1,2",
+            1000,
+            "grid",
+            "the space has 3 points: 3 of 1,000 trials are enough",
+        ),
+    ],
+)
+def test_a_space_with_too_few_points_is_reported(
+    space: str, trials: int, sampler: str, text: str | None
+) -> None:
+    settings = SweepSettings(trials=trials, space=space, sampler=sampler)  # type: ignore[arg-type]
+    assert settings.shortage == text
+
+
 def test_a_count_chooses_values_evenly_on_the_scale() -> None:
     (rates,) = parse_space("lr=log:0.001:0.1:5")
     assert rates.values == (0.001, 0.00316228, 0.01, 0.0316228, 0.1)
@@ -48,7 +81,7 @@ BAD = {
     "lr=0.1|": "lr has an empty choice: '0.1|'",
     "activation=": "activation has an empty choice",
     "activation=relu|step": "space: activation must be one of relu, tanh, sigmoid, gelu",
-    "activation=int:1:2": "activation takes choices, as in relu|tanh",
+    "activation=int:1:2": "activation takes choices, as in relu,tanh",
     "hidden=float:1:2": "hidden takes one of int, log; got 'float'",
     "lr=int:1:2": "lr takes one of float, log; got 'int'",
     "hidden=int:2": "hidden takes int:LOW:HIGH or int:LOW:HIGH:COUNT",

@@ -53,10 +53,11 @@ class Dimension:
 
 
 def parse_space(text: str) -> tuple[Dimension, ...]:
-    """Read a search space: ``name=SCALE:LOW:HIGH[:COUNT]`` or ``name=VALUE|VALUE``, spaces between.
+    """Read a search space: ``name=SCALE:LOW:HIGH[:COUNT]`` or ``name=VALUE,VALUE``, spaces between.
 
-    A scale is int, float or log; COUNT values are spread evenly on it. Raises ValueError, one line
-    that starts with the word space, for a name or a number that is not valid.
+    A scale is int, float or log; COUNT values are spread evenly on it. ``|`` between values means
+    the same as a comma, but a shell needs quotes around it. Raises ValueError, one line that
+    starts with the word space, for a name or a number that is not valid.
     """
     if len(text) > LONGEST_SPACE:
         raise ValueError(
@@ -81,13 +82,13 @@ def _dimension(part: str) -> Dimension:
     name, equals, rest = part.partition("=")
     if not equals:
         raise ValueError(
-            f"space: '{shown(part)}' needs a range or choices, as in lr=log:1e-3:0.5 or seed=0|1|2"
+            f"space: '{shown(part)}' needs a range or choices, as in lr=log:1e-3:0.5 or seed=0,1,2"
         )
     if name not in VARIED:
         raise ValueError(f"space: a sweep varies {', '.join(VARIED)}; got '{shown(name)}'")
     if ":" in rest:
         return _range(name, rest)
-    values = tuple(_value(name, text, rest) for text in rest.split("|"))
+    values = tuple(_value(name, text, rest) for text in re.split("[,|]", rest))
     if len(set(values)) < len(values):
         raise ValueError(f"space: {name} has a choice twice: '{shown(rest)}'")
     return Dimension(name, values)
@@ -124,7 +125,7 @@ def _range(name: str, text: str) -> Dimension:
 def _check_scale(name: str, scale: str) -> None:
     possible = [each for each, kinds in SCALES.items() if VARIED[name] in kinds]
     if scale not in possible:
-        what = f"one of {', '.join(possible)}" if possible else "choices, as in relu|tanh"
+        what = f"one of {', '.join(possible)}" if possible else "choices, as in relu,tanh"
         raise ValueError(f"space: {name} takes {what}; got '{shown(scale)}'")
 
 

@@ -29,7 +29,7 @@ class SweepSettings(Settings):
     space: str = setting(
         "lr=log:1e-3:0.5 hidden=int:2:64",
         "What to vary, and over what: NAME=log:LOW:HIGH, NAME=int:LOW:HIGH, NAME=float:LOW:HIGH, "
-        "each with :COUNT behind it for so many values, or NAME=VALUE|VALUE. "
+        "each with :COUNT at the end for so many values, or NAME=VALUE,VALUE. "
         "Give it once for each setting, or all in one text.",
         many=True,
     )
@@ -102,6 +102,19 @@ class SweepSettings(Settings):
         """The number of trials: a grid may have fewer points than ``trials``."""
         points = count_points(self.dimensions) if self.sampler == "grid" else self.trials
         return min(points, self.trials)
+
+    @property
+    def shortage(self) -> str | None:
+        """What happens if the space has fewer points than trials; None if it has enough."""
+        if any(each.is_range and each.kind is float for each in self.dimensions):
+            return None
+        points = count_points(self.dimensions)
+        if points >= self.trials:
+            return None
+        what = "1 point" if points == 1 else f"{points:,} points"
+        if self.sampler == "grid":
+            return f"the space has {what}: {points:,} of {self.trials:,} trials are enough"
+        return f"the space has {what}, fewer than {self.trials:,} trials: some are repeated"
 
     @property
     def learns(self) -> bool:
