@@ -75,7 +75,8 @@ def test_run_does_all_four_stages_in_one_run(fitreel: Command, tmp_path: Path) -
     assert "(activation): ReLU()" in done.stderr
     assert (folder / "network.txt").read_text() in done.stderr
     assert "test_mse" in done.stderr
-    assert "mlflow ui" in done.stderr
+    assert f"player: {folder / 'player.html'}\n" in done.stderr
+    assert f"in MLflow: fitreel open {run.info.run_id} --ui\n" in done.stderr
     assert "\x1b" not in done.stderr  # no progress bar, no colours in a pipe
     assert "Warning" not in done.stderr
 

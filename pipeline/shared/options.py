@@ -35,7 +35,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     ]
     options += [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
-        for name, option in own.items()
+        for name, option in (own | {"as_json": JSON}).items()
     ]
 
     @functools.wraps(command)
@@ -46,8 +46,10 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         }
         target = given.pop("session")
         settings = {name: asdict(group) for name, group in given.items()}
-        plan = {"command": command.__name__, "settings": settings}
-        command(**given, **{name: values[name] for name in own}, session=Session(target, plan))
+        chosen = {name: values[name] for name in own if values[name] is not None}
+        plan = {"command": command.__name__, "settings": settings, "options": chosen}
+        session = Session(target, plan, as_json=values["as_json"])
+        command(**given, **chosen, session=session)
 
     # Typer looks at both, and through __wrapped__.
     del with_settings.__wrapped__
@@ -134,6 +136,15 @@ def _run_argument(text: str) -> Any:
 # For the commands that take no settings.
 RUN = Annotated[str, _run_argument("The run: its id or the start of it, its name, or latest.")]
 RUN_OR_ALL = Annotated[str | None, _run_argument("One run; all that wait if left out.")]
+RUN_OR_LATEST = Annotated[
+    str, _run_argument("The run: its id or the start of it, its name, or latest.")
+]
+RUN_OR_ONLY = Annotated[
+    str | None, _run_argument("The run; the only interrupted one of the store if left out.")
+]
+ALL_STORES = Annotated[
+    bool, typer.Option("--all", help="Look at what waits for all stores, not only for this one.")
+]
 TRACKING_URI = Annotated[str | None, _target_option("tracking_uri")]
 PATIENCE = Annotated[float, _target_option("patience")]
 MINUTES = Annotated[
@@ -181,6 +192,22 @@ OUT = Annotated[
 NAME = Annotated[str | None, _target_option("name")]
 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
+
+# For run.
+COPIES = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        help="Directory for film, pictures and player as well; created if it is missing.",
+        metavar="DIRECTORY",
+        parser=_parser(check_path),
+        rich_help_panel=PANELS[Target],
+    ),
+]
+OPENED = Annotated[
+    bool,
+    typer.Option("--open", help="Show the player at the end.", rich_help_panel=PANELS[Target]),
+]
 
 # For sweep.
 RESUMED = Annotated[

@@ -15,9 +15,12 @@ from .recovery import sync as sync
 from .resumption import (
     Interrupted as Interrupted,
     interrupted as interrupted,
+    interrupted_runs as interrupted_runs,
+    store_uri as store_uri,
     waiting_run as waiting_run,
 )
 from .run import Run as Run
 from .source import Source as Source
 from .store.patience import Patience as Patience
 from .tracker import Tracker as Tracker
+from .ui import server as server, server_of as server_of
