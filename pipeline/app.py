@@ -35,7 +35,6 @@ from pipeline.sync import UNDELIVERED, sync
 from pipeline.train import train
 
 app = typer.Typer(
-    add_completion=False,
     context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )

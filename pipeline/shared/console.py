@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 STAGES = ("generate", "train", "evaluate", "animate")
 WIDE = 1000  # columns, more than any line of ours has
 BEST = 5  # trials shown
+START_OF_ID = 8  # characters, of the 32 of an id
 ROWS = 50  # neurons shown; weights.csv has them all
 
 
@@ -113,12 +114,14 @@ def show_ways(ways: Mapping[str, str]) -> None:
 def show_runs(rows: Iterable[tuple[str, ...]]) -> None:
     """Print runs to standard output, as rows of id, name, experiment, status, age, loss, test_mse.
 
-    In a pipe nothing is cut off or wrapped.
+    In a pipe nothing is cut off or wrapped; a terminal shows the start of an id, which names it.
     """
     table = Table("run", "name", "experiment", "status", "age", "loss", "test_mse", box=SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*(Text(shown(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+    is_terminal = sys.stdout.isatty()
+    for run_id, *others in rows:
+        cells = (run_id[:START_OF_ID] if is_terminal else run_id, *others)
+        table.add_row(*(Text(shown(cell)) for cell in cells))
+    Console(width=None if is_terminal else WIDE).print(table)
 
 
 def show_run(found: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from fitreel.checks.text import check_filter, check_name, check_path
 from fitreel.settings import GROUPS, ComparisonSettings, parse, range_text
+from pipeline.shared.completion import choices, complete_run
 from pipeline.shared.session import Session, Target
 
 PANELS = {**GROUPS, Target: "Run"}
@@ -80,6 +81,7 @@ def _setting_option(each: "Field[Any]", kind: Any, panel: str) -> Any:
         rich_help_panel=panel,
         parser=_parser(functools.partial(parse, kind=kind)),
         metavar=_metavar(kind),
+        autocompletion=choices(kind),
     )
 
 
@@ -91,6 +93,7 @@ def _target_option(name: str) -> Any:
         rich_help_panel=PANELS[Target],
         parser=_parser(each.metadata["check"]),
         metavar="SECONDS" if name == "patience" else "TEXT",
+        autocompletion=complete_run if name == "run" else None,
     )
 
 
@@ -130,7 +133,9 @@ def _check_runs(text: str) -> str:
 
 
 def _run_argument(text: str) -> Any:
-    return typer.Argument(help=text, metavar="RUN", parser=_parser(check_name))
+    return typer.Argument(
+        help=text, metavar="RUN", parser=_parser(check_name), autocompletion=complete_run
+    )
 
 
 # For the commands that take no settings.
@@ -217,6 +222,7 @@ RESUMED = Annotated[
         help="Id of an interrupted run to resume; the same as fitreel resume RUN.",
         metavar="RUN",
         parser=_parser(check_name),
+        autocompletion=complete_run,
         rich_help_panel=PANELS[Target],
     ),
 ]
