@@ -27,6 +27,7 @@ from pipeline.reap import reap
 from pipeline.reproduce import reproduce
 from pipeline.resume import or_resume, resume
 from pipeline.run import run
+from pipeline.shared.arguments import explained, with_values
 from pipeline.shared.options import with_options
 from pipeline.shared.output import keep_outputs
 from pipeline.show import show
@@ -95,9 +96,9 @@ def main() -> Never:
     warnings.filterwarnings("ignore", "Glyph .* missing from font")
     try:
         # Otherwise Typer would print errors and exit by itself.
-        code = app(standalone_mode=False)
+        code = app(with_values(sys.argv[1:]), standalone_mode=False)
     except typer.TyperException as error:
-        _fail(error.format_message(), 2)
+        _fail(explained(error), 2)
     except typer.Abort:
         sys.exit(130)
     except ArithmeticError as error:

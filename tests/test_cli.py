@@ -154,7 +154,9 @@ BAD_OPTIONS = [
     (["animate", "--fps", "0"], "fps must be from 1 to 50; got 0"),
     (["animate", "--format", "webp"], "format must be one of gif, mp4; got 'webp'"),
     (["run", "--live", "maybe"], "live must be one of on, off; got 'maybe'"),
-    (["run", "--speed", "9"], "No such option: --speed"),
+    (["run", "--learning-rate", "9"], "there is no option --learning-rate; did you mean --lr?"),
+    (["train", "--Frame_Every", "9"], "there is no option --Frame_Every; did you mean --frame-ev"),
+    (["run", "--xyzzy", "9"], "there is no option --xyzzy; see fitreel run --help"),
     (["fly"], "No such command 'fly'"),
     ([], "no command given; see fitreel --help"),
 ]
