@@ -90,7 +90,7 @@ def test_the_last_frame_is_the_trained_network(dataset: Dataset, epochs: int) ->
     assert torch.equal(history.frames[-1].flat(), network.weights().flat())
     # What one epoch more would log as its loss, before its update.
     longer = fit(dataset, TrainingSettings(epochs=epochs + 1)).history
-    assert history.final_loss == longer.losses[-1]
+    assert history.trained_loss == longer.losses[-1]
     assert history.curve.tolist() == longer.losses.tolist()
 
 
@@ -117,7 +117,7 @@ def test_a_loss_that_is_not_finite_stops_training(dataset: Dataset) -> None:
     assert len(history.losses) == error.value.epoch
     assert np.isfinite(history.losses).all()
     assert history.frame_epochs[-1] < error.value.epoch
-    assert history.final_loss is None  # no network is trained
+    assert history.trained_loss is None  # no network is trained
 
 
 def test_a_last_update_without_a_finite_loss_is_an_error_too(
@@ -130,7 +130,7 @@ def test_a_last_update_without_a_finite_loss_is_an_error_too(
         fit(dataset, TrainingSettings(lr=1000.0, epochs=epochs))
     assert again.value.epoch == epochs
     assert again.value.history
-    assert again.value.history.final_loss is None
+    assert again.value.history.trained_loss is None
 
 
 def test_frames_that_would_fill_the_memory_are_refused(dataset: Dataset) -> None:

@@ -23,14 +23,14 @@ LARGEST_WEIGHTS = LARGEST_HEADER + 4 * Weights.count(MOST_NEURONS)
 
 # The names under which a torch module of the same structure keeps its weights.
 STATE_NAMES = ("hidden.weight", "hidden.bias", "output.weight", "output.bias")
-FINAL_LOSS = "final_loss"  # fitreel 0.3 wrote none, and no frame of the trained network
+TRAINED_LOSS = "trained_loss"  # fitreel 0.3 wrote none, and no frame of the trained network
 
 
 def save_frames(history: History, path: Path) -> None:
     """Write the weights of all frames as safetensors, one stacked tensor for each parameter."""
     tensors = _state(history.frames) | {"epoch": torch.from_numpy(history.frame_epochs)}
-    if history.final_loss is not None:
-        tensors[FINAL_LOSS] = torch.tensor([history.final_loss], dtype=torch.float32)
+    if history.trained_loss is not None:
+        tensors[TRAINED_LOSS] = torch.tensor([history.trained_loss], dtype=torch.float32)
     _write(path, tensors, history.frames.activation)
 
 
@@ -39,7 +39,7 @@ def load_history(losses: Path, frames: Path) -> History:
     values = load_losses(losses)
     try:
         tensors, activation = _read(frames, epochs=len(values))
-        final = tensors[FINAL_LOSS].item() if FINAL_LOSS in tensors else None
+        final = tensors[TRAINED_LOSS].item() if TRAINED_LOSS in tensors else None
         return History(values, tensors["epoch"].numpy(), _weights(tensors, activation), final)
     except (ValueError, SafetensorError) as error:
         raise ValueError(f"{frames.name} is not a file of frames: {error}") from None
@@ -86,9 +86,7 @@ def _write(path: Path, tensors: dict[str, torch.Tensor], activation: ActivationN
         raise OSError(f"{path} cannot be written: {error}") from error
 
 
-def _read(
-    path: Path, epochs: int | None = None
-) -> tuple[dict[str, torch.Tensor], ActivationName]:
+def _read(path: Path, epochs: int | None = None) -> tuple[dict[str, torch.Tensor], ActivationName]:
     """Read a network, or the frames of so many epochs, after a check of the header."""
     # The file begins with the size of its header, which safetensors would read whole.
     with path.open("rb") as begin:
@@ -98,8 +96,8 @@ def _read(
     with safe_open(path, framework="pt") as file:
         activation = (file.metadata() or {}).get("activation")
         names = STATE_NAMES if epochs is None else (*STATE_NAMES, "epoch")
-        if epochs is not None and FINAL_LOSS in file.keys():  # noqa: SIM118; not a mapping
-            names = (*names, FINAL_LOSS)
+        if epochs is not None and TRAINED_LOSS in set(file.keys()):
+            names = (*names, TRAINED_LOSS)
         slices = {name: file.get_slice(name) for name in names}
         shapes = {name: tuple(each.get_shape()) for name, each in slices.items()}
         for name, each in slices.items():
@@ -141,8 +139,8 @@ def _check_shapes(shapes: dict[str, tuple[int, ...]], epochs: int | None) -> Non
         raise ValueError(f"it has {hidden[0]:,} neurons; from 1 to {MOST_NEURONS:,} are possible")
     if epochs is None:
         return
-    final = shapes.get(FINAL_LOSS)
+    final = shapes.get(TRAINED_LOSS)
     if final not in {None, (1,)}:
-        raise ValueError(f"{FINAL_LOSS} has the shape {final}, not (1,)")
+        raise ValueError(f"{TRAINED_LOSS} has the shape {final}, not (1,)")
     if len(frames) != 1 or not 1 <= frames[0] <= epochs + bool(final):
         raise ValueError(f"it has {math.prod(frames):,} frames, but {epochs:,} losses")

@@ -16,14 +16,15 @@ MOST_FRAME_NUMBERS = 150_000_000  # of all frames: 0.6 GB, of which saving them 
 class History:
     """The loss of every epoch and the weights of every frame, each before its update.
 
-    After the last update comes the trained network: ``final_loss``, and a last frame whose epoch is
-    the number of epochs. A training that diverged has neither, nor has a run of fitreel 0.3.
+    After the last update comes the trained network: its loss is ``trained_loss``, and the last frame
+    has its weights; the epoch of that is the number of epochs. A training that diverged has neither,
+    nor has a run of fitreel 0.3.
     """
 
     losses: NDArray[np.float64]  # (epochs,)
     frame_epochs: NDArray[np.int64]  # (frames,)
     frames: Weights  # with a leading dimension (frames,)
-    final_loss: float | None = None
+    trained_loss: float | None = None
 
     def __post_init__(self) -> None:
         count = len(self.frame_epochs)
@@ -33,20 +34,18 @@ class History:
             )
         if self.frame_epochs[0] < 0 or (np.diff(self.frame_epochs) <= 0).any():
             raise ValueError("the epochs of the frames must rise from 0 or later")
-        last, epochs = self.frame_epochs[-1], len(self.losses)
-        if self.final_loss is None and last >= epochs:
+        last, end = self.frame_epochs[-1], len(self.curve)
+        if last >= end:
             raise ValueError(
-                f"the last frame shows epoch {last}, but the losses end before epoch {epochs}"
-            )
-        if self.final_loss is not None and last != epochs:
-            raise ValueError(
-                f"the last frame shows epoch {last}, but the network was trained for {epochs}"
+                f"the last frame shows epoch {last}, but the losses end before epoch {end}"
             )
 
     @property
     def curve(self) -> NDArray[np.float64]:
-        """The loss after 0, 1, 2, … updates: ``losses``, then ``final_loss`` if it is known."""
-        return self.losses if self.final_loss is None else np.append(self.losses, self.final_loss)
+        """The loss after 0, 1, 2, … updates: ``losses``, then ``trained_loss`` if it is known."""
+        if self.trained_loss is None:
+            return self.losses
+        return np.append(self.losses, self.trained_loss)
 
     @property
     def frame_losses(self) -> NDArray[np.float64]:

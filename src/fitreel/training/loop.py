@@ -67,6 +67,6 @@ def fit(
     if math.isfinite(final):
         training.finish(final)
     history = training.history()
-    if history is None or history.final_loss is None:
+    if history is None or history.trained_loss is None:
         raise TrainingDiverged(settings.epochs, settings, history)
     return Fit(network, history)

@@ -43,7 +43,7 @@ class Training:
         # A row a frame; as tensors of their own the frames of a long training take gigabytes.
         self.frames = torch.empty(frame_count(settings), Weights.count(settings.hidden))
         self.epoch = 0  # those before are done
-        self.final_loss: float | None = None
+        self.trained_loss: float | None = None
         if start:
             self._restore(start)
 
@@ -73,15 +73,15 @@ class Training:
     def finish(self, loss: float) -> None:
         """Keep the trained network as the last frame, with its loss."""
         self.frames[-1] = self.weights.flat()
-        self.final_loss = loss
+        self.trained_loss = loss
 
     def history(self) -> History | None:
         """Return the history so far; None before the first epoch is done."""
         if not self.epoch:
             return None
         frame_epochs = np.arange(0, self.epoch, self.settings.frame_every)
-        if self.final_loss is not None:
+        if self.trained_loss is not None:
             frame_epochs = np.append(frame_epochs, self.epoch)
         rows = self.frames[: len(frame_epochs)]
         weights = Weights.from_flat(rows, self.settings.activation)
-        return History(self.losses[: self.epoch], frame_epochs, weights, self.final_loss)
+        return History(self.losses[: self.epoch], frame_epochs, weights, self.trained_loss)
