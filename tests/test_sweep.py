@@ -243,11 +243,14 @@ def test_sweep_resume_is_the_command_resume(
     fitreel: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = list[tuple[Any, ...]]()
-    monkeypatch.setattr("pipeline.resume.resume_run", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(
+        "pipeline.resume.resume_run",
+        lambda *arguments, as_json: calls.append((*arguments, as_json)),
+    )
     target = Target(tracking_uri="sqlite:///a.db", patience=3)
-    resume("someone", "sqlite:///a.db", 3)
-    or_resume(sweep)(session=Session(target), resume="someone")
-    assert calls == [("someone", target, COMMANDS)] * 2
+    resume("someone", as_json=True, tracking_uri="sqlite:///a.db", patience=3)
+    or_resume(sweep)(session=Session(target, as_json=True), resume="someone")
+    assert calls == [("someone", target, COMMANDS, True)] * 2
     run = fitreel("generate").stdout.strip()
     done = fitreel("sweep", "--resume", run)
     assert (done.returncode, done.stdout) == (0, f"{run}\n")

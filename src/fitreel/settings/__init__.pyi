@@ -19,6 +19,7 @@ from .experiment import (
     TrainingSettings as TrainingSettings,
 )
 from .groups import GROUPS as GROUPS, KINDS as KINDS, normalised as normalised
+from .names import nearest as nearest
 from .space import Dimension as Dimension
 from .sweep import (
     FILMED as FILMED,
