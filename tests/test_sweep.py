@@ -128,7 +128,7 @@ def test_the_film_shows_the_best_in_step(directory: Path, tmp_path: Path) -> Non
     parent, trials = split(runs(store))
     film = store.download_artifacts(parent.info.run_id, "best.gif", str(tmp_path))
     frames = iio.imread(film)
-    assert len(frames) == 12  # every fifth of 60 epochs
+    assert len(frames) == 13  # every fifth of 60 epochs, and the trained network
     red = (frames[..., 0] > 200) & (frames[..., 1] < 60) & (frames[..., 2] < 60)
     assert red.sum(axis=(1, 2)).min() > 500
     filmed = [number for number, run in trials.items() if "fitreel.filmed" in run.data.tags]

@@ -14,30 +14,58 @@ MOST_FRAME_NUMBERS = 150_000_000  # of all frames: 0.6 GB, of which saving them 
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """The loss of every epoch and the weights of every frame, each before its update."""
+    """The loss of every epoch and the weights of every frame, each before its update.
+
+    After the last update comes the trained network: its loss is ``trained_loss``, and the last frame
+    has its weights; the epoch of that is the number of epochs. A training that diverged has neither,
+    nor has a run of fitreel 0.3.
+    """
 
     losses: NDArray[np.float64]  # (epochs,)
     frame_epochs: NDArray[np.int64]  # (frames,)
     frames: Weights  # with a leading dimension (frames,)
+    trained_loss: float | None = None
 
     def __post_init__(self) -> None:
-        count, epochs = len(self.frame_epochs), len(self.losses)
+        count = len(self.frame_epochs)
         if not 0 < count == len(self.frames.output_bias):
             raise ValueError(
                 f"{count} frame epochs do not fit {len(self.frames.output_bias)} frames"
             )
         if self.frame_epochs[0] < 0 or (np.diff(self.frame_epochs) <= 0).any():
             raise ValueError("the epochs of the frames must rise from 0 or later")
-        if self.frame_epochs[-1] >= epochs:
+        last, end = self.frame_epochs[-1], len(self.curve)
+        if last >= end:
             raise ValueError(
-                f"the last frame shows epoch {self.frame_epochs[-1]}, "
-                f"but the losses end before epoch {epochs}"
+                f"the last frame shows epoch {last}, but the losses end before epoch {end}"
             )
+
+    @property
+    def curve(self) -> NDArray[np.float64]:
+        """The loss after 0, 1, 2, … updates: ``losses``, then ``trained_loss`` if it is known."""
+        if self.trained_loss is None:
+            return self.losses
+        return np.append(self.losses, self.trained_loss)
+
+    @property
+    def frame_losses(self) -> NDArray[np.float64]:
+        """The loss of each frame's network: (frames,)."""
+        return self.curve[self.frame_epochs]
+
+
+def frames_before(epoch: int, settings: TrainingSettings) -> int:
+    """Return how many frames a training has before the update of an epoch."""
+    return math.ceil(epoch / settings.frame_every)
+
+
+def frame_count(settings: TrainingSettings) -> int:
+    """Return how many frames a training has: one every ``frame_every`` epochs, and the last."""
+    return frames_before(settings.epochs, settings) + 1
 
 
 def check_frames(settings: TrainingSettings) -> None:
     """Raise ValueError if the weights of all frames are more than the memory should hold."""
-    frames = math.ceil(settings.epochs / settings.frame_every)
+    frames = frame_count(settings)
     numbers = Weights.count(settings.hidden)
     if frames * numbers > MOST_FRAME_NUMBERS:
         raise ValueError(

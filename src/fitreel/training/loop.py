@@ -62,8 +62,11 @@ def fit(
             training.frames[epoch // settings.frame_every] = training.weights.flat()
         training.optimizer.update(gradient)
         training.epoch = epoch + 1
+    # The last update has no epoch after it in which its loss would be computed and checked.
+    final, _ = loss()
+    if math.isfinite(final):
+        training.finish(final)
     history = training.history()
-    # The last update has no epoch after it in which its loss would be checked.
-    if history is None or not math.isfinite(loss()[0]):
+    if history is None or history.trained_loss is None:
         raise TrainingDiverged(settings.epochs, settings, history)
     return Fit(network, history)
