@@ -8,8 +8,7 @@ from fitreel.pictures.camera import DPI, SIZE, Scenery, loss_text
 from fitreel.pictures.figures import INK, LINE_COLOUR
 from fitreel.pictures.gif import HOLD
 from fitreel.pictures.scenes import line_x
-from fitreel.training.loop import Hook
-from fitreel.training.state import Training
+from fitreel.training.state import Hook, Training
 
 PAUSE = 0.1  # seconds from one redraw to the next, as in the original
 

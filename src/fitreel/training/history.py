@@ -2,10 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+import fitreel
+from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
 from fitreel.training.weights import Weights
 
@@ -19,6 +23,9 @@ class History:
     losses: NDArray[np.float64]  # (epochs,)
     frame_epochs: NDArray[np.int64]  # (frames,)
     frames: Weights  # with a leading dimension (frames,)
+    # Where it comes from, if known: a notebook shows the player with it.
+    dataset: Dataset | None = None
+    settings: TrainingSettings | None = None
 
     def __post_init__(self) -> None:
         count, epochs = len(self.frame_epochs), len(self.losses)
@@ -33,6 +40,24 @@ class History:
                 f"the last frame shows epoch {self.frame_epochs[-1]}, "
                 f"but the losses end before epoch {epochs}"
             )
+
+    def __repr__(self) -> str:
+        epochs, frames = len(self.losses), len(self.frame_epochs)
+        return f"History({epochs:,} epochs, {frames:,} frames, loss {span(self.losses)})"
+
+    def _repr_html_(self) -> str | None:
+        """Return the player for a notebook; None if the points are unknown."""
+        if self.dataset is None:
+            return None
+        with TemporaryDirectory() as folder:
+            # By its public name: pages are made from histories, so no module here imports them.
+            page = fitreel.write_player(self.dataset, self, Path(folder) / "player.html")
+            return page._repr_html_()
+
+
+def span(losses: NDArray[np.float64]) -> str:
+    """Return the first and the last loss, with four digits or fewer."""
+    return f"{losses[0]:.4g} → {losses[-1]:.4g}"
 
 
 def check_frames(settings: TrainingSettings) -> None:
