@@ -22,7 +22,7 @@ CHARTS = ("uPlot.iife.min.js",)
 STYLES = ("uPlot.min.css", "style.css")
 
 
-HEIGHT = 720  # pixels of a page's frame in a notebook; what is below is scrolled to
+HEIGHT = 780  # pixels of a page in a notebook, which scrolls if it is longer
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ class Page:
 
     def __str__(self) -> str:
         return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"Page({str(self)!r})"
 
     def _repr_html_(self) -> str:
         # In a frame without the notebook's origin: its scripts reach nothing outside of it.

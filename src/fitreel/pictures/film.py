@@ -30,11 +30,16 @@ class Film:
     def __str__(self) -> str:
         return str(self.path)
 
+    def __repr__(self) -> str:
+        return f"Film({str(self)!r})"
+
     def _repr_html_(self) -> str:
         content = self.path.read_bytes()
         numbers = base64.b64encode(content).decode()
         if content.startswith(b"GIF"):
-            return f'<img src="data:image/gif;base64,{numbers}" alt="{html.escape(str(self))}">'
+            return (
+                f'<img src="data:image/gif;base64,{numbers}" alt="{html.escape(self.path.name)}">'
+            )
         return f'<video src="data:video/mp4;base64,{numbers}" controls autoplay loop muted></video>'
 
 
