@@ -82,9 +82,7 @@ class Reader:
         """Run a command that serves pages until Ctrl-C."""
         opened = self.directory / "opened"
         before = opened.read_text()
-        process = processes.start(
-            *shlex.split(command)[1:], directory=self.directory, **self._own
-        )
+        process = processes.start(*shlex.split(command)[1:], directory=self.directory, **self._own)
         wait_until(lambda: opened.read_text() != before, "no page was opened", pause=0.1)
         assert process.pid
         os.kill(process.pid, signal.SIGINT)
@@ -175,7 +173,9 @@ def test_every_page_and_picture_is_known() -> None:
 
 def test_a_comment_and_a_continued_line_are_read_as_a_shell_does(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("Text\n\n    fitreel run  # a comment\n    fitreel sweep \\\n        --trials 3\n")
+    page.write_text(
+        "Text\n\n    fitreel run  # a comment\n    fitreel sweep \\\n        --trials 3\n"
+    )
     assert walk.commands(str(page)) == ["fitreel run", "fitreel sweep --trials 3"]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from fitreel.checks.text import shown
 from fitreel.data.dataset import Dataset
 from fitreel.pages.data import dataset_data, known_floor, plain_texts, training_data
-from fitreel.pages.page import packed, write_page
+from fitreel.pages.page import Page, packed, write_page
 from fitreel.pictures.scenes import curve_epochs
 from fitreel.training.history import History
 
@@ -24,10 +24,11 @@ def write_player(
     path: Path | str,
     name: str = "",
     noise_floor: float | None = None,
-) -> None:
+) -> Page:
     """Write player.html: fit, neurons and loss of a training, to play, scrub and read off.
 
-    ``name`` is its title, ``noise_floor`` the least loss that any model can reach, if known.
+    ``name`` is its title, ``noise_floor`` the least loss that any model can reach, if known. The
+    page serves as its path, and a notebook shows it.
     """
     epochs = curve_epochs(history.curve, MOST_LOSSES)
     title = shown(name)
@@ -38,6 +39,6 @@ def write_player(
         "dataset": dataset_data(dataset, MOST_SHOWN_POINTS),
         "training": training_data(history, epochs, MOST_FRAMES, MOST_BYTES),
     }
-    write_page(
+    return write_page(
         Path(path), f"{title or 'training'} · fitreel", "player.html", SCRIPTS, plain_texts(data)
     )

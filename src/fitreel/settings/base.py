@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import field, fields
+from numbers import Number
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from fitreel.checks.text import shown
@@ -32,6 +33,10 @@ class Settings:
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
         for each in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, each.name)
+            # Numbers of numpy, as np.geomspace and np.arange yield them, become Python's own.
+            if isinstance(value, Number) and hasattr(value, "item"):
+                object.__setattr__(self, each.name, value.item())
             _check(each.name, getattr(self, each.name), hints[each.name], each.metadata)
 
     @classmethod
@@ -64,7 +69,8 @@ def parse(text: str, kind: Any) -> Any:
     return kind(text)
 
 
-def _quoted(value: Any) -> str:
+def quoted(value: Any) -> str:
+    """Return a refused value as an error shows it."""
     # Not repr of text: that of a run is plain already, and repr would double its backslashes.
     return f"'{shown(value)}'" if isinstance(value, str) else shown(repr(value))
 
@@ -73,13 +79,13 @@ def _check(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> None:
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             raise ValueError(
-                f"{name} must be one of {', '.join(get_args(kind))}; got {_quoted(value)}"
+                f"{name} must be one of {', '.join(get_args(kind))}; got {quoted(value)}"
             )
         return
     accepted = (int, float) if kind is float else (kind,)
     # bool is a subclass of int: True would be a valid number of epochs.
     if isinstance(value, bool) or not isinstance(value, accepted):
-        raise ValueError(f"{name} must be of type {kind.__name__}; got {_quoted(value)}")
+        raise ValueError(f"{name} must be of type {kind.__name__}; got {quoted(value)}")
     if kind is str:
         return
     if isinstance(value, float) and not math.isfinite(value):

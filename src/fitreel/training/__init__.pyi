@@ -11,12 +11,12 @@ from .history import (
     check_frames as check_frames,
     first_difference as first_difference,
 )
-from .loop import Fit as Fit, Hook as Hook, TrainingDiverged as TrainingDiverged, fit as fit
+from .loop import Fit as Fit, TrainingDiverged as TrainingDiverged, fit as fit
 from .loss_file import load_losses as load_losses, save_losses as save_losses
 from .many import fit_many as fit_many
 from .members import Trained as Trained
 from .network import Network as Network
 from .provenance import read_provenance as read_provenance
 from .standstill import why_nothing_learned as why_nothing_learned
-from .state import Checkpoint as Checkpoint, Training as Training
+from .state import Checkpoint as Checkpoint, Hook as Hook, Training as Training
 from .weights import Weights as Weights
