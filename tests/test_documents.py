@@ -68,10 +68,9 @@ class Reader:
         client = MlflowClient(f"sqlite:///{self.directory / 'mlflow.db'}")
         experiments = [each.experiment_id for each in client.search_experiments()]
         for run in client.search_runs(experiments, "attributes.status = 'FINISHED'"):
-            is_trained = kind is not None or "loss" in run.data.metrics
-            if run.data.tags.get(KIND_TAG) == kind and TRIAL_TAG not in run.data.tags:
-                if is_trained:
-                    yield run
+            tags, is_trained = run.data.tags, kind is not None or "loss" in run.data.metrics
+            if tags.get(KIND_TAG) == kind and TRIAL_TAG not in tags and is_trained:
+                yield run
 
     def named(self, name: str) -> Run:
         """Return the run of a name."""
@@ -173,9 +172,14 @@ def test_every_page_and_picture_is_known() -> None:
 
 def test_a_comment_and_a_continued_line_are_read_as_a_shell_does(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(
-        "Text\n\n    fitreel run  # a comment\n    fitreel sweep \\\n        --trials 3\n"
+    lines = (
+        "Text",
+        "",
+        "    fitreel run  # a comment",
+        "    fitreel sweep \\",
+        "        --trials 3",
     )
+    page.write_text("".join(f"{line}\n" for line in lines))
     assert walk.commands(str(page)) == ["fitreel run", "fitreel sweep --trials 3"]
 
 
