@@ -49,8 +49,7 @@ def run(
         dataset = generate.draw_points(run, data)
         weights, history = train.train_network(run, dataset, training, checkpoints, live, window)
         evaluate.measure_fit(run, dataset, weights, data, evaluation)
-        noise_floor = run.metrics.get("noise_floor")
-        animate.film_training(run, dataset, history, film, player, noise_floor)
+        animate.film_training(run, dataset, history, film, player, data)
 
 
 def check_unused(session: Session, source: "Source | None") -> None:
