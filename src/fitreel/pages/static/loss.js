@@ -7,7 +7,7 @@ function makeLoss() {
   const values = Array.from(training.losses, (value) => (log && value <= 0 ? null : value));
   const floor = data.noise_floor;
   loss = makeChart(document.querySelector("#loss .chart"), {
-    x: padded([0, Math.max(1, epochs[epochs.length - 1])], 0.01), // the dot is whole at both ends
+    x: padded([0, Math.max(1, epochs[epochs.length - 1])], 0.02), // the dot is whole at both ends
     y: lossRange(floor ? [values, [floor]] : [values], log),
     log,
     data: [epochs, values],
