@@ -286,7 +286,6 @@ CLICKED = {
     "a chip": "#chips button >> nth=3",
     "a step": "#back",
     "the slider": "#scrub",
-    "the speed": "#speed",
     "a switch": "#log",
     "a chart": "#contributions .u-over",
     "the loss": "#loss .u-over",
@@ -314,6 +313,17 @@ def test_keys_do_the_same_after_any_click(player: Page, clicked: str) -> None:
     assert player.evaluate("picked") == picked
     player.keyboard.press("Escape")
     assert player.evaluate("picked") is None
+
+
+def test_keys_do_the_same_after_the_speed_was_chosen(player: Page) -> None:
+    player.locator("#speed").focus()
+    player.locator("#speed").select_option("2")
+    player.keyboard.press("ArrowLeft")
+    assert player.evaluate("transport.place") == 199
+    player.keyboard.press("Home")
+    player.keyboard.press("Space")
+    until(player, "transport.place > 3")
+    assert player.locator("#speed").input_value() == "2"
 
 
 def test_keys_write_into_a_text_field(player: Page) -> None:
