@@ -453,7 +453,9 @@ def test_long_and_wide_trainings_are_thinned(page: Page, tmp_path: Path) -> None
     assert path.stat().st_size < 1_500_000
     page.goto(path.as_uri())
     expect(page.locator("#facts")).to_contain_text("4,000 of 4,500 points shown")
-    expect(page.locator("#sum-reading")).to_have_text("bias + 512 of 512 neurons")
+    expect(page.locator("#sum-reading")).to_contain_text("bias + 512 of 512 neurons · loss")
+    page.keyboard.press("-")
+    expect(page.locator("#sum-reading")).to_have_text("bias + 511 of 512 neurons")  # points lack
     expect(page.locator("#order")).to_contain_text("and 412 smaller ones")
     assert reading(page, "moment")[0] == 150
     page.keyboard.press("Home")

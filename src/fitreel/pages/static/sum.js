@@ -2,6 +2,7 @@
 
 const MOST_LINES = 40; // earlier sums that are drawn
 const MOST_ROWS = 100;
+const MOST_PRODUCTS = 500_000; // for the loss of a sum: a few milliseconds
 const SECONDS = 8; // for all neurons, one by one
 const sumX = evenly(dataset.xRange, Math.min(LINE_POINTS, Math.max(40, Math.round(60000 / training.hidden))));
 let added = training.hidden, adding = null; // how many neurons the line has; the timer that adds more
@@ -61,12 +62,13 @@ function drawSums(chart) {
   });
 }
 
-// The loss of the network if it had only these neurons; unknown if the page has not all points.
+// The loss of the network if it had only these neurons; null if the page lacks points, or it takes long.
 function partialLoss() {
-  const { x, y, count } = dataset;
-  if (count !== x.length) return null;
+  if (added === training.hidden) return training.frameLosses[place];
+  const { x, y, count } = dataset, kept = order.slice(0, added);
+  if (count !== x.length || count * added > MOST_PRODUCTS) return null;
   const total = x.reduce((sum, each, at) => {
-    const line = order.slice(0, added).reduce((value, neuron) => value + frame.contribution(neuron, each), frame.outputBias);
+    const line = kept.reduce((value, neuron) => value + frame.contribution(neuron, each), frame.outputBias);
     return sum + (line - y[at]) ** 2;
   }, 0);
   return total / count;
