@@ -292,15 +292,10 @@ def test_the_arrows_move_the_film_after_a_switch_was_clicked(opened: Page) -> No
     assert opened.evaluate("transport.place") == 1
 
 
-CLICKED = (
-    "#log",
-    "#none",
-    "#legend button >> nth=1",
-    "#scrub",
-    "#losses .u-over",
-    "figure >> nth=0",
-)
-CLICKED += ("#results tbody tr >> nth=1", "#results thead button >> nth=0", "#equal summary")
+CLICKED = [
+    *("#log", "#none", "#legend button >> nth=1", "#scrub", "#losses .u-over", "figure >> nth=0"),
+    *("#results tbody tr >> nth=1", "#results thead button >> nth=0", "#equal summary"),
+]
 
 
 @pytest.mark.parametrize("clicked", CLICKED)

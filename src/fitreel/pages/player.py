@@ -1,7 +1,6 @@
 """The page of one training: it plays how the network learned, player.html."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +41,7 @@ def write_player(
     data = {
         "name": title,
         "noise_floor": known_floor(noise_floor),
-        "settings": {name: value for group in settings for name, value in asdict(group).items()},
+        "settings": {name: value for group in settings for name, value in vars(group).items()},
         "epochs": packed(epochs, np.int32),
         "dataset": dataset_data(dataset, MOST_SHOWN_POINTS),
         "training": training_data(history, epochs, MOST_FRAMES, MOST_BYTES),
