@@ -14,6 +14,7 @@ from mlflow.tracking import MlflowClient
 
 from tests.conftest import ROOT, Command, environment, free_port, on_terminal
 from tests.faults import ARTIFACTS
+from tests.stored import tags_of
 
 SHORT = ("--epochs", "40", "--samples", "30")
 
@@ -74,7 +75,7 @@ def test_run_does_all_four_stages_in_one_run(fitreel: Command, tmp_path: Path) -
     assert "fitreel run --samples 30 --epochs 40" in run.data.tags["mlflow.note.content"]
     assert "(activation): ReLU()" in done.stderr
     assert (folder / "network.txt").read_text() in done.stderr
-    assert "test_mse" in done.stderr
+    assert "test_rmse" in done.stderr
     assert f"player: {folder / 'player.html'}\n" in done.stderr
     assert f"in MLflow: fitreel open {run.info.run_id} --ui\n" in done.stderr
     assert "\x1b" not in done.stderr  # no progress bar, no colours in a pipe
@@ -133,7 +134,7 @@ def test_a_training_that_diverges_keeps_its_results(fitreel: Command, tmp_path: 
     assert "no longer finite at epoch" in done.stderr
     assert "lower lr (it is 1000)" in done.stderr
     (run,) = runs(tmp_path)
-    epoch = int(run.data.tags["fitreel.diverged_epoch"])
+    epoch = int(tags_of(run)["fitreel.diverged_epoch"])
     assert run.info.status == "FAILED"
     assert f"at epoch {epoch};" in done.stderr
     points = store(tmp_path).get_metric_history(run.info.run_id, "loss")

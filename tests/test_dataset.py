@@ -1,8 +1,14 @@
 import hashlib
 import math
+import re
 from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas
 import pytest
 import torch
 
@@ -110,6 +116,84 @@ def test_an_error_names_a_file_that_is_not_a_dataset(
         load_dataset(path)
 
 
-def test_x_and_y_must_have_the_same_length() -> None:
-    with pytest.raises(ValueError, match="as many x as y"):
-        Dataset(torch.zeros(3), torch.zeros(4))
+NUMBERS: dict[str, Any] = {
+    "list": [0, 1.5, 3],
+    "range": range(3),
+    "float64": np.array([0, 1.5, 3]),
+    "float16 backwards": np.array([0, 1.5, 3], dtype=np.float16)[::-1],
+    "big-endian": np.array([0, 1.5, 3], dtype=">f8"),
+    "unsigned": np.array([0, 1, 250], dtype=np.uint8),
+    "truth": [True, False, True],
+    "column": np.array([[0], [1.5], [3]]),
+    "view": np.arange(9.0).reshape(3, 3)[:, 1],
+    "decimal": [Decimal("0.5"), Fraction(1, 3), 2],
+    "series": pandas.Series([0, 1.5, 3], index=[7, 8, 9]),
+    "nullable": pandas.Series([0, 1, 3], dtype="Int64"),
+    "frame": pandas.DataFrame({"x": [0, 1.5, 3]}),
+    "half": torch.tensor([0, 1.5, 3]).half(),
+    "double": torch.tensor([0, 1.5, 3]).double(),
+    "integers": torch.arange(3),
+    "with gradient": torch.tensor([0, 1.5, 3], requires_grad=True),
+    "torch column": torch.arange(9.0).view(3, 3)[:, 1:2],
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_any_numbers_make_a_dataset(name: str) -> None:
+    given = NUMBERS[name]
+    expected = np.asarray(given.detach() if isinstance(given, torch.Tensor) else given)
+    dataset = Dataset(given, [1, 2, 3])
+    assert dataset.x.tolist() == expected.astype(np.float32).ravel().tolist()
+    assert Dataset([1, 2, 3], given).y.tolist() == dataset.x.tolist()
+    for column in (dataset.x, dataset.y):
+        assert (column.dtype, column.shape, column.requires_grad) == (torch.float32, (3,), False)
+        assert column.is_contiguous()
+        assert column.data_ptr() % 64 == 0
+        assert column.untyped_storage().nbytes() == 12  # nothing of a larger array is kept
+
+
+def test_a_dataset_has_its_own_numbers() -> None:
+    array, tensor = np.array([0, 1, 2], dtype=np.float32), torch.tensor([1.0, 2.0, 3.0])
+    dataset = Dataset(array, tensor)
+    array[:], tensor[:] = 7, 7
+    assert (dataset.x.tolist(), dataset.y.tolist()) == ([0, 1, 2], [1, 2, 3])
+    again = replace(dataset, y=[4, 5, 6])
+    assert (again.x.tolist(), again.y.tolist()) == ([0, 1, 2], [4, 5, 6])
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ([1, math.nan, 3], "the numbers of a dataset must be finite; x[1] is nan"),
+        ([1, 2, -math.inf], "the numbers of a dataset must be finite; x[2] is -inf"),
+        ([1, 1e300, 3], "the numbers of a dataset must be finite; x[1] is 1e+300"),
+        ([1, None, 3], "the numbers of a dataset must be finite; x[1] is nan"),
+        (torch.tensor([1e300, 2, 3]).double(), "x[0] is inf"),
+        ([1, "two", 3], "x must be a column of numbers; got 'two'"),
+        (pandas.Series(["1", "2", "3"]), "x must be a column of numbers; got '1'"),
+        ([1, 2, 10**400], "x must be a column of numbers; got 1000"),
+        ([1, 2, 3j], "x must be a column of numbers; got 3j"),
+        (torch.tensor([1, 2, 3j]), "x must be real numbers; got torch.complex64"),
+        ([[1, 2], [3]], "x must be a column of numbers; got [1, 2]"),
+        ({1: 2}, "x must be a column of numbers; got {1: 2}"),
+        ("a" * 1000, "x must be a column of numbers; got 'aaa"),
+        (None, "x must be a column of numbers; got None"),
+        (3, "x must be a column of numbers; got 3"),
+        (torch.tensor(3), "x must be of shape (points,) or (points, 1); got shape ()"),
+        (np.zeros((1, 3)), "x must be of shape (points,) or (points, 1); got shape (1, 3)"),
+        (np.zeros((3, 2)), "x must be of shape (points,) or (points, 1); got shape (3, 2)"),
+        ([1, 2], "two points or more, as many x as y; got 2 x and 3 y"),
+        ([], "two points or more, as many x as y; got 0 x and 3 y"),
+        ([2, 2, 2], "a dataset needs two different x; all are 2.0"),
+        ([2, 2 + 1e-12, 2], "a dataset needs two different x; all are 2.0"),
+    ],
+    ids=str,
+)
+def test_an_error_names_a_value_that_is_not_one_of_points(x: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        Dataset(x, [1, 2, 3])
+    assert len(str(error.value)) < 160
+    assert "\n" not in str(error.value)
+    if message.startswith("x must"):
+        with pytest.raises(ValueError, match=re.escape(f"y{message[1:]}")):
+            Dataset([1, 2, 3], x)

@@ -12,7 +12,7 @@ from fitreel.sweep.trials import Outcome, Trial
 from fitreel.training.members import End
 
 
-def results(*ended: tuple[End, float], metric: str = "test_mse", space: str = "") -> Results:
+def results(*ended: tuple[End, float], metric: str = "test_rmse", space: str = "") -> Results:
     """Return the results of trials with these outcomes and scores."""
     rates = [0.1, 0.123456789, 0.01, 0.5]
     trials = [
@@ -70,7 +70,7 @@ def test_the_table_has_a_row_per_trial(tmp_path: Path) -> None:
     save_trials(results(("finished", 0.3), ("diverged", 0)), tmp_path / "trials.csv")
     with (tmp_path / "trials.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [
-            ["trial", "run", "end", "epochs", "lr", "hidden", "loss", "test_mse"],
+            ["trial", "run", "end", "epochs", "lr", "hidden", "loss", "test_rmse"],
             ["0", "0-relu20-sgd-lr0.1-e20", "finished", "20", "0.1", "20", "0.25", "0.3"],
             ["1", "1-relu20-sgd-lr0.123457-e20", "diverged", "5", "0.123456789", "20", "0.25", ""],
         ]

@@ -4,25 +4,37 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from fitreel.data.column import Numbers, column
+
 
 # eq=False: == of two tensors is a tensor, which has no truth value.
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Dataset:
     """The points of an experiment: ``x`` and ``y``, float32, each of shape (points,)."""
 
     x: Tensor
     y: Tensor
 
-    def __post_init__(self) -> None:
-        if self.x.ndim != 1 or self.x.shape != self.y.shape or len(self.x) < 2:
+    def __init__(self, x: Numbers, y: Numbers) -> None:
+        """Copy points: tensors, arrays, lists or series of any type of number, or single columns.
+
+        Raises ValueError if there are not two points or more, with two different x or more, or if
+        a value is not a finite number in float32.
+        """
+        # The way of a frozen dataclass to set its own fields.
+        object.__setattr__(self, "x", column("x", x))
+        object.__setattr__(self, "y", column("y", y))
+        if self.x.shape != self.y.shape or len(self.x) < 2:
             raise ValueError(
                 "a dataset needs two points or more, as many x as y; "
-                f"got shapes {tuple(self.x.shape)} and {tuple(self.y.shape)}"
+                f"got {len(self.x):,} x and {len(self.y):,} y"
             )
-        if not (self.x.isfinite().all() and self.y.isfinite().all()):
-            raise ValueError("the numbers of a dataset must be finite")
         if self.x.min() == self.x.max():
             raise ValueError(f"a dataset needs two different x; all are {self.x[0].item()}")
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def __repr__(self) -> str:
+        x, y = (f"{each.min():.3g} to {each.max():.3g}" for each in (self.x, self.y))
+        return f"Dataset({len(self):,} points, x {x}, y {y})"

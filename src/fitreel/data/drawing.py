@@ -2,12 +2,19 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from fitreel.data.dataset import Dataset
-from fitreel.settings import LARGEST_SEED, DataSettings, FunctionName
+from fitreel.settings import (
+    LARGEST_SEED,
+    DataSettings,
+    FunctionName,
+    shows_keywords,
+    with_keywords,
+)
 
 FUNCTIONS: dict[FunctionName, Callable[[Tensor], Tensor]] = {
     "quadratic": torch.square,
@@ -18,8 +25,16 @@ FUNCTIONS: dict[FunctionName, Callable[[Tensor], Tensor]] = {
 }
 
 
-def generate(settings: DataSettings = DataSettings()) -> Dataset:
-    """Draw the points to train on, evenly spaced in x, with noise from ``data_seed``."""
+@shows_keywords(DataSettings)
+def generate(settings: DataSettings | FunctionName = DataSettings(), **keywords: Any) -> Dataset:
+    """Draw the points to train on, evenly spaced in x, with noise from ``data_seed``.
+
+    ``settings`` may be the name of a function; keywords replace single settings. Defaults are those
+    of DataSettings. Raises ValueError for a value out of range, TypeError for an unknown name.
+    """
+    if isinstance(settings, str):
+        settings = DataSettings(function=settings)
+    settings = with_keywords(DataSettings, settings, keywords, "generate")
     x = torch.linspace(settings.x_min, settings.x_max, settings.samples)
     return _with_noise(x, settings, torch.Generator().manual_seed(settings.data_seed))
 

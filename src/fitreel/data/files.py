@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TextIO
 
 import numpy as np
-import torch
 
 from fitreel.checks.files import check_lines, check_size
 from fitreel.checks.text import shown
@@ -32,9 +31,7 @@ def load_dataset(path: Path) -> Dataset:
         # utf-8-sig: a spreadsheet may put a byte order mark in front.
         with path.open(newline="", encoding="utf-8-sig") as file:
             points = np.array(list(_points(file))).reshape(-1, 2)
-        # Each in its own memory, aligned: sums over slices differ in the last bit.
-        x, y = (torch.tensor(column, dtype=torch.float32) for column in points.T)
-        return Dataset(x, y)
+        return Dataset(*points.T)
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path.name} is not a dataset: {error}") from None
 

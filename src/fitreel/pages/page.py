@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +22,33 @@ CHARTS = ("uPlot.iife.min.js",)
 STYLES = ("uPlot.min.css", "style.css")
 
 
-def write_page(path: Path, title: str, body: str, scripts: Sequence[str], data: Any) -> None:
+HEIGHT = 780  # pixels of a page in a notebook, which scrolls if it is longer
+
+
+@dataclass(frozen=True)
+class Page:
+    """The file of a page: it serves as its path, and a notebook shows the page."""
+
+    path: Path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"Page({str(self)!r})"
+
+    def _repr_html_(self) -> str:
+        # In a frame without the notebook's origin: its scripts reach nothing outside of it.
+        return (
+            f'<iframe sandbox="allow-scripts" srcdoc="{html.escape(self.path.read_text("utf-8"))}" '
+            f'style="width: 100%; height: {HEIGHT}px; border: 0"></iframe>'
+        )
+
+
+def write_page(path: Path, title: str, body: str, scripts: Sequence[str], data: Any) -> Page:
     """Write a page of static parts and data; ``title`` and ``data`` may contain any text.
 
     The policy lets this page's own scripts run, known by their hash, and nothing else; nothing
@@ -43,6 +70,7 @@ def write_page(path: Path, title: str, body: str, scripts: Sequence[str], data: 
         script=script,
     )
     path.write_text(page, encoding="utf-8", newline="\n")
+    return Page(path)
 
 
 @cache

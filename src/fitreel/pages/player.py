@@ -8,7 +8,7 @@ import numpy as np
 from fitreel.checks.text import shown
 from fitreel.data.dataset import Dataset
 from fitreel.pages.data import dataset_data, known_floor, plain_texts, training_data
-from fitreel.pages.page import packed, write_page
+from fitreel.pages.page import Page, packed, write_page
 from fitreel.pictures.scenes import curve_epochs
 from fitreel.settings import Settings
 from fitreel.training.history import History
@@ -30,22 +30,24 @@ def write_player(
     name: str = "",
     noise_floor: float | None = None,
     settings: Sequence[Settings] = (),
-) -> None:
+) -> Page:
     """Write player.html: fit, neurons and loss of a training, to play, scrub and read off.
 
     ``name`` is its title, ``noise_floor`` the least loss that any model can reach, if known;
-    ``settings`` are those of the training and of the points, which its header shows.
+    ``settings`` are those of the training and of the points, for the header. The page serves as its
+    path, and a notebook shows it.
     """
     epochs = curve_epochs(history.curve, MOST_LOSSES)
     title = shown(name)
+    known = settings or ([history.settings] if history.settings else [])
     data = {
         "name": title,
         "noise_floor": known_floor(noise_floor),
-        "settings": {name: value for group in settings for name, value in vars(group).items()},
+        "settings": {name: value for group in known for name, value in vars(group).items()},
         "epochs": packed(epochs, np.int32),
         "dataset": dataset_data(dataset, MOST_SHOWN_POINTS),
         "training": training_data(history, epochs, MOST_FRAMES, MOST_BYTES),
     }
-    write_page(
+    return write_page(
         Path(path), f"{title or 'training'} · fitreel", "player.html", SCRIPTS, plain_texts(data)
     )

@@ -1,8 +1,11 @@
 """The film: how the fit developed, frame by frame, as rst.gif or rst.mp4."""
 
+import base64
+import html
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import imageio.v2 as imageio
 
@@ -11,25 +14,56 @@ from fitreel.data.dataset import Dataset
 from fitreel.pictures.camera import Camera, FilmCamera, rgb
 from fitreel.pictures.gif import HOLD, write_gif
 from fitreel.pictures.scenes import scenes
-from fitreel.settings import FilmFormat, FilmSettings
+from fitreel.settings import FilmFormat, FilmSettings, shows_keywords, with_keywords
 from fitreel.training.history import History
 
 
+@dataclass(frozen=True)
+class Film:
+    """The file of a film: it serves as its path, and a notebook plays it."""
+
+    path: Path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"Film({str(self)!r})"
+
+    def _repr_html_(self) -> str:
+        content = self.path.read_bytes()
+        numbers = base64.b64encode(content).decode()
+        if content.startswith(b"GIF"):
+            return (
+                f'<img src="data:image/gif;base64,{numbers}" alt="{html.escape(self.path.name)}">'
+            )
+        return f'<video src="data:video/mp4;base64,{numbers}" controls autoplay loop muted></video>'
+
+
+@shows_keywords(FilmSettings)
 def render(
     dataset: Dataset,
     history: History,
     path: Path | str,
     settings: FilmSettings = FilmSettings(),
     on_frame: Callable[[int], None] | None = None,
-) -> None:
+    **keywords: Any,
+) -> Film:
     """Write the film of a training to ``path``; ``on_frame(done)`` is called after each frame.
 
-    The suffix of ``path`` decides whether it is a gif or an mp4; without one it is a gif.
-    ValueError where it is another suffix, or the settings ask for another format.
+    The suffix of ``path`` decides whether it is a gif or an mp4; without one it is a gif. Keywords
+    replace single settings; defaults are those of FilmSettings. The film serves as its path, and a
+    notebook plays it. Raises ValueError if it is another suffix, or the settings ask for another
+    format, TypeError for an unknown name.
     """
+    settings = with_keywords(FilmSettings, settings, keywords, "render")
     write = write_gif if film_format(path, settings.format) == "gif" else _write_mp4
     film = scenes(dataset, history, settings.max_frames)
     write(Camera(film), len(film.epochs), Path(path), settings.fps, on_frame)
+    return Film(Path(path))
 
 
 def film_format(

@@ -9,8 +9,7 @@ from fitreel.pictures.figures import INK, LINE_COLOUR
 from fitreel.pictures.gif import HOLD
 from fitreel.pictures.scenes import line_x
 from fitreel.training.history import History
-from fitreel.training.loop import Hook
-from fitreel.training.state import Training
+from fitreel.training.state import Hook, Training
 from fitreel.training.weights import Weights
 
 PAUSE = 0.1  # seconds from one redraw to the next, as in the original

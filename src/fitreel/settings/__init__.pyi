@@ -19,6 +19,7 @@ from .experiment import (
     TrainingSettings as TrainingSettings,
 )
 from .groups import GROUPS as GROUPS, KINDS as KINDS, normalised as normalised
+from .keywords import shows_keywords as shows_keywords, with_keywords as with_keywords
 from .names import nearest as nearest
 from .space import Dimension as Dimension
 from .sweep import (

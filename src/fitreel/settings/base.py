@@ -2,8 +2,9 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field, fields
+from numbers import Number
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from fitreel.checks.text import shown
@@ -17,13 +18,15 @@ def setting(
     most: float = math.inf,
     above: float = -math.inf,
     many: bool = False,
+    also: Collection[str] = (),
 ) -> Any:
     """Declare a field: its default, its help, and the range ``above < value``, ``least..most``.
 
-    ``many`` says that its option may be given again: the texts are joined by a space.
+    ``many`` says that its option may be given again: the texts are joined by a space. ``also``
+    are old names of choices, which are accepted and not offered.
     """
     limits = {"least": least, "most": most, "above": above}
-    return field(default=default, metadata={"help": text, "many": many} | limits)
+    return field(default=default, metadata={"help": text, "many": many, "also": also} | limits)
 
 
 class Settings:
@@ -32,6 +35,10 @@ class Settings:
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
         for each in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, each.name)
+            # Numbers of numpy, as np.geomspace and np.arange yield them, become Python's own.
+            if isinstance(value, Number) and hasattr(value, "item"):
+                object.__setattr__(self, each.name, value.item())
             _check(each.name, getattr(self, each.name), hints[each.name], each.metadata)
 
     @classmethod
@@ -64,22 +71,23 @@ def parse(text: str, kind: Any) -> Any:
     return kind(text)
 
 
-def _quoted(value: Any) -> str:
+def quoted(value: Any) -> str:
+    """Return a refused value as an error shows it."""
     # Not repr of text: that of a run is plain already, and repr would double its backslashes.
     return f"'{shown(value)}'" if isinstance(value, str) else shown(repr(value))
 
 
 def _check(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> None:
     if get_origin(kind) is Literal:
-        if value not in get_args(kind):
+        if value not in get_args(kind) and value not in limits["also"]:
             raise ValueError(
-                f"{name} must be one of {', '.join(get_args(kind))}; got {_quoted(value)}"
+                f"{name} must be one of {', '.join(get_args(kind))}; got {quoted(value)}"
             )
         return
     accepted = (int, float) if kind is float else (kind,)
     # bool is a subclass of int: True would be a valid number of epochs.
     if isinstance(value, bool) or not isinstance(value, accepted):
-        raise ValueError(f"{name} must be of type {kind.__name__}; got {_quoted(value)}")
+        raise ValueError(f"{name} must be of type {kind.__name__}; got {quoted(value)}")
     if kind is str:
         return
     if isinstance(value, float) and not math.isfinite(value):

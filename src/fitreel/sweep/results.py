@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from fitreel.checks.text import brief
-from fitreel.comparison.runs import higher_is_better
 from fitreel.settings import SweepSettings
+from fitreel.settings.metrics import higher_is_better, measured
 from fitreel.sweep.trials import Outcome, Trial
 from fitreel.training.members import End
 
@@ -26,6 +26,7 @@ class Results:
     trials: Sequence[Trial]
     outcomes: Sequence[Outcome]
     importances: Mapping[str, float] = field(default_factory=dict)  # by setting; the sum is 1
+    noise_floor: float | None = None  # the least test_rmse, if it is known
 
     @property
     def pictures(self) -> tuple[str, ...]:
@@ -56,7 +57,7 @@ class Results:
         outcome = self.outcomes[number]
         # A pruned trial has metrics, too, but of a training that was cut short.
         finished = outcome.end == "finished"
-        return outcome.metrics.get(self.settings.metric, math.nan) if finished else math.nan
+        return measured(outcome.metrics, self.settings.metric) if finished else math.nan
 
     def best(self, count: int) -> list[int]:
         """Return the numbers of the best finished trials, the best first."""

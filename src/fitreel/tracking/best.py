@@ -6,10 +6,12 @@ from itertools import islice
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 
-from fitreel.comparison.runs import higher_is_better, is_finite
+from fitreel.comparison.runs import is_finite
 from fitreel.settings import FILMED
+from fitreel.settings.metrics import SQUARES, higher_is_better
 from fitreel.tracking.finder import Finder, Found
 from fitreel.tracking.names import FILMED_TAG, KIND_TAG, TRIAL_TAG
+from fitreel.tracking.packing import unpacked_if_readable
 from fitreel.tracking.store.connection import is_refusal, plain_errors
 from fitreel.tracking.tracker import Tracker
 
@@ -52,16 +54,17 @@ def best_runs(
 def _best_first(
     tracker: Tracker, experiment_id: str, metric: str, filter_text: str
 ) -> Iterator[MlflowRun]:
+    stored = SQUARES.get(metric, metric)  # in the same order
     runs = tracker.client.all_runs(
         [experiment_id],
         filter_text,
         max_results=PAGE,
-        order_by=[f"metrics.`{metric}` {'DESC' if higher_is_better(metric) else 'ASC'}"],
+        order_by=[f"metrics.`{stored}` {'DESC' if higher_is_better(metric) else 'ASC'}"],
     )
     with plain_errors(tracker.client.tracking_uri):
         try:
             for run in runs:
-                value = run.data.metrics.get(metric)
+                value = run.data.metrics.get(stored)
                 if value is None:  # runs without the metric are last
                     return
                 if is_finite(value) and KIND_TAG not in run.data.tags:
@@ -75,7 +78,7 @@ def _best_first(
 def _filmed(runs: Iterable[MlflowRun], unfilmed: list[int]) -> Iterator[MlflowRun]:
     """Yield the runs that can have a film, as only a sweep's best trials do; note the others."""
     for place, run in enumerate(runs):
-        if TRIAL_TAG in run.data.tags and FILMED_TAG not in run.data.tags:
+        if TRIAL_TAG in run.data.tags and FILMED_TAG not in unpacked_if_readable(run.data.tags):
             unfilmed.append(place)
         else:
             yield run

@@ -2,10 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+import fitreel
+from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
 from fitreel.training.weights import Weights
 
@@ -25,6 +29,9 @@ class History:
     frame_epochs: NDArray[np.int64]  # (frames,)
     frames: Weights  # with a leading dimension (frames,)
     trained_loss: float | None = None
+    # Where it comes from, if known: a notebook shows the player with it.
+    dataset: Dataset | None = None
+    settings: TrainingSettings | None = None
 
     def __post_init__(self) -> None:
         count = len(self.frame_epochs)
@@ -39,6 +46,19 @@ class History:
             raise ValueError(
                 f"the last frame shows epoch {last}, but the losses end before epoch {end}"
             )
+
+    def __repr__(self) -> str:
+        epochs, frames = len(self.losses), len(self.frame_epochs)
+        return f"History({epochs:,} epochs, {frames:,} frames, loss {span(self.curve)})"
+
+    def _repr_html_(self) -> str | None:
+        """Return the player for a notebook; None if the points are unknown."""
+        if self.dataset is None:
+            return None
+        with TemporaryDirectory() as folder:
+            # By its public name: pages are made from histories, so no module here imports them.
+            file, name = Path(folder) / "player.html", self.settings.label if self.settings else ""
+            return fitreel.write_player(self.dataset, self, file, name)._repr_html_()
 
     @property
     def curve(self) -> NDArray[np.float64]:
@@ -61,6 +81,11 @@ def frames_before(epoch: int, settings: TrainingSettings) -> int:
 def frame_count(settings: TrainingSettings) -> int:
     """Return how many frames a training has: one every ``frame_every`` epochs, and the last."""
     return frames_before(settings.epochs, settings) + 1
+
+
+def span(losses: NDArray[np.float64]) -> str:
+    """Return the first and the last loss, with four digits or fewer."""
+    return f"{losses[0]:.4g} → {losses[-1]:.4g}"
 
 
 def check_frames(settings: TrainingSettings) -> None:

@@ -1,25 +1,26 @@
 """The training loop: it starts at epoch 0 or at a checkpoint, and calls one hook."""
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from fitreel.data.dataset import Dataset
-from fitreel.settings import TrainingSettings
+from fitreel.settings import TrainingSettings, shows_keywords, with_keywords
 from fitreel.training.history import History
 from fitreel.training.loss import Loss
 from fitreel.training.network import Network
-from fitreel.training.state import Checkpoint, Training
-
-# Called in every epoch before its update; it may read everything, and changes nothing.
-Hook = Callable[[int, float, Training], None]
+from fitreel.training.progress import progress_bar
+from fitreel.training.state import Checkpoint, Hook, Training
 
 
 class Fit(NamedTuple):
-    """A trained network and the history of its training."""
+    """A trained network and the history of its training, which a notebook shows."""
 
     network: Network
     history: History
+
+    def _repr_html_(self) -> str | None:
+        return self.history._repr_html_()
 
 
 # Not a ValueError: the settings are valid. The command line maps ArithmeticError to exit code 1.
@@ -35,17 +36,29 @@ class TrainingDiverged(ArithmeticError):
         self.history = history
 
 
+@shows_keywords(TrainingSettings)
 def fit(
     dataset: Dataset,
     settings: TrainingSettings = TrainingSettings(),
     on_epoch: Hook | None = None,
     start: Checkpoint | None = None,
+    *,
+    progress: bool = False,
+    **keywords: Any,
 ) -> Fit:
     """Train a network on all points, ``settings.epochs`` times, or resume from a checkpoint.
 
-    ``on_epoch(epoch, loss, training)`` is called in every epoch before its update. Raises
-    TrainingDiverged when a loss is not finite.
+    ``on_epoch(epoch, loss, training)`` is called in every epoch before its update. ``progress``
+    shows a bar. Keywords replace single settings; defaults are those of TrainingSettings. Raises
+    TrainingDiverged when a loss is not finite, ValueError for a setting out of range, TypeError for
+    an unknown name.
     """
+    if not isinstance(dataset, Dataset):  # fit(x, y), as in other libraries
+        raise TypeError("fit() takes a dataset, as in fit(Dataset(x, y))")
+    settings = with_keywords(TrainingSettings, settings, keywords, "fit")
+    if progress:
+        with progress_bar(settings.epochs, start.epoch if start else 0, on_epoch) as hook:
+            return fit(dataset, settings, hook, start)
     training = Training(settings, start)
     network = training.network
     loss = Loss(dataset, settings, list(network.parameters()))
@@ -69,4 +82,4 @@ def fit(
     history = training.history()
     if history is None or history.trained_loss is None:
         raise TrainingDiverged(settings.epochs, settings, history)
-    return Fit(network, history)
+    return Fit(network, replace(history, dataset=dataset, settings=settings))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
 from fitreel.training.gradients import Gradients
+from fitreel.training.history import span
 from fitreel.training.stack import Stack
 from fitreel.training.weights import Weights
 
@@ -27,6 +28,10 @@ class Trained:
     end: End
     losses: NDArray[np.float64]  # (epochs,), all of them finite
     weights: Weights | None
+
+    def __repr__(self) -> str:
+        losses = f", loss {span(self.losses)}" if len(self.losses) else ""
+        return f"Trained({self.end}, {len(self.losses):,} epochs{losses})"
 
 
 class Members:

@@ -30,6 +30,12 @@ class Network(nn.Module):
         """Predict y from x."""
         return forward(x, *self.parameters(), activation=self._activation_name)
 
+    def __repr__(self) -> str:
+        return f"Network({self.hidden.out_features:,} {self._activation_name} neurons)"
+
+    def __str__(self) -> str:
+        return super().__repr__()  # the structure, as torch prints it
+
     def weights(self) -> Weights:
         """Copy the weights as they are now."""
         copies = [parameter.detach().clone() for parameter in self.parameters()]

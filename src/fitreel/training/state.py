@@ -1,5 +1,6 @@
 """The state of a training: its arrays, and the checkpoint that restores them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,3 +86,7 @@ class Training:
         rows = self.frames[: len(frame_epochs)]
         weights = Weights.from_flat(rows, self.settings.activation)
         return History(self.losses[: self.epoch], frame_epochs, weights, self.trained_loss)
+
+
+# Called in every epoch before its update; it may read everything, and changes nothing.
+Hook = Callable[[int, float, Training], None]

@@ -34,6 +34,13 @@ class Weights:
             shapes = ", ".join(str(tuple(each)) for each in (shape, *given))
             raise ValueError(f"the shapes of the weights do not fit: {shapes}")
 
+    def __repr__(self) -> str:
+        *stack, hidden = self.input_weight.shape
+        many = " × ".join(f"{size:,}" for size in stack)
+        return (
+            f"Weights({f'{many} networks of ' if many else ''}{hidden:,} {self.activation} neurons)"
+        )
+
     @staticmethod
     def count(hidden: int) -> int:
         """Return how many numbers a network of ``hidden`` neurons has."""

@@ -1,0 +1,61 @@
+"""A column of numbers: any array, list or series becomes a float32 tensor."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from fitreel.checks.text import shown
+
+Numbers = Tensor | ArrayLike  # a pandas series is an ArrayLike, too
+NUMERIC = "biufO"  # numpy's kinds: truth values, integers, floats, and objects such as Decimal
+
+
+def column(name: str, numbers: Numbers) -> Tensor:
+    """Copy numbers into a float32 tensor of shape (rows,): they are a row or a column of a table.
+
+    Raises ValueError, which names the value, if they have another shape, or if one is no number or
+    is not finite in float32.
+    """
+    values = numbers.detach().cpu() if isinstance(numbers, Tensor) else _as_tensor(name, numbers)
+    if values.is_complex():
+        raise ValueError(f"{name} must be real numbers; got {values.dtype}")
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        shape = tuple(values.shape)
+        raise ValueError(f"{name} must be of shape (points,) or (points, 1); got shape {shape}")
+    # In memory of its own, aligned: sums over slices differ in the last bit.
+    copy = values.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+    if not copy.isfinite().all():
+        row = int((~copy.isfinite()).nonzero()[0])
+        value = values[row].item()  # before it was rounded: 1e300 is infinite in float32
+        raise ValueError(f"the numbers of a dataset must be finite; {name}[{row}] is {value}")
+    return copy
+
+
+def _as_tensor(name: str, numbers: ArrayLike) -> Tensor:
+    try:
+        array = np.asarray(numbers)
+        if array.ndim and array.dtype.kind in NUMERIC:
+            # Not yet float32, in which a number too large would be infinite, and not be named.
+            return torch.from_numpy(array.astype(np.float64))
+    except (ValueError, TypeError, OverflowError):  # rows of unequal length, or objects
+        pass
+    raise ValueError(f"{name} must be a column of numbers; got {_first_other(numbers)}")
+
+
+def _first_other(numbers: object) -> str:
+    """Return the first value that is not a number, or else all of them, as text."""
+    values = np.asarray(numbers, dtype=object).ravel()  # of a text or a set: itself
+    return shown(repr(next((each for each in values if not _is_number(each)), numbers)))
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return not isinstance(value, str) and math.isfinite(float(value))
+    except (ValueError, TypeError, OverflowError):
+        return False
