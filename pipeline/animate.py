@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import fitreel.pages
 import fitreel.pictures
 import fitreel.training
-from fitreel.settings import DataSettings, FilmSettings, PlayerSettings
+from fitreel.settings import DataSettings, FilmSettings, PlayerSettings, TrainingSettings
 from fitreel.tracking.names import PLAYER, film_path
 from pipeline.shared import console
 from pipeline.shared.copies import Copies
@@ -32,11 +32,11 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
             f"the points of run {source.run_id} changed after its training: "
             "the film shows the present ones"
         )
-    data = source.data_settings()
+    data, training = source.data_settings(), source.training_settings()
     with session.run(source) as run:
         if not session.writes_to(source):
             run.set_name(f"{source.name}-animate")
-        film_training(run, dataset, history, film, player, data)
+        film_training(run, dataset, history, film, player, data, training)
 
 
 def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
@@ -52,6 +52,7 @@ def film_training(
     film: FilmSettings,
     player: PlayerSettings,
     data: DataSettings | None,
+    training: TrainingSettings | None,
     copies: Copies | None = None,
 ) -> None:
     """Render the film, write the player and log both; copies of them may be left."""
@@ -63,6 +64,7 @@ def film_training(
         if player.player == "on":
             # The curve of edited points is unknown, and so is the least loss. A loss is a square.
             floor = fitreel.training.noise_floor(data) ** 2 if data else None
-            fitreel.pages.write_player(dataset, history, folder / PLAYER, run.name, floor)
+            page, known = folder / PLAYER, [each for each in (training, data) if each]
+            fitreel.pages.write_player(dataset, history, page, run.name, floor, known)
         if copies:
             copies.add(folder)

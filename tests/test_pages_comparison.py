@@ -18,7 +18,7 @@ from fitreel.pages.comparison import common_epochs, write_comparison
 from fitreel.settings import DataSettings, TrainingSettings
 from fitreel.training.evaluation import evaluate
 from fitreel.training.loop import fit
-from tests.browser import data, errorless, is_red, numbers, pixel, scrub, smallest_text
+from tests.browser import data, errorless, is_red, numbers, pixel, scrub, smallest_text, until
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -290,6 +290,40 @@ def test_the_arrows_move_the_film_after_a_switch_was_clicked(opened: Page) -> No
     opened.locator("#log").click()
     opened.keyboard.press("ArrowRight")
     assert opened.evaluate("transport.place") == 1
+
+
+CLICKED = [
+    *("#log", "#none", "#legend button >> nth=1", "#scrub", "#losses .u-over", "figure >> nth=0"),
+    *("#results tbody tr >> nth=1", "#results thead button >> nth=0", "#equal summary"),
+]
+
+
+@pytest.mark.parametrize("clicked", CLICKED)
+def test_keys_do_the_same_after_any_click(opened: Page, clicked: str) -> None:
+    opened.locator(clicked).click()
+    state = "[byId('log').checked, runs.map((run) => run.isShown), byId('equal').open]"
+    before = opened.evaluate(state)
+    opened.keyboard.press("Home")
+    opened.keyboard.press("ArrowRight")
+    opened.keyboard.press("ArrowRight")
+    opened.keyboard.press("ArrowLeft")
+    assert opened.evaluate("transport.place") == 1
+    opened.keyboard.press("Space")
+    until(opened, "transport.place > 2")
+    assert opened.evaluate(state) == before
+
+
+def test_a_wide_table_that_has_the_focus_is_scrolled_by_the_keyboard(
+    browser: Browser, path: Path
+) -> None:
+    with errorless(browser, viewport={"width": 400, "height": 800}) as page:
+        page.goto(path.as_uri())
+        page.keyboard.press("Tab")
+        page.locator("#table .scroll").first.focus()
+        last = page.evaluate("transport.place")
+        page.keyboard.press("ArrowRight")
+        until(page, "document.querySelector('#table .scroll').scrollLeft > 0")
+        assert page.evaluate("transport.place") == last
 
 
 def test_a_run_under_the_mouse_is_highlighted_everywhere(opened: Page) -> None:
