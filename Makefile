@@ -42,14 +42,17 @@ screenshots: $(VENV)/ready-to-develop
 clean:
 	rm -rf $(VENV) $(LOWEST)
 
+# Without --quiet: the packages have some hundred megabytes, and nothing would show for minutes.
 $(VENV)/ready: pyproject.toml constraints.txt
+	@echo "Installing fitreel and what it needs into $(VENV), once; this takes some minutes."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade --constraint constraints.txt pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/pip install --constraint constraints.txt --editable .
 	touch $@
 
 $(VENV)/ready-to-develop: $(VENV)/ready
-	$(BIN)/pip install --quiet --constraint constraints.txt --group dev --editable '.[live,sweep,ray,postgresql]'
+	@echo "Installing what the tests need."
+	$(BIN)/pip install --constraint constraints.txt --group dev --editable '.[live,sweep,ray,postgresql]'
 	touch $@
 
 $(LOWEST)/ready: pyproject.toml constraints-lowest.txt

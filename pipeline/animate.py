@@ -7,6 +7,7 @@ import fitreel.pictures
 from fitreel.settings import FilmSettings, PlayerSettings
 from fitreel.tracking.names import PLAYER, film_path
 from pipeline.shared import console
+from pipeline.shared.copies import Copies
 from pipeline.shared.progress import progress
 from pipeline.shared.session import Session
 from pipeline.shared.stage import nothing, stage
@@ -51,8 +52,9 @@ def film_training(
     film: FilmSettings,
     player: PlayerSettings,
     noise_floor: float | None,
+    copies: Copies | None = None,
 ) -> None:
-    """Render the film, write the player and log both."""
+    """Render the film, write the player and log both; copies of them may be left."""
     run.log_settings(film)
     run.log_settings(player)
     frames = min(len(history.frame_epochs), film.max_frames)
@@ -61,3 +63,5 @@ def film_training(
         if player.player == "on":
             page = folder / PLAYER
             fitreel.pages.write_player(dataset, history, page, run.name, noise_floor)
+        if copies:
+            copies.add(folder)

@@ -22,10 +22,12 @@ from pipeline.doctor import doctor
 from pipeline.evaluate import evaluate
 from pipeline.generate import generate
 from pipeline.list import list_runs
+from pipeline.open import open_run
 from pipeline.reap import reap
 from pipeline.reproduce import reproduce
 from pipeline.resume import or_resume, resume
 from pipeline.run import run
+from pipeline.shared.arguments import explained, with_values
 from pipeline.shared.options import with_options
 from pipeline.shared.output import keep_outputs
 from pipeline.show import show
@@ -34,7 +36,6 @@ from pipeline.sync import UNDELIVERED, sync
 from pipeline.train import train
 
 app = typer.Typer(
-    add_completion=False,
     context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )
@@ -43,6 +44,7 @@ for command in (run, generate, train, evaluate, animate, or_resume(sweep)):
     app.command(rich_help_panel="Run")(with_options(command))
 app.command("list", rich_help_panel="Afterwards")(list_runs)
 app.command(rich_help_panel="Afterwards")(show)
+app.command("open", rich_help_panel="Afterwards")(open_run)
 app.command(rich_help_panel="Afterwards")(compare)
 app.command(rich_help_panel="Afterwards")(resume)
 app.command(rich_help_panel="Afterwards")(sync)
@@ -94,9 +96,9 @@ def main() -> Never:
     warnings.filterwarnings("ignore", "Glyph .* missing from font")
     try:
         # Otherwise Typer would print errors and exit by itself.
-        code = app(standalone_mode=False)
+        code = app(with_values(sys.argv[1:]), standalone_mode=False)
     except typer.TyperException as error:
-        _fail(error.format_message(), 2)
+        _fail(explained(error), 2)
     except typer.Abort:
         sys.exit(130)
     except ArithmeticError as error:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import fitreel.comparison
 import fitreel.pages
 import fitreel.tracking
-from fitreel.checks.files import publish
 from fitreel.checks.text import code_span, shortened
 from fitreel.settings import MOST_RUNS, ComparisonSettings
 from fitreel.tracking.names import (
@@ -20,10 +19,12 @@ from fitreel.tracking.names import (
     KIND_TAG,
 )
 from pipeline.shared import console
+from pipeline.shared.copies import Copies
 from pipeline.shared.note import picture, way
 from pipeline.shared.options import (
     BEST,
     FILTER,
+    JSON,
     METRIC,
     NAME,
     OUT,
@@ -56,6 +57,7 @@ def compare(
     out: OUT = None,
     experiment: SEARCHED = None,
     name: NAME = None,
+    as_json: JSON = False,
     tracking_uri: TRACKING_URI = None,
     patience: PATIENCE = Target.patience,
 ) -> None:
@@ -65,10 +67,11 @@ def compare(
     """
     settings = ComparisonSettings(best, metric)
     ids = list(dict.fromkeys([*(run or []), *(runs or "").split()]))
-    check_options(ids, is_search=bool(filter) or best != ComparisonSettings.best, out=out)
+    check_options(ids, is_search=bool(filter) or best != ComparisonSettings.best)
     # With ids --experiment is where the comparison goes, and may be created; otherwise it is
     # searched, and an experiment that does not exist is an error.
-    session = Session(Target(None, experiment if ids else None, name, tracking_uri, patience))
+    target = Target(None, experiment if ids else None, name, tracking_uri, patience)
+    session = Session(target, as_json=as_json)
     session.check_free(None, "compare", FILES)
     if ids:
         found = named(session.tracker, ids)
@@ -81,7 +84,8 @@ def compare(
     show_left_out(found)
     comparison = fitreel.comparison.compare(found.runs, metric)
     # Before the run is opened: a path that cannot be created changes nothing.
-    directory = made(out) if out else None
+    if out:
+        session.copies.leave_in(Path(out))
     describe = partial(note, comparison, found)
     summarise = partial(console.summarise_comparison, comparison)
     # Without a plan: a comparison that is interrupted takes seconds to make again.
@@ -90,17 +94,15 @@ def compare(
         into.log_params(asked)
         ids = [each.run_id for each in comparison.runs]
         into.set_tags({KIND_TAG: "comparison", COMPARED_TAG: json.dumps(ids)})
-        draw_pictures(into, comparison, directory)
+        draw_pictures(into, comparison, session.copies)
 
 
-def check_options(ids: list[str], *, is_search: bool, out: str | None) -> None:
+def check_options(ids: list[str], *, is_search: bool) -> None:
     """Raise ValueError if the options contradict each other."""
     if ids and is_search:
         raise ValueError("--best and --filter search for runs; leave them out if runs are named")
     if len(ids) > MOST_RUNS:
         raise ValueError(f"at most {MOST_RUNS} runs can be compared; got {len(ids)}")
-    if out and Path(out).exists() and not Path(out).is_dir():
-        raise ValueError(f"--out must be a directory; {shortened(out)} is a file")
 
 
 def named(tracker: "Tracker", ids: list[str]) -> "Found":
@@ -134,16 +136,9 @@ def show_left_out(found: "Found") -> None:
         console.say(f"left out: and {more} more")
 
 
-def made(directory: str) -> Path:
-    """Create a directory unless it exists, and return its path."""
-    path = Path(directory)
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
 @stage("compare", restore=nothing)
-def draw_pictures(run: "Run", comparison: "Comparison", directory: Path | None) -> None:
-    """Draw the comparison and log it; copy the files into a directory if one is named."""
+def draw_pictures(run: "Run", comparison: "Comparison", copies: Copies) -> None:
+    """Draw the comparison and log it; leave copies of the files."""
     with run.artifacts() as folder:
         fitreel.comparison.draw_comparison(comparison).savefig(folder / COMPARISON_PICTURE)
         fitreel.pages.write_comparison(comparison, folder / COMPARISON_PAGE)
@@ -153,9 +148,7 @@ def draw_pictures(run: "Run", comparison: "Comparison", directory: Path | None) 
         with progress("compare", frames) as show:
             film = folder / COMPARISON_FILM
             fitreel.comparison.render_grid(comparison, film, on_frame=show)
-        if directory:
-            for file in sorted(folder.iterdir()):
-                publish(file, directory)
+        copies.add(folder)
 
 
 def note(comparison: "Comparison", found: "Found", run: "Run") -> str:

@@ -11,8 +11,9 @@ import typer
 import fitreel.doctor
 import fitreel.tracking
 from pipeline.shared import console
-from pipeline.shared.options import TRACKING_URI
+from pipeline.shared.options import ALL_STORES, JSON, TRACKING_URI
 from pipeline.shared.progress import progress
+from pipeline.shared.result import print_json
 
 if TYPE_CHECKING:
     from fitreel.doctor.finding import Finding
@@ -33,14 +34,16 @@ class Check:
     early: bool = False  # starts first, because it waits for another process
 
 
-def doctor(tracking_uri: TRACKING_URI = None) -> None:
+def doctor(
+    every: ALL_STORES = False, as_json: JSON = False, tracking_uri: TRACKING_URI = None
+) -> None:
     """Check versions, tracking store, films, display, spool and environment managers.
 
     Exit code 1 if something that fitreel needs is missing; a note is harmless.
     Example: fitreel doctor
     """
     rows, missing = [], False
-    attempts = [Attempt(check) for check in checks(tracking_uri)]
+    attempts = [Attempt(check) for check in checks(tracking_uri, every=every)]
     with progress("doctor", len(attempts)) as show:
         for done, attempt in enumerate(attempts, start=1):
             check, (fine, text) = attempt.check, attempt.finish()
@@ -49,12 +52,15 @@ def doctor(tracking_uri: TRACKING_URI = None) -> None:
             rows.append((check.name, outcome, text))
             show(done)
     console.show_checkup(rows)
+    if as_json:
+        names = ("name", "outcome", "found")
+        print_json({"checks": [dict(zip(names, row, strict=True)) for row in rows]})
     if missing:
         console.say("something that fitreel needs is missing")
         raise typer.Exit(1)
 
 
-def checks(tracking_uri: str | None) -> list[Check]:
+def checks(tracking_uri: str | None, *, every: bool = False) -> list[Check]:
     """Return all checks, in the order of the table."""
     # Each name of fitreel is looked up in its check only: what it imports may be missing.
     # One object for all of its checks: each continues what the one before did.
@@ -85,7 +91,13 @@ def checks(tracking_uri: str | None) -> list[Check]:
         Check("gif", lambda: fitreel.doctor.check_film("gif"), limit=IMPORTS),
         Check("mp4", lambda: fitreel.doctor.check_film("mp4"), needed=False),
         Check("spool", lambda: fitreel.doctor.check_spool()),
-        Check("spool waiting", lambda: fitreel.doctor.check_waiting(), needed=False),
+        Check(
+            "spool waiting",
+            lambda: fitreel.doctor.check_waiting(
+                None if every else fitreel.tracking.store_uri(tracking_uri)
+            ),
+            needed=False,
+        ),
         Check("runs to reap", lambda: store().reap(), needed=False),
         Check(
             "display",

@@ -8,6 +8,7 @@ from fitreel.settings import DataSettings, EvaluationSettings
 from fitreel.tracking.names import NOTHING_LEARNED_TAG, WEIGHTS_PICTURE
 from pipeline import generate
 from pipeline.shared import console
+from pipeline.shared.copies import Copies
 from pipeline.shared.session import Session
 from pipeline.shared.stage import nothing, stage
 from pipeline.train import record_standstill
@@ -66,8 +67,9 @@ def measure_fit(
     evaluation: EvaluationSettings,
     *,
     was_seen: bool = True,
+    copies: Copies | None = None,
 ) -> None:
-    """Measure the fit and log the metrics and rst.png.
+    """Measure the fit and log the metrics and rst.png, of which a copy may be left.
 
     Points that changed after the training are neither the training's nor fresh ones: they count
     as ``points_…``.
@@ -83,3 +85,5 @@ def measure_fit(
         mse = metrics["train_mse" if was_seen else "points_mse"]
         figure = fitreel.pictures.draw_weights(table, run.name, mse)
         figure.savefig(folder / WEIGHTS_PICTURE)
+        if copies:
+            copies.add(folder)

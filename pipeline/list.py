@@ -1,7 +1,5 @@
 """list: the newest runs of the store, as a table or as JSON."""
 
-import json
-import math
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +9,7 @@ import typer
 import fitreel.tracking
 from pipeline.shared import console
 from pipeline.shared.options import JSON, SEARCHED, TRACKING_URI
+from pipeline.shared.result import print_json
 
 if TYPE_CHECKING:
     from fitreel.tracking.listing import Listed
@@ -32,19 +31,11 @@ def list_runs(
     tracker = fitreel.tracking.Tracker(tracking_uri or None, may_create=False)
     runs = fitreel.tracking.newest_runs(tracker, experiment, limit)
     if as_json:
-        print(json.dumps({"runs": [described(run) for run in runs]}, allow_nan=False))
+        print_json({"runs": [asdict(run) for run in runs]})
     elif runs:
         console.show_runs([row(run, time.time()) for run in runs])
     else:
         console.say(f"no run in {tracker.uri}; create one with fitreel run")
-
-
-def described(run: "Listed") -> dict[str, object]:
-    """Return a run as JSON has it: a number that is not finite becomes null."""
-    return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in asdict(run).items()
-    }
 
 
 def row(run: "Listed", now: float) -> tuple[str, ...]:

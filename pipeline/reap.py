@@ -7,7 +7,8 @@ import typer
 import fitreel.tracking
 from fitreel.checks.text import shown
 from pipeline.shared import console
-from pipeline.shared.options import MINUTES, TRACKING_URI
+from pipeline.shared.options import JSON, MINUTES, TRACKING_URI
+from pipeline.shared.result import print_json
 
 LONGEST_REASON = 300  # characters
 
@@ -17,6 +18,7 @@ def reap(
         bool, typer.Option("--close", help="Close them (default: only list them).")
     ] = False,
     older_than: MINUTES = 60.0,
+    as_json: JSON = False,
     tracking_uri: TRACKING_URI = None,
 ) -> None:
     """Find runs that say RUNNING although their process died; with --close, close them.
@@ -28,7 +30,7 @@ def reap(
     tracker = fitreel.tracking.Tracker(
         tracking_uri, may_create=False, patience=fitreel.tracking.Patience(report=console.warn)
     )
-    dead = 0
+    dead, found = 0, list[dict[str, str]]()
     for verdict in fitreel.tracking.examine(tracker, older_than * 60):
         outcome = "left"
         if verdict.status and not close:
@@ -41,6 +43,9 @@ def reap(
         # Others wrote name and host: each is cut, so that it cannot imitate the rest of the line.
         name, reason = shown(verdict.name), shown(verdict.reason, LONGEST_REASON)
         console.say(f"{verdict.run_id} {name}: {outcome}: {reason}")
+        found.append({"run_id": verdict.run_id, "name": name, "outcome": outcome, "reason": reason})
+    if as_json:
+        print_json({"runs": found})
     if dead and not close:
         console.say("nothing was changed; close them with fitreel reap --close")
     if not dead:

@@ -13,8 +13,9 @@ from fitreel.journal.spool import scratch
 from fitreel.settings import TrainingSettings
 from fitreel.tracking.names import DIVERGED_TAG, HISTORY, SHA256_TAG, provenance_tag
 from pipeline.shared import console
-from pipeline.shared.options import RUN, TRACKING_URI
+from pipeline.shared.options import JSON, RUN, TRACKING_URI
 from pipeline.shared.progress import progress
+from pipeline.shared.result import print_json
 
 if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
@@ -55,6 +56,7 @@ class FirstDifference(NamedTuple):
 
 def reproduce(
     run: RUN,
+    as_json: JSON = False,
     tracking_uri: TRACKING_URI = None,
 ) -> None:
     """Train an old run again: show that its losses are identical, or what differs.
@@ -77,16 +79,22 @@ def reproduce(
     firsts = first_differences(recorded, losses)
     if rows := [*(each.row for each in firsts), *results, *circumstances]:
         console.show_differences(rows)
-    if not firsts and not results:
-        console.say(identical(losses, diverged, circumstances))
-        return
-    if firsts:
-        reason = _names([*results, *circumstances]) or _nothing(source)
+    is_identical = not firsts and not results
+    if is_identical:
+        verdict = identical(losses, diverged, circumstances)
+    elif firsts:
         where = "" if len(firsts) == len(recorded) else f" in {firsts[0].record}, and only there"
-        console.say(f"{firsts[0].text(where)}; {reason}")
+        reason = _names([*results, *circumstances]) or _nothing(source)
+        verdict = f"{firsts[0].text(where)}; {reason}"
     else:
-        console.say(f"{len(losses)} losses are identical, bit for bit, but {_names(results)}")
-    raise typer.Exit(1)
+        verdict = f"{len(losses)} losses are identical, bit for bit, but {_names(results)}"
+    console.say(verdict)
+    if as_json:
+        different = [each._asdict() for each in rows]
+        found = {"identical": is_identical, "verdict": verdict, "differences": different}
+        print_json({"run_id": source.run_id, "losses": len(losses)} | found)
+    if not is_identical:
+        raise typer.Exit(1)
 
 
 def identical(losses: list[float], diverged: str, circumstances: Sequence[Difference]) -> str:

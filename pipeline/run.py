@@ -16,7 +16,9 @@ from fitreel.settings import (
     TrainingSettings,
 )
 from pipeline import animate, evaluate, generate, train
+from pipeline.shared.options import COPIES, OPENED
 from pipeline.shared.session import Session
+from pipeline.shared.viewing import page_file, show_in_browser
 
 if TYPE_CHECKING:
     from fitreel.tracking import Source
@@ -31,11 +33,15 @@ def run(
     film: FilmSettings,
     player: PlayerSettings,
     session: Session,
+    out: COPIES = None,
+    open_player: OPENED = False,
 ) -> None:
     """Draw points, train, evaluate and film: all four stages in one run.
 
     Example: fitreel run --lr 0.2 --activation tanh
     """
+    if open_player and player.player == "off":
+        raise ValueError("--open shows the player; leave out --player off")
     source = session.source_or_none()
     check_unused(session, source)
     session.check_free(source, "evaluate", evaluate.FILES)
@@ -44,13 +50,19 @@ def run(
     fitreel.training.check_frames(training)
     # Before the run is opened: without a display nothing is created.
     window = train.open_window(live)
+    if out:
+        session.copies.leave_in(session.directory / out)
     with session.run(source) as run:
         run.set_name(data.prefix + training.label)
         dataset = generate.draw_points(run, data)
         weights, history = train.train_network(run, dataset, training, checkpoints, live, window)
-        evaluate.measure_fit(run, dataset, weights, data, evaluation)
+        copies = session.copies
+        evaluate.measure_fit(run, dataset, weights, data, evaluation, copies=copies)
         noise_floor = run.metrics.get("noise_floor")
-        animate.film_training(run, dataset, history, film, player, noise_floor)
+        animate.film_training(run, dataset, history, film, player, noise_floor, copies)
+    if open_player:
+        page = page_file(session.tracker.source(run.run_id))
+        show_in_browser(page.as_uri())
 
 
 def check_unused(session: Session, source: "Source | None") -> None:

@@ -1,6 +1,7 @@
 """sweep: many trainings for one question, each a run below that of the sweep."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +60,9 @@ class Report:
             raise ValueError("a sweep without results cannot be described")
         return sweep_note(run, self.results)
 
-    def summarise(self, run: "Run", uri: str) -> None:
+    def summarise(self, run: "Run", ways: Mapping[str, str]) -> None:
         """Print the best trials and where the run is."""
-        console.summarise_sweep(self.results, run, uri)
+        console.summarise_sweep(self.results, run, ways)
 
 
 def sweep(

@@ -120,7 +120,7 @@ def train_network(
     reason = fitreel.training.why_nothing_learned(network.weights(), dataset, history.losses)
     record_standstill(run, reason)
     if window:
-        window.close()
+        window.close(history)
     return network.weights(), history
 
 

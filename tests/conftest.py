@@ -192,7 +192,7 @@ def dataset() -> Dataset:
 
 @pytest.fixture(scope="session")
 def trained(dataset: Dataset) -> Fit:
-    """Train the original's experiment for only 60 epochs: 12 frames."""
+    """Train the original's experiment for only 60 epochs: 13 frames."""
     return fit(dataset, TrainingSettings(epochs=60))
 
 

@@ -52,6 +52,7 @@ def same(one: Fit, other: Fit) -> bool:
     mine, theirs = one.history, other.history
     return (
         mine.losses.tobytes() == theirs.losses.tobytes()
+        and mine.trained_loss == theirs.trained_loss
         and all(
             torch.equal(getattr(mine.frames, name), getattr(theirs.frames, name))
             for name in ("input_weight", "bias", "output_weight", "output_bias")

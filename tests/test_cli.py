@@ -75,7 +75,8 @@ def test_run_does_all_four_stages_in_one_run(fitreel: Command, tmp_path: Path) -
     assert "(activation): ReLU()" in done.stderr
     assert (folder / "network.txt").read_text() in done.stderr
     assert "test_mse" in done.stderr
-    assert "mlflow ui" in done.stderr
+    assert f"player: {folder / 'player.html'}\n" in done.stderr
+    assert f"in MLflow: fitreel open {run.info.run_id} --ui\n" in done.stderr
     assert "\x1b" not in done.stderr  # no progress bar, no colours in a pipe
     assert "Warning" not in done.stderr
 
@@ -153,7 +154,9 @@ BAD_OPTIONS = [
     (["animate", "--fps", "0"], "fps must be from 1 to 50; got 0"),
     (["animate", "--format", "webp"], "format must be one of gif, mp4; got 'webp'"),
     (["run", "--live", "maybe"], "live must be one of on, off; got 'maybe'"),
-    (["run", "--speed", "9"], "No such option: --speed"),
+    (["run", "--learning-rate", "9"], "there is no option --learning-rate; did you mean --lr?"),
+    (["train", "--Frame_Every", "9"], "there is no option --Frame_Every; did you mean --frame-ev"),
+    (["run", "--xyzzy", "9"], "there is no option --xyzzy; see fitreel run --help"),
     (["fly"], "No such command 'fly'"),
     ([], "no command given; see fitreel --help"),
 ]

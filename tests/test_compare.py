@@ -95,7 +95,8 @@ def test_the_best_runs_of_an_experiment_are_compared_in_a_new_run(
     assert len(iio.imread(film)) == 200
     errors = (spool.parent / "err").read_text()
     assert re.search(rf"{min(mse.values()):.6g} \*", errors)
-    assert "mlflow ui --backend-store-uri sqlite:///" in errors
+    assert f"in MLflow: fitreel open {comparison.info.run_id} --ui\n" in errors
+    assert re.search(r"^compare: (.*/compare\.html)$", errors, re.MULTILINE)
 
 
 def test_the_note_links_to_the_runs_and_shows_the_pictures(directory: Path, spool: Path) -> None:
@@ -138,6 +139,10 @@ def test_the_files_are_also_written_to_a_directory(directory: Path, spool: Path)
     for _ in range(2):  # the second command replaces the files
         run = compared(directory, spool, "--out", str(out))
         assert {path.name for path in out.iterdir()} == FILES
+        errors = (spool.parent / "err").read_text()
+        assert [line for line in errors.splitlines() if line.startswith("wrote ")] == [
+            f"wrote {out / name}" for name in sorted(FILES)
+        ]
         for name in FILES:
             logged = client(directory).download_artifacts(run.info.run_id, name, str(spool.parent))
             assert (out / name).read_bytes() == Path(logged).read_bytes()

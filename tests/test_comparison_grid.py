@@ -74,11 +74,11 @@ def test_the_red_line_of_every_cell_shows_its_run_at_that_epoch(
 
 def test_a_shorter_run_waits_at_its_end(tmp_path: Path) -> None:
     render_grid(compare(MIXED[:2]), tmp_path / "compare.gif")
-    frames = iio.imread(tmp_path / "compare.gif")[..., :3]  # of which the second run has 6
+    frames = iio.imread(tmp_path / "compare.gif")[..., :3]  # of which the second run has 7
     middle = frames.shape[2] // 2
-    for frame in frames[6:]:
-        assert np.array_equal(frame[:, middle:], frames[5][:, middle:])
-        assert not np.array_equal(frame[:, :middle], frames[5][:, :middle])
+    for frame in frames[7:]:
+        assert np.array_equal(frame[:, middle:], frames[6][:, middle:])
+        assert not np.array_equal(frame[:, :middle], frames[6][:, :middle])
 
 
 def test_every_frame_of_the_gif_is_the_picture_of_the_camera(tmp_path: Path) -> None:
@@ -97,8 +97,8 @@ def test_frames_have_their_duration_and_the_last_stays_longer(tmp_path: Path) ->
     with Image.open(tmp_path / "compare.gif") as film:
         assert film.size == layout(2).size == (800, 284)
         times = [frame.info["duration"] for frame in ImageSequence.Iterator(film)]
-    assert times == [100] * 11 + [1500]
-    assert seen == list(range(1, 13))
+    assert times == [100] * 12 + [1500]
+    assert seen == list(range(1, 14))
 
 
 def test_cells_with_equal_points_share_their_limits() -> None:
@@ -155,7 +155,7 @@ def test_hostile_names_stay_in_their_cells() -> None:
 
 def test_runs_with_hostile_names_are_filmed(tmp_path: Path) -> None:
     render_grid(compare(hostile()), tmp_path / "compare.gif")
-    assert len(iio.imread(tmp_path / "compare.gif")) == 12
+    assert len(iio.imread(tmp_path / "compare.gif")) == 13
 
 
 def test_a_fit_that_is_far_off_is_filmed(tmp_path: Path) -> None:
@@ -163,4 +163,4 @@ def test_a_fit_that_is_far_off_is_filmed(tmp_path: Path) -> None:
     huge = replace(frames, output_weight=frames.output_weight * 1e38)
     off = replace(MIXED[0], history=replace(MIXED[0].history, frames=huge))
     render_grid(compare([MIXED[1], off]), tmp_path / "compare.gif")
-    assert len(iio.imread(tmp_path / "compare.gif")) == 12
+    assert len(iio.imread(tmp_path / "compare.gif")) == 13

@@ -12,6 +12,7 @@ import pytest
 from fitreel.journal.spool import new_journal
 from fitreel.tracking import Tracker
 from pipeline.shared import console
+from pipeline.shared.viewing import run_page
 from tests import processes
 from tests.faults import SPOOL
 
@@ -106,9 +107,6 @@ def test_sync_shows_a_server_error_on_one_line_without_the_token(
     assert "http://***@127.0.0.1" in output
 
 
-def test_the_address_of_the_ui_has_no_user(tmp_path: Path) -> None:
-    tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db")
-    with tracker.run() as run:
-        pass
-    way = console._way_to_ui(run, "http://***@127.0.0.1:5000/")
-    assert way.startswith("http://127.0.0.1:5000/#/experiments/0/runs/")
+def test_the_address_of_the_ui_has_no_user() -> None:
+    page = run_page("http://***@127.0.0.1:5000/", "0", "4f98")
+    assert page.startswith("http://127.0.0.1:5000/#/experiments/0/runs/4f98?")

@@ -216,8 +216,12 @@ def test_a_killed_run_is_reported_with_the_way_to_resume_it(tmp_path: Path) -> N
     assert code == 0
     assert found["spool waiting"] == (
         "note",
-        f"1 interrupted, resume with fitreel resume: {run.info.run_id}",
+        f"1 interrupted, resume with fitreel resume: {run.info.run_id} "
+        f"(fitreel run, started in {tmp_path}, store {uri(tmp_path)})",
     )
+    # Another store is another person's question: it is counted only.
+    _, found = doctor(other, **own | {"MLFLOW_TRACKING_URI": uri(other)})
+    assert found["spool waiting"] == ("note", "1 of other stores: fitreel doctor --all")
     assert found["runs to reap"] == ("note", "1: fitreel reap lists them")
 
 
@@ -228,7 +232,10 @@ def test_undelivered_runs_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path:
     journal.append("run", run_id="0123")
     journal.append("status", status="FINISHED", time=0)
     journal.close()
-    assert check_waiting() == (False, "1 not delivered: fitreel sync")
+    text = "1 not delivered, upload with fitreel sync: 0123 (store http://127.0.0.1:9)"
+    assert check_waiting() == check_waiting("http://127.0.0.1:9") == (False, text)
+    others = (False, "1 of other stores: fitreel doctor --all")
+    assert check_waiting("http://127.0.0.1:8") == others
 
 
 def test_a_missing_environment_manager_is_a_note(tmp_path: Path) -> None:

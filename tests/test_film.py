@@ -18,7 +18,7 @@ from fitreel.pictures.film import render
 from fitreel.pictures.scenes import scenes
 from fitreel.settings import FilmFormat, FilmSettings, TrainingSettings
 from fitreel.sweep.films import render_films
-from fitreel.training.loop import Fit, fit
+from fitreel.training.loop import Fit, TrainingDiverged, fit
 
 
 def durations(path: Path) -> list[int]:
@@ -26,12 +26,12 @@ def durations(path: Path) -> list[int]:
         return [frame.info["duration"] for frame in ImageSequence.Iterator(film)]
 
 
-def test_the_default_film_has_200_frames_of_640_by_480(tmp_path: Path) -> None:
+def test_the_default_film_has_201_frames_of_640_by_480(tmp_path: Path) -> None:
     dataset = generate()
     render(dataset, fit(dataset).history, tmp_path / "rst.gif")
     with Image.open(tmp_path / "rst.gif") as film:
         assert (film.size, film.info["loop"]) == (SIZE, 0)
-    assert durations(tmp_path / "rst.gif") == [50] * 199 + [1500]
+    assert durations(tmp_path / "rst.gif") == [50] * 200 + [1500]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_every_frame_of_the_gif_is_the_picture_of_the_camera(
 ) -> None:
     camera = Camera(scenes(dataset, trained.history, 400))
     frames = iio.imread(film)[..., :3].astype(int)
-    assert len(frames) == 12
+    assert len(frames) == 13
     for number, frame in enumerate(frames):
         error = np.abs(frame - rgb(camera.shoot(number)))
         assert error.mean() < 0.2
@@ -65,7 +65,7 @@ def test_without_pillows_legacy_functions_the_gif_is_the_same(
     monkeypatch.delattr(GifImagePlugin, name)
     done = list[int]()
     render(dataset, trained.history, tmp_path / "rst.gif", on_frame=done.append)
-    assert done == list(range(1, 13))
+    assert done == list(range(1, 14))
     assert durations(tmp_path / "rst.gif") == durations(film)
     assert np.array_equal(iio.imread(tmp_path / "rst.gif"), iio.imread(film))
 
@@ -82,20 +82,22 @@ def test_the_red_line_of_the_gif_is_where_the_prediction_is(
             assert frame[SIZE[1] - 1 - int(up), int(across)] == pytest.approx(red, abs=8)
 
 
-@pytest.mark.parametrize(("fps", "expected"), [(20, 550), (30, 370), (7, 1570), (50, 220)])
+@pytest.mark.parametrize(("fps", "expected"), [(20, 600), (30, 400), (7, 1710), (50, 240)])
 def test_frames_have_their_duration_in_hundredths_of_a_second(
     tmp_path: Path, dataset: Dataset, trained: Fit, fps: int, expected: int
 ) -> None:
     render(dataset, trained.history, tmp_path / "rst.gif", FilmSettings(fps=fps))
     *moving, last = durations(tmp_path / "rst.gif")
-    assert sum(moving) == pytest.approx(1000 * 11 / fps, abs=10)
+    assert sum(moving) == pytest.approx(1000 * 12 / fps, abs=10)
     assert sum(moving) == expected
     assert last == 1500
 
 
 def test_a_film_can_have_one_frame(tmp_path: Path, dataset: Dataset) -> None:
-    history = fit(dataset, TrainingSettings(epochs=3)).history
-    render(dataset, history, tmp_path / "rst.gif")
+    with pytest.raises(TrainingDiverged) as error:
+        fit(dataset, TrainingSettings(lr=1e6, frame_every=100))
+    assert error.value.history
+    render(dataset, error.value.history, tmp_path / "rst.gif")
     assert durations(tmp_path / "rst.gif") == [1500]
 
 
@@ -109,9 +111,9 @@ def test_the_mp4_shows_the_last_frame_for_a_second_and_a_half(
     meta = iio.immeta(path, plugin="FFMPEG")
     frames = iio.imread(path, plugin="FFMPEG")
     assert (meta["codec"], meta["fps"], meta["size"]) == ("h264", 10, SIZE)
-    assert len(frames) == 11 + 15
+    assert len(frames) == 12 + 15
     camera = Camera(scenes(dataset, trained.history, 400))
-    assert np.abs(frames[-1].astype(int) - rgb(camera.shoot(11))).mean() < 3
+    assert np.abs(frames[-1].astype(int) - rgb(camera.shoot(12))).mean() < 3
 
 
 @pytest.mark.parametrize("name", get_args(FilmFormat))

@@ -4,6 +4,7 @@ import math
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,7 @@ def test_a_saved_history_is_loaded_exactly(tmp_path: Path, trained: Fit) -> None
     again = load_history(losses, frames)
     assert np.array_equal(again.losses, trained.history.losses)
     assert np.array_equal(again.frame_epochs, trained.history.frame_epochs)
+    assert again.trained_loss == trained.history.trained_loss
     for name in ("input_weight", "bias", "output_weight", "output_bias"):
         assert torch.equal(getattr(again.frames, name), getattr(trained.history.frames, name))
     assert again.frames.activation == "relu"
@@ -105,14 +107,48 @@ def test_an_error_names_the_invalid_one_of_two_files(tmp_path: Path, trained: Fi
         load_history(losses, frames)
 
 
+def test_a_history_of_an_older_run_has_no_final_frame(tmp_path: Path, trained: Fit) -> None:
+    """fitreel 0.3 wrote the frames before each update alone, and no final loss."""
+    history, frames = trained.history, trained.history.frames
+    losses, path = tmp_path / "history.csv", tmp_path / "frames.safetensors"
+    save_losses(history.losses, losses)
+    old = History(history.losses, history.frame_epochs[:-1], frames[torch.arange(12)])
+    save_frames(old, path)
+    assert "trained_loss" not in load_file(path)
+    again = load_history(losses, path)
+    assert again.trained_loss is None
+    assert again.frame_epochs.tolist() == list(range(0, 60, 5))
+    assert np.array_equal(again.frame_losses, history.losses[::5])
+
+
+def test_the_trained_loss_must_fit_the_frames(tmp_path: Path, trained: Fit) -> None:
+    losses, path = tmp_path / "history.csv", tmp_path / "frames.safetensors"
+    save_losses(trained.history.losses, losses)
+    save_frames(trained.history, path)
+    tensors = load_file(path)
+    for final, message in (
+        (None, "the last frame shows epoch 60, but the losses end before epoch 60"),
+        (torch.ones(2), r"trained_loss has the shape \(2,\), not \(1,\)"),
+        (torch.ones(1, dtype=torch.float64), "trained_loss is of type F64, not F32"),
+        (torch.tensor([math.nan]), "is not finite"),
+    ):
+        changed = {name: each for name, each in tensors.items() if name != "trained_loss"}
+        changed |= {} if final is None else {"trained_loss": final}
+        save_file(changed, path, metadata={"activation": "relu"})
+        with pytest.raises(ValueError, match=message):
+            load_history(losses, path)
+
+
 def test_frames_must_fit_the_losses(trained: Fit) -> None:
     history = trained.history
-    with pytest.raises(ValueError, match="the losses end before epoch 55"):
-        History(history.losses[:55], history.frame_epochs, history.frames)
+    with pytest.raises(ValueError, match="the losses end before epoch 60"):
+        History(history.losses, history.frame_epochs, history.frames)
+    with pytest.raises(ValueError, match="shows epoch 60, but the losses end before epoch 56"):
+        replace(history, losses=history.losses[:55])
     with pytest.raises(ValueError, match="must rise"):
-        History(history.losses, history.frame_epochs[::-1], history.frames)
-    with pytest.raises(ValueError, match="11 frame epochs do not fit 12 frames"):
-        History(history.losses, history.frame_epochs[1:], history.frames)
+        replace(history, frame_epochs=history.frame_epochs[::-1])
+    with pytest.raises(ValueError, match="12 frame epochs do not fit 13 frames"):
+        replace(history, frame_epochs=history.frame_epochs[1:])
 
 
 def test_an_error_names_a_file_without_weights(tmp_path: Path) -> None:

@@ -45,6 +45,18 @@ def test_a_text_that_names_several_runs_is_refused_with_all_of_them(tracker: Tra
     assert all(run in str(raised.value) for run in runs)
 
 
+def test_a_name_that_is_unique_in_the_experiment_of_new_runs_is_enough(tracker: Tracker) -> None:
+    rates = tracker.client.create_experiment("rates")
+    there, here = create(tracker, "twice", rates), create(tracker, "twice")
+    assert tracker.source("twice").run_id == here
+    in_rates = Tracker(tracker.client.tracking_uri, "rates")
+    assert in_rates.source("twice").run_id == there
+    create(tracker, "twice", rates)
+    with pytest.raises(ValueError, match="'twice' names several runs: ") as raised:
+        in_rates.source("twice")
+    assert here not in str(raised.value)
+
+
 def test_latest_is_the_newest_experiment_or_sweep(tracker: Tracker) -> None:
     with pytest.raises(ValueError, match="no run 'latest'"):
         tracker.source("latest")

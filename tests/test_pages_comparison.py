@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from fitreel.data.drawing import generate
 from fitreel.pages.comparison import common_epochs, write_comparison
 from fitreel.settings import DataSettings, TrainingSettings
 from fitreel.training.evaluation import evaluate
-from fitreel.training.history import History
 from fitreel.training.loop import fit
 from tests.browser import data, errorless, is_red, numbers, pixel, scrub, smallest_text
 
@@ -68,7 +68,7 @@ def test_all_runs_are_at_the_same_epoch(opened: Page, runs: list[ComparedRun]) -
             frame = int((run.history.frame_epochs <= steps[step]).sum()) - 1
             epoch = int(run.history.frame_epochs[frame])
             shown = numbers(opened.locator("figure .moment").nth(place).inner_text())
-            assert shown == [epoch, pytest.approx(run.history.losses[epoch], abs=1e-4)]
+            assert shown == [epoch, pytest.approx(run.history.curve[epoch], abs=1e-4)]
             for left, y in zip(x.tolist(), run.history.frames[frame].predict(x), strict=True):
                 assert is_red(pixel(opened, f"cells[{place}].plot", left, y.item()))
 
@@ -247,7 +247,7 @@ def test_losses_are_compared_at_common_epochs() -> None:
 def test_a_diverged_run_does_not_flatten_the_others(page: Page, tmp_path: Path) -> None:
     wild = compared(1, epochs=30)
     losses = np.geomspace(0.5, 1e36, 30)
-    history = History(losses, wild.history.frame_epochs, wild.history.frames)
+    history = replace(wild.history, losses=losses)
     metrics = {"test_mse": math.inf, "noise_floor": math.inf}
     diverged = ComparedRun("w", "wild", {"lr": "5"}, metrics, wild.dataset, history)
     write_comparison(compare([diverged, compared(2, epochs=30)]), tmp_path / "compare.html")

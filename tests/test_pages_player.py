@@ -24,7 +24,7 @@ FRAME = 40
 
 @pytest.fixture(scope="module")
 def history(dataset: Dataset) -> History:
-    """Train the original's experiment: 200 frames."""
+    """Train the original's experiment: 201 frames."""
     return fit(dataset).history
 
 
@@ -56,20 +56,20 @@ def reading(page: Page, name: str) -> list[float]:
 
 
 def test_the_player_opens_at_the_end_of_the_training(player: Page, history: History) -> None:
-    assert reading(player, "moment") == [995, pytest.approx(history.losses[995], abs=1e-4)]
+    assert reading(player, "moment") == [1000, pytest.approx(history.trained_loss, abs=1e-4)]
     expect(player.locator("h1")).to_have_text(NAME)  # as text
     assert player.locator("img").count() == 0
 
 
 def test_scrubbing_moves_line_cursor_and_numbers(player: Page, history: History) -> None:
     x = torch.tensor([-0.9, -0.3, 0.4, 0.9])
-    for frame in (0, FRAME, 199):
+    for frame in (0, FRAME, 200):
         scrub(player, frame)
         epoch = 5 * frame
-        assert reading(player, "moment") == [epoch, pytest.approx(history.losses[epoch], abs=1e-4)]
+        assert reading(player, "moment") == [epoch, pytest.approx(history.curve[epoch], abs=1e-4)]
         for place, y in zip(x.tolist(), history.frames[frame].predict(x).tolist(), strict=True):
             assert is_red(pixel(player, "fit", place, y))
-        assert is_red(pixel(player, "loss", epoch, history.losses[epoch]))
+        assert is_red(pixel(player, "loss", epoch, history.curve[epoch]))
         assert not is_red(pixel(player, "loss", (epoch + 500) % 1000, 0.05))
 
 
@@ -118,9 +118,9 @@ def test_the_keyboard_plays_steps_and_jumps(player: Page) -> None:
     player.keyboard.press("Space")
     paused = reading(player, "moment")[0]
     player.wait_for_timeout(300)
-    assert reading(player, "moment")[0] == paused < 995
+    assert reading(player, "moment")[0] == paused < 1000
     player.keyboard.press("End")
-    assert reading(player, "moment")[0] == 995
+    assert reading(player, "moment")[0] == 1000
 
 
 def test_the_player_plays_to_the_end_and_stops(player: Page) -> None:
@@ -129,7 +129,7 @@ def test_the_player_plays_to_the_end_and_stops(player: Page) -> None:
     expect(player.get_by_role("button", name="Pause")).to_be_visible()
     player.locator("#speed").select_option("4")
     expect(player.get_by_role("button", name="Play")).to_be_visible()
-    assert reading(player, "moment")[0] == 995
+    assert reading(player, "moment")[0] == 1000
     player.locator("#speed").select_option("1")
     player.get_by_role("button", name="Play").click()  # and again from the start
     until(player, "transport.place < 150")
@@ -140,7 +140,7 @@ def test_the_player_plays_to_the_end_and_stops(player: Page) -> None:
 def test_the_space_bar_starts_playing_once_if_the_button_has_the_focus(player: Page) -> None:
     player.get_by_role("button", name="Play").focus()
     player.keyboard.press("Space")
-    until(player, "transport.place > 2 && transport.place < 199")
+    until(player, "transport.place > 2 && transport.place < 200")
     assert player.evaluate("transport.playing")
 
 
@@ -169,7 +169,7 @@ def test_the_loss_axis_can_be_logarithmic_or_linear(player: Page, history: Histo
 def test_dead_neurons_are_counted_and_grey(
     player: Page, dataset: Dataset, history: History
 ) -> None:
-    for frame in (0, 199):
+    for frame in (0, 200):
         scrub(player, frame)
         dead = history.frames[frame].dead(dataset.x)
         assert reading(player, "dead")[0] == int(dead.sum()) > 0
@@ -178,8 +178,8 @@ def test_dead_neurons_are_counted_and_grey(
 
 
 def test_a_picked_neuron_is_highlighted_in_every_view(player: Page, history: History) -> None:
-    scrub(player, 199)
-    weights, neuron = history.frames[199], 9  # active left of its kink, which is in the chart
+    scrub(player, 200)
+    weights, neuron = history.frames[200], 9  # active left of its kink, which is in the chart
     player.get_by_role("button", name=f"neuron {neuron}", exact=True).click()
     ink = (31, 36, 48)
     kink = (-weights.bias[neuron] / weights.input_weight[neuron]).item()
@@ -209,8 +209,8 @@ def test_a_picked_neuron_is_highlighted_in_every_view(player: Page, history: His
 
 
 def test_a_click_on_a_line_picks_its_neuron(player: Page, history: History) -> None:
-    scrub(player, 199)
-    weights = history.frames[199]
+    scrub(player, 200)
+    weights = history.frames[200]
     at_left = weights.output_weight * torch.relu(weights.bias - 0.95 * weights.input_weight)
     neuron = int(at_left.argmax())  # the highest line there does not touch another
     left, top = player.evaluate(
@@ -263,7 +263,7 @@ def test_long_and_wide_trainings_are_thinned(page: Page, tmp_path: Path) -> None
     assert path.stat().st_size < 1_500_000
     page.goto(path.as_uri())
     expect(page.locator("#facts")).to_contain_text("4,000 of 4,500 points shown")
-    assert reading(page, "moment")[0] == 149
+    assert reading(page, "moment")[0] == 150
     page.keyboard.press("Home")
     assert reading(page, "moment")[0] == 0
 
@@ -273,7 +273,9 @@ def test_the_smallest_possible_training_is_shown(page: Page, tmp_path: Path) -> 
     history = fit(points, TrainingSettings(hidden=1, epochs=1)).history
     write_player(points, history, tmp_path / "player.html")
     page.goto((tmp_path / "player.html").as_uri())
+    assert reading(page, "moment")[0] == 1
+    page.keyboard.press("Home")
     assert reading(page, "moment")[0] == 0
-    page.keyboard.press("Space")
     page.keyboard.press("ArrowRight")
-    assert reading(page, "moment")[0] == 0
+    page.keyboard.press("ArrowRight")
+    assert reading(page, "moment")[0] == 1

@@ -14,9 +14,9 @@ def camera(dataset: Dataset, trained: Fit) -> Camera:
 
 
 def test_all_frames_look_the_same_in_the_palette(camera: Camera) -> None:
-    palette = Palette(camera, 12)
+    palette = Palette(camera, 13)
     colours = np.frombuffer(bytes(palette), np.uint8).reshape(-1, 3).astype(int)
-    for frame in range(12):
+    for frame in range(13):
         pixels = camera.shoot(frame)
         error = np.abs(colours[palette.index(pixels)] - rgb(pixels))
         assert error.mean() < 0.2
@@ -26,7 +26,7 @@ def test_all_frames_look_the_same_in_the_palette(camera: Camera) -> None:
 
 
 def test_all_entries_differ_and_the_last_is_transparent(camera: Camera) -> None:
-    palette = Palette(camera, 12)
+    palette = Palette(camera, 13)
     colours = np.frombuffer(bytes(palette), np.uint8).reshape(-1, 3)
     visible = colours[: int(palette.transparent)]
     assert len(np.unique(visible, axis=0)) == len(visible) == len(colours) - 1

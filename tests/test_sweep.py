@@ -128,7 +128,7 @@ def test_the_film_shows_the_best_in_step(directory: Path, tmp_path: Path) -> Non
     parent, trials = split(runs(store))
     film = store.download_artifacts(parent.info.run_id, "best.gif", str(tmp_path))
     frames = iio.imread(film)
-    assert len(frames) == 12  # every fifth of 60 epochs
+    assert len(frames) == 13  # every fifth of 60 epochs, and the trained network
     red = (frames[..., 0] > 200) & (frames[..., 1] < 60) & (frames[..., 2] < 60)
     assert red.sum(axis=(1, 2)).min() > 500
     filmed = [number for number, run in trials.items() if "fitreel.filmed" in run.data.tags]
@@ -243,11 +243,14 @@ def test_sweep_resume_is_the_command_resume(
     fitreel: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = list[tuple[Any, ...]]()
-    monkeypatch.setattr("pipeline.resume.resume_run", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(
+        "pipeline.resume.resume_run",
+        lambda *arguments, as_json: calls.append((*arguments, as_json)),
+    )
     target = Target(tracking_uri="sqlite:///a.db", patience=3)
-    resume("someone", "sqlite:///a.db", 3)
-    or_resume(sweep)(session=Session(target), resume="someone")
-    assert calls == [("someone", target, COMMANDS)] * 2
+    resume("someone", as_json=True, tracking_uri="sqlite:///a.db", patience=3)
+    or_resume(sweep)(session=Session(target, as_json=True), resume="someone")
+    assert calls == [("someone", target, COMMANDS, True)] * 2
     run = fitreel("generate").stdout.strip()
     done = fitreel("sweep", "--resume", run)
     assert (done.returncode, done.stdout) == (0, f"{run}\n")

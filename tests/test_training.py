@@ -75,11 +75,23 @@ def test_the_same_settings_give_the_same_losses_to_the_last_bit(dataset: Dataset
 def test_a_frame_shows_the_weights_before_the_update(dataset: Dataset) -> None:
     settings = TrainingSettings(epochs=23, frame_every=5)
     history = fit(dataset, settings).history
-    assert history.frame_epochs.tolist() == [0, 5, 10, 15, 20]
+    assert history.frame_epochs.tolist() == [0, 5, 10, 15, 20, 23]
     assert torch.equal(history.frames[0].bias, Network(settings).weights().bias)
-    for number, epoch in enumerate(history.frame_epochs):
+    assert np.array_equal(history.frame_losses[:-1], history.losses[::5])
+    for number, loss in enumerate(history.frame_losses):
         error = history.frames[number].predict(dataset.x) - dataset.y
-        assert error.square().mean().item() == pytest.approx(history.losses[epoch], rel=1e-5)
+        assert error.square().mean().item() == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("epochs", [1, 20, 23])
+def test_the_last_frame_is_the_trained_network(dataset: Dataset, epochs: int) -> None:
+    network, history = fit(dataset, TrainingSettings(epochs=epochs))
+    assert history.frame_epochs[-1] == epochs == len(history.losses)
+    assert torch.equal(history.frames[-1].flat(), network.weights().flat())
+    # What one epoch more would log as its loss, before its update.
+    longer = fit(dataset, TrainingSettings(epochs=epochs + 1)).history
+    assert history.trained_loss == longer.losses[-1]
+    assert history.curve.tolist() == longer.losses.tolist()
 
 
 def test_the_hook_is_called_at_every_epoch(dataset: Dataset) -> None:
@@ -105,6 +117,7 @@ def test_a_loss_that_is_not_finite_stops_training(dataset: Dataset) -> None:
     assert len(history.losses) == error.value.epoch
     assert np.isfinite(history.losses).all()
     assert history.frame_epochs[-1] < error.value.epoch
+    assert history.trained_loss is None  # no network is trained
 
 
 def test_a_last_update_without_a_finite_loss_is_an_error_too(
@@ -116,11 +129,13 @@ def test_a_last_update_without_a_finite_loss_is_an_error_too(
     with pytest.raises(TrainingDiverged) as again:
         fit(dataset, TrainingSettings(lr=1000.0, epochs=epochs))
     assert again.value.epoch == epochs
+    assert again.value.history
+    assert again.value.history.trained_loss is None
 
 
 def test_frames_that_would_fill_the_memory_are_refused(dataset: Dataset) -> None:
     check_frames(TrainingSettings(epochs=10_000_000))  # the largest number of frames, read lazily
-    with pytest.raises(ValueError, match="10,000,000 frames of 12,289 weights are 122,890,000,000"):
+    with pytest.raises(ValueError, match="10,000,001 frames of 12,289 weights are 122,890,012,289"):
         fit(dataset, TrainingSettings(hidden=4096, epochs=10_000_000, frame_every=1))
 
 

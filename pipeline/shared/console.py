@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 STAGES = ("generate", "train", "evaluate", "animate")
 WIDE = 1000  # columns, more than any line of ours has
 BEST = 5  # trials shown
+START_OF_ID = 8  # characters, of the 32 of an id
 ROWS = 50  # neurons shown; weights.csv has them all
 
 
@@ -57,7 +58,7 @@ def show_weights(weights: "Weights") -> None:
     say(f"output bias {weights.output_bias.item():.6f}")
 
 
-def summarise(run: "Run", uri: str) -> None:
+def summarise(run: "Run", ways: Mapping[str, str]) -> None:
     """Print the summary of a run: losses, errors, the stages' times, how to see it in the UI."""
     # Text, not str, here and below: rich takes [brackets] in a str for markup.
     table = Table(title=Text(shown(run.name)), title_justify="left", show_header=False)
@@ -72,12 +73,11 @@ def summarise(run: "Run", uri: str) -> None:
         if seconds := run.tags.get(seconds_tag(stage)):
             table.add_row(stage, Text(f"{shown(seconds)} s"))
     table.add_row("run", Text(run.run_id))
-    # fold: a line that was cut off could not be copied.
-    table.add_row("look at it", Text(shown(_way_to_ui(run, uri), 1000), overflow="fold"))
     Console(stderr=True).print(table)
+    show_ways(ways)
 
 
-def summarise_comparison(comparison: "Comparison", run: "Run", uri: str) -> None:
+def summarise_comparison(comparison: "Comparison", run: "Run", ways: Mapping[str, str]) -> None:
     """Print the compared runs, the best starred, and how to see them in the UI."""
     table = Table(title=Text(shown(run.name)), title_justify="left")
     table.add_column("run")
@@ -87,15 +87,12 @@ def summarise_comparison(comparison: "Comparison", run: "Run", uri: str) -> None
         value = each.metrics.get(comparison.metric)
         star = " *" if place in best else ""
         table.add_row(Text(shown(label)), "" if value is None else f"{value:.6g}{star}")
-    console = Console(stderr=True)
-    console.print(table)
-    way = Text(f"look at it: {shown(_way_to_ui(run, uri), 1000)}")
-    console.print(way, soft_wrap=True)
+    Console(stderr=True).print(table)
+    show_ways(ways)
 
 
-def summarise_sweep(results: "Results | None", run: "Run", uri: str) -> None:
+def summarise_sweep(results: "Results | None", run: "Run", ways: Mapping[str, str]) -> None:
     """Print the best trials, how the others ended, and how to see them in the UI."""
-    console = Console(stderr=True)
     if results and (best := results.best(BEST)):
         table = Table(title=Text(shown(run.name)), title_justify="left")
         for name in ("trial", *results.names, results.settings.metric):
@@ -103,20 +100,28 @@ def summarise_sweep(results: "Results | None", run: "Run", uri: str) -> None:
         for number in best:
             values = [brief(value) for value in results.values(number).values()]
             table.add_row(str(number), *values, f"{results.score(number):.6g}")
-        console.print(table)
+        Console(stderr=True).print(table)
         say(results.summary)
-    console.print(Text(f"look at it: {shown(_way_to_ui(run, uri), 1000)}"), soft_wrap=True)
+    show_ways(ways)
+
+
+def show_ways(ways: Mapping[str, str]) -> None:
+    """Print how to look at a run, a line each: one that is cut off or folded cannot be copied."""
+    for name, way in ways.items():
+        say(f"{name}: {way}")
 
 
 def show_runs(rows: Iterable[tuple[str, ...]]) -> None:
     """Print runs to standard output, as rows of id, name, experiment, status, age, loss, test_mse.
 
-    In a pipe nothing is cut off or wrapped.
+    In a pipe nothing is cut off or wrapped; a terminal shows the start of an id, which names it.
     """
     table = Table("run", "name", "experiment", "status", "age", "loss", "test_mse", box=SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*(Text(shown(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+    is_terminal = sys.stdout.isatty()
+    for run_id, *others in rows:
+        cells = (run_id[:START_OF_ID] if is_terminal else run_id, *others)
+        table.add_row(*(Text(shown(cell)) for cell in cells))
+    Console(width=None if is_terminal else WIDE).print(table)
 
 
 def show_run(found: Mapping[str, Any]) -> None:
@@ -146,11 +151,3 @@ def show_checkup(rows: Iterable[tuple[str, str, str]]) -> None:
         found = Text(shown(text, WIDE), overflow="fold")
         table.add_row(name, Text(outcome, colours[outcome]), found)
     Console(stderr=True, width=None if sys.stderr.isatty() else WIDE).print(table)
-
-
-def _way_to_ui(run: "Run", uri: str) -> str:
-    if uri.startswith(("http://", "https://")):
-        host = uri.replace("***@", "").rstrip("/")  # a browser asks who it is
-        page = f"{host}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
-        return f"{page}?workflowType=machine_learning"  # not the UI for chats, its default
-    return f"mlflow ui --backend-store-uri {uri}"

@@ -10,6 +10,7 @@ import typer
 
 from fitreel.checks.text import check_filter, check_name, check_path
 from fitreel.settings import GROUPS, ComparisonSettings, parse, range_text
+from pipeline.shared.completion import choices, complete_run
 from pipeline.shared.session import Session, Target
 
 PANELS = {**GROUPS, Target: "Run"}
@@ -35,7 +36,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     ]
     options += [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
-        for name, option in own.items()
+        for name, option in (own | {"as_json": JSON}).items()
     ]
 
     @functools.wraps(command)
@@ -46,8 +47,10 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         }
         target = given.pop("session")
         settings = {name: asdict(group) for name, group in given.items()}
-        plan = {"command": command.__name__, "settings": settings}
-        command(**given, **{name: values[name] for name in own}, session=Session(target, plan))
+        chosen = {name: values[name] for name in own if values[name] is not None}
+        plan = {"command": command.__name__, "settings": settings, "options": chosen}
+        session = Session(target, plan, as_json=values["as_json"])
+        command(**given, **chosen, session=session)
 
     # Typer looks at both, and through __wrapped__.
     del with_settings.__wrapped__
@@ -78,6 +81,7 @@ def _setting_option(each: "Field[Any]", kind: Any, panel: str) -> Any:
         rich_help_panel=panel,
         parser=_parser(functools.partial(parse, kind=kind)),
         metavar=_metavar(kind),
+        autocompletion=choices(kind),
     )
 
 
@@ -89,6 +93,7 @@ def _target_option(name: str) -> Any:
         rich_help_panel=PANELS[Target],
         parser=_parser(each.metadata["check"]),
         metavar="SECONDS" if name == "patience" else "TEXT",
+        autocompletion=complete_run if name == "run" else None,
     )
 
 
@@ -128,12 +133,23 @@ def _check_runs(text: str) -> str:
 
 
 def _run_argument(text: str) -> Any:
-    return typer.Argument(help=text, metavar="RUN", parser=_parser(check_name))
+    return typer.Argument(
+        help=text, metavar="RUN", parser=_parser(check_name), autocompletion=complete_run
+    )
 
 
 # For the commands that take no settings.
 RUN = Annotated[str, _run_argument("The run: its id or the start of it, its name, or latest.")]
 RUN_OR_ALL = Annotated[str | None, _run_argument("One run; all that wait if left out.")]
+RUN_OR_LATEST = Annotated[
+    str, _run_argument("The run: its id or the start of it, its name, or latest.")
+]
+RUN_OR_ONLY = Annotated[
+    str | None, _run_argument("The run; the only interrupted one of the store if left out.")
+]
+ALL_STORES = Annotated[
+    bool, typer.Option("--all", help="Look at what waits for all stores, not only for this one.")
+]
 TRACKING_URI = Annotated[str | None, _target_option("tracking_uri")]
 PATIENCE = Annotated[float, _target_option("patience")]
 MINUTES = Annotated[
@@ -182,6 +198,22 @@ NAME = Annotated[str | None, _target_option("name")]
 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
 
+# For run.
+COPIES = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        help="Directory for film, pictures and player as well; created if it is missing.",
+        metavar="DIRECTORY",
+        parser=_parser(check_path),
+        rich_help_panel=PANELS[Target],
+    ),
+]
+OPENED = Annotated[
+    bool,
+    typer.Option("--open", help="Show the player at the end.", rich_help_panel=PANELS[Target]),
+]
+
 # For sweep.
 RESUMED = Annotated[
     str | None,
@@ -190,6 +222,7 @@ RESUMED = Annotated[
         help="Id of an interrupted run to resume; the same as fitreel resume RUN.",
         metavar="RUN",
         parser=_parser(check_name),
+        autocompletion=complete_run,
         rich_help_panel=PANELS[Target],
     ),
 ]

@@ -13,10 +13,16 @@ from fitreel.checks.text import check_name, check_uri
 from fitreel.settings import PATIENCE, parse
 from fitreel.tracking.names import seconds_tag
 from pipeline.shared import console
+from pipeline.shared.copies import Copies
 from pipeline.shared.note import note
+from pipeline.shared.result import described, print_json, undelivered
+from pipeline.shared.viewing import ways_to_look
 
 if TYPE_CHECKING:
     from fitreel.tracking import Interrupted, Run, Source, Tracker
+
+    # Prints the results of a run; it gets the ways to look at it by their names.
+    Summarise = Callable[[Run, Mapping[str, str]], None]
 
 
 def _text(text: str, check: Callable[[str], Any], default: Any = None) -> Any:
@@ -58,11 +64,15 @@ class Session:
         target: Target,
         plan: dict[str, Any] | None = None,
         interrupted: "Interrupted | None" = None,
+        *,
+        as_json: bool = False,
     ) -> None:
         """Start or resume a command; one without a plan cannot be resumed later."""
         self.target = target
         self._plan = plan
         self._interrupted = interrupted
+        self.as_json = as_json
+        self.copies = Copies()
 
     @property
     def is_new(self) -> bool:
@@ -141,11 +151,11 @@ class Session:
         source: "Source | None" = None,
         experiment_id: str | None = None,
         describe: "Callable[[Run], str]" = note,
-        summarise: "Callable[[Run, str], None]" = console.summarise,
+        summarise: "Summarise" = console.summarise,
     ) -> Iterator["Run"]:
         """Open the run to log to; at the end write its note, show its summary, print its id.
 
-        ``describe`` returns the note, in Markdown; ``summarise`` gets the run and the store's URI.
+        ``describe`` returns the note, in Markdown; ``summarise`` prints the results of the run.
         """
         run = None
         try:
@@ -160,9 +170,9 @@ class Session:
                 run.set_note(describe(run))
         # All was computed and waits in the spool: the summary is shown before the error.
         except fitreel.journal.Undelivered:
-            self._close(run, summarise)
+            self._close(run, summarise, is_delivered=False)
             raise
-        self._close(run, summarise)
+        self._close(run, summarise, is_delivered=True)
 
     def _open(
         self, source: "Source | None", experiment_id: str | None
@@ -178,13 +188,31 @@ class Session:
             plan=self._plan and self._plan | started,
         )
 
-    def _close(self, run: "Run | None", summarise: "Callable[[Run, str], None]") -> None:
-        if run:
-            summarise(run, self.tracker.uri)
+    def _close(self, run: "Run | None", summarise: "Summarise", *, is_delivered: bool) -> None:
+        if run is None:
+            return
+        summarise(run, self._ways_to_look(run) if is_delivered else {})
+        for copy in self.copies.files:
+            console.say(f"wrote {copy}")
+        if not self.is_new:  # several commands of a run may be resumed: one result is printed
+            return
+        if not self.as_json:
             print(run.run_id)  # alone on standard output, for scripts
+            return
+        found = described(self.tracker.source(run.run_id)) if is_delivered else undelivered(run)
+        print_json(found | {"copies": self.copies.files})
+
+    def _ways_to_look(self, run: "Run") -> dict[str, str]:
+        return ways_to_look(run, self.tracker, self.target.tracking_uri)
 
 
-def resume_run(named: str, target: Target, commands: Mapping[str, Callable[..., None]]) -> None:
+def resume_run(
+    named: str,
+    target: Target,
+    commands: Mapping[str, Callable[..., None]],
+    *,
+    as_json: bool = False,
+) -> None:
     """Run the interrupted commands of a run again, the oldest first; a finished run is reported.
 
     Their stages return what the run has already, as ``Run.has_done`` says.
@@ -192,9 +220,9 @@ def resume_run(named: str, target: Target, commands: Mapping[str, Callable[..., 
     Raises ValueError if a command is not among ``commands``, or of another version of fitreel.
     """
     run_id = fitreel.tracking.waiting_run(named, target.tracking_uri or None)
-    is_finished = True
+    uri, is_finished = target.tracking_uri, True
     for interrupted in fitreel.tracking.interrupted(run_id, target.tracking_uri):
-        is_finished = False
+        uri, is_finished = interrupted.uri, False
         name = interrupted.plan["command"]
         if name not in commands:
             interrupted.journal.close()
@@ -203,9 +231,15 @@ def resume_run(named: str, target: Target, commands: Mapping[str, Callable[..., 
         console.say(f"resuming fitreel {name}")
         # The store of the first start: the default of this directory may be another.
         again = replace(target, tracking_uri=interrupted.uri)
-        commands[name](**settings, session=Session(again, interrupted.plan, interrupted))
+        options = interrupted.plan.get("options", {})  # missing in journals of fitreel 0.3.0
+        session = Session(again, interrupted.plan, interrupted)
+        commands[name](**settings, **options, session=session)
     if is_finished:
         console.say(f"run {run_id} is finished")
+    if as_json:
+        tracker = fitreel.tracking.Tracker(uri or None, may_create=False)
+        print_json(described(tracker.source(run_id)) | {"copies": []})
+    else:
         print(run_id)
 
 

@@ -1,11 +1,18 @@
 """Checks of the spool: whether it can be written, and which journals wait in it."""
 
 import shutil
+from collections.abc import Sequence
 
 from fitreel.doctor.finding import Finding
 from fitreel.journal import spool
+from fitreel.journal.backlog import Waiting, backlog
 
 SHOWN = 3  # runs named in one line of text
+STATES = {
+    "over": "not delivered, upload with fitreel sync",
+    "interrupted": "interrupted, resume with fitreel resume",
+    "unreadable": "that cannot be read, see fitreel sync",
+}
 
 
 def check_spool() -> Finding:
@@ -20,37 +27,27 @@ def check_spool() -> Finding:
     return Finding(True, f"{spool.directory()}: {free / 1e9:.1f} GB free")
 
 
-def check_waiting() -> Finding:
-    """Count the journals that wait to be delivered or resumed."""
-    found = _sort_journals()
-    parts = []
-    if runs := found["over"]:
-        parts.append(f"{len(runs)} not delivered: fitreel sync")
-    if runs := found["interrupted"]:
-        named = ", ".join(runs[:SHOWN]) + (", …" if len(runs) > SHOWN else "")
-        parts.append(f"{len(runs)} interrupted, resume with fitreel resume: {named}")
-    if runs := found["unreadable"]:
-        parts.append(f"{len(runs)} that cannot be read: fitreel sync shows why")
-    fine = not parts
-    if runs := found["running"]:
-        parts.append(f"{len(runs)} of running commands")
+def check_waiting(uri: str | None = None) -> Finding:
+    """Count the journals that wait to be delivered or resumed, those of one store if it is named.
+
+    ``uri`` is absolute, as journals have it.
+    """
+    every = list(backlog())
+    found = [each for each in every if each.belongs_to(uri)]
+    parts = [
+        f"{len(these)} {what}: {_listed(these)}"
+        for state, what in STATES.items()
+        if (these := [each for each in found if each.state == state])
+    ]
+    others = len([each for each in every if each not in found and each.state != "running"])
+    fine = not parts and not others
+    if others:
+        parts.append(f"{others} of other stores: fitreel doctor --all")
+    if running := len([each for each in found if each.state == "running"]):
+        parts.append(f"{running} of running commands")
     return Finding(fine, "; ".join(parts) or "nothing to upload")
 
 
-def _sort_journals() -> dict[str, list[str]]:
-    """Return the runs, or the names, of all journals by their state."""
-    found: dict[str, list[str]] = {"running": [], "over": [], "interrupted": [], "unreadable": []}
-    for listed in spool.entries():
-        name = listed.run_id or listed.directory.name
-        try:
-            journal, entry = spool.opened(listed.directory)
-        except FileNotFoundError:  # delivered since it was listed
-            continue
-        except BlockingIOError:  # before OSError, of which it is a kind
-            found["running"].append(name)
-        except OSError:
-            found["unreadable"].append(name)
-        else:
-            journal.close()
-            found["over" if entry.is_over else "interrupted"].append(name)
-    return found
+def _listed(waiting: Sequence[Waiting]) -> str:
+    shown = [f"{each.name} ({each.origin})" if each.origin else each.name for each in waiting]
+    return ", ".join(shown[:SHOWN]) + (", …" if len(shown) > SHOWN else "")

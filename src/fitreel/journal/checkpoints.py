@@ -5,7 +5,6 @@ size does not grow with the epochs: 0.6 ms for the default network.
 """
 
 import base64
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from fitreel.journal.clock import now
 from fitreel.journal.journal import Journal
 from fitreel.settings import TrainingSettings
+from fitreel.training.history import frames_before
 from fitreel.training.state import Checkpoint, Training
 
 LONGEST_GAP = 10  # seconds between two checkpoints, however slow an epoch is
@@ -66,7 +66,7 @@ class Checkpoints:
                 losses.append(unpack(record["numbers"]))
             elif record["kind"] == "frames":
                 frames.append(unpack(record["numbers"]).reshape(record["count"], -1))
-        count = math.ceil(kept["epoch"] / self._settings.frame_every)
+        count = frames_before(kept["epoch"], self._settings)
         return Checkpoint(
             kept["epoch"],
             # The journal may have more than the checkpoint: losses up to the end of the process.
@@ -104,9 +104,7 @@ class Checkpoints:
             return
         # Frames before losses: the count of losses decides above whether there is anything to
         # append. If only losses were written, a later checkpoint would lack its frames.
-        frames = training.frames[
-            self._frames : math.ceil(training.epoch / self._settings.frame_every)
-        ]
+        frames = training.frames[self._frames : frames_before(training.epoch, self._settings)]
         if len(frames):
             self._journal.append("frames", count=len(frames), numbers=pack(frames.numpy()))
             self._frames += len(frames)

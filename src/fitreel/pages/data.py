@@ -46,14 +46,13 @@ def training_data(
     # The first and the last frame at least, however wide the network is.
     affordable = max(2, most_bytes // (4 * Weights.count(hidden)))
     kept = thinned(len(history.frame_epochs), min(most_frames, affordable))
-    frame_epochs = history.frame_epochs[kept]
     return {
         "activation": weights.activation,
         "hidden": hidden,
         "epoch_count": len(history.losses),
-        "losses": packed(history.losses[epochs], np.float32),
-        "frame_epochs": packed(frame_epochs, np.int32),
-        "frame_losses": packed(history.losses[frame_epochs], np.float32),
+        "losses": packed(history.curve[epochs], np.float32),
+        "frame_epochs": packed(history.frame_epochs[kept], np.int32),
+        "frame_losses": packed(history.frame_losses[kept], np.float32),
         "weights": packed(weights[torch.from_numpy(kept)].flat().numpy(), np.float32),
     }
 

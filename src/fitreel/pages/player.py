@@ -30,7 +30,7 @@ def write_player(
     ``name`` is its title, ``noise_floor`` the least loss that any model can reach, if known. The
     page serves as its path, and a notebook shows it.
     """
-    epochs = curve_epochs(history.losses, MOST_LOSSES)
+    epochs = curve_epochs(history.curve, MOST_LOSSES)
     title = shown(name)
     data = {
         "name": title,

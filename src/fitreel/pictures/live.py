@@ -8,7 +8,9 @@ from fitreel.pictures.camera import DPI, SIZE, Scenery, loss_text
 from fitreel.pictures.figures import INK, LINE_COLOUR
 from fitreel.pictures.gif import HOLD
 from fitreel.pictures.scenes import line_x
+from fitreel.training.history import History
 from fitreel.training.state import Hook, Training
+from fitreel.training.weights import Weights
 
 PAUSE = 0.1  # seconds from one redraw to the next, as in the original
 
@@ -37,30 +39,35 @@ class LiveWindow:
 
         Training goes on without it when somebody closes the window.
         """
-        scenery = Scenery(self._figure, dataset)
-        scenery.line.set_animated(False)  # the window is drawn as a whole, and would leave it out
-        axes, corner = scenery.axes, scenery.axes.transAxes
-        loss_label = axes.text(
+        self._scenery = Scenery(self._figure, dataset)
+        # The window is drawn as a whole, and would leave an animated line out.
+        self._scenery.line.set_animated(False)
+        axes, corner = self._scenery.axes, self._scenery.axes.transAxes
+        self._loss = axes.text(
             0.5, 0.04, "", color=LINE_COLOUR, size=20, ha="center", transform=corner
         )
-        epoch_label = axes.text(0, 1.02, "", color=INK, size=12, transform=corner)
-        x = line_x(dataset)
+        self._epoch = axes.text(0, 1.02, "", color=INK, size=12, transform=corner)
+        self._x = line_x(dataset)
 
         def redraw(epoch: int, loss: float, training: Training) -> None:
-            if epoch % frame_every or not plt.fignum_exists(self._figure.number):
-                return
-            scenery.line.set_data(x.numpy(), training.network.weights().predict(x).numpy())
-            loss_label.set_text(f"Loss={loss_text(loss)}")
-            epoch_label.set_text(f"epoch {epoch}")
-            self._pause(PAUSE)
+            if epoch % frame_every == 0:
+                self._show(epoch, loss, training.network.weights(), PAUSE)
 
         return redraw
 
-    def close(self) -> None:
-        """Show the last picture for as long as the film does, then close the window."""
-        if plt.fignum_exists(self._figure.number):
-            self._pause(HOLD)
+    def close(self, history: History) -> None:
+        """Show the trained network for as long as the film does, then close the window."""
+        epoch, loss = history.frame_epochs[-1], history.frame_losses[-1]
+        self._show(int(epoch), float(loss), history.frames[-1], HOLD)
         plt.close(self._figure)
+
+    def _show(self, epoch: int, loss: float, weights: Weights, seconds: float) -> None:
+        if not plt.fignum_exists(self._figure.number):
+            return
+        self._scenery.line.set_data(self._x.numpy(), weights.predict(self._x).numpy())
+        self._loss.set_text(f"Loss={loss_text(loss)}")
+        self._epoch.set_text(f"epoch {epoch}")
+        self._pause(seconds)
 
     def _pause(self, seconds: float) -> None:
         # Not plt.pause: it shows the window again each time, which may take the focus.

@@ -58,5 +58,5 @@ def chosen_scenes(dataset: Dataset, history: History, frames: NDArray[np.int64])
     x = line_x(dataset)
     # One network at a time: all at once need frames × points × neurons numbers.
     predictions = np.stack([history.frames[int(k)].predict(x).numpy() for k in chosen])
-    epochs = history.frame_epochs[frames]
-    return Scenes(dataset, x.numpy(), predictions[places], epochs, history.losses[epochs])
+    epochs, losses = history.frame_epochs[frames], history.frame_losses[frames]
+    return Scenes(dataset, x.numpy(), predictions[places], epochs, losses)

@@ -1,5 +1,6 @@
 from .best import best_runs as best_runs
 from .checkup import StoreCheckup as StoreCheckup
+from .completion import complete_run as complete_run
 from .facts import has_edited_points as has_edited_points
 from .finder import named_runs as named_runs
 from .listing import newest_runs as newest_runs
@@ -15,9 +16,12 @@ from .recovery import sync as sync
 from .resumption import (
     Interrupted as Interrupted,
     interrupted as interrupted,
+    interrupted_runs as interrupted_runs,
+    store_uri as store_uri,
     waiting_run as waiting_run,
 )
 from .run import Run as Run
 from .source import Source as Source
 from .store.patience import Patience as Patience
 from .tracker import Tracker as Tracker
+from .ui import server as server, server_of as server_of

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from fitreel.tracking.facts import Facts
 from fitreel.training.files import LARGEST_HEADER
+from fitreel.training.history import frame_count
 from fitreel.training.loss_file import LARGEST_LOSSES, LOSS_SIZE
 from fitreel.training.weights import Weights
 
@@ -17,7 +18,7 @@ def largest_history(facts: Facts) -> tuple[int, int]:
     settings = facts.training_settings()
     if settings is None:
         return LARGEST_LOSSES, LARGEST_FRAMES
-    frames = -(-settings.epochs // settings.frame_every)
+    frames = frame_count(settings)
     size = 4 * Weights.count(settings.hidden) + 8  # a frame's weights and its epoch
     # Settings may be forged like the file, and a sparse file needs no space on a disk.
     memory = int(psutil.virtual_memory().available)

@@ -77,6 +77,11 @@ class Artifacts:
         with plain_errors(self._client.tracking_uri), self._packages():
             return {path: self._address(path) for path in self._walk(".")}
 
+    def local_file(self, path: str) -> Path | None:
+        """Return where a file is on this machine; None if the artifacts are elsewhere."""
+        address = Path(self._address(path))
+        return address if address.is_absolute() and address.is_file() else None
+
     def _walk(self, folder: str) -> Iterator[str]:
         for entry in self._entries(folder):
             if entry.is_dir:

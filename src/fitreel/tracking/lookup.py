@@ -1,6 +1,6 @@
 """The lookup of a run as people name it: its id, the start of its id, its name, or latest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
@@ -15,25 +15,26 @@ SHORTEST_START = 4  # characters of an id
 CANDIDATES = 5  # that are listed if a text names several runs
 
 
-def find_run(client: Client, text: str, *, besides: str | None = None) -> MlflowRun | None:
+def find_run(
+    client: Client, text: str, home: Callable[[], str], *, besides: str | None = None
+) -> MlflowRun | None:
     """Return the run that a text names, None if there is none.
 
-    ``latest`` is the newest run that is neither a trial nor a comparison, ``besides`` a run that
-    it is not: the one that `mlflow run` just created. Raises ValueError if several runs fit.
+    If several runs fit, one that is alone in its experiment ``home`` is meant; else ValueError is
+    raised. ``latest`` is the newest run that is neither a trial nor a comparison, ``besides`` a run
+    that it is not: the one that `mlflow run` just created.
     """
     if (run := _by_id(client, text)) is not None:
         return run
     experiments = client.experiment_ids()
     if text == LATEST:
         return next(_newest(client, experiments, besides), None)
-    found = dict[str, MlflowRun]()  # by id: a run's name may be the start of its id
-    for run in _candidates(client, experiments, text):
-        found[run.info.run_id] = run
-        if len(found) > CANDIDATES:
-            break
+    found = _first_candidates(client, experiments, text)
     if len(found) > 1:
-        raise ValueError(_ambiguous(text, list(found.values())))
-    return next(iter(found.values()), None)
+        found = _first_candidates(client, [home()], text) or found
+    if len(found) > 1:
+        raise ValueError(_ambiguous(text, found))
+    return found[0] if found else None
 
 
 def _by_id(client: Client, text: str) -> MlflowRun | None:
@@ -53,6 +54,15 @@ def _newest(client: Client, experiments: Sequence[str], besides: str | None) -> 
         is_ours = VERSION_TAG in tags and TRIAL_TAG not in tags
         if is_ours and tags.get(KIND_TAG) != "comparison" and run.info.run_id != besides:
             yield run
+
+
+def _first_candidates(client: Client, experiments: Sequence[str], text: str) -> list[MlflowRun]:
+    found = dict[str, MlflowRun]()  # by id: a run's name may be the start of its id
+    for run in _candidates(client, experiments, text):
+        found[run.info.run_id] = run
+        if len(found) > CANDIDATES:
+            break
+    return list(found.values())
 
 
 def _candidates(client: Client, experiments: Sequence[str], text: str) -> Iterator[MlflowRun]:

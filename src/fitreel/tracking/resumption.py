@@ -4,12 +4,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import mlflow
+
 from fitreel.journal import spool
+from fitreel.journal.backlog import backlog
 from fitreel.journal.entry import Entry
 from fitreel.journal.journal import Journal, Record
 from fitreel.tracking.lookup import SHORTEST_START
 from fitreel.tracking.names import JOURNAL_TAG
 from fitreel.tracking.source import Source
+from fitreel.tracking.store.database import absolute
 from fitreel.tracking.tracker import Tracker
 
 
@@ -21,6 +25,23 @@ class Interrupted:
     run_id: str
     uri: str
     plan: Record
+
+
+def store_uri(tracking_uri: str | None = None) -> str:
+    """Return the URI of a store as journals have it; None means MLflow's default."""
+    return absolute(tracking_uri or mlflow.get_tracking_uri())
+
+
+def interrupted_runs(uri: str | None = None) -> dict[str, str]:
+    """Return what is known of the interrupted runs, by their ids: command, directory, store.
+
+    ``uri`` is that of one store, as ``store_uri`` returns it; None means all stores.
+    """
+    return {
+        each.entry.run_id: each.origin
+        for each in backlog()
+        if each.state == "interrupted" and each.entry.run_id and each.belongs_to(uri)
+    }
 
 
 def waiting_run(named: str, tracking_uri: str | None = None) -> str:

@@ -22,6 +22,8 @@ from fitreel.training.history import History
 from fitreel.training.loss_file import LARGEST_LOSSES, load_losses
 from fitreel.training.weights import Weights
 
+LARGEST_PAGE = 100_000_000  # bytes
+
 
 class Source(Facts):
     """A run as later stages read it: its facts, and its files, which are checked against them."""
@@ -127,6 +129,14 @@ class Source(Facts):
     def files(self) -> dict[str, str]:
         """Return where each of its files is, by path: its path on this machine, or its URI."""
         return self._artifacts.addresses()
+
+    def local_file(self, path: str) -> Path | None:
+        """Return where an artifact is on this machine; None if it is missing or elsewhere."""
+        return self._artifacts.local_file(path)
+
+    def page(self, path: str) -> AbstractContextManager[Path]:
+        """Yield a copy of one of its pages."""
+        return self._artifacts.copy_as_logged(path, "animate", LARGEST_PAGE)
 
     @property
     def has_model(self) -> bool:

@@ -93,6 +93,10 @@ class Tracker:
             raise ValueError(f"there is no experiment '{name}' in {self.uri}")
         return str(found.experiment_id)
 
+    def home(self) -> str:
+        """Return the id of the experiment where new runs go."""
+        return self.experiment_id or self.default_experiment_id()
+
     def default_experiment_id(self) -> str:
         """Return where MLflow lets a new run go if no experiment is named."""
         return default_experiment_id(self.client)
@@ -101,13 +105,13 @@ class Tracker:
         """Open a run for reading, the one that is named or else the active one.
 
         A run is named by its id, the start of its id, its name, or ``latest``. Raises ValueError
-        if there is no such run, or several.
+        if there is no such run, or several in the experiment of new runs.
         """
         text = named or self.active_run_id
         if not text:
             raise ValueError("there is no run to read from; name one with --run")
         with plain_errors(self.client.tracking_uri):
-            run = find_run(self.client, check_name(text), besides=self.active_run_id)
+            run = find_run(self.client, check_name(text), self.home, besides=self.active_run_id)
             if run is None:
                 raise ValueError(
                     f"there is no run '{shown(text)}' in {self.uri}; fitreel list shows its runs"
@@ -192,7 +196,7 @@ class Tracker:
     def _create(
         self, journal: Journal, tags: dict[str, str], name: str | None, experiment_id: str | None
     ) -> Run:
-        home = self.experiment_id or experiment_id or self.default_experiment_id()
+        home = self.experiment_id or experiment_id or self.home()
         created = make_run(self.client, journal, home, tags, name)
         try:
             journal.append("run", run_id=created.info.run_id)

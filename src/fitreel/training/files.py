@@ -23,11 +23,14 @@ LARGEST_WEIGHTS = LARGEST_HEADER + 4 * Weights.count(MOST_NEURONS)
 
 # The names under which a torch module of the same structure keeps its weights.
 STATE_NAMES = ("hidden.weight", "hidden.bias", "output.weight", "output.bias")
+TRAINED_LOSS = "trained_loss"  # fitreel 0.3 wrote none, and no frame of the trained network
 
 
 def save_frames(history: History, path: Path) -> None:
     """Write the weights of all frames as safetensors, one stacked tensor for each parameter."""
     tensors = _state(history.frames) | {"epoch": torch.from_numpy(history.frame_epochs)}
+    if history.trained_loss is not None:
+        tensors[TRAINED_LOSS] = torch.tensor([history.trained_loss], dtype=torch.float32)
     _write(path, tensors, history.frames.activation)
 
 
@@ -35,8 +38,9 @@ def load_history(losses: Path, frames: Path) -> History:
     """Read a history from its two files; ValueError names the one that is wrong."""
     values = load_losses(losses)
     try:
-        tensors, activation = _read(frames, most_frames=len(values))
-        return History(values, tensors["epoch"].numpy(), _weights(tensors, activation))
+        tensors, activation = _read(frames, epochs=len(values))
+        final = tensors[TRAINED_LOSS].item() if TRAINED_LOSS in tensors else None
+        return History(values, tensors["epoch"].numpy(), _weights(tensors, activation), final)
     except (ValueError, SafetensorError) as error:
         raise ValueError(f"{frames.name} is not a file of frames: {error}") from None
 
@@ -82,10 +86,8 @@ def _write(path: Path, tensors: dict[str, torch.Tensor], activation: ActivationN
         raise OSError(f"{path} cannot be written: {error}") from error
 
 
-def _read(
-    path: Path, most_frames: int | None = None
-) -> tuple[dict[str, torch.Tensor], ActivationName]:
-    """Read a network, or the networks of frames, after a check of the header."""
+def _read(path: Path, epochs: int | None = None) -> tuple[dict[str, torch.Tensor], ActivationName]:
+    """Read a network, or the frames of so many epochs, after a check of the header."""
     # The file begins with the size of its header, which safetensors would read whole.
     with path.open("rb") as begin:
         header = int.from_bytes(begin.read(8), "little")
@@ -93,14 +95,16 @@ def _read(
         raise ValueError(f"its header would have {header:,} bytes")
     with safe_open(path, framework="pt") as file:
         activation = (file.metadata() or {}).get("activation")
-        names = STATE_NAMES if most_frames is None else (*STATE_NAMES, "epoch")
+        names = STATE_NAMES if epochs is None else (*STATE_NAMES, "epoch")
+        if epochs is not None and TRAINED_LOSS in set(file.keys()):
+            names = (*names, TRAINED_LOSS)
         slices = {name: file.get_slice(name) for name in names}
         shapes = {name: tuple(each.get_shape()) for name, each in slices.items()}
         for name, each in slices.items():
             wanted = "I64" if name == "epoch" else "F32"
             if each.get_dtype() != wanted:
                 raise ValueError(f"{name} is of type {each.get_dtype()}, not {wanted}")
-        _check_shapes(shapes, most_frames)
+        _check_shapes(shapes, epochs)
     # Compared one by one, so that the type of the result is ActivationName and not str.
     for known in get_args(ActivationName):
         if activation == known:
@@ -124,8 +128,8 @@ def _numbers(path: Path, name: str, shape: tuple[int, ...]) -> torch.Tensor:
     return tensor
 
 
-def _check_shapes(shapes: dict[str, tuple[int, ...]], most_frames: int | None) -> None:
-    frames = () if most_frames is None else shapes["epoch"]
+def _check_shapes(shapes: dict[str, tuple[int, ...]], epochs: int | None) -> None:
+    frames = () if epochs is None else shapes["epoch"]
     hidden = shapes["hidden.bias"][-1:]  # a tuple still: () for a scalar
     wanted = ((*hidden, 1), hidden, (1, *hidden), (1,))
     if tuple(shapes[name] for name in STATE_NAMES) != tuple((*frames, *each) for each in wanted):
@@ -133,5 +137,10 @@ def _check_shapes(shapes: dict[str, tuple[int, ...]], most_frames: int | None) -
         raise ValueError(f"the shapes do not fit: {found}")
     if not 1 <= hidden[0] <= MOST_NEURONS:
         raise ValueError(f"it has {hidden[0]:,} neurons; from 1 to {MOST_NEURONS:,} are possible")
-    if most_frames is not None and (len(frames) != 1 or not 1 <= frames[0] <= most_frames):
-        raise ValueError(f"it has {math.prod(frames):,} frames, but {most_frames:,} losses")
+    if epochs is None:
+        return
+    final = shapes.get(TRAINED_LOSS)
+    if final not in {None, (1,)}:
+        raise ValueError(f"{TRAINED_LOSS} has the shape {final}, not (1,)")
+    if len(frames) != 1 or not 1 <= frames[0] <= epochs + bool(final):
+        raise ValueError(f"it has {math.prod(frames):,} frames, but {epochs:,} losses")

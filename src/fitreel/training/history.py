@@ -18,32 +18,38 @@ MOST_FRAME_NUMBERS = 150_000_000  # of all frames: 0.6 GB, of which saving them 
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """The loss of every epoch and the weights of every frame, each before its update."""
+    """The loss of every epoch and the weights of every frame, each before its update.
+
+    After the last update comes the trained network: its loss is ``trained_loss``, and the last
+    frame has its weights; the epoch of that is the number of epochs. A training that diverged has
+    neither, nor has a run of fitreel 0.3.
+    """
 
     losses: NDArray[np.float64]  # (epochs,)
     frame_epochs: NDArray[np.int64]  # (frames,)
     frames: Weights  # with a leading dimension (frames,)
+    trained_loss: float | None = None
     # Where it comes from, if known: a notebook shows the player with it.
     dataset: Dataset | None = None
     settings: TrainingSettings | None = None
 
     def __post_init__(self) -> None:
-        count, epochs = len(self.frame_epochs), len(self.losses)
+        count = len(self.frame_epochs)
         if not 0 < count == len(self.frames.output_bias):
             raise ValueError(
                 f"{count} frame epochs do not fit {len(self.frames.output_bias)} frames"
             )
         if self.frame_epochs[0] < 0 or (np.diff(self.frame_epochs) <= 0).any():
             raise ValueError("the epochs of the frames must rise from 0 or later")
-        if self.frame_epochs[-1] >= epochs:
+        last, end = self.frame_epochs[-1], len(self.curve)
+        if last >= end:
             raise ValueError(
-                f"the last frame shows epoch {self.frame_epochs[-1]}, "
-                f"but the losses end before epoch {epochs}"
+                f"the last frame shows epoch {last}, but the losses end before epoch {end}"
             )
 
     def __repr__(self) -> str:
         epochs, frames = len(self.losses), len(self.frame_epochs)
-        return f"History({epochs:,} epochs, {frames:,} frames, loss {span(self.losses)})"
+        return f"History({epochs:,} epochs, {frames:,} frames, loss {span(self.curve)})"
 
     def _repr_html_(self) -> str | None:
         """Return the player for a notebook; None if the points are unknown."""
@@ -51,8 +57,36 @@ class History:
             return None
         with TemporaryDirectory() as folder:
             # By its public name: pages are made from histories, so no module here imports them.
-            file, name = Path(folder) / "player.html", self.settings.label if self.settings else ""
-            return fitreel.write_player(self.dataset, self, file, name)._repr_html_()
+            page = fitreel.write_player(
+                self.dataset,
+                self,
+                Path(folder) / "player.html",
+                self.settings.label if self.settings else "",
+                self.dataset.drawn.least_loss if self.dataset.drawn else None,
+            )
+            return page._repr_html_()
+
+    @property
+    def curve(self) -> NDArray[np.float64]:
+        """The loss after 0, 1, 2, … updates: ``losses``, then ``trained_loss`` if it is known."""
+        if self.trained_loss is None:
+            return self.losses
+        return np.append(self.losses, self.trained_loss)
+
+    @property
+    def frame_losses(self) -> NDArray[np.float64]:
+        """The loss of each frame's network: (frames,)."""
+        return self.curve[self.frame_epochs]
+
+
+def frames_before(epoch: int, settings: TrainingSettings) -> int:
+    """Return how many frames a training has before the update of an epoch."""
+    return math.ceil(epoch / settings.frame_every)
+
+
+def frame_count(settings: TrainingSettings) -> int:
+    """Return how many frames a training has: one every ``frame_every`` epochs, and the last."""
+    return frames_before(settings.epochs, settings) + 1
 
 
 def span(losses: NDArray[np.float64]) -> str:
@@ -62,7 +96,7 @@ def span(losses: NDArray[np.float64]) -> str:
 
 def check_frames(settings: TrainingSettings) -> None:
     """Raise ValueError if the weights of all frames are more than the memory should hold."""
-    frames = math.ceil(settings.epochs / settings.frame_every)
+    frames = frame_count(settings)
     numbers = Weights.count(settings.hidden)
     if frames * numbers > MOST_FRAME_NUMBERS:
         raise ValueError(

@@ -1,6 +1,5 @@
 """The state of a training: its arrays, and the checkpoint that restores them."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from fitreel.settings import TrainingSettings
-from fitreel.training.history import History, check_frames
+from fitreel.training.history import History, check_frames, frame_count, frames_before
 from fitreel.training.network import Network
 from fitreel.training.optimizers import Optimizer
 from fitreel.training.weights import Weights
@@ -43,16 +42,15 @@ class Training:
         self._state = [*parameters, *self.optimizer.memory]
         self.losses = np.empty(settings.epochs)
         # A row a frame; as tensors of their own the frames of a long training take gigabytes.
-        self.frames = torch.empty(
-            math.ceil(settings.epochs / settings.frame_every), Weights.count(settings.hidden)
-        )
+        self.frames = torch.empty(frame_count(settings), Weights.count(settings.hidden))
         self.epoch = 0  # those before are done
+        self.trained_loss: float | None = None
         if start:
             self._restore(start)
 
     def _restore(self, start: Checkpoint) -> None:
         sizes = [each.numel() for each in self._state]
-        frames = self.frames[: math.ceil(start.epoch / self.settings.frame_every)]
+        frames = self.frames[: frames_before(start.epoch, self.settings)]
         found = (len(start.losses), start.frames.shape, start.state.shape)
         if found != (start.epoch, frames.shape, (sum(sizes),)):
             raise ValueError(f"the checkpoint of epoch {start.epoch} belongs to another training")
@@ -73,14 +71,21 @@ class Training:
         numbers: NDArray[np.float32] = torch.cat([each.flatten() for each in self._state]).numpy()
         return numbers
 
+    def finish(self, loss: float) -> None:
+        """Keep the trained network as the last frame, with its loss."""
+        self.frames[-1] = self.weights.flat()
+        self.trained_loss = loss
+
     def history(self) -> History | None:
         """Return the history so far; None before the first epoch is done."""
         if not self.epoch:
             return None
         frame_epochs = np.arange(0, self.epoch, self.settings.frame_every)
+        if self.trained_loss is not None:
+            frame_epochs = np.append(frame_epochs, self.epoch)
         rows = self.frames[: len(frame_epochs)]
         weights = Weights.from_flat(rows, self.settings.activation)
-        return History(self.losses[: self.epoch], frame_epochs, weights)
+        return History(self.losses[: self.epoch], frame_epochs, weights, self.trained_loss)
 
 
 # Called in every epoch before its update; it may read everything, and changes nothing.

@@ -145,7 +145,7 @@ function makeLoss() {
   const values = Array.from(training.losses, (value) => (log && value <= 0 ? null : value));
   const floor = data.noise_floor;
   loss = makeChart(document.querySelector("#loss .chart"), {
-    x: [0, Math.max(1, data.training.epoch_count - 1)],
+    x: padded([0, epochs[epochs.length - 1]], 0.01), // the dot is whole at both ends
     y: lossRange(floor ? [values, [floor]] : [values], log),
     log,
     data: [epochs, values],
@@ -180,7 +180,7 @@ function drawDeadEpochs(chart) {
     ctx.fillStyle = `${colours.dead}40`;
     training.frameEpochs.forEach((epoch, at) => {
       if (!training.isDead(at, picked, dataset.xRange)) return;
-      const next = training.frameEpochs[at + 1] ?? data.training.epoch_count - 1;
+      const next = training.frameEpochs[at + 1] ?? epoch;
       ctx.fillRect(left(epoch), chart.bbox.top, left(next) - left(epoch), chart.bbox.height);
     });
   });
