@@ -81,9 +81,8 @@ def measure_fit(
         metrics = fitreel.training.errors("points", weights, dataset)
     run.log_metrics(metrics)
     with run.artifacts() as folder:
-        table = fitreel.pictures.neuron_table(weights, dataset)
         mse = metrics["train_mse" if was_seen else "points_mse"]
-        figure = fitreel.pictures.draw_weights(table, run.name, mse)
+        figure = fitreel.pictures.draw_weights(weights, dataset, run.name, mse)
         figure.savefig(folder / WEIGHTS_PICTURE)
         if copies:
             copies.add(folder)
