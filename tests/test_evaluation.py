@@ -72,5 +72,18 @@ def test_no_model_is_below_the_noise_floor_and_its_distance_is_its_excess(
 def test_points_of_unknown_origin_are_measured_on_themselves(
     dataset: Dataset, trained: Fit
 ) -> None:
-    metrics = evaluate(trained.network.weights(), dataset)
+    metrics = evaluate(trained.network.weights(), Dataset(dataset.x, dataset.y))
     assert set(metrics) == {"train_rmse", "dead_neurons"}
+
+
+def test_drawn_points_and_a_network_are_enough_for_all_metrics(
+    dataset: Dataset, trained: Fit
+) -> None:
+    network = trained.network
+    short = evaluate(network, dataset, test_samples=50)
+    assert short == evaluate(
+        network.weights(), dataset, DataSettings(), EvaluationSettings(test_samples=50)
+    )
+    other = evaluate(network, dataset, DataSettings(noise=0.9), test_samples=50)
+    assert other.keys() == short.keys()
+    assert other != short

@@ -1,6 +1,7 @@
 """The training loop: it starts at epoch 0 or at a checkpoint, and calls one hook."""
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -56,12 +57,16 @@ def fit(
     if not isinstance(dataset, Dataset):  # fit(x, y), as in other libraries
         raise TypeError("fit() takes a dataset, as in fit(Dataset(x, y))")
     settings = with_keywords(TrainingSettings, settings, keywords, "fit")
-    if progress:
-        with progress_bar(settings.epochs, start.epoch if start else 0, on_epoch) as hook:
-            return fit(dataset, settings, hook, start)
     training = Training(settings, start)
-    network = training.network
-    loss = Loss(dataset, settings, list(network.parameters()))
+    bar = progress_bar(settings.epochs, training.epoch, on_epoch) if progress else None
+    with bar or nullcontext(on_epoch) as hook:
+        history = _train(dataset, training, hook)
+    return Fit(training.network, replace(history, dataset=dataset, settings=settings))
+
+
+def _train(dataset: Dataset, training: Training, on_epoch: Hook | None) -> History:
+    settings = training.settings
+    loss = Loss(dataset, settings, list(training.network.parameters()))
     for epoch in range(training.epoch, settings.epochs):
         value, gradient = loss()
         if not math.isfinite(value):
@@ -82,4 +87,4 @@ def fit(
     history = training.history()
     if history is None or history.trained_loss is None:
         raise TrainingDiverged(settings.epochs, settings, history)
-    return Fit(network, replace(history, dataset=dataset, settings=settings))
+    return history
