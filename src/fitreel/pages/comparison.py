@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitreel.checks.text import shortened
+from fitreel.comparison.captions import captions
 from fitreel.comparison.colours import run_colours
 from fitreel.comparison.runs import (
     ComparedRun,
@@ -44,8 +45,10 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
         "is_higher_better": higher_is_better(comparison.metric),
         "datasets": [dataset_data(runs[first].dataset, MOST_SHOWN_POINTS) for first in places],
         "runs": [
-            _run(run, label, places[first], epochs, MOST_BYTES // len(runs))
-            for run, label, first in zip(runs, comparison.labels, firsts, strict=True)
+            _run(run, label, places[first], epochs, MOST_BYTES // len(runs)) | {"caption": caption}
+            for run, label, caption, first in zip(
+                runs, comparison.labels, captions(comparison), firsts, strict=True
+            )
         ],
         "epochs": packed(epochs, np.int32),
         "noise_floor": floors.pop() if len(floors) == 1 else None,
