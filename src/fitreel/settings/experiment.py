@@ -1,5 +1,6 @@
 """The settings of an experiment: every default, and every range, written once."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,9 +37,13 @@ class DataSettings(Settings):
             raise ValueError(f"x_min must be below x_max; got {self.x_min} and {self.x_max}")
 
     @property
-    def least_loss(self) -> float:
-        """The noise floor of the loss: the variance of the noise, which no model can predict."""
-        return self.noise**2 / 12  # the variance of a uniform distribution
+    def noise_floor(self) -> float:
+        """The least ``test_rmse`` of any model: the deviation of the noise, which none can predict.
+
+        Its square is the least loss.
+        """
+        # The noise is uniform from 0 to its height, and a perfect model predicts the middle.
+        return self.noise / math.sqrt(12)
 
     @property
     def label(self) -> str:

@@ -62,7 +62,7 @@ class History:
                 self,
                 Path(folder) / "player.html",
                 self.settings.label if self.settings else "",
-                self.dataset.drawn.least_loss if self.dataset.drawn else None,
+                self.dataset.drawn.noise_floor**2 if self.dataset.drawn else None,
             )
             return page._repr_html_()
 
