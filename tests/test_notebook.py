@@ -116,7 +116,7 @@ def test_films_and_pages_serve_as_paths(tmp_path: Path, dataset: Dataset, traine
 def test_results_print_as_one_short_line(dataset: Dataset, trained: Fit) -> None:
     network, history = trained
     assert repr(dataset) == "Dataset(100 points, x -1 to 1, y 0.0239 to 1.11)"
-    assert repr(history) == "History(60 epochs, 12 frames, loss 0.1514 → 0.02105)"
+    assert repr(history) == "History(60 epochs, 13 frames, loss 0.1514 → 0.02047)"
     assert repr(network) == "Network(20 relu neurons)"
     assert repr(network.weights()) == "Weights(20 relu neurons)"
     assert repr(history.frames) == "Weights(12 networks of 20 relu neurons)"
