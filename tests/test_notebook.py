@@ -119,7 +119,7 @@ def test_results_print_as_one_short_line(dataset: Dataset, trained: Fit) -> None
     assert repr(history) == "History(60 epochs, 13 frames, loss 0.1514 → 0.02047)"
     assert repr(network) == "Network(20 relu neurons)"
     assert repr(network.weights()) == "Weights(20 relu neurons)"
-    assert repr(history.frames) == "Weights(12 networks of 20 relu neurons)"
+    assert repr(history.frames) == "Weights(13 networks of 20 relu neurons)"
     assert repr(trained) == f"Fit(network={network!r}, history={history!r})"
     one, other = fit_many(
         dataset, [TrainingSettings(epochs=60), TrainingSettings(epochs=60, lr=1e6)]
