@@ -15,10 +15,10 @@ NUMERIC = "biufO"  # numpy's kinds: truth values, integers, floats, and objects 
 
 
 def column(name: str, numbers: Numbers) -> Tensor:
-    """Copy numbers into a float32 tensor of shape (rows,): they are a row or a column of a table.
+    """Copy numbers of shape (points,) or (points, 1) into a float32 tensor of shape (points,).
 
-    Raises ValueError, which names the value, if they have another shape, or if one is no number or
-    is not finite in float32.
+    Raises ValueError, which names the value, if they have another shape, or if one is not a number
+    that is finite in float32.
     """
     values = numbers.detach().cpu() if isinstance(numbers, Tensor) else _as_tensor(name, numbers)
     if values.is_complex():
