@@ -40,7 +40,9 @@ def column(name: str, numbers: Numbers) -> Tensor:
 def _as_tensor(name: str, numbers: ArrayLike) -> Tensor:
     try:
         array = np.asarray(numbers)
-        if array.ndim and array.dtype.kind in NUMERIC:
+        # Numpy would read a text such as "1" among objects as a number, but not among texts.
+        has_text = array.dtype.kind == "O" and any(isinstance(each, str) for each in array.flat)
+        if array.ndim and array.dtype.kind in NUMERIC and not has_text:
             # Not yet float32, in which a number too large would be infinite, and not be named.
             return torch.from_numpy(array.astype(np.float64))
     except (ValueError, TypeError, OverflowError):  # rows of unequal length, or objects
