@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import fitreel.pages
 import fitreel.pictures
-from fitreel.settings import FilmSettings, PlayerSettings
+import fitreel.training
+from fitreel.settings import DataSettings, FilmSettings, PlayerSettings, TrainingSettings
 from fitreel.tracking.names import PLAYER, film_path
 from pipeline.shared import console
 from pipeline.shared.copies import Copies
@@ -31,12 +32,11 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
             f"the points of run {source.run_id} changed after its training: "
             "the film shows the present ones"
         )
-    # The curve of edited points is unknown, and so is its noise floor.
-    noise_floor = source.metrics.get("noise_floor") if source.data_settings() else None
+    data, training = source.data_settings(), source.training_settings()
     with session.run(source) as run:
         if not session.writes_to(source):
             run.set_name(f"{source.name}-animate")
-        film_training(run, dataset, history, film, player, noise_floor)
+        film_training(run, dataset, history, film, player, data, training)
 
 
 def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
@@ -51,7 +51,8 @@ def film_training(
     history: "History",
     film: FilmSettings,
     player: PlayerSettings,
-    noise_floor: float | None,
+    data: DataSettings | None,
+    training: TrainingSettings | None,
     copies: Copies | None = None,
 ) -> None:
     """Render the film, write the player and log both; copies of them may be left."""
@@ -61,7 +62,9 @@ def film_training(
     with run.artifacts() as folder, progress("animate", frames) as show:
         fitreel.pictures.render(dataset, history, folder / film_path(film.format), film, show)
         if player.player == "on":
-            page = folder / PLAYER
-            fitreel.pages.write_player(dataset, history, page, run.name, noise_floor)
+            # The curve of edited points is unknown, and so is the least loss. A loss is a square.
+            floor = fitreel.training.noise_floor(data) ** 2 if data else None
+            page, known = folder / PLAYER, [each for each in (training, data) if each]
+            fitreel.pages.write_player(dataset, history, page, run.name, floor, known)
         if copies:
             copies.add(folder)
