@@ -19,7 +19,7 @@ from fitreel.pages.player import write_player
 from fitreel.pictures.film import render
 from fitreel.settings import TrainingSettings
 from fitreel.training.evaluation import Metrics
-from fitreel.training.loop import Fit, fit
+from fitreel.training.loop import Fit, TrainingDiverged, fit
 from fitreel.training.many import fit_many
 from fitreel.training.network import Network
 from tests.browser import data, errorless, is_red, numbers, pixel, scrub
@@ -84,6 +84,15 @@ def test_points_of_unknown_noise_have_no_noise_floor(dataset: Dataset) -> None:
     history = fit(Dataset(dataset.x, dataset.y), epochs=1).history
     shown = html.unescape(str(history._repr_html_()))
     assert data(shown)["noise_floor"] is None
+
+
+def test_a_training_that_diverges_can_be_played(dataset: Dataset) -> None:
+    with pytest.raises(TrainingDiverged) as error:
+        fit(dataset, lr=3)
+    history = error.value.history
+    assert history is not None
+    assert history.settings == TrainingSettings(lr=3)
+    assert "<iframe" in str(history._repr_html_())
 
 
 def test_without_its_points_a_history_has_no_player(trained: Fit) -> None:

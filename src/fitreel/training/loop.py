@@ -61,7 +61,7 @@ def fit(
     bar = progress_bar(settings.epochs, training.epoch, on_epoch) if progress else None
     with bar or nullcontext(on_epoch) as hook:
         history = _train(dataset, training, hook)
-    return Fit(training.network, replace(history, dataset=dataset, settings=settings))
+    return Fit(training.network, history)
 
 
 def _train(dataset: Dataset, training: Training, on_epoch: Hook | None) -> History:
@@ -70,7 +70,7 @@ def _train(dataset: Dataset, training: Training, on_epoch: Hook | None) -> Histo
     for epoch in range(training.epoch, settings.epochs):
         value, gradient = loss()
         if not math.isfinite(value):
-            raise TrainingDiverged(epoch, settings, training.history())
+            raise TrainingDiverged(epoch, settings, _history(training, dataset))
         # Before the update: the loss is that of the weights which the hook sees, and a checkpoint
         # that it takes is the state before this epoch.
         if on_epoch is not None:
@@ -84,7 +84,12 @@ def _train(dataset: Dataset, training: Training, on_epoch: Hook | None) -> Histo
     final, _ = loss()
     if math.isfinite(final):
         training.finish(final)
-    history = training.history()
+    history = _history(training, dataset)
     if history is None or history.trained_loss is None:
         raise TrainingDiverged(settings.epochs, settings, history)
     return history
+
+
+def _history(training: Training, dataset: Dataset) -> History | None:
+    history = training.history()
+    return history and replace(history, dataset=dataset, settings=training.settings)
