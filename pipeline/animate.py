@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import fitreel.pages
 import fitreel.pictures
-import fitreel.training
 from fitreel.settings import DataSettings, FilmSettings, PlayerSettings, TrainingSettings
 from fitreel.tracking.names import PLAYER, film_path
 from pipeline.shared import console
@@ -63,7 +62,7 @@ def film_training(
         fitreel.pictures.render(dataset, history, folder / film_path(film.format), film, show)
         if player.player == "on":
             # The curve of edited points is unknown, and so is the least loss. A loss is a square.
-            floor = fitreel.training.noise_floor(data) ** 2 if data else None
+            floor = data.noise_floor**2 if data else None
             page, known = folder / PLAYER, [each for each in (training, data) if each]
             fitreel.pages.write_player(dataset, history, page, run.name, floor, known)
         if copies:

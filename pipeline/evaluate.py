@@ -87,8 +87,7 @@ def measure_fit(
         metrics = {"points_rmse": error, "points_r2": r2}
     run.log_metrics(metrics)
     with run.artifacts() as folder:
-        table = fitreel.pictures.neuron_table(weights, dataset)
-        figure = fitreel.pictures.draw_weights(table, run.name, error**2)
+        figure = fitreel.pictures.draw_weights(weights, dataset, run.name, error**2)
         figure.savefig(folder / WEIGHTS_PICTURE)
         if copies:
             copies.add(folder)
@@ -96,4 +95,4 @@ def measure_fit(
 
 def log_noise_floor(run: "Run", data: DataSettings) -> None:
     """Log the least ``test_rmse`` that any model can reach."""
-    run.log_params({NOISE_FLOOR: f"{fitreel.training.noise_floor(data):.6g}"})
+    run.log_params({NOISE_FLOOR: f"{data.noise_floor:.6g}"})

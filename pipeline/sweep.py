@@ -123,7 +123,7 @@ def train_trials(run: "Run", search: "Search", study: "Study", engine: "Engine")
                 # The journal has the curves; those of a million trials would fill the memory.
                 outcomes.append(outcome.without_curve())
             show(fitreel.sweep.Results(settings, trials, outcomes))
-    floor = fitreel.training.noise_floor(search.data)
+    floor = search.data.noise_floor
     return fitreel.sweep.Results(settings, trials, outcomes, study.importances(), floor)
 
 

@@ -118,7 +118,7 @@ def test_eight_params_are_shown_and_the_others_counted() -> None:
     runs = [replace(run, params={f"p{n}": str(k) for n in range(10)}) for k in range(2)]
     content = sheet(compare(runs))
     assert content.runs.numbers_from == 1 + MOST_PARAMS
-    assert "2 more params differ" in content.notes
+    assert "3 more params differ" in content.notes
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import csv
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from fitreel.settings import SweepSettings, TrainingSettings
 from fitreel.sweep.results import Results, save_trials
@@ -53,17 +52,6 @@ def test_the_best_finished_trials_come_first() -> None:
 def test_a_score_that_is_not_a_number_is_never_best() -> None:
     assert results(("finished", float("nan")), ("finished", 0.2)).best(9) == [1]
     assert results(("finished", float("nan"))).best(9) == []
-
-
-@pytest.mark.parametrize(
-    ("space", "title"),
-    [
-        ("lr=log:1e-3:1 hidden=int:2:64", "1: lr 0.1235, hidden 20"),
-        ("lr=log:1e-3:1 hidden=int:2:64 seed=0|1", "1: 0.1235, 20, 72"),
-    ],
-)
-def test_the_label_of_a_trial_has_its_varied_settings(space: str, title: str) -> None:
-    assert results(("finished", 1), ("finished", 2), space=space).title(1) == title
 
 
 def test_the_table_has_a_row_per_trial(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitreel.checks.text import shortened
+from fitreel.comparison.captions import captions
 from fitreel.comparison.colours import run_colours
 from fitreel.comparison.runs import (
     ComparedRun,
@@ -21,7 +22,6 @@ from fitreel.pages.page import packed, write_page
 from fitreel.pictures.scenes import curve_epochs, thinned
 from fitreel.settings import DataSettings, parse
 from fitreel.settings.metrics import higher_is_better
-from fitreel.training.evaluation import noise_floor
 
 SCRIPTS = ("network.js", "charts.js", "transport.js", "comparison.js")
 MOST_SHOWN_POINTS = 500
@@ -44,8 +44,10 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
         "is_higher_better": higher_is_better(comparison.metric),
         "datasets": [dataset_data(runs[first].dataset, MOST_SHOWN_POINTS) for first in places],
         "runs": [
-            _run(run, label, places[first], epochs, MOST_BYTES // len(runs))
-            for run, label, first in zip(runs, comparison.labels, firsts, strict=True)
+            _run(run, label, places[first], epochs, MOST_BYTES // len(runs)) | {"caption": caption}
+            for run, label, caption, first in zip(
+                runs, comparison.labels, captions(comparison), firsts, strict=True
+            )
         ],
         "epochs": packed(epochs, np.int32),
         "noise_floor": floors.pop() if len(floors) == 1 else None,
@@ -75,7 +77,7 @@ def _noise_floor(run: ComparedRun) -> float | None:
     """Return the least loss that any model can reach, if the params say how points were drawn."""
     try:
         noise = parse(run.params["noise"], float)
-        return float(noise_floor(DataSettings(noise=noise)) ** 2)
+        return DataSettings(noise=noise).noise_floor ** 2
     except (KeyError, ValueError):  # anybody may have logged the param
         return None
 

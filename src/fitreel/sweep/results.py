@@ -9,13 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from fitreel.checks.text import brief
 from fitreel.settings import SweepSettings
 from fitreel.settings.metrics import higher_is_better, measured
 from fitreel.sweep.trials import Outcome, Trial
 from fitreel.training.members import End
-
-MOST_NAMED = 2  # settings in a title; with more there is only room for the values
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +40,6 @@ class Results:
         """Return the values of a trial by the names of the settings that vary."""
         settings = self.trials[number].settings
         return {name: getattr(settings, name) for name in self.names}
-
-    def title(self, number: int) -> str:
-        """Return a title that fits above a film, as in 12: lr 0.05, hidden 20."""
-        values = self.values(number)
-        named = len(values) <= MOST_NAMED
-        return f"{number}: " + ", ".join(
-            f"{name} {brief(value)}" if named else brief(value) for name, value in values.items()
-        )
 
     def score(self, number: int) -> float:
         """Return the metric by which trials are ranked; NaN for a trial that did not finish."""

@@ -2,28 +2,42 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate_unseen
-from fitreel.settings import DataSettings, EvaluationSettings
+from fitreel.settings import DataSettings, EvaluationSettings, shows_keywords, with_keywords
 from fitreel.settings.metrics import DEAD_NEURONS, TEST_R2, TEST_RMSE, TRAIN_RMSE
+from fitreel.training.network import Network
 from fitreel.training.weights import Weights
 
 
+class Metrics(dict[str, float]):
+    """The metrics of a network by their names; they print with four digits."""
+
+    def __repr__(self) -> str:
+        return f"Metrics({', '.join(f'{name} {value:.4g}' for name, value in self.items())})"
+
+
+@shows_keywords(EvaluationSettings)
 def evaluate(
-    weights: Weights,
+    weights: Weights | Network,
     dataset: Dataset,
     data: DataSettings | None = None,
     settings: EvaluationSettings = EvaluationSettings(),
+    **keywords: Any,
 ) -> dict[str, float]:
     """Compute ``train_rmse``, the root of the mean squared error, and ``dead_neurons``.
 
-    If ``data`` says how the points were drawn, add ``test_rmse`` and ``test_r2`` on
-    ``settings.test_samples`` fresh ones.
+    If ``data`` or the dataset says how the points were drawn, add ``test_rmse`` and ``test_r2`` on
+    ``settings.test_samples`` fresh ones. Keywords replace single settings; defaults are those of
+    EvaluationSettings. Raises TypeError for an unknown name.
     """
-    return next(evaluate_many([weights], dataset, data, settings))
+    settings = with_keywords(EvaluationSettings, settings, keywords, "evaluate")
+    model = weights.weights() if isinstance(weights, Network) else weights
+    return Metrics(next(evaluate_many([model], dataset, data or dataset.drawn, settings)))
 
 
 def evaluate_many(
@@ -59,10 +73,3 @@ def explained(root_error: float, dataset: Dataset) -> float:
     """
     variance = dataset.y.to(torch.float64).var(correction=0).item()
     return 1 - root_error**2 / variance if variance else math.nan
-
-
-def noise_floor(data: DataSettings) -> float:
-    """Return the least ``test_rmse`` that any model can reach: the noise's standard deviation."""
-    # Noise is uniform from 0 to its height: a perfect model predicts the middle, half the height
-    # above the curve.
-    return data.noise / math.sqrt(12)
