@@ -36,11 +36,6 @@ class DataSettings(Settings):
             raise ValueError(f"x_min must be below x_max; got {self.x_min} and {self.x_max}")
 
     @property
-    def least_loss(self) -> float:
-        """The noise floor of the loss: the variance of the noise, which no model can predict."""
-        return self.noise**2 / 12  # the variance of a uniform distribution
-
-    @property
     def label(self) -> str:
         """The name of the points in a list of runs, as in sine100-noise0.2."""
         seed = "" if self.data_seed == DataSettings.data_seed else f"-data{self.data_seed}"
