@@ -33,13 +33,16 @@ def write_player(
 ) -> Page:
     """Write player.html: fit, neurons and loss of a training, to play, scrub and read off.
 
-    ``name`` is its title, ``noise_floor`` the least loss that any model can reach, if known;
-    ``settings`` are those of the training and of the points, for the header. The page serves as its
-    path, and a notebook shows it.
+    ``name`` is its title, ``noise_floor`` the least loss that any model can reach; ``settings`` are
+    those of the training and of the points, for the header. What is left out is taken from the
+    history and the dataset if they know it. The page serves as its path, and a notebook shows it.
     """
+    drawn = dataset.drawn
+    if noise_floor is None and drawn is not None:
+        noise_floor = drawn.noise_floor**2
     epochs = curve_epochs(history.curve, MOST_LOSSES)
     title = shown(name)
-    known = settings or ([history.settings] if history.settings else [])
+    known = settings or filter(None, (drawn, history.settings))
     data = {
         "name": title,
         "noise_floor": known_floor(noise_floor),
