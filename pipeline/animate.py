@@ -1,10 +1,11 @@
 """animate: film how the network learned, and write a page that plays it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import fitreel.pages
 import fitreel.pictures
-from fitreel.settings import FilmSettings, PlayerSettings
+from fitreel.settings import FilmSettings, PlayerSettings, Settings
 from fitreel.tracking.names import PLAYER, film_path
 from pipeline.shared import console
 from pipeline.shared.copies import Copies
@@ -32,11 +33,13 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
             "the film shows the present ones"
         )
     # The curve of edited points is unknown, and so is its noise floor.
-    noise_floor = source.metrics.get("noise_floor") if source.data_settings() else None
+    training, data = source.training_settings(), source.data_settings()
+    noise_floor = source.metrics.get("noise_floor") if data else None
     with session.run(source) as run:
         if not session.writes_to(source):
             run.set_name(f"{source.name}-animate")
-        film_training(run, dataset, history, film, player, noise_floor)
+        settings = [each for each in (training, data) if each]
+        film_training(run, dataset, history, film, player, noise_floor, settings)
 
 
 def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
@@ -52,6 +55,7 @@ def film_training(
     film: FilmSettings,
     player: PlayerSettings,
     noise_floor: float | None,
+    settings: Sequence[Settings],
     copies: Copies | None = None,
 ) -> None:
     """Render the film, write the player and log both; copies of them may be left."""
@@ -62,6 +66,6 @@ def film_training(
         fitreel.pictures.render(dataset, history, folder / film_path(film.format), film, show)
         if player.player == "on":
             page = folder / PLAYER
-            fitreel.pages.write_player(dataset, history, page, run.name, noise_floor)
+            fitreel.pages.write_player(dataset, history, page, run.name, noise_floor, settings)
         if copies:
             copies.add(folder)

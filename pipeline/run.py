@@ -59,7 +59,8 @@ def run(
         copies = session.copies
         evaluate.measure_fit(run, dataset, weights, data, evaluation, copies=copies)
         noise_floor = run.metrics.get("noise_floor")
-        animate.film_training(run, dataset, history, film, player, noise_floor, copies)
+        known = (training, data)
+        animate.film_training(run, dataset, history, film, player, noise_floor, known, copies)
     if open_player:
         page = page_file(session.tracker.source(run.run_id))
         show_in_browser(page.as_uri())

@@ -1,5 +1,7 @@
 """The page of one training: it plays how the network learned, player.html."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,13 @@ from fitreel.data.dataset import Dataset
 from fitreel.pages.data import dataset_data, known_floor, plain_texts, training_data
 from fitreel.pages.page import Page, packed, write_page
 from fitreel.pictures.scenes import curve_epochs
+from fitreel.settings import Settings
 from fitreel.training.history import History
 
-SCRIPTS = ("network.js", "charts.js", "transport.js", "player.js")
+SCRIPTS = (
+    *("network.js", "charts.js", "transport.js", "player.js"),
+    *("fit.js", "contributions.js", "loss.js", "neurons.js", "sum.js", "film.js"),
+)
 MOST_SHOWN_POINTS = 4000
 MOST_LOSSES = 4000
 MOST_FRAMES = 1000
@@ -24,17 +30,20 @@ def write_player(
     path: Path | str,
     name: str = "",
     noise_floor: float | None = None,
+    settings: Sequence[Settings] = (),
 ) -> Page:
     """Write player.html: fit, neurons and loss of a training, to play, scrub and read off.
 
-    ``name`` is its title, ``noise_floor`` the least loss that any model can reach, if known. The
-    page serves as its path, and a notebook shows it.
+    ``name`` is its title, ``noise_floor`` the least loss that any model can reach, if known;
+    ``settings`` are those of the training and of the points, which its header shows. The page
+    serves as its path, and a notebook shows it.
     """
     epochs = curve_epochs(history.curve, MOST_LOSSES)
     title = shown(name)
     data = {
         "name": title,
         "noise_floor": known_floor(noise_floor),
+        "settings": {name: value for group in settings for name, value in asdict(group).items()},
         "epochs": packed(epochs, np.int32),
         "dataset": dataset_data(dataset, MOST_SHOWN_POINTS),
         "training": training_data(history, epochs, MOST_FRAMES, MOST_BYTES),

@@ -125,7 +125,7 @@ function makeLosses() {
   const floor = data.noise_floor;
   const seen = curves.filter((_, at) => series[at].show);
   losses = makeChart(document.querySelector("#losses .chart"), {
-    x: padded([0, Math.max(common[common.length - 1], epochs[epochs.length - 1])], 0.01),
+    x: padded([0, Math.max(1, common[common.length - 1], epochs[epochs.length - 1])], 0.01),
     y: lossRange(floor ? [...seen, [floor]] : seen, log),
     log,
     data: [common, ...curves],

@@ -1,9 +1,31 @@
 // The controls of a film: play, pause, step, slider, speed, keyboard.
 
 const FRAMES_A_SECOND = 20;
+const TEXT_FIELDS = "textarea, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=button])";
+
+// Let keys do the same wherever the focus is; buttons and switches are pressed with the enter key.
+function listen(keys) {
+  let byMouse = false; // where the focus is, the mouse put it
+  addEventListener("pointerdown", () => (byMouse = true));
+  const isTaken = ({ key, target, ctrlKey, metaKey, altKey }) =>
+    !Object.hasOwn(keys, key) || ctrlKey || metaKey || altKey || target.closest?.(TEXT_FIELDS)
+    // A wide table that was reached by the tab key is scrolled.
+    || (!byMouse && key !== " " && target.matches?.(".scroll") && target.scrollWidth > target.clientWidth)
+    || (key === "Escape" && document.querySelector(":popover-open"));
+  addEventListener("keydown", (event) => {
+    if (event.key === "Tab") byMouse = false;
+    if (event.key === "Enter" && event.target.matches?.("[type=checkbox]")) event.target.click();
+    if (isTaken(event)) return;
+    event.preventDefault();
+    keys[event.key]();
+  });
+  // Firefox presses a button when the space bar comes up.
+  addEventListener("keyup", (event) => event.key === " " && !isTaken(event) && event.preventDefault());
+}
 
 class Transport {
-  constructor(frames, show) {
+  // `keys` are more of them: the name of a key to what it does.
+  constructor(frames, show, keys = {}) {
     this.last = frames - 1;
     this.place = this.last;
     this.show = show;
@@ -14,20 +36,8 @@ class Transport {
     const commands = { first: () => this.go(0), back: () => this.step(-1), play: () => this.toggle(),
       forward: () => this.step(1), last: () => this.go(this.last) };
     for (const [id, command] of Object.entries(commands)) byId(id).addEventListener("click", command);
-    const keys = { " ": commands.play, ArrowLeft: commands.back, ArrowRight: commands.forward,
-      Home: commands.first, End: commands.last };
-    addEventListener("keydown", (event) => {
-      const command = keys[event.key];
-      if (!command || event.ctrlKey || event.metaKey || event.altKey) return;
-      const { target } = event;
-      if (target.closest?.("select, .scroll")) return;
-      // On a button, a switch or a fold the space bar presses that.
-      if (event.key === " " && target.matches?.("button:not(#play), input[type=checkbox], summary")) return;
-      event.preventDefault();
-      command();
-    });
-    // Firefox and Chromium press a button when the space bar comes up.
-    byId("play").addEventListener("keyup", (event) => event.key === " " && event.preventDefault());
+    listen({ " ": commands.play, ArrowLeft: commands.back, ArrowRight: commands.forward,
+      Home: commands.first, End: commands.last, ...keys });
   }
 
   go(place) {

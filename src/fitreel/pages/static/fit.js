@@ -1,0 +1,62 @@
+// The fit: the points, the red line, the line without the picked neuron, and the value under the mouse.
+
+const pickedFill = () => (picked === null ? "transparent" : `${colours[sign(picked)]}40`);
+let pointedX = null;
+
+const fit = makeChart(document.querySelector("#fit .chart"), {
+  x: xAxis,
+  y: padded(dataset.yRange, 0.2, 0.1),
+  data: [lineX, lineX.map(() => NaN), lineX.map(() => NaN)],
+  series: [
+    { stroke: () => colours.line, width: 3 },
+    { stroke: () => colours.ink, width: 1.5, dash: [6, 4], show: false },
+  ],
+  bands: [{ series: [1, 2], fill: pickedFill }, { series: [2, 1], fill: pickedFill }],
+  sync: "x",
+  hooks: {
+    drawAxes: (chart) => drawPoints(chart, dataset, 1.15),
+    draw: (chart) => {
+      if (picked !== null && training.hasKinks) drawVertical(chart, frame.kink(picked), colours.ink, [2, 4]);
+    },
+  },
+});
+
+views.push(() => {
+  const line = lineX.map((x) => frame.predict(x));
+  const without = picked === null ? line.map(() => NaN) : line.map((y, i) => y - frame.contribution(picked, lineX[i]));
+  fit.series[2].show = picked !== null;
+  fit.setData([lineX, line, without]);
+  byId("without").textContent = `without neuron ${picked}`;
+  byId("added").textContent = `what neuron ${picked} adds`;
+  byId("area").className = `area ${picked === null ? "" : sign(picked)}`;
+  showReading();
+});
+
+const dot = element("div", { className: "u-cursor-pt" });
+fit.over.append(dot);
+
+function showReading() {
+  const x = pointedX === null ? null : shownX(pointedX, dataset.xRange);
+  dot.hidden = x === null;
+  if (x === null) {
+    byId("fit-reading").replaceChildren(NO_READING);
+    byId("contributions-reading").replaceChildren(picked === null ? "" : `neuron ${picked}`);
+    return;
+  }
+  const y = frame.predict(x);
+  byId("fit-reading").replaceChildren("x ", bold(withMinus(String(x))), "  predicted y ", bold(precise(y)));
+  const added = picked === null ? [] : [`neuron ${picked} adds `, bold(precise(frame.contribution(picked, x)))];
+  byId("contributions-reading").replaceChildren(...added);
+  const left = fit.valToPos(x, "x"), top = fit.valToPos(y, "y");
+  Object.assign(dot.style, { background: colours.line, width: "9px", height: "9px", transform: `translate(${left}px, ${top}px) translate(-50%, -50%)` });
+}
+
+// A chart over x, at which the fit can be read.
+function readAt(chart) {
+  onPointer(chart, (x) => {
+    pointedX = x;
+    if (frame) showReading();
+  });
+}
+
+readAt(fit);

@@ -1,0 +1,60 @@
+// The loss curve: where the film is, the noise floor, and when the picked neuron is dead.
+
+let loss;
+
+function makeLoss() {
+  const log = byId("log").checked;
+  const values = Array.from(training.losses, (value) => (log && value <= 0 ? null : value));
+  const floor = data.noise_floor;
+  loss = makeChart(document.querySelector("#loss .chart"), {
+    x: padded([0, Math.max(1, epochs[epochs.length - 1])], 0.01), // the dot is whole at both ends
+    y: lossRange(floor ? [values, [floor]] : [values], log),
+    log,
+    data: [epochs, values],
+    series: [{ stroke: () => colours.points, width: 2, points: { show: values.length === 1 } }],
+    hooks: {
+      drawAxes: drawDeadEpochs,
+      draw: (chart) => {
+        if (floor) drawHorizontal(chart, floor, `noise floor ${short(floor, 3)}`, colours.floor);
+        if (!frame) return;
+        drawVertical(chart, training.frameEpochs[place], colours.line);
+        drawing(chart, (ctx, left, top, ratio) => {
+          ctx.fillStyle = colours.line;
+          ctx.beginPath();
+          ctx.arc(left(training.frameEpochs[place]), top(training.frameLosses[place]), 5 * ratio, 0, 2 * Math.PI);
+          ctx.fill();
+        });
+      },
+    },
+  });
+  onScrub(loss, (epoch) => transport.go(nearest(training.frameEpochs, epoch)));
+  onPointer(loss, (epoch) => {
+    const near = epoch === null ? -1 : lastAtMost(epochs, Math.max(0, epoch));
+    byId("loss-reading").replaceChildren(...(near < 0 ? ["press to jump"]
+      : ["epoch ", bold(epochs[near].toLocaleString("en")), "  loss ", bold(lossText(training.losses[near]))]));
+  });
+}
+
+// While the picked neuron is dead, the curve's background is grey.
+function drawDeadEpochs(chart) {
+  if (picked === null) return;
+  drawing(chart, (ctx, left) => {
+    ctx.fillStyle = `${colours.dead}40`;
+    training.frameEpochs.forEach((epoch, at) => {
+      if (!training.isDead(at, picked, dataset.xRange)) return;
+      const next = training.frameEpochs[at + 1] ?? epoch;
+      ctx.fillRect(left(epoch), chart.bbox.top, left(next) - left(epoch), chart.bbox.height);
+    });
+  });
+}
+
+views.push(() => {
+  loss.redraw(false);
+  const isEverDead = picked !== null && training.frames.some((_, at) => training.isDead(at, picked, dataset.xRange));
+  byId("dead-epochs").hidden = !isEverDead;
+  byId("dead-epochs").lastElementChild.textContent = `neuron ${picked} is dead`;
+});
+
+byId("log").addEventListener("change", makeLoss);
+makeLoss();
+byId("loss-reading").textContent = "press to jump";
