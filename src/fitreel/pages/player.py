@@ -10,6 +10,7 @@ from fitreel.checks.text import shown
 from fitreel.data.dataset import Dataset
 from fitreel.pages.data import dataset_data, known_floor, plain_texts, training_data
 from fitreel.pages.page import Page, packed, write_page
+from fitreel.pages.whatif import what_if
 from fitreel.pictures.scenes import curve_epochs
 from fitreel.settings import Settings
 from fitreel.training.history import History
@@ -17,6 +18,7 @@ from fitreel.training.history import History
 SCRIPTS = (
     *("network.js", "charts.js", "transport.js", "player.js"),
     *("fit.js", "contributions.js", "loss.js", "neurons.js", "sum.js", "film.js"),
+    *("initial.js", "training.js", "whatif.js", "varied.js"),
 )
 MOST_SHOWN_POINTS = 4000
 MOST_LOSSES = 4000
@@ -31,12 +33,14 @@ def write_player(
     name: str = "",
     noise_floor: float | None = None,
     settings: Sequence[Settings] = (),
+    run_id: str = "",
 ) -> Page:
     """Write player.html: fit, neurons and loss of a training, to play, scrub and read off.
 
     ``name`` is its title, ``noise_floor`` the least loss that any model can reach, if known;
-    ``settings`` are those of the training and of the points, which its header shows. The page
-    serves as its path, and a notebook shows it.
+    ``settings`` are those of the training and of the points, which its header shows and
+    which it trains again with; ``run_id`` is a run that has the points. The page serves as its
+    path, and a notebook shows it.
     """
     epochs = curve_epochs(history.curve, MOST_LOSSES)
     title = shown(name)
@@ -44,6 +48,7 @@ def write_player(
         "name": title,
         "noise_floor": known_floor(noise_floor),
         "settings": {name: value for group in settings for name, value in asdict(group).items()},
+        "what_if": what_if(settings, run_id),
         "epochs": packed(epochs, np.int32),
         "dataset": dataset_data(dataset, MOST_SHOWN_POINTS),
         "training": training_data(history, epochs, MOST_FRAMES, MOST_BYTES),
