@@ -39,7 +39,8 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
         if not session.writes_to(source):
             run.set_name(f"{source.name}-animate")
         settings = [each for each in (training, data) if each]
-        film_training(run, dataset, history, film, player, noise_floor, settings)
+        named = source.run_id
+        film_training(run, dataset, history, film, player, noise_floor, settings, run_id=named)
 
 
 def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
@@ -57,8 +58,12 @@ def film_training(
     noise_floor: float | None,
     settings: Sequence[Settings],
     copies: Copies | None = None,
+    run_id: str = "",
 ) -> None:
-    """Render the film, write the player and log both; copies of them may be left."""
+    """Render the film, write the player and log both; copies of them may be left.
+
+    ``run_id`` is a run that has the points, for the player of points that no settings draw.
+    """
     run.log_settings(film)
     run.log_settings(player)
     frames = min(len(history.frame_epochs), film.max_frames)
@@ -66,6 +71,8 @@ def film_training(
         fitreel.pictures.render(dataset, history, folder / film_path(film.format), film, show)
         if player.player == "on":
             page = folder / PLAYER
-            fitreel.pages.write_player(dataset, history, page, run.name, noise_floor, settings)
+            fitreel.pages.write_player(
+                dataset, history, page, run.name, noise_floor, settings, run_id
+            )
         if copies:
             copies.add(folder)

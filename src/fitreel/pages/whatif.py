@@ -42,7 +42,7 @@ def _command(settings: Sequence[Settings], run_id: str) -> dict[str, str]:
     if any(isinstance(group, DataSettings) for group in settings):
         says, start, option = "As a tracked run:", "fitreel run", OPTION
     elif run_id:  # as in the run's note: fitreel run would draw other points
-        says = "As a tracked run, on the same points, which no settings draw:"
+        says = "As a tracked run, on these points, which no settings draw:"
         start, option = f"mlflow run . -e train -P run={shlex.quote(run_id)}", PARAM
     else:
         says = "In Python, because these points belong to no run:"

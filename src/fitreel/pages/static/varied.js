@@ -63,15 +63,11 @@ function reset() {
   showOther(null);
 }
 
-// The clipboard is refused in a frame without rights: then the text is selected.
-async function copy() {
-  try {
-    await navigator.clipboard.writeText(byId("command").textContent);
-    byId("copy").textContent = "copied";
-  } catch {
-    getSelection().selectAllChildren(byId("command"));
-    byId("copy").textContent = "selected: press Ctrl+C";
-  }
+// The old way: in a frame of another page the newer one is refused, and says so in the console.
+// Where this is refused as well, the text is selected.
+function copy() {
+  getSelection().selectAllChildren(byId("command"));
+  byId("copy").textContent = document.execCommand("copy") ? "copied" : "selected: press Ctrl+C";
   setTimeout(() => (byId("copy").textContent = "copy"), 3000);
 }
 
@@ -100,5 +96,5 @@ if (terms) {
   byId("as-command").firstElementChild.textContent = terms.command.says;
   byId("outcome").textContent = invitation();
 } else {
-  byId("whatif").remove(); // the page does not know how the run was trained
+  byId("whatif").hidden = true; // the page does not know how the run was trained
 }

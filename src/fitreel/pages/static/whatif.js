@@ -51,7 +51,7 @@ function showOther(result) {
 
 function invitation() {
   return hasAllPoints ? "Change a setting: the network trains again in this page, on the same points."
-    : "This page lacks most of the points, so it cannot train on them. The command can.";
+    : "This page lacks some of the points, so it cannot train on them. The command can.";
 }
 
 function outcome() {
@@ -60,9 +60,20 @@ function outcome() {
     return ["It diverges: at epoch ", bold(diverged.toLocaleString("en")), " the loss is no longer a finite number. Try a lower rate."];
   }
   const [ours, theirs] = [training, other].map(({ losses }) => losses[losses.length - 1]);
-  const parts = ["Final loss ", bold(lossText(theirs)), ", ", compared(theirs / ours), " the run’s ", bold(lossText(ours)), "."];
+  const parts = ["Final loss ", bold(lossText(theirs)),
+    ...(isOfThesePoints() ? [", ", compared(theirs / ours), " the run’s ", bold(lossText(ours)), "."]
+      : [". The run was trained on other points: its losses cannot be compared."])];
   if (activation === "relu") parts.push(" Dead neurons: ", bold(deadNeurons(other.frames)), ` of ${hidden}.`);
   return parts;
+}
+
+const CLOSE = 1e-3; // as a share of a loss: the page computes in another precision
+
+// Whether the run's losses are those of these points, which may have changed since.
+function isOfThesePoints() {
+  const { x, y } = dataset, [first] = training.frames, [loss] = training.frameLosses;
+  const mean = x.reduce((sum, each, at) => sum + (first.predict(each) - y[at]) ** 2, 0) / x.length;
+  return Math.abs(mean - loss) <= CLOSE * loss;
 }
 
 // A loss in words, by its ratio to the run's.
@@ -81,5 +92,5 @@ function deadNeurons(frames) {
 views.push(() => {
   const theirs = other?.frameLosses[place];
   byId("whatif-reading").replaceChildren(...(theirs === undefined ? []
-    : ["epoch ", bold(epochText(place)), "  loss ", bold(lossText(theirs)), "  the run’s ", bold(lossText(training.frameLosses[place]))]));
+    : ["epoch ", bold(epochText(place)), "  loss ", bold(lossText(theirs)), ", the run’s ", bold(lossText(training.frameLosses[place]))]));
 });
