@@ -8,7 +8,7 @@ const colours = {};
 
 function readColours() {
   const style = getComputedStyle(document.documentElement);
-  for (const name of ["ink", "soft", "grid", "points", "line", "dead", "positive", "negative", "floor"]) {
+  for (const name of ["ink", "soft", "grid", "points", "line", "dead", "positive", "negative", "floor", "other"]) {
     colours[name] = style.getPropertyValue(`--${name}`).trim();
   }
 }
