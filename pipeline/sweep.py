@@ -15,6 +15,7 @@ from fitreel.tracking.names import (
     NOTHING_LEARNED_TAG,
     PARALLEL_TAG,
     PRUNED_TAG,
+    SWEEP_PAGE,
     TRIALS,
     WEIGHTS,
 )
@@ -39,6 +40,7 @@ FILES = (
     WEIGHTS,
     TRIALS,
     BEST_FILM,
+    SWEEP_PAGE,
     "history.png",
     "importance.png",
     "settings.png",
