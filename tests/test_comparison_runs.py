@@ -27,11 +27,11 @@ def test_differing_params_come_in_the_order_of_the_settings() -> None:
 
 def test_settings_of_stages_that_a_diverged_run_never_reached_are_no_difference() -> None:
     complete = compared(lr=0.1, params={"test_samples": "1000", "fps": "20"})
-    diverged = compared(lr=2.0)
+    diverged = compared(lr=0.2)
     comparison = compare([complete, diverged])
     assert comparison.differing == ("lr",)
     assert not {"test_samples", "fps"} & comparison.equal.keys()
-    other = compared(lr=2.0, params={"test_samples": "9"})
+    other = compared(lr=0.2, params={"test_samples": "9"})
     assert compare([complete, other]).differing == ("lr", "test_samples")
 
 
