@@ -1,11 +1,10 @@
 """animate: film how the network learned, and write a page that plays it."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import fitreel.pages
 import fitreel.pictures
-from fitreel.settings import FilmSettings, PlayerSettings, Settings
+from fitreel.settings import DataSettings, FilmSettings, PlayerSettings, TrainingSettings
 from fitreel.tracking.names import PLAYER, film_path
 from pipeline.shared import console
 from pipeline.shared.copies import Copies
@@ -32,15 +31,11 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
             f"the points of run {source.run_id} changed after its training: "
             "the film shows the present ones"
         )
-    # The curve of edited points is unknown, and so is its noise floor.
-    training, data = source.training_settings(), source.data_settings()
-    noise_floor = source.metrics.get("noise_floor") if data else None
+    data, training = source.data_settings(), source.training_settings()
     with session.run(source) as run:
         if not session.writes_to(source):
             run.set_name(f"{source.name}-animate")
-        settings = [each for each in (training, data) if each]
-        named = source.run_id
-        film_training(run, dataset, history, film, player, noise_floor, settings, run_id=named)
+        film_training(run, dataset, history, film, player, data, training, run_id=source.run_id)
 
 
 def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
@@ -55,8 +50,8 @@ def film_training(
     history: "History",
     film: FilmSettings,
     player: PlayerSettings,
-    noise_floor: float | None,
-    settings: Sequence[Settings],
+    data: DataSettings | None,
+    training: TrainingSettings | None,
     copies: Copies | None = None,
     run_id: str = "",
 ) -> None:
@@ -70,9 +65,9 @@ def film_training(
     with run.artifacts() as folder, progress("animate", frames) as show:
         fitreel.pictures.render(dataset, history, folder / film_path(film.format), film, show)
         if player.player == "on":
-            page = folder / PLAYER
-            fitreel.pages.write_player(
-                dataset, history, page, run.name, noise_floor, settings, run_id
-            )
+            # The curve of edited points is unknown, and so is the least loss. A loss is a square.
+            floor = data.noise_floor**2 if data else None
+            page, known = folder / PLAYER, [each for each in (training, data) if each]
+            fitreel.pages.write_player(dataset, history, page, run.name, floor, known, run_id)
         if copies:
             copies.add(folder)

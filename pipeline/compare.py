@@ -33,6 +33,7 @@ from pipeline.shared.options import (
     RUNS_AS_TEXT,
     SEARCHED,
     TRACKING_URI,
+    WITH_TRIALS,
 )
 from pipeline.shared.progress import progress
 from pipeline.shared.session import Session, Target
@@ -53,6 +54,7 @@ def compare(
     runs: RUNS_AS_TEXT = None,
     best: BEST = ComparisonSettings.best,
     metric: METRIC = ComparisonSettings.metric,
+    with_trials: WITH_TRIALS = ComparisonSettings.with_trials,
     filter: FILTER = None,  # noqa: A002
     out: OUT = None,
     experiment: SEARCHED = None,
@@ -65,7 +67,7 @@ def compare(
 
     Example: fitreel compare --experiment rates --best 4
     """
-    settings = ComparisonSettings(best, metric)
+    settings = ComparisonSettings(best, metric, with_trials)
     ids = list(dict.fromkeys([*(run or []), *(runs or "").split()]))
     check_options(ids, is_search=bool(filter) or best != ComparisonSettings.best)
     # With ids --experiment is where the comparison goes, and may be created; otherwise it is
@@ -81,6 +83,7 @@ def compare(
         home = session.tracker.find_experiment(experiment)
         found = best_of(session.tracker, home, settings, filter)
         asked = {"metric": metric, "best": str(best)} | ({"filter": filter} if filter else {})
+        asked |= {"with_trials": with_trials} if with_trials == "on" else {}
     show_left_out(found)
     comparison = fitreel.comparison.compare(found.runs, metric)
     # Before the run is opened: a path that cannot be created changes nothing.
@@ -117,7 +120,13 @@ def best_of(
     """Read the best runs of an experiment."""
     with progress("read", settings.best) as show:
         return fitreel.tracking.best_runs(
-            tracker, experiment_id, settings.best, settings.metric, filter_text, show
+            tracker,
+            experiment_id,
+            settings.best,
+            settings.metric,
+            filter_text,
+            show,
+            with_trials=settings.with_trials == "on",
         )
 
 

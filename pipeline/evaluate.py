@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import fitreel.pictures
 import fitreel.training
 from fitreel.settings import DataSettings, EvaluationSettings
+from fitreel.settings.metrics import NOISE_FLOOR, TRAIN_RMSE
 from fitreel.tracking.names import NOTHING_LEARNED_TAG, WEIGHTS_PICTURE
 from pipeline import generate
 from pipeline.shared import console
@@ -50,7 +51,7 @@ def say_what_changed(source: "Source") -> None:
     if source.has_changed_points:
         console.warn(
             f"the points of run {source.run_id} changed after its training: errors on them are "
-            f"logged as points_mse, points_mae and so on, and {NO_CURVE}"
+            f"logged as points_rmse and points_r2, and {NO_CURVE}"
         )
     elif source.has_edited_points:
         console.warn(
@@ -75,15 +76,23 @@ def measure_fit(
     as ``points_…``.
     """
     run.log_settings(evaluation)
+    if data:
+        log_noise_floor(run, data)
     if was_seen:
         metrics = fitreel.training.evaluate(weights, dataset, data, evaluation)
+        error = metrics[TRAIN_RMSE]
     else:
-        metrics = fitreel.training.errors("points", weights, dataset)
+        error = fitreel.training.root_error(weights, dataset)
+        r2 = fitreel.training.explained(error, dataset)
+        metrics = {"points_rmse": error, "points_r2": r2}
     run.log_metrics(metrics)
     with run.artifacts() as folder:
-        table = fitreel.pictures.neuron_table(weights, dataset)
-        mse = metrics["train_mse" if was_seen else "points_mse"]
-        figure = fitreel.pictures.draw_weights(table, run.name, mse)
+        figure = fitreel.pictures.draw_weights(weights, dataset, run.name, error**2)
         figure.savefig(folder / WEIGHTS_PICTURE)
         if copies:
             copies.add(folder)
+
+
+def log_noise_floor(run: "Run", data: DataSettings) -> None:
+    """Log the least ``test_rmse`` that any model can reach."""
+    run.log_params({NOISE_FLOOR: f"{data.noise_floor:.6g}"})

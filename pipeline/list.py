@@ -39,8 +39,8 @@ def list_runs(
 
 
 def row(run: "Listed", now: float) -> tuple[str, ...]:
-    """Return the cells of a run: id, name, experiment, status, age, final loss, test_mse."""
-    numbers = ("" if value is None else f"{value:.4g}" for value in (run.loss, run.test_mse))
+    """Return the cells of a run: id, name, experiment, status, age, final loss, test_rmse."""
+    numbers = ("" if value is None else f"{value:.4g}" for value in (run.loss, run.test_rmse))
     return (run.run_id, run.name, run.experiment, run.status, age(now - run.started), *numbers)
 
 

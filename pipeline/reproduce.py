@@ -11,7 +11,7 @@ import fitreel.tracking
 import fitreel.training
 from fitreel.journal.spool import scratch
 from fitreel.settings import TrainingSettings
-from fitreel.tracking.names import DIVERGED_TAG, HISTORY, SHA256_TAG, provenance_tag
+from fitreel.tracking.names import DIVERGED_TAG, HISTORY, SHA256_TAG
 from pipeline.shared import console
 from pipeline.shared.options import JSON, RUN, TRACKING_URI
 from pipeline.shared.progress import progress
@@ -75,7 +75,8 @@ def reproduce(
     then = source.tags.get(DIVERGED_TAG, NEVER)
     if then != diverged:
         results.append(Difference("epoch of divergence", then, diverged))
-    circumstances = differences_in_provenance(source)
+    provenance = source.provenance()
+    circumstances = differences_in_provenance(provenance)
     firsts = first_differences(recorded, losses)
     if rows := [*(each.row for each in firsts), *results, *circumstances]:
         console.show_differences(rows)
@@ -84,7 +85,7 @@ def reproduce(
         verdict = identical(losses, diverged, circumstances)
     elif firsts:
         where = "" if len(firsts) == len(recorded) else f" in {firsts[0].record}, and only there"
-        reason = _names([*results, *circumstances]) or _nothing(source)
+        reason = _names([*results, *circumstances]) or _nothing(provenance)
         verdict = f"{firsts[0].text(where)}; {reason}"
     else:
         verdict = f"{len(losses)} losses are identical, bit for bit, but {_names(results)}"
@@ -171,12 +172,12 @@ def differences_in_points(source: "Source", points: Path) -> list[Difference]:
     ]
 
 
-def differences_in_provenance(source: "Source") -> list[Difference]:
+def differences_in_provenance(found: dict[str, str]) -> list[Difference]:
     """Compare code, versions, threads and processor, as far as both are known."""
     differences = []
     for key, now in fitreel.training.read_provenance().items():
         # What an older version did not record is not a difference.
-        recorded = source.tags.get(provenance_tag(key), now)
+        recorded = found.get(key, now)
         if recorded != now:
             name, shown = LABELS.get(key, key.replace("_", " ")), SHOWN if key in HASHES else None
             differences.append(Difference(name, recorded[:shown], now[:shown]))
@@ -194,7 +195,7 @@ def _names(differences: Sequence[Difference]) -> str:
     return f"{last} differs" if last else ""
 
 
-def _nothing(source: "Source") -> str:
-    if provenance_tag("torch") in source.tags:
+def _nothing(provenance: dict[str, str]) -> str:
+    if provenance:
         return "nothing else that is recorded differs"
     return "the run does not record what it was trained with"

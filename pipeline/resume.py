@@ -49,7 +49,7 @@ def resume(
 
 
 def only_interrupted(tracking_uri: str | None, *, every: bool) -> str | None:
-    """Return the interrupted run of a store, or of all; None if there is none, which is printed.
+    """Return the interrupted run of a store, or of all; None without one, which is printed.
 
     Raises ValueError if there are several, which are printed.
     """

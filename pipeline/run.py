@@ -58,9 +58,7 @@ def run(
         weights, history = train.train_network(run, dataset, training, checkpoints, live, window)
         copies = session.copies
         evaluate.measure_fit(run, dataset, weights, data, evaluation, copies=copies)
-        noise_floor = run.metrics.get("noise_floor")
-        known = (training, data)
-        animate.film_training(run, dataset, history, film, player, noise_floor, known, copies)
+        animate.film_training(run, dataset, history, film, player, data, training, copies)
     if open_player:
         page = page_file(session.tracker.source(run.run_id))
         show_in_browser(page.as_uri())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import fitreel.sweep
 import fitreel.training
 from fitreel.settings import DataSettings, EvaluationSettings, SweepSettings, TrainingSettings
+from fitreel.settings.metrics import TRAIN_RMSE
 from fitreel.tracking.names import (
     BEST_FILM,
     DIVERGED_TAG,
@@ -18,7 +19,7 @@ from fitreel.tracking.names import (
     TRIALS,
     WEIGHTS,
 )
-from pipeline import generate
+from pipeline import evaluate, generate
 from pipeline.run import check_unused
 from pipeline.shared import console
 from pipeline.shared.conclusion import conclude
@@ -122,7 +123,8 @@ def train_trials(run: "Run", search: "Search", study: "Study", engine: "Engine")
                 # The journal has the curves; those of a million trials would fill the memory.
                 outcomes.append(outcome.without_curve())
             show(fitreel.sweep.Results(settings, trials, outcomes))
-    return fitreel.sweep.Results(settings, trials, outcomes, study.importances())
+    floor = search.data.noise_floor
+    return fitreel.sweep.Results(settings, trials, outcomes, study.importances(), floor)
 
 
 def log_settings(run: "Run", search: "Search") -> None:
@@ -130,6 +132,7 @@ def log_settings(run: "Run", search: "Search") -> None:
     names = [each.name for each in search.settings.dimensions]
     run.log_settings(search.base, leave_out=names)  # each trial has these of its own
     run.log_settings(search.evaluation)
+    evaluate.log_noise_floor(run, search.data)
     run.log_settings(search.settings, leave_out=("storage",))  # it may hold a password
 
 
@@ -140,9 +143,9 @@ def log_trial(
     params = {name: str(value) for name, value in (shared | asdict(trial.settings)).items()}
     tags = {END_TAGS[outcome.end]: str(outcome.epochs)} if outcome.end in END_TAGS else {}
     if outcome.end == "finished" and outcome.weights:
-        r2 = outcome.metrics["train_r2"]
+        error = outcome.metrics[TRAIN_RMSE]
         if reason := fitreel.training.why_nothing_learned(
-            outcome.weights, dataset, outcome.curve, r2
+            outcome.weights, dataset, outcome.curve, error
         ):
             tags[NOTHING_LEARNED_TAG] = reason
     run.log_trial(outcome, trial.name, params, tags)

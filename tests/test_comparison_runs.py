@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fitreel.comparison.runs import compare, first_with_points, higher_is_better
+from fitreel.comparison.runs import compare, first_with_points
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
 from fitreel.settings import MOST_RUNS, DataSettings
+from fitreel.settings.metrics import higher_is_better
 from tests.compared import HOSTILE, compared, hostile
 
 
@@ -32,17 +33,17 @@ def test_two_to_sixty_runs_can_be_compared(count: int) -> None:
 
 def test_the_chosen_metric_comes_first_then_the_usual_ones() -> None:
     runs = [compared(metrics={"aaa": 1.0}), compared(metrics={"zzz": 1.0})]
-    metrics = compare(runs, "train_r2").metrics
-    first = ("train_r2", "test_mse", "test_mae", "test_r2", "train_mse", "loss", "excess_mse")
-    assert metrics[:7] == first
-    assert metrics[7:9] == ("aaa", "noise_floor")
-    assert metrics[-1] == "zzz"
+    metrics = compare(runs, "train_rmse").metrics
+    assert metrics == (
+        *("train_rmse", "test_rmse", "test_r2", "dead_neurons", "loss"),
+        *("aaa", "zzz"),
+    )
     assert "unknown" not in compare(runs, "unknown").metrics
 
 
 def test_the_best_run_has_the_lowest_metric_or_the_highest_r2() -> None:
     assert higher_is_better("test_r2")
-    assert not higher_is_better("test_mse")
+    assert not higher_is_better("test_rmse")
     values = [
         {"mse": 2.0, "r2": 0.5, "tie": 1.0, "same": 3.0, "odd": math.nan},
         {"mse": 1.0, "r2": 0.9, "tie": 1.0, "same": 3.0, "odd": 5.0},
@@ -73,9 +74,9 @@ def test_runs_that_differ_in_seed_form_groups_with_a_confidence_interval() -> No
     assert group.high == pytest.approx(high)
     assert group.low == pytest.approx(np.maximum(low, losses.min(axis=0)))
     assert (group.low > 0).all()
-    values = [runs[place].metrics["test_mse"] for place in group.runs]
+    values = [runs[place].metrics["test_rmse"] for place in group.runs]
     low, high = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
-    found = group.metrics["test_mse"]
+    found = group.metrics["test_rmse"]
     assert found.mean - found.half_width == pytest.approx(low)
     assert found.mean + found.half_width == pytest.approx(high)
     assert found.count == 3

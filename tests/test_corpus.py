@@ -201,6 +201,8 @@ class Place:
                 self.write(tag, text(value), run_id)
             elif column == "lifecycle_stage":
                 self.write("UPDATE runs SET lifecycle_stage = ? WHERE run_uuid = ?", value, run_id)
+            elif column == "facts":
+                self.change_facts(run, **value)
             elif value is None:
                 self.write(f"DELETE FROM {column} WHERE run_uuid = ?", run_id)
             else:
@@ -218,14 +220,20 @@ class Place:
     def write_digests(self, run: str) -> None:
         """Log the SHA-256 of the present files of a run."""
         files = {path: self.artifacts(run) / path for path in READERS}
-        digests = {path: sha256(file) for path, file in files.items()}
-        self.change_run(run, {"tags": {"fitreel.sha256": json.dumps(digests)}})
+        self.change_facts(run, sha256={path: sha256(file) for path, file in files.items()})
 
     def forget_digests(self, run: str) -> None:
         """Remove the SHA-256 of the files, as in a run that another program logged."""
+        self.change_facts(run, sha256={})
+
+    def change_facts(self, run: str, **changes: Any) -> None:
+        """Change some of the facts of a run that one tag packs."""
         assert self.base
-        forget = "DELETE FROM tags WHERE run_uuid = ? AND key = 'fitreel.sha256'"
-        self.write(forget, self.base.ids[run])
+        with self.database() as database:
+            row = "SELECT value FROM tags WHERE run_uuid = ? AND key = 'fitreel.facts'"
+            (found,) = database.execute(row, [self.base.ids[run]]).fetchone()
+        facts = json.loads(found) | changes
+        self.change_run(run, {"tags": {"fitreel.facts": json.dumps(facts)}})
 
     def values(self, run_id: str, setting: str) -> set[str]:
         """Return the values of a setting in a run: its param, and its tag if that differs."""
@@ -305,7 +313,7 @@ def refusal(command: str, message: str) -> str:
     if command != "compare":
         return message
     return (
-        "nothing to compare: only one of the runs whose test_mse is a finite number can be used, "
+        "nothing to compare: only one of the runs whose test_rmse is a finite number can be used, "
         f"two are needed; left out: […]: {message}"
     )
 

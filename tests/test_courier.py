@@ -9,6 +9,7 @@ import pytest
 from fitreel.tracking import Patience, Run, Tracker
 from fitreel.tracking.names import HEARTBEAT_TAG
 from tests.faults import SPOOL, wait_until
+from tests.stored import tags_of
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def tracker(
 
 
 def heartbeat(tracker: Tracker, run: Run) -> float:
-    return float(tracker.client.get_run(run.run_id).data.tags[HEARTBEAT_TAG])
+    return float(tags_of(tracker.client.get_run(run.run_id))[HEARTBEAT_TAG])
 
 
 def test_a_run_that_is_refused_half_way_is_reported_once_and_keeps_its_heartbeat(

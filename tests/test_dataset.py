@@ -157,8 +157,19 @@ def test_a_dataset_has_its_own_numbers() -> None:
     dataset = Dataset(array, tensor)
     array[:], tensor[:] = 7, 7
     assert (dataset.x.tolist(), dataset.y.tolist()) == ([0, 1, 2], [1, 2, 3])
-    again = replace(dataset, y=[4, 5, 6])
+    again = replace(dataset, y=torch.tensor([4, 5, 6]))
     assert (again.x.tolist(), again.y.tolist()) == ([0, 1, 2], [4, 5, 6])
+
+
+def test_drawn_points_know_how_until_they_are_changed(tmp_path: Path) -> None:
+    settings = DataSettings(samples=3, noise=0.5)
+    dataset = generate(settings)
+    assert dataset.drawn == settings
+    assert settings.noise_floor**2 == pytest.approx(0.5**2 / 12, rel=1e-12)
+    assert replace(dataset, y=dataset.x).drawn is None
+    assert Dataset(dataset.x, dataset.y).drawn is None
+    save_dataset(dataset, tmp_path / "dataset.csv")
+    assert load_dataset(tmp_path / "dataset.csv").drawn is None
 
 
 @pytest.mark.parametrize(

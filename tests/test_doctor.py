@@ -219,10 +219,10 @@ def test_a_killed_run_is_reported_with_the_way_to_resume_it(tmp_path: Path) -> N
         f"1 interrupted, resume with fitreel resume: {run.info.run_id} "
         f"(fitreel run, started in {tmp_path}, store {uri(tmp_path)})",
     )
+    assert found["runs to reap"] == ("note", "1: fitreel reap lists them")
     # Another store is another person's question: it is counted only.
     _, found = doctor(other, **own | {"MLFLOW_TRACKING_URI": uri(other)})
     assert found["spool waiting"] == ("note", "1 of other stores: fitreel doctor --all")
-    assert found["runs to reap"] == ("note", "1: fitreel reap lists them")
 
 
 def test_undelivered_runs_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_a_comment_and_a_continued_line_are_read_as_a_shell_does(tmp_path: Path)
         "        --trials 3",
     )
     page.write_text("".join(f"{line}\n" for line in lines))
-    assert walk.commands(str(page)) == ["fitreel run", "fitreel sweep --trials 3"]
+    assert walk.commands(str(page)) == ["fitreel run", "fitreel show latest"]
 
 
 def test_make_run_runs_what_the_walk_types() -> None:

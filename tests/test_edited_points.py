@@ -122,7 +122,7 @@ def test_a_new_run_on_edited_points_has_no_known_curve_either(work: Work) -> Non
     )
     assert "fitreel run" not in work.note(active)
     work.run("evaluate", "--run", active)
-    assert "test_mse" not in work.found(active).data.metrics
+    assert "test_rmse" not in work.found(active).data.metrics
 
 
 def test_points_edited_after_training_are_neither_train_nor_test_points(work: Work) -> None:
@@ -162,5 +162,5 @@ def test_restored_points_are_those_that_were_drawn(work: Work) -> None:
     work.points(run).write_text(drawn)
     assert warnings(work.run("train", "--run", run, "--epochs", "50")) == []
     assert warnings(work.run("evaluate", "--run", run)) == []
-    assert work.found(run).data.metrics.keys() >= {"test_mse", "noise_floor"}
+    assert work.found(run).data.metrics.keys() >= {"test_rmse", "noise_floor"}
     assert "fitreel run --epochs 50" in work.note(run)

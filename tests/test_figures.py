@@ -1,9 +1,12 @@
+from io import BytesIO
+
 import numpy as np
 import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from PIL import Image
 
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
@@ -13,6 +16,7 @@ from fitreel.pictures.figures import (
     POINT_COLOUR,
     POSITIVE,
     NeuronTable,
+    draw_neurons,
     draw_weights,
     neuron_table,
     scatter,
@@ -46,7 +50,7 @@ def test_the_colours_of_bars_show_signs_and_dead_neurons() -> None:
         np.array([-2, 2, 1], np.float32),
         np.array([False, False, True]),
     )
-    figure = draw_weights(table, "a run", 0.25)
+    figure = draw_neurons(table, "a run", 0.25)
     assert pixel(figure, 0.5, 0) == pytest.approx(to_rgb(POSITIVE), abs=0.01)
     assert pixel(figure, -0.5, 1) == pytest.approx(to_rgb(NEGATIVE), abs=0.01)
     assert pixel(figure, 0.25, 2) == pytest.approx(to_rgb(DEAD), abs=0.01)
@@ -61,7 +65,7 @@ def test_the_colours_of_bars_show_signs_and_dead_neurons() -> None:
 
 def test_a_name_is_never_read_as_mathematics() -> None:
     table = NeuronTable(np.ones(1, np.float32), np.ones(1, np.float32), np.array([False]))
-    figure = draw_weights(table, "$\\undefined{$ <b>\n", 1.0)
+    figure = draw_neurons(table, "$\\undefined{$ <b>\n", 1.0)
     FigureCanvasAgg(figure).draw()
     assert figure.get_suptitle().startswith("$\\undefined{$ <b> ")
 
@@ -76,7 +80,7 @@ def test_long_names_are_cut() -> None:
 def test_any_number_of_neurons_is_drawn(hidden: int) -> None:
     zeros = torch.zeros(hidden)
     weights = Weights(zeros, zeros, zeros, torch.tensor(0.0), "relu")
-    figure = draw_weights(neuron_table(weights, generate()), "zeros", 0.0)
+    figure = draw_neurons(neuron_table(weights, generate()), "zeros", 0.0)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     assert canvas.get_width_height()[1] <= 1800
@@ -90,3 +94,21 @@ def test_the_scatter_shows_the_points_where_they_are() -> None:
             [0.15 + 0.85 * part for part in to_rgb(POINT_COLOUR)], abs=0.02
         )
     assert figure.get_size_inches().tolist() == [6.4, 4.8]
+
+
+def test_the_weights_of_a_network_are_drawn_with_and_without_a_title(
+    dataset: Dataset, trained: Fit
+) -> None:
+    network = trained.network
+    figure = draw_weights(network, dataset)
+    assert figure.get_suptitle() == ""
+    table = neuron_table(network.weights(), dataset)
+    assert figure._repr_png_() == draw_neurons(table)._repr_png_()
+    assert draw_weights(network.weights(), dataset, "relu20").get_suptitle() == "relu20"
+    assert draw_weights(network, dataset, loss=0.25).get_suptitle() == "loss 0.25"
+    assert figure._repr_png_() != draw_weights(network, dataset, "relu20")._repr_png_()
+
+
+def test_a_notebook_shows_figures_without_pyplot(dataset: Dataset) -> None:
+    with Image.open(BytesIO(scatter(dataset)._repr_png_())) as image:
+        assert (image.format, image.size) == ("PNG", (640, 480))

@@ -30,12 +30,13 @@ def test_the_newest_runs_come_first_and_trials_not_at_all(tracker: Tracker) -> N
     middle = create(client, "middle", 2)
     client.set_tag(create(client, "trial", 4), TRIAL_TAG, "0")
     client.log_metric(old, "loss", 0.5)
-    client.log_metric(old, "test_mse", 0.25)
-    client.log_metric(middle, "best_test_mse", 0.125)
+    client.log_metric(old, "test_rmse", 0.25)
+    client.log_metric(middle, "best_test_rmse", 0.125)
     found = newest_runs(tracker, None, 10)
     assert [run.run_id for run in found] == [new, middle, old]
     assert [run.experiment for run in found] == ["rates", "Default", "Default"]
-    assert [(run.loss, run.test_mse) for run in found] == [(None, None), (None, 0.125), (0.5, 0.25)]
+    numbers = [(run.loss, run.test_rmse) for run in found]
+    assert numbers == [(None, None), (None, 0.125), (0.5, 0.25)]
     assert [run.run_id for run in newest_runs(tracker, None, 1)] == [new]
     assert [run.run_id for run in newest_runs(tracker, "Default", 10)] == [middle, old]
     with pytest.raises(ValueError, match="there is no experiment 'other'"):
@@ -57,7 +58,7 @@ def test_json_has_numbers_that_any_reader_takes(
                 "status": "FINISHED",
                 "started": 5.0,
                 "loss": None,
-                "test_mse": None,
+                "test_rmse": None,
             }
         ]
     }

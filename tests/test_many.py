@@ -124,6 +124,57 @@ def test_the_worst_members_are_dropped_at_every_rung(dataset: Dataset) -> None:
         assert member.weights is not None
 
 
+def test_frames_are_kept_on_request(dataset: Dataset) -> None:
+    settings = [
+        TrainingSettings(lr=0.05, epochs=23, hidden=20),
+        TrainingSettings(lr=1000.0, epochs=23, hidden=7),
+        TrainingSettings(lr=0.05, epochs=20, hidden=9, seed=3),
+        TrainingSettings(lr=0.05, epochs=23, activation="tanh", optimizer="adam"),
+    ]
+    assert [each.history for each in fit_many(dataset, settings[:1])] == [None]
+    for alone, member in zip(settings, fit_many(dataset, settings, frame_every=5), strict=True):
+        if member.end == "diverged":
+            with pytest.raises(TrainingDiverged) as error:
+                fit(dataset, alone)
+            expected = error.value.history
+        else:
+            expected = fit(dataset, alone).history
+        history = member.history
+        assert history is not None
+        assert expected is not None
+        assert history.frame_epochs.tolist() == expected.frame_epochs.tolist()
+        assert history.losses is member.losses
+        assert history.dataset is dataset
+        assert history.settings == alone
+        if member.end == "finished":
+            assert history.trained_loss == pytest.approx(expected.trained_loss, rel=1e-4)
+            assert member.weights is not None
+            assert torch.equal(history.frames[-1].bias, member.weights.bias)
+            ours, theirs = history.frames.flat(), expected.frames.flat()
+            assert torch.allclose(ours, theirs, atol=1e-4)
+    assert history is not None
+    assert history._repr_html_() == member._repr_html_()
+
+
+def test_frames_end_where_a_member_is_dropped(dataset: Dataset) -> None:
+    settings = [TrainingSettings(epochs=40, hidden=3, seed=seed) for seed in range(3)]
+    found = fit_many(dataset, settings, rungs=(12,), prune=lambda *_: [1], frame_every=4)
+    assert [each.end for each in found] == ["finished", "pruned", "finished"]
+    histories = [each.history for each in found if each.history]
+    assert [each.frame_epochs[-1] for each in histories] == [40, 8, 40]
+    for alone, history in zip(settings, histories, strict=True):
+        expected = fit(dataset, alone, frame_every=4).history.frames[: len(history.frame_epochs)]
+        assert torch.allclose(history.frames.flat(), expected.flat(), atol=1e-4)
+
+
+def test_frames_that_would_fill_the_memory_are_refused(dataset: Dataset) -> None:
+    settings = [TrainingSettings(hidden=1000, seed=seed) for seed in range(300)]
+    with pytest.raises(ValueError, match="frames of 300 trainings are 180,960,300 numbers, more"):
+        fit_many(dataset, settings, frame_every=5)
+    with pytest.raises(ValueError, match=r"frame_every must be from 1 to 10,000,000; got 0"):
+        fit_many(dataset, settings, frame_every=0)
+
+
 def test_more_members_than_fit_into_one_stack_train_in_several(dataset: Dataset) -> None:
     settings = [TrainingSettings(lr=0.01 + n / 10_000, epochs=2) for n in range(600)]
     found = fit_many(dataset, settings)

@@ -34,6 +34,7 @@ from tests.conftest import free_port
 from tests.faults import LIMIT, SPOOL, journals, wait_until
 from tests.proxy import Proxy, Rule, busy, empty, late, lost, reset, slow
 from tests.servers import Server
+from tests.stored import tags_of
 
 CREATE = ("POST", "/runs/create$")
 READ = ("GET", "/runs/get[?]")
@@ -143,7 +144,7 @@ def test_sync_finds_a_run_whose_creation_was_never_confirmed(proxy: Proxy) -> No
     proxy.rules.clear()
     (delivered,) = sync()
     (orphan,) = active(proxy, "orphans")
-    assert orphan.data.tags[JOURNAL_TAG] == journal.name
+    assert tags_of(orphan)[JOURNAL_TAG] == journal.name
     assert delivered.text.endswith(f"resume it with: fitreel resume {orphan.info.run_id}")
 
 
@@ -169,7 +170,7 @@ def test_trials_are_created_once(proxy: Proxy, records: list[Record]) -> None:
     while delivery.step():
         pass
     trials = [each for each in active(proxy, "trials") if each.info.run_id != run.run_id]
-    numbers = sorted(each.data.tags["fitreel.trial"] for each in trials)
+    numbers = sorted(tags_of(each)["fitreel.trial"] for each in trials)
     assert numbers == [str(record["number"]) for record in records]
     assert {each.info.status for each in trials} <= {"FINISHED", "FAILED"}
     found = OneByOne(tracker.client, tracker.client.get_run(run.run_id)).find(0)
@@ -227,7 +228,7 @@ def test_the_doctor_deletes_a_run_whose_creation_was_not_confirmed(proxy: Proxy)
     created = [
         each
         for each in Client(proxy.target).search_runs(["0"], run_view_type=ViewType.ALL)
-        if "fitreel.doctor" in each.data.tags
+        if "fitreel.doctor" in tags_of(each)
     ]
     assert [each.info.lifecycle_stage for each in created] == ["deleted"]
 

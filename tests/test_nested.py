@@ -33,6 +33,7 @@ from fitreel.training.files import load_weights
 from tests.needs import require
 from tests.postgres import Postgres
 from tests.servers import Server
+from tests.stored import tags_of
 
 ANOTHER = r"column metrics\.unit is new\): trials are logged one by one"
 TABLES = ("runs", "params", "tags", "metrics", "latest_metrics")
@@ -125,7 +126,7 @@ def with_another_column(uri: str) -> Iterator[None]:
 
 def with_special_values(records: list[Record]) -> list[Record]:
     """Return trials with metrics that a database cannot store unchanged."""
-    values = {"test_mse": math.inf, "test_mae": -math.inf, "test_r2": math.nan}
+    values = {"test_rmse": math.inf, "test_mae": -math.inf, "test_r2": math.nan}
     return [record | {"metrics": record["metrics"] | values} for record in records]
 
 
@@ -184,7 +185,7 @@ def test_trials_in_another_mlflow_are_complete_after_one_warning(
     assert rows(client.tracking_uri, other) == rows(client.tracking_uri, known)
     for run in client.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{other}'"):
         files = [each.path for each in client.list_artifacts(run.info.run_id)]
-        assert files == (["weights.safetensors"] if DIGESTS_TAG in run.data.tags else [])
+        assert files == (["weights.safetensors"] if DIGESTS_TAG in tags_of(run) else [])
 
 
 def test_trials_written_in_both_ways_are_stored_once(
@@ -202,7 +203,7 @@ def test_trials_written_in_both_ways_are_stored_once(
     with with_another_column(database.tracking_uri), pytest.warns(RuntimeWarning):
         NestedRuns(database, parent_id).deliver(records)
     found = database.search_runs(["0"], below)
-    assert sorted(run.data.tags["fitreel.trial"] for run in found) == list("01234")
+    assert sorted(tags_of(run)["fitreel.trial"] for run in found) == list("01234")
     assert {run.info.status for run in found} == {"FINISHED", "FAILED"}
 
 
@@ -225,7 +226,7 @@ def test_trials_are_complete_runs_and_stored_once(client: Client, records: list[
     for _ in range(2):  # another process, which does not know what is stored
         NestedRuns(client, parent_id).deliver(records)
     found = client.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{parent_id}'")
-    by_number = {int(run.data.tags["fitreel.trial"]): run for run in found}
+    by_number = {int(tags_of(run)["fitreel.trial"]): run for run in found}
     assert len(found) == len(by_number) == 5
     for record in records:
         run = by_number[record["number"]]
@@ -238,7 +239,7 @@ def test_trials_are_complete_runs_and_stored_once(client: Client, records: list[
         curve = np.array([point.value for point in sorted(points, key=lambda each: each.step)])
         if diverged:
             assert len(points) < 4
-            assert DIGESTS_TAG not in run.data.tags
+            assert DIGESTS_TAG not in tags_of(run)
             continue
         assert [point.step for point in sorted(points, key=lambda each: each.step)] == [
             0,
@@ -254,7 +255,7 @@ def test_trials_are_complete_runs_and_stored_once(client: Client, records: list[
 def long_trial(number: int, points: int) -> Record:
     """Return the record of a trial with a point for every epoch."""
     curve = np.linspace(1, 0, points, dtype=np.float32)
-    outcome = Outcome(number, "finished", points, 1, curve, {"test_mse": 0.5}, None, (0, 1000))
+    outcome = Outcome(number, "finished", points, 1, curve, {"test_rmse": 0.5}, None, (0, 1000))
     return {"kind": "trial", "name": "long", "params": {}, "tags": {}} | outcome.to_record()
 
 
@@ -265,7 +266,7 @@ def test_a_long_curve_is_complete_but_never_in_memory_at_once(client: Client) ->
     (run,) = client.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{parent_id}'")
     found = client.get_metric_history(run.info.run_id, "loss")
     assert sorted(point.step for point in found) == list(range(2500))
-    assert run.data.metrics == {"loss": 0, "test_mse": 0.5}
+    assert run.data.metrics == {"loss": 0, "test_rmse": 0.5}
 
 
 def test_the_memory_of_a_delivery_does_not_grow_with_the_curve(tracker: Tracker) -> None:
@@ -339,7 +340,7 @@ def test_films_go_to_their_trials(client: Client, records: list[Record], tmp_pat
     (run,) = client.search_runs(
         ["0"], f"tags.`fitreel.filmed` = 'yes' AND tags.`mlflow.parentRunId` = '{parent_id}'"
     )
-    assert run.data.tags["fitreel.trial"] == "3"
+    assert tags_of(run)["fitreel.trial"] == "3"
     assert [each.path for each in client.list_artifacts(run.info.run_id, "training")] == [
         "training/history.csv"
     ]

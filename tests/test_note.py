@@ -21,13 +21,17 @@ def fake_run(
 
 
 def test_a_note_shows_results_commands_and_settings() -> None:
-    metrics = {"loss": 0.00421, "train_mse": 0.0041, "test_mse": 0.0049, "noise_floor": 1 / 300}
-    text = note(fake_run(PARAMS, metrics)).replace("&emsp;", " ")
-    assert text.startswith("Final loss **0.00421**\n\n| |train |test |\n")
-    assert "|mse |0.0041 |0.0049 |\n|noise floor | |0.003333 |\n" in text
+    metrics = {"loss": 0.00421, "train_rmse": 0.06, "test_rmse": 0.0649, "dead_neurons": 17.0}
+    more = {"noise_floor": "0.057735", "hidden": "20"}
+    text = note(fake_run(PARAMS | more, metrics)).replace("&emsp;", " ")
+    assert text.startswith("| | |\n|---|---|\n|loss |0.00421 |\n|train_rmse |0.06 |\n")
+    assert "|test_rmse |0.0649 |\n|noise floor of test_rmse |0.05773 |\n" in text
+    assert "|dead neurons |17 of 20 |\n" in text
     assert "    fitreel run --lr 0.20 --epochs 50\n" in text
     assert "    mlflow run . -P lr=0.20 -P epochs=50\n" in text
-    assert text.endswith("- Points: samples `100`, noise `0.2`\n- Training: lr `0.20`, epochs `50`")
+    assert text.endswith(
+        "- Points: samples `100`, noise `0.2`\n- Training: hidden `20`, lr `0.20`, epochs `50`"
+    )
 
 
 def test_a_note_leaves_out_what_the_run_lacks() -> None:
@@ -57,8 +61,8 @@ def test_hostile_params_are_quoted() -> None:
     ],
 )
 def test_a_note_shows_the_pictures_of_the_run(changes: dict[str, str], shown: list[str]) -> None:
-    tags = {"fitreel.animate_seconds": "0.4", "fitreel.evaluate_seconds": "0.3"} | changes
-    text = note(fake_run({"format": "gif"}, {"loss": 0.1}, tags))
+    metrics = {"loss": 0.1, "time/animate": 0.4, "time/evaluate": 0.3}
+    text = note(fake_run({"format": "gif"}, metrics, changes))
     address = f"get-artifact?path={{}}&run_uuid={RUN}"
     assert re.findall(r"!\[(.*?)\]\((.*?)\)", text) == [
         (file, address.format(file)) for file in shown
@@ -67,8 +71,10 @@ def test_a_note_shows_the_pictures_of_the_run(changes: dict[str, str], shown: li
 
 
 def test_a_note_links_to_the_player_if_the_run_has_one() -> None:
-    tags = {"fitreel.animate_seconds": "0.4"}
+    metrics = {"time/animate": 0.4}
     link = f"[player.html](#/experiments/7/runs/{RUN}/artifacts/player.html)"
-    assert link in note(fake_run({"player": "on"}, {}, tags))
-    assert link not in note(fake_run({"player": "off"}, {}, tags))
-    assert link in note(fake_run({"player": "off"}, {}, tags | {"fitreel.override.player": "on"}))
+    assert link in note(fake_run({"player": "on"}, metrics))
+    assert link not in note(fake_run({"player": "off"}, metrics))
+    assert link in note(fake_run({"player": "off"}, metrics, {"fitreel.override.player": "on"}))
+    # Of a run of fitreel 0.3.0, filmed again.
+    assert link in note(fake_run({"player": "on"}, {}, {"fitreel.animate_seconds": "0.4"}))

@@ -1,6 +1,7 @@
 """What a notebook shows: its pages in a real browser, in the frame in which a notebook has them."""
 
 import base64
+import html
 import os
 import shutil
 from collections.abc import Callable
@@ -17,10 +18,11 @@ from fitreel.data.dataset import Dataset
 from fitreel.pages.player import write_player
 from fitreel.pictures.film import render
 from fitreel.settings import TrainingSettings
-from fitreel.training.loop import Fit, fit
+from fitreel.training.evaluation import Metrics
+from fitreel.training.loop import Fit, TrainingDiverged, fit
 from fitreel.training.many import fit_many
 from fitreel.training.network import Network
-from tests.browser import errorless, is_red, numbers, pixel, scrub
+from tests.browser import data, errorless, is_red, numbers, pixel, scrub
 
 
 def notebook(page: Page, directory: Path, shown: str) -> Page:
@@ -47,6 +49,7 @@ def test_a_notebook_shows_the_player_of_a_history(page: Page, tmp_path: Path, tr
     scrub(player, 4)
     moment = numbers(player.locator("#moment").inner_text())
     assert moment == [20, pytest.approx(history.losses[20], abs=1e-4)]
+    assert data(player.content())["noise_floor"] == pytest.approx(0.2**2 / 12)
     y = history.frames[4].predict(torch.tensor([0.5])).item()
     assert is_red(pixel(player, "fit", 0.5, y))
 
@@ -75,6 +78,21 @@ def test_text_in_a_page_stays_text_in_a_notebook(
     player = framed(notebook(page, tmp_path, written._repr_html_()))
     assert player.locator("h1").inner_text() == name
     assert page.locator("img").count() == 0
+
+
+def test_points_of_unknown_noise_have_no_noise_floor(dataset: Dataset) -> None:
+    history = fit(Dataset(dataset.x, dataset.y), epochs=1).history
+    shown = html.unescape(str(history._repr_html_()))
+    assert data(shown)["noise_floor"] is None
+
+
+def test_a_training_that_diverges_can_be_played(dataset: Dataset) -> None:
+    with pytest.raises(TrainingDiverged) as error:
+        fit(dataset, lr=3)
+    history = error.value.history
+    assert history is not None
+    assert history.settings == TrainingSettings(lr=3)
+    assert "<iframe" in str(history._repr_html_())
 
 
 def test_without_its_points_a_history_has_no_player(trained: Fit) -> None:
@@ -116,16 +134,18 @@ def test_films_and_pages_serve_as_paths(tmp_path: Path, dataset: Dataset, traine
 def test_results_print_as_one_short_line(dataset: Dataset, trained: Fit) -> None:
     network, history = trained
     assert repr(dataset) == "Dataset(100 points, x -1 to 1, y 0.0239 to 1.11)"
-    assert repr(history) == "History(60 epochs, 12 frames, loss 0.1514 → 0.02105)"
+    assert repr(history) == "History(60 epochs, 13 frames, loss 0.1514 → 0.02047)"
     assert repr(network) == "Network(20 relu neurons)"
     assert repr(network.weights()) == "Weights(20 relu neurons)"
-    assert repr(history.frames) == "Weights(12 networks of 20 relu neurons)"
+    assert repr(history.frames) == "Weights(13 networks of 20 relu neurons)"
     assert repr(trained) == f"Fit(network={network!r}, history={history!r})"
     one, other = fit_many(
         dataset, [TrainingSettings(epochs=60), TrainingSettings(epochs=60, lr=1e6)]
     )
     assert repr(one) == "Trained(finished, 60 epochs, loss 0.1514 → 0.02105)"
     assert repr(other).startswith("Trained(diverged, ")
+    metrics = {"train_rmse": 0.0612345, "test_r2": 0.5, "dead_neurons": 3.0}
+    assert repr(Metrics(metrics)) == "Metrics(train_rmse 0.06123, test_r2 0.5, dead_neurons 3)"
     assert str(Network(TrainingSettings(hidden=3))).startswith("Network(\n  (hidden): Linear(")
 
 

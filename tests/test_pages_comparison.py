@@ -18,7 +18,7 @@ from fitreel.pages.comparison import common_epochs, write_comparison
 from fitreel.settings import DataSettings, TrainingSettings
 from fitreel.training.evaluation import evaluate
 from fitreel.training.loop import fit
-from tests.browser import data, errorless, is_red, numbers, pixel, scrub, smallest_text
+from tests.browser import data, errorless, is_red, numbers, pixel, scrub, smallest_text, until
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -90,12 +90,12 @@ def column(page: Page, name: str) -> list[str]:
 
 
 def test_the_table_sorts_by_number_and_by_text(opened: Page, runs: list[ComparedRun]) -> None:
-    expected = sorted(run.metrics["test_mse"] for run in runs)
-    heading = opened.locator("#results thead").get_by_role("button", name="test_mse", exact=True)
+    expected = sorted(run.metrics["test_rmse"] for run in runs)
+    heading = opened.locator("#results thead").get_by_role("button", name="test_rmse", exact=True)
     for order in ("ascending", "descending"):
         heading.click()
         expect(opened.locator(f"[aria-sort={order}]")).to_have_count(1)
-        shown = [numbers(text)[0] for text in column(opened, "test_mse")]
+        shown = [numbers(text)[0] for text in column(opened, "test_rmse")]
         assert shown == pytest.approx(expected, rel=1e-3)
         expected.reverse()
     opened.locator("#results thead").get_by_role("button", name="toString").click()
@@ -107,7 +107,7 @@ def test_the_table_sorts_by_number_and_by_text(opened: Page, runs: list[Compared
 def test_differing_params_come_first_and_equal_ones_are_folded(opened: Page) -> None:
     heads = opened.locator("#results thead th").all_inner_texts()
     assert heads[1:4] == ["lr", "epochs", "frame_every"]
-    assert heads.index("test_mse") > heads.index("frame_every")
+    assert heads.index("test_rmse") > heads.index("frame_every")
     assert "hidden" not in heads
     folded = opened.locator("#equal td").first
     expect(folded).to_be_hidden()
@@ -117,10 +117,10 @@ def test_differing_params_come_first_and_equal_ones_are_folded(opened: Page) -> 
 
 
 def test_the_best_is_marked(opened: Page, runs: list[ComparedRun]) -> None:
-    best = min(runs, key=lambda run: run.metrics["test_mse"])
-    marked = [text for text in column(opened, "test_mse") if "★" in text]
+    best = min(runs, key=lambda run: run.metrics["test_rmse"])
+    marked = [text for text in column(opened, "test_rmse") if "★" in text]
     assert [numbers(text)[0] for text in marked] == [
-        pytest.approx(best.metrics["test_mse"], rel=1e-3)
+        pytest.approx(best.metrics["test_rmse"], rel=1e-3)
     ]
 
 
@@ -176,7 +176,7 @@ def test_runs_that_differ_in_seed_are_one_curve_with_a_band(
     row = page.locator("#groups tbody tr")
     cells = row.locator("td").all_inner_texts()
     assert cells[0] == "3"
-    values = [run.metrics["test_mse"] for run in runs]
+    values = [run.metrics["test_rmse"] for run in runs]
     # Student's t with 2 degrees of freedom
     half_width = 4.302653 * np.std(values, ddof=1) / math.sqrt(3)
     assert numbers(cells[1]) == pytest.approx([np.mean(values), half_width], rel=0.05)
@@ -248,7 +248,7 @@ def test_a_diverged_run_does_not_flatten_the_others(page: Page, tmp_path: Path) 
     wild = compared(1, epochs=30)
     losses = np.geomspace(0.5, 1e36, 30)
     history = replace(wild.history, losses=losses)
-    metrics = {"test_mse": math.inf, "noise_floor": math.inf}
+    metrics = {"test_rmse": math.inf, "noise_floor": math.inf}
     diverged = ComparedRun("w", "wild", {"lr": "5"}, metrics, wild.dataset, history)
     write_comparison(compare([diverged, compared(2, epochs=30)]), tmp_path / "compare.html")
     page.goto((tmp_path / "compare.html").as_uri())
@@ -266,7 +266,7 @@ def test_infinite_metrics_are_shown_without_an_interval(page: Page, tmp_path: Pa
     page.goto((tmp_path / "compare.html").as_uri())
     expect(page.locator("#results")).to_contain_text("1e+200")
     expect(page.locator("#groups")).not_to_contain_text("grad_norm")
-    expect(page.locator("#groups")).to_contain_text("test_mse")
+    expect(page.locator("#groups")).to_contain_text("test_rmse")
 
 
 def test_runs_of_one_epoch_are_drawn_as_points(page: Page, tmp_path: Path) -> None:
@@ -290,6 +290,40 @@ def test_the_arrows_move_the_film_after_a_switch_was_clicked(opened: Page) -> No
     opened.locator("#log").click()
     opened.keyboard.press("ArrowRight")
     assert opened.evaluate("transport.place") == 1
+
+
+CLICKED = [
+    *("#log", "#none", "#legend button >> nth=1", "#scrub", "#losses .u-over", "figure >> nth=0"),
+    *("#results tbody tr >> nth=1", "#results thead button >> nth=0", "#equal summary"),
+]
+
+
+@pytest.mark.parametrize("clicked", CLICKED)
+def test_keys_do_the_same_after_any_click(opened: Page, clicked: str) -> None:
+    opened.locator(clicked).click()
+    state = "[byId('log').checked, runs.map((run) => run.isShown), byId('equal').open]"
+    before = opened.evaluate(state)
+    opened.keyboard.press("Home")
+    opened.keyboard.press("ArrowRight")
+    opened.keyboard.press("ArrowRight")
+    opened.keyboard.press("ArrowLeft")
+    assert opened.evaluate("transport.place") == 1
+    opened.keyboard.press("Space")
+    until(opened, "transport.place > 2")
+    assert opened.evaluate(state) == before
+
+
+def test_a_wide_table_that_has_the_focus_is_scrolled_by_the_keyboard(
+    browser: Browser, path: Path
+) -> None:
+    with errorless(browser, viewport={"width": 400, "height": 800}) as page:
+        page.goto(path.as_uri())
+        page.keyboard.press("Tab")
+        page.locator("#table .scroll").first.focus()
+        last = page.evaluate("transport.place")
+        page.keyboard.press("ArrowRight")
+        until(page, "document.querySelector('#table .scroll').scrollLeft > 0")
+        assert page.evaluate("transport.place") == last
 
 
 def test_a_run_under_the_mouse_is_highlighted_everywhere(opened: Page) -> None:

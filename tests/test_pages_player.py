@@ -31,7 +31,7 @@ def history(dataset: Dataset) -> History:
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset, history: History) -> Path:
     path = tmp_path_factory.mktemp("player") / "player.html"
-    write_player(dataset, history, path, NAME, FLOOR)
+    write_player(dataset, history, path, NAME, FLOOR, [TrainingSettings(), DataSettings()])
     return path
 
 
@@ -183,15 +183,13 @@ def test_a_picked_neuron_is_highlighted_in_every_view(player: Page, history: His
     player.get_by_role("button", name=f"neuron {neuron}", exact=True).click()
     ink = (31, 36, 48)
     kink = (-weights.bias[neuron] / weights.input_weight[neuron]).item()
-    shown = numbers(player.locator("#picked").inner_text())
-    numbers_of_it = (
-        weights.input_weight[neuron],
-        weights.bias[neuron],
-        weights.output_weight[neuron],
-    )
-    assert shown == pytest.approx(
-        [neuron, *(each.item() for each in numbers_of_it), kink], rel=1e-3
-    )
+    parts = (weights.output_weight, weights.input_weight, weights.bias)
+    output, inner, bias = (each[neuron].item() for each in parts)
+    assert bias < 0  # its sign is that of the formula
+    formula = f"{output:.3f} · relu({inner:.3f} x − {-bias:.3f})".replace("-", "−")
+    assert player.locator("#picked .formula").inner_text() == formula
+    kink_text = f"Active to the left of its kink at x −{-kink:.3f}."
+    expect(player.locator("#picked")).to_contain_text(kink_text)
     # Its line in the chart of contributions; its kink as a tick there and as a line in the fit.
     added = (
         weights.output_weight[neuron] * (weights.input_weight[neuron] * -0.8 + weights.bias[neuron])
@@ -204,8 +202,192 @@ def test_a_picked_neuron_is_highlighted_in_every_view(player: Page, history: His
     line = weights.predict(torch.tensor([-0.8])).item()
     tinted, plain = pixel(player, "fit", -0.83, line - added / 2), (0, 0, 0)
     assert tinted != plain
+    expect(player.locator("#fit .legend")).to_contain_text(f"without neuron {neuron}")
+    expect(player.locator("#fit .legend")).to_contain_text(f"what neuron {neuron} adds")
     player.get_by_role("button", name=f"neuron {neuron}", exact=True).click()
     assert pixel(player, "fit", -0.83, line - added / 2) == plain
+    expect(player.locator("#without")).to_be_hidden()
+
+
+def test_the_header_has_the_settings(player: Page) -> None:
+    expect(player.locator("#facts")).to_have_text(
+        "relu, 20 hidden neurons · sgd, lr 0.1 · seed 72 · 1,000 epochs · "
+        "100 points: quadratic, noise 0.2, data seed 0"
+    )
+
+
+def test_the_life_of_a_neuron_is_described(
+    player: Page, dataset: Dataset, history: History
+) -> None:
+    dead = history.frames.dead(dataset.x)  # (frames, neurons)
+    at_end, ever = dead[-1], dead.any(dim=0)
+    died = next(n for n in range(20) if at_end[n] and not dead[0, n])
+    (epochs,) = np.nonzero(~dead[:, died].numpy())
+    death = int(history.frame_epochs[epochs[-1] + 1])
+    last = history.frames[-1]
+    kinks = -last.bias / last.input_weight
+    outside = next(n for n in range(20) if not ever[n] and kinks[n].abs() > 1)
+    always_dead = next(n for n in range(20) if dead[:, n].all())
+    for neuron, sentence in (
+        (died, f"Died at epoch {death}: no row activates it any more."),
+        (outside, "Always active: its kink lies outside, so it adds a straight line."),
+        (always_dead, "Dead from the start: no row activates it."),
+    ):
+        player.locator("#chips button").nth(neuron).click()
+        expect(player.locator("#picked")).to_contain_text(sentence)
+        assert player.locator("#dead-epochs").is_visible() == bool(ever[neuron])
+    player.locator("#chips button").nth(died).click()
+    scrub(player, 0)
+    expect(player.locator("#picked")).to_contain_text(f"Dies at epoch {death}.")
+
+
+def test_a_neuron_that_comes_back_is_dead_for_now(page: Page, tmp_path: Path) -> None:
+    points = generate(DataSettings(samples=10))
+    history = fit(points, TrainingSettings(hidden=1, epochs=2, frame_every=1)).history
+    bias = torch.tensor([[5.0], [-5.0], [5.0]])
+    frames = replace(history.frames, bias=bias, input_weight=torch.ones(3, 1))
+    write_player(points, replace(history, frames=frames), tmp_path / "player.html")
+    page.goto((tmp_path / "player.html").as_uri())
+    scrub(page, 1)
+    page.locator("#chips button").click()
+    expect(page.locator("#picked")).to_contain_text(
+        "Dead for now: no row activates it until epoch 2."
+    )
+
+
+def test_the_question_mark_explains_the_words(player: Page) -> None:
+    words = player.get_by_role("dialog", name="What the words mean")
+    expect(words).to_be_hidden()
+    player.locator("#chips button").first.click()
+    player.get_by_role("button", name="What the words mean").focus()
+    player.keyboard.press("Enter")
+    expect(words).to_be_visible()
+    for word in ("Kink", "Dead neuron", "Noise floor"):
+        expect(words.get_by_role("term").filter(has_text=word)).to_be_visible()
+    player.keyboard.press("Escape")
+    expect(words).to_be_hidden()
+    assert player.evaluate("picked") == 0  # escape closed the words, and nothing else
+    player.keyboard.press("Escape")
+    assert player.evaluate("picked") is None
+
+
+def test_the_page_works_in_a_sandbox_that_allows_scripts_alone(page: Page, path: Path) -> None:
+    page.set_content('<iframe sandbox="allow-scripts" width="900" height="700"></iframe>')
+    page.locator("iframe").evaluate("(frame, html) => (frame.srcdoc = html)", path.read_text())
+    inner = page.frame_locator("iframe")
+    inner.get_by_role("button", name="What the words mean").click()
+    expect(inner.get_by_role("dialog", name="What the words mean")).to_be_visible()
+    inner.get_by_role("button", name="Close").click()
+    inner.get_by_role("button", name="Remove the last neuron").click()
+    expect(inner.locator("#sum-reading")).to_contain_text("bias + 19 of 20 neurons")
+
+
+CLICKED = {
+    "a chip": "#chips button >> nth=3",
+    "a step": "#back",
+    "the slider": "#scrub",
+    "a switch": "#log",
+    "a chart": "#contributions .u-over",
+    "the loss": "#loss .u-over",
+    "a row of the sum": "#order button >> nth=2",
+    "the slider of the sum": "#count",
+}
+
+
+@pytest.mark.parametrize("clicked", CLICKED.values(), ids=CLICKED.keys())
+def test_keys_do_the_same_after_any_click(player: Page, clicked: str) -> None:
+    player.locator(clicked).click()
+    before = player.evaluate("[byId('log').checked, byId('speed').value, added]")
+    picked = player.evaluate("picked")
+    player.keyboard.press("Home")
+    for _ in range(3):
+        player.keyboard.press("ArrowRight")
+    player.keyboard.press("ArrowLeft")
+    assert player.evaluate("transport.place") == 2
+    player.keyboard.press("Space")
+    until(player, "transport.place > 3")
+    player.keyboard.press("Space")
+    assert not player.evaluate("transport.playing")
+    # The space bar pressed nothing but play.
+    assert player.evaluate("[byId('log').checked, byId('speed').value, added]") == before
+    assert player.evaluate("picked") == picked
+    player.keyboard.press("Escape")
+    assert player.evaluate("picked") is None
+
+
+def test_keys_do_the_same_after_the_speed_was_chosen(player: Page) -> None:
+    player.locator("#speed").focus()
+    player.locator("#speed").select_option("2")
+    player.keyboard.press("ArrowLeft")
+    assert player.evaluate("transport.place") == 199
+    player.keyboard.press("Home")
+    player.keyboard.press("Space")
+    until(player, "transport.place > 3")
+    assert player.locator("#speed").input_value() == "2"
+
+
+def test_keys_write_into_a_text_field(player: Page) -> None:
+    player.evaluate("document.querySelector('main').append(element('input', { id: 'text' }))")
+    player.locator("#text").focus()
+    player.keyboard.type("a b-c+")
+    player.keyboard.press("Home")
+    assert player.locator("#text").input_value() == "a b-c+"
+    assert player.evaluate("[transport.playing, transport.place, added]") == [False, 200, 20]
+
+
+def test_enter_presses_switches(player: Page) -> None:
+    player.locator("#log").focus()
+    player.keyboard.press("Enter")
+    expect(player.locator("#log")).not_to_be_checked()
+
+
+def partial_sum(history: History, frame: int, count: int, x: torch.Tensor) -> torch.Tensor:
+    """Compute the line of the largest neurons and the output bias, by their mean over the range."""
+    weights = history.frames[frame]
+    line = torch.linspace(-1, 1, 400)
+    sizes = (torch.relu(weights.hidden_inputs(line)) * weights.output_weight).abs().mean(dim=0)
+    kept = sizes.argsort(descending=True)[:count]
+    parts = torch.relu(weights.hidden_inputs(x)) * weights.output_weight
+    return parts[:, kept].sum(dim=1) + weights.output_bias
+
+
+def test_neurons_are_added_to_the_sum_by_size(
+    player: Page, dataset: Dataset, history: History
+) -> None:
+    x = torch.tensor([-0.8, 0.05, 0.7])
+    player.locator("#sum").scroll_into_view_if_needed()
+    for frame, count in ((200, 20), (200, 3), (40, 7), (0, 0)):
+        scrub(player, frame)
+        player.locator("#count").fill(str(count))
+        for place, y in zip(x.tolist(), partial_sum(history, frame, count, x), strict=True):
+            assert is_red(pixel(player, "sumChart", place, y.item()))
+        error = partial_sum(history, frame, count, dataset.x) - dataset.y
+        shown = reading(player, "sum-reading")
+        assert shown == [count, 20, pytest.approx(error.square().mean().item(), abs=1e-4)]
+        assert player.locator("#order .in").count() == count
+    player.keyboard.press("+")
+    player.keyboard.press("+")
+    player.keyboard.press("-")
+    assert reading(player, "sum-reading")[0] == 1
+    player.locator("#order button").nth(4).click()
+    assert reading(player, "sum-reading")[0] == 5
+    first = player.locator("#order button").first.inner_text()
+    weights = history.frames[0]
+    neuron = int(numbers(first)[0])
+    assert f"{weights.output_weight[neuron]:.3f} · relu(".replace("-", "−") in first
+
+
+def test_the_sum_adds_neurons_until_the_line_is_complete(page: Page, tmp_path: Path) -> None:
+    points = generate(DataSettings(samples=20))
+    history = fit(points, TrainingSettings(hidden=3, epochs=5)).history
+    write_player(points, history, tmp_path / "player.html")
+    page.goto((tmp_path / "player.html").as_uri())
+    page.get_by_role("button", name="add one by one").click()
+    assert reading(page, "sum-reading")[0] == 0
+    until(page, "added === 2")
+    until(page, "added === 3 && adding === null")
+    expect(page.get_by_role("button", name="add one by one")).to_be_visible()
+    assert reading(page, "sum-reading")[-1] == reading(page, "moment")[-1]
 
 
 def test_a_click_on_a_line_picks_its_neuron(player: Page, history: History) -> None:
@@ -228,7 +410,15 @@ def test_smooth_activations_have_no_kinks(page: Page, tmp_path: Path, dataset: D
     write_player(dataset, history, tmp_path / "player.html")
     page.goto((tmp_path / "player.html").as_uri())
     expect(page.locator("#dead")).to_have_text("20 neurons")
-    expect(page.get_by_text("kink, where a neuron begins")).to_be_hidden()
+    expect(page.get_by_text("kink, where a neuron starts or stops")).to_be_hidden()
+    centres = (-history.frames[-1].bias / history.frames[-1].input_weight).tolist()
+    for neuron, sentence in (
+        (next(place for place, x in enumerate(centres) if abs(x) < 1), "It is steepest at x "),
+        (next(place for place, x in enumerate(centres) if abs(x) > 1), "It is steepest outside"),
+    ):
+        page.get_by_role("button", name=f"neuron {neuron}", exact=True).click()
+        expect(page.locator("#picked")).to_contain_text(sentence)
+        expect(page.locator("#picked .formula")).to_contain_text("tanh(")
 
 
 @pytest.fixture(params=[(400, "light"), (400, "dark"), (1280, "dark")], ids=str)
@@ -263,6 +453,10 @@ def test_long_and_wide_trainings_are_thinned(page: Page, tmp_path: Path) -> None
     assert path.stat().st_size < 1_500_000
     page.goto(path.as_uri())
     expect(page.locator("#facts")).to_contain_text("4,000 of 4,500 points shown")
+    expect(page.locator("#sum-reading")).to_contain_text("bias + 512 of 512 neurons · loss")
+    page.keyboard.press("-")
+    expect(page.locator("#sum-reading")).to_have_text("bias + 511 of 512 neurons")  # points lack
+    expect(page.locator("#order")).to_contain_text("and 412 smaller ones")
     assert reading(page, "moment")[0] == 150
     page.keyboard.press("Home")
     assert reading(page, "moment")[0] == 0

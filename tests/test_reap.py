@@ -30,6 +30,7 @@ from fitreel.tracking.process import (
 from tests import processes
 from tests.conftest import ROOT, environment
 from tests.faults import SPOOL, client, journals, losses, runs, wait_until
+from tests.stored import tags_of
 
 HOUR = 3600
 LONG = ("run", "--epochs", "10000000", "--frame-every", "1000")
@@ -84,7 +85,7 @@ def test_killed_runs_are_distinguished_from_living_ones(directory: Path, torture
     ]
     wait_for_training(directory, 2 * many)
     of_process = {
-        run.data.tags[PROCESS_TAG].partition(" ")[0]: run.info.run_id
+        tags_of(run)[PROCESS_TAG].partition(" ")[0]: run.info.run_id
         for run in runs(client(directory))
     }
     for process in started[:many]:
@@ -109,7 +110,7 @@ def test_killed_runs_are_distinguished_from_living_ones(directory: Path, torture
         run_id: "KILLED" if run_id in dead else "RUNNING" for run_id in before
     }
     for run_id in dead:
-        assert client(directory).get_run(run_id).data.tags["fitreel.reaped"] == reasons[run_id]
+        assert tags_of(client(directory).get_run(run_id))["fitreel.reaped"] == reasons[run_id]
         assert losses(client(directory), run_id)
     assert reaped(directory, "--close") == expected
 
@@ -215,7 +216,7 @@ def test_a_changed_clock_does_not_make_a_process_dead(
     process = processes.start(*LONG, directory=directory, **spool(directory))
     (run_id,) = wait_for_training(directory, 1)
     tracker = Tracker(f"sqlite:///{directory}/mlflow.db")
-    tags = tracker.client.get_run(run_id).data.tags
+    tags = tags_of(tracker.client.get_run(run_id))
     now, boot, create = time.time, psutil.boot_time, psutil.Process.create_time
 
     def judged_after(step: int) -> tuple[bool | None, str | None]:
@@ -441,7 +442,7 @@ def test_mlflow_run_without_conda_leaves_a_run_to_reap(directory: Path) -> None:
     assert "conda" in done.stderr
     (run,) = runs(client(directory))
     assert run.info.status == "RUNNING"
-    assert PROCESS_TAG not in run.data.tags
+    assert PROCESS_TAG not in tags_of(run)
     run_id = run.info.run_id
     # A run this young may still be waiting for its environment.
     assert reaped(directory, "--close") == {
@@ -464,7 +465,7 @@ def test_a_living_process_sends_heartbeats(
     tracker = Tracker(f"sqlite:///{directory}/mlflow.db")
 
     def heartbeat() -> float:
-        return float(tracker.client.get_run(run.run_id).data.tags[HEARTBEAT_TAG])
+        return float(tags_of(tracker.client.get_run(run.run_id))[HEARTBEAT_TAG])
 
     def heartbeat_after(before: float) -> bool:
         return heartbeat() > before

@@ -1,5 +1,6 @@
 """Reproducing old runs as a user does: real runs, real tampering, real commits."""
 
+import json
 import re
 import shutil
 import sqlite3
@@ -11,9 +12,9 @@ from mlflow.tracking import MlflowClient
 
 from fitreel.data.files import sha256
 from fitreel.training.history import first_difference
-from fitreel.training.provenance import read_provenance
 from tests.conftest import BIN, ROOT, Command, environment, git
 from tests.servers import Server
+from tests.stored import change_facts, tags_of
 
 SHORT = ("--epochs", "40", "--samples", "30")
 
@@ -30,6 +31,12 @@ def losses(directory: Path, run_id: str) -> list[float]:
 def artifact(directory: Path, run_id: str, path: str) -> Path:
     """Return the path of the stored file, not of a copy."""
     return Path(store(directory).download_artifacts(run_id, "")) / path
+
+
+def change_provenance(directory: Path, run_id: str, **changes: str) -> None:
+    """Change what a run recorded of the code and the machine of its training."""
+    path = artifact(directory, run_id, "training/provenance.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def rows(table: str) -> dict[str, list[str]]:
@@ -70,13 +77,13 @@ def test_stages_and_other_stores_are_reproduced_too(fitreel: Command, tmp_path: 
 def test_a_training_that_diverged_diverges_again(fitreel: Command, tmp_path: Path) -> None:
     assert fitreel("run", "--lr", "1000").returncode == 1
     (run,) = store(tmp_path).search_runs(["0"])
-    epoch = run.data.tags["fitreel.diverged_epoch"]
+    epoch = tags_of(run)["fitreel.diverged_epoch"]
     done = fitreel("reproduce", run.info.run_id)
     assert done.returncode == 0
     assert done.stderr == (
         f"identical: {epoch} losses, bit for bit, and it diverges at epoch {epoch} again\n"
     )
-    store(tmp_path).set_tag(run.info.run_id, "fitreel.diverged_epoch", "999")
+    change_facts(store(tmp_path), run.info.run_id, diverged_epoch="999")
     done = fitreel("reproduce", run.info.run_id)
     assert done.returncode == 1
     assert rows(done.stderr)["epoch of divergence"] == ["999", epoch]
@@ -85,7 +92,7 @@ def test_a_training_that_diverged_diverges_again(fitreel: Command, tmp_path: Pat
 
 def test_a_tampered_dataset_is_named(fitreel: Command, tmp_path: Path) -> None:
     (run_id,) = fitreel("run", *SHORT).stdout.split()
-    recorded = store(tmp_path).get_run(run_id).data.tags["fitreel.dataset_sha256"][:16]
+    recorded = tags_of(store(tmp_path).get_run(run_id))["fitreel.dataset_sha256"][:16]
     points = artifact(tmp_path, run_id, "data/dataset.csv")
     faithful = points.read_text()
 
@@ -114,7 +121,7 @@ def test_points_that_the_settings_no_longer_draw_are_named(
     points = artifact(tmp_path, run_id, "data/dataset.csv")
     # The same numbers in another file, with the hash of that file in the run.
     points.write_text(points.read_text() + "\n")
-    store(tmp_path).set_tag(run_id, "fitreel.dataset_sha256", sha256(points))
+    change_facts(store(tmp_path), run_id, dataset_sha256=sha256(points))
     done = fitreel("reproduce", run_id)
     assert done.returncode == 1
     assert rows(done.stderr).keys() == {"", "data hash, as drawn again"}
@@ -138,8 +145,7 @@ def test_a_tampered_history_is_named(fitreel: Command, tmp_path: Path) -> None:
         f"0.5 then, {loss:.9g} now; nothing else that is recorded differs\n"
     )
     history.write_text("\n".join(lines[:6]) + "\n")
-    for key in read_provenance():  # as in a run of an older version
-        store(tmp_path).delete_tag(run_id, f"fitreel.{key}")
+    artifact(tmp_path, run_id, "training/provenance.json").unlink()
     done = fitreel("reproduce", run_id)
     assert rows(done.stderr)["training/history.csv, epoch 5"][0] == "none"
     assert done.stderr.endswith("; the run does not record what it was trained with\n")
@@ -158,8 +164,7 @@ def test_other_versions_are_named_though_the_losses_are_identical(
     fitreel: Command, tmp_path: Path
 ) -> None:
     (run_id,) = fitreel("run", *SHORT).stdout.split()
-    store(tmp_path).set_tag(run_id, "fitreel.torch", "1.0.0")
-    store(tmp_path).set_tag(run_id, "fitreel.processor", "Z80")
+    change_provenance(tmp_path, run_id, torch="1.0.0", processor="Z80")
     done = fitreel("reproduce", run_id)
     assert done.returncode == 0
     table = rows(done.stderr)
@@ -266,19 +271,19 @@ def test_uncommitted_changes_and_another_commit_are_named(clone: Path) -> None:
 def test_without_git_the_code_is_still_compared(fitreel: Command, tmp_path: Path) -> None:
     alone = {"PATH": str(BIN)}
     (run_id,) = fitreel("run", *SHORT, **alone).stdout.split()
-    tags = store(tmp_path).get_run(run_id).data.tags
-    assert "fitreel.code_sha256" in tags
-    assert not {"fitreel.commit", "fitreel.uncommitted"} & tags.keys()
+    found = json.loads(artifact(tmp_path, run_id, "training/provenance.json").read_text())
+    assert "code_sha256" in found
+    assert not {"commit", "uncommitted"} & found.keys()
     done = fitreel("reproduce", run_id, **alone)
     assert (done.returncode, done.stderr) == (0, "identical: 40 losses, bit for bit\n")
-    store(tmp_path).set_tag(run_id, "fitreel.code_sha256", "f" * 64)
+    change_provenance(tmp_path, run_id, code_sha256="f" * 64)
     assert "although code differs" in fitreel("reproduce", run_id).stderr
 
 
 def test_a_training_that_diverged_at_once_is_reproduced(fitreel: Command, tmp_path: Path) -> None:
     (run_id,) = fitreel("generate").stdout.split()
     artifact(tmp_path, run_id, "data/dataset.csv").write_text("x,y\n0,1e30\n1,1e30\n")
-    store(tmp_path).delete_tag(run_id, "fitreel.dataset_sha256")
+    change_facts(store(tmp_path), run_id, dataset_sha256=None)
     assert fitreel("train", "--run", run_id).returncode == 1
     done = fitreel("reproduce", run_id)
     assert done.returncode == 0

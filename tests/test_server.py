@@ -48,7 +48,7 @@ def test_stages_read_from_a_server(fitreel: Command, server: str) -> None:
         done = fitreel(*stage, "--run", run_id, *where)
         assert done.returncode == 0, done.stderr
     run = MlflowClient(server).get_run(run_id)
-    assert run.data.metrics["test_mse"] > 0
+    assert run.data.metrics["test_rmse"] > 0
 
 
 def test_what_a_server_lacks_is_reported(fitreel: Command, server: str) -> None:

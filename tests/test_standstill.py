@@ -11,6 +11,7 @@ from fitreel.training.network import Network
 from fitreel.training.standstill import why_nothing_learned
 from fitreel.training.weights import Weights
 from tests.conftest import Command
+from tests.stored import change_facts, tags_of
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +42,10 @@ def test_a_rate_too_large_for_the_units_kills_all_neurons(raw: Dataset) -> None:
 
 def test_dead_neurons_alone_are_a_reason(dataset: Dataset) -> None:
     weights = constant(0.4, bias=torch.full((3,), -2.0), input_weight=torch.ones(3))
-    reason = why_nothing_learned(weights, dataset, r2=0.1)
+    reason = why_nothing_learned(weights, dataset, error=0.1)
     assert reason == "all 3 neurons are dead; lower lr or scale the points down"
     alive = constant(0.4, bias=torch.tensor([-2.0, -2.0, -0.9]), input_weight=torch.ones(3))
-    assert why_nothing_learned(alive, dataset, r2=0.1) == ""
+    assert why_nothing_learned(alive, dataset, error=0.1) == ""
 
 
 def test_a_fit_no_better_than_the_mean_is_a_reason(dataset: Dataset) -> None:
@@ -76,25 +77,26 @@ def test_the_run_says_so_in_a_line_a_tag_and_its_note(fitreel: Command, tmp_path
     run_id = done.stdout.strip()
     lines = [line for line in done.stderr.splitlines() if line.startswith("fitreel: ")]
     store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    tags = store.get_run(run_id).data.tags
+    tags = tags_of(store.get_run(run_id))
+    assert tags["fitreel.outcome"] == "nothing learned"
     reason = tags["fitreel.nothing_learned"]
     assert reason.startswith("all 20 neurons are dead, the ")
     assert lines == [f"fitreel: the network learned nothing: {reason}"]  # once per command
     first = tags["mlflow.note.content"].splitlines()[0]
     assert first == f"**The network learned nothing**: {reason}"
     # Evaluated by a later command, even if the training left no tag.
-    store.delete_tag(run_id, "fitreel.nothing_learned")
+    change_facts(store, run_id, nothing_learned=None)
     assert (
         "fitreel: the network learned nothing: all 20"
         in fitreel("evaluate", "--run", run_id).stderr
     )
-    assert "fitreel.nothing_learned" in store.get_run(run_id).data.tags
+    assert "fitreel.nothing_learned" in tags_of(store.get_run(run_id))
 
 
 def test_a_trial_that_learned_nothing_has_the_tag(fitreel: Command, tmp_path: Path) -> None:
     few = ("--trials", "2", "--epochs", "5", "--seed", "0", "--space", "lr=log:1e-6:1e-5")
     assert fitreel("sweep", *few).returncode == 0
     runs = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["0"])
-    trials = [run.data.tags for run in runs if "fitreel.trial" in run.data.tags]
+    trials = [tags_of(run) for run in runs if "fitreel.trial" in tags_of(run)]
     assert len(trials) == 2
     assert all("the mean of y" in tags["fitreel.nothing_learned"] for tags in trials)

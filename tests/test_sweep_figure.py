@@ -37,7 +37,7 @@ Ended = float | End  # a score, or the outcome of a trial without one
 
 
 def search(
-    ended: Sequence[Ended], space: str = LR, metric: Any = "test_mse", floor: float = 0.001
+    ended: Sequence[Ended], space: str = LR, metric: Any = "test_rmse", floor: float = 0.001
 ) -> Results:
     """Return the results of trials spread over the space, with these outcomes."""
     settings = SweepSettings(space=space, metric=metric)
@@ -51,10 +51,10 @@ def search(
             for one in settings.dimensions
         }
         end: End = each if isinstance(each, str) else "finished"
-        metrics = {} if isinstance(each, str) else {metric: each, "noise_floor": floor}
+        metrics = {} if isinstance(each, str) else {metric: each}
         trials.append(Trial(number, with_values(TrainingSettings(), values), 1))
         outcomes.append(Outcome(number, end, 9, 1, np.ones(9, "f4"), metrics, None, (0, 1)))
-    return Results(settings, trials, outcomes)
+    return Results(settings, trials, outcomes, noise_floor=floor)
 
 
 def drawn(figure: Figure) -> NDArray[np.uint8]:
@@ -120,11 +120,13 @@ def test_scores_far_worse_than_the_others_are_off_the_scale() -> None:
     assert found.others["finished, off scale"].tolist() == [99, 100, 101]
 
 
-def test_the_noise_floor_is_drawn_for_squared_errors_if_it_is_near() -> None:
+def test_the_noise_floor_is_drawn_if_it_is_near() -> None:
     assert scores(search([0.01, 0.02], floor=0.005)).floor == 0.005
     assert scores(search([0.01, 0.02], floor=0.005)).scale.low == 0.005
     assert scores(search([0.01, 0.02], floor=0.0001)).floor is None
-    assert scores(search([0.01, 0.02], metric="test_mae")).floor is None
+    assert scores(search([0.01, 0.02], metric="test_r2")).floor is None
+    # As fitreel 0.3.0 ranked trials, by the square.
+    assert scores(search([0.001, 0.002], metric="test_mse", floor=0.03)).floor == 0.03**2
 
 
 def test_a_panel_has_each_trial_at_its_value_and_a_line_through_the_bins() -> None:
@@ -152,7 +154,7 @@ def test_each_choice_is_a_bin_with_its_trials_side_by_side() -> None:
 def test_the_lines_end_with_the_best() -> None:
     results = search([0.1 + number % 20 for number in range(20)], f"{LR} seed=0|1")
     content = bundle(results, scores(results))
-    assert content.names == ["lr", "seed", "test_mse"]
+    assert content.names == ["lr", "seed", "test_rmse"]
     assert content.lines.shape == (20, 3)
     assert content.lines[:, 0] == pytest.approx(np.linspace(1, 0, 20))
     assert content.shades.tolist() == sorted(content.shades, reverse=True)
@@ -218,7 +220,7 @@ def test_the_history_shows_scores_the_best_and_others_at_the_edge() -> None:
     assert has_colour(figure, (2, 1.045), OTHERS["diverged"][1])
     assert has_colour(figure, (4, 1.095), OTHERS["pruned"][1])
     assert texts(figure) == ["finished (5)", "best so far", "diverged (1)", "pruned (1)"]
-    assert figure.texts[0].get_text() == "test_mse of 7 trials: the best is number 5, 0.1"
+    assert figure.texts[0].get_text() == "test_rmse of 7 trials: the best is number 5, 0.1"
 
 
 def test_the_worse_edge_of_r2_is_below() -> None:
@@ -260,23 +262,23 @@ MANY: list[Ended] = [
 ]
 LONELY: list[Ended] = [0.2 if n == 40 else "diverged" if n < 40 else "pruned" for n in range(81)]
 ODD: dict[str, tuple[Sequence[Ended], str, str]] = {
-    "one": ([0.1], LR, "test_mse"),
-    "equal": ([0.1] * 30, ALL, "test_mse"),
-    "zeros": ([0.0] * 30, ALL, "test_mse"),
-    "one among many": (LONELY, ALL, "test_mse"),
-    "huge": ([1e30, 3e30, 1e36], LR, "train_mse"),
-    "huge among others": ([0.1, 0.2, 1e30] * 9, ALL, "test_mse"),
+    "one": ([0.1], LR, "test_rmse"),
+    "equal": ([0.1] * 30, ALL, "test_rmse"),
+    "zeros": ([0.0] * 30, ALL, "test_rmse"),
+    "one among many": (LONELY, ALL, "test_rmse"),
+    "huge": ([1e30, 3e30, 1e36], LR, "train_rmse"),
+    "huge among others": ([0.1, 0.2, 1e30] * 9, ALL, "test_rmse"),
     "deep": ([-1e60, -3.0, 0.0, 0.9] * 5, ALL, "test_r2"),
-    "below 0": ([-3.0, -3.1, -3.2], ALL, "train_r2"),
-    "perfect": ([1.0, 1.0, 0.5], LR, "train_r2"),
-    "infinite": ([math.inf, 0.1, -math.inf, math.nan], LR, "test_mae"),
+    "below 0": ([-3.0, -3.1, -3.2], ALL, "test_r2"),
+    "perfect": ([1.0, 1.0, 0.5], LR, "test_r2"),
+    "infinite": ([math.inf, 0.1, -math.inf, math.nan], LR, "train_rmse"),
     "no scores": ([math.inf, math.nan], ALL, "test_r2"),
-    "nearly equal": ([0.123456789, 0.123456790, 0.123456791], ALL, "test_mse"),
-    "tiny": ([1e-300, 1e-310, 5e-324, 1e-12], LR, "test_mse"),
-    "many": (MANY, ALL, "test_mse"),
-    "many choices": (np.linspace(0.1, 0.2, 90).tolist(), "lr=log:1e-3:1:50 seed=7|3|5", "test_mse"),
-    "one choice": ([0.1, 0.2], "hidden=8", "test_mse"),
-    "long choices": ([0.1, 0.2], "lr=0.123456789012|1e-9|123456.789 seed=2147483647", "test_mse"),
+    "nearly equal": ([0.123456789, 0.123456790, 0.123456791], ALL, "test_rmse"),
+    "tiny": ([1e-300, 1e-310, 5e-324, 1e-12], LR, "test_rmse"),
+    "many": (MANY, ALL, "test_rmse"),
+    "many choices": (np.linspace(0.1, 0.2, 90).tolist(), "lr=log:1e-3:1:50 seed=7|3", "test_rmse"),
+    "one choice": ([0.1, 0.2], "hidden=8", "test_rmse"),
+    "long choices": ([0.1, 0.2], "lr=0.123456789012|1e-9|123456.789 seed=2147483647", "test_rmse"),
 }  # fmt: skip
 
 

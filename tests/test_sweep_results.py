@@ -4,7 +4,6 @@ import csv
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from fitreel.settings import SweepSettings, TrainingSettings
 from fitreel.sweep.results import Results, save_trials
@@ -12,7 +11,7 @@ from fitreel.sweep.trials import Outcome, Trial
 from fitreel.training.members import End
 
 
-def results(*ended: tuple[End, float], metric: str = "test_mse", space: str = "") -> Results:
+def results(*ended: tuple[End, float], metric: str = "test_rmse", space: str = "") -> Results:
     """Return the results of trials with these outcomes and scores."""
     rates = [0.1, 0.123456789, 0.01, 0.5]
     trials = [
@@ -55,22 +54,11 @@ def test_a_score_that_is_not_a_number_is_never_best() -> None:
     assert results(("finished", float("nan"))).best(9) == []
 
 
-@pytest.mark.parametrize(
-    ("space", "title"),
-    [
-        ("lr=log:1e-3:1 hidden=int:2:64", "1: lr 0.1235, hidden 20"),
-        ("lr=log:1e-3:1 hidden=int:2:64 seed=0|1", "1: 0.1235, 20, 72"),
-    ],
-)
-def test_the_label_of_a_trial_has_its_varied_settings(space: str, title: str) -> None:
-    assert results(("finished", 1), ("finished", 2), space=space).title(1) == title
-
-
 def test_the_table_has_a_row_per_trial(tmp_path: Path) -> None:
     save_trials(results(("finished", 0.3), ("diverged", 0)), tmp_path / "trials.csv")
     with (tmp_path / "trials.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [
-            ["trial", "run", "end", "epochs", "lr", "hidden", "loss", "test_mse"],
+            ["trial", "run", "end", "epochs", "lr", "hidden", "loss", "test_rmse"],
             ["0", "0-relu20-sgd-lr0.1-e20", "finished", "20", "0.1", "20", "0.25", "0.3"],
             ["1", "1-relu20-sgd-lr0.123457-e20", "diverged", "5", "0.123456789", "20", "0.25", ""],
         ]

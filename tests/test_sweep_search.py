@@ -110,7 +110,7 @@ def test_a_grid_is_every_point_once(dataset: Dataset) -> None:
 def test_tpe_learns(dataset: Dataset) -> None:
     """Later trials are better than the first ones, which are drawn at random."""
     scores = [
-        outcome.metrics["test_mse"]
+        outcome.metrics["test_rmse"]
         for _, outcome in found(dataset, settings("tpe", trials=96))
         if outcome.end == "finished"
     ]
@@ -167,7 +167,7 @@ def test_the_study_is_stored_in_a_database(dataset: Dataset, tmp_path: Path) -> 
     for trial, (mine, outcome) in zip(kept.trials, pairs, strict=True):
         assert trial.params == {name: getattr(mine.settings, name) for name in trial.params}
         if outcome.end == "finished":
-            assert trial.value == outcome.metrics["test_mse"]
+            assert trial.value == outcome.metrics["test_rmse"]
         if outcome.end == "pruned":
             assert trial.intermediate_values == {
                 outcome.epochs: pytest.approx(float(outcome.curve[-1]))
@@ -202,7 +202,7 @@ def test_a_device_must_be_available() -> None:
         assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize(("metric", "sign"), [("test_mse", 1), ("test_r2", -1)])
+@pytest.mark.parametrize(("metric", "sign"), [("test_rmse", 1), ("test_r2", -1)])
 def test_a_low_loss_of_a_pruned_trial_counts_as_good_for_any_metric(
     dataset: Dataset, tmp_path: Path, metric: Any, sign: int
 ) -> None:

@@ -14,6 +14,7 @@ from fitreel.training.files import load_history
 from tests.browser import is_red, numbers, pixel, scrub
 from tests.conftest import environment
 from tests.servers import Server
+from tests.stored import tags_of
 
 RATES = ("0.05", "0.2")
 NAMES = [f"relu20-sgd-lr{rate}-e30" for rate in RATES]
@@ -166,7 +167,7 @@ def test_the_comparison_plays_in_the_viewer(
     page: Page, experiment: str, comparison: str, store: MlflowClient
 ) -> None:
     shown = viewed(page, f"{experiment}/runs/{comparison}/artifacts/compare.html")
-    ids = json.loads(store.get_run(comparison).data.tags["fitreel.compared_runs"])
+    ids = json.loads(tags_of(store.get_run(comparison))["fitreel.compared_runs"])
     assert len(ids) == 3
     for step in (5, 2):
         scrub(shown, step)
@@ -177,11 +178,11 @@ def test_the_comparison_plays_in_the_viewer(
             frame = min(step, len(history.frame_epochs) - 1)  # the shorter run stays at its end
             y = history.frames[frame].predict(torch.tensor([0.5])).item()
             assert is_red(pixel(shown, f"cells[{place}].plot", 0.5, y))
-    shown.locator("#results thead").get_by_role("button", name="test_mse", exact=True).click()
+    shown.locator("#results thead").get_by_role("button", name="test_rmse", exact=True).click()
     names = shown.locator("#results thead th").all_inner_texts()
-    column = [name.strip(" ▲") for name in names].index("test_mse") + 1
+    column = [name.strip(" ▲") for name in names].index("test_rmse") + 1
     values = shown.locator(f"#results tbody tr > :nth-child({column})").all_inner_texts()
-    sorted_ones = sorted(store.get_run(run).data.metrics["test_mse"] for run in ids)
+    sorted_ones = sorted(store.get_run(run).data.metrics["test_rmse"] for run in ids)
     assert [numbers(value)[0] for value in values] == pytest.approx(sorted_ones, rel=1e-3)
     expect(shown.locator("#results")).to_contain_text(HOSTILE)
     assert shown.locator("img").count() == 0

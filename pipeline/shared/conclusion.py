@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import fitreel.sweep
 import fitreel.training
 from fitreel.settings import FILMED
+from fitreel.settings.metrics import trials_metric
 from fitreel.tracking.names import (
     BEST_FILM,
     BEST_TRIAL_TAG,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @stage("conclude", restore=nothing)
 def conclude(run: "Run", search: "Search", results: "Results") -> None:
     """Log the results of the sweep as a whole; ArithmeticError if no trial is the best."""
-    run.log_metrics({end: float(count) for end, count in results.ends.items()})
+    run.log_metrics({trials_metric(end): float(each) for end, each in results.ends.items()})
     # Before the error below: a sweep without a best trial has its table, too.
     with run.artifacts() as folder:
         fitreel.sweep.save_trials(results, folder / TRIALS)
@@ -54,10 +55,10 @@ def why_none(results: "Results") -> str:
 
 
 def log_best(run: "Run", results: "Results", number: int) -> None:
-    """Log the best trial: its values, metrics, weights and model."""
+    """Log the best trial: its metrics, weights and model."""
     outcome = results.outcomes[number]
-    run.log_params({f"best_{name}": str(each) for name, each in results.values(number).items()})
-    run.log_metrics({f"best_{name}": value for name, value in outcome.metrics.items()})
+    # By their own names: the model of the sweep is this one.
+    run.log_metrics(outcome.metrics)
     run.set_tags({BEST_TRIAL_TAG: str(number)})
     if outcome.weights:
         with run.artifacts() as folder:

@@ -11,7 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from fitreel.checks.text import brief, shown
-from fitreel.tracking.names import seconds_tag
+from fitreel.settings.metrics import (
+    DEAD_NEURONS,
+    LOSS,
+    TEST_R2,
+    TEST_RMSE,
+    TRAIN_RMSE,
+    time_metric,
+)
 
 if TYPE_CHECKING:
     from fitreel.comparison.runs import Comparison
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from fitreel.training.weights import Weights
 
 STAGES = ("generate", "train", "evaluate", "animate")
+ERRORS = (TRAIN_RMSE, TEST_RMSE, TEST_R2, "points_rmse", "points_r2")
 WIDE = 1000  # columns, more than any line of ours has
 BEST = 5  # trials shown
 START_OF_ID = 8  # characters, of the 32 of an id
@@ -62,16 +70,15 @@ def summarise(run: "Run", ways: Mapping[str, str]) -> None:
     """Print the summary of a run: losses, errors, the stages' times, how to see it in the UI."""
     # Text, not str, here and below: rich takes [brackets] in a str for markup.
     table = Table(title=Text(shown(run.name)), title_justify="left", show_header=False)
-    metrics = {"final loss": "loss"} | {
-        name: name
-        for name in ("train_mse", "test_mse", "test_mae", "test_r2", "excess_mse", "points_mse")
-    }
-    for label, metric in metrics.items():
+    for label, metric in {"final loss": LOSS, **{name: name for name in ERRORS}}.items():
         if metric in run.metrics:
             table.add_row(label, f"{run.metrics[metric]:.6f}")
+    if DEAD_NEURONS in run.metrics:
+        count = f"{run.metrics[DEAD_NEURONS]:.0f} of {run.params_in_force.get('hidden', '?')}"
+        table.add_row("dead neurons", Text(shown(count)))
     for stage in STAGES:
-        if seconds := run.tags.get(seconds_tag(stage)):
-            table.add_row(stage, Text(f"{shown(seconds)} s"))
+        if seconds := run.metrics.get(time_metric(stage)):
+            table.add_row(stage, f"{seconds:.2f} s")
     table.add_row("run", Text(run.run_id))
     Console(stderr=True).print(table)
     show_ways(ways)
@@ -112,11 +119,11 @@ def show_ways(ways: Mapping[str, str]) -> None:
 
 
 def show_runs(rows: Iterable[tuple[str, ...]]) -> None:
-    """Print runs to standard output, as rows of id, name, experiment, status, age, loss, test_mse.
+    """Print runs to standard output, as rows of id, name, experiment, status, age, loss, test_rmse.
 
     In a pipe nothing is cut off or wrapped; a terminal shows the start of an id, which names it.
     """
-    table = Table("run", "name", "experiment", "status", "age", "loss", "test_mse", box=SIMPLE_HEAD)
+    table = Table("run", "name", "experiment", "status", "age", "loss", TEST_RMSE, box=SIMPLE_HEAD)
     is_terminal = sys.stdout.isatty()
     for run_id, *others in rows:
         cells = (run_id[:START_OF_ID] if is_terminal else run_id, *others)

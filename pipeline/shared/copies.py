@@ -18,7 +18,7 @@ class Copies:
         if directory.exists() and not directory.is_dir():
             raise ValueError(f"--out must be a directory; {shortened(str(directory))} is a file")
         directory.mkdir(parents=True, exist_ok=True)
-        self.directory = directory
+        self.directory = directory.absolute()
 
     def add(self, folder: Path) -> None:
         """Copy the files of a folder, if there is a directory to leave them in."""

@@ -14,6 +14,15 @@ from fitreel.settings import (
     FilmSettings,
     SweepSettings,
     TrainingSettings,
+    parse,
+)
+from fitreel.settings.metrics import (
+    DEAD_NEURONS,
+    LOSS,
+    NOISE_FLOOR,
+    TEST_R2,
+    TEST_RMSE,
+    TRAIN_RMSE,
 )
 from fitreel.settings.space import LONGEST_SPACE
 from fitreel.tracking.names import (
@@ -25,7 +34,6 @@ from fitreel.tracking.names import (
     TRIALS,
     WEIGHTS_PICTURE,
     film_path,
-    seconds_tag,
 )
 
 if TYPE_CHECKING:
@@ -45,17 +53,18 @@ SWEEP = {
     "Sweep": SweepSettings,
 }
 PLACE = {"storage", "engine", "address", "parallel"}  # where a sweep was done, not what
+ERRORS = (TRAIN_RMSE, TEST_RMSE, "points_rmse", "points_r2")
 NOTED = 9  # trials in the note of a sweep
-RESULTS = ("mse", "rmse", "mae", "r2")
 
 
 def note(run: "Run") -> str:
-    """Return the note of a run in Markdown: results, pictures, how to reproduce it, settings."""
-    # Results first: the UI folds all but the first lines.
+    """Return the note of a run in Markdown: film, results, how to reproduce it, settings."""
+    # The UI folds all but the first lines: what a run has learned is seen there at once.
     parts = [
         _warning(run.tags),
-        _results(run.metrics),
-        *_pictures(run),
+        *_film(run),
+        _results(run),
+        *_weights(run),
         _reproduce(run),
         _settings(_described(run)),
     ]
@@ -65,18 +74,21 @@ def note(run: "Run") -> str:
 def sweep_note(run: "Run", results: "Results") -> str:
     """Return the note of a sweep in Markdown: best trials, pictures, how to reproduce it."""
     metric = results.settings.metric
-    head = ["trial", *results.names, metric]
+    head = ["trial", *results.names, metric, "dead neurons"]
     rows = [_row(*head), "|" + "---|" * len(head)]
     for number in results.best(NOTED):
         values = [brief(value) for value in results.values(number).values()]
-        rows.append(_row(str(number), *values, f"{results.score(number):.4g}"))
+        dead = results.outcomes[number].metrics.get(DEAD_NEURONS)
+        count = "" if dead is None else f"{dead:.0f}"
+        rows.append(_row(str(number), *values, f"{results.score(number):.4g}", count))
     ways = ", ".join(way(run, file) for file in (TRIALS, *results.pictures))
     return "\n\n".join(
         [
+            picture(run, BEST_FILM),
             "\n".join(rows),
             "&nbsp;",
             results.summary,
-            *(picture(run, file) for file in (BEST_FILM, *results.pictures)),
+            *(picture(run, file) for file in results.pictures),
             f"Look at {ways}",
             _commands(_reproducing(run, results), SWEEP, "sweep", LONGEST_SPACE),
         ]
@@ -102,18 +114,21 @@ def way(run: "Run", file: str) -> str:
     return f"[{file}](#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{quote(file)})"
 
 
-def _pictures(run: "Run") -> list[str]:
-    """Return film, weights and a link to the player, as far as they exist."""
+def _film(run: "Run") -> list[str]:
+    """Return the film and a link to the player, as far as they exist."""
+    if not run.has_logged("animate"):
+        return []
+    settings = run.params_in_force
     found = []
-    if seconds_tag("animate") in run.tags:
-        settings = run.params_in_force
-        if settings.get("format") == "gif":  # an mp4 cannot be shown as a picture
-            found.append(picture(run, film_path("gif")))
-        if settings.get("player") == "on":
-            found.append(f"Play it: {way(run, PLAYER)}")
-    if seconds_tag("evaluate") in run.tags:
-        found.append(picture(run, WEIGHTS_PICTURE))
+    if settings.get("format") == "gif":  # an mp4 cannot be shown as a picture
+        found.append(picture(run, film_path("gif")))
+    if settings.get("player") == "on":
+        found.append(f"Play it: {way(run, PLAYER)}")
     return found
+
+
+def _weights(run: "Run") -> list[str]:
+    return [picture(run, WEIGHTS_PICTURE)] if run.has_logged("evaluate") else []
 
 
 def _warning(tags: Mapping[str, str]) -> str:
@@ -154,23 +169,27 @@ def _training(run: "Run") -> str:
     )
 
 
-def _results(metrics: Mapping[str, float]) -> str:
-    # The points of the training, fresh ones; those that took their place after the training.
-    sets = [each for each in ("train", "test", "points") if f"{each}_mse" in metrics]
-    if sets and "points" not in sets:
-        sets = ["train", "test"]
+def _results(run: "Run") -> str:
+    metrics, params = run.metrics, run.params_in_force
     rows = [
-        _row(name, *(_number(metrics, f"{each}_{name}") for each in sets))
-        for name in RESULTS
-        if any(f"{each}_{name}" in metrics for each in sets)
+        _row(name, f"{metrics[name]:.4g}") for name in (LOSS, *ERRORS, TEST_R2) if name in metrics
     ]
-    if rows:
-        rows = [_row("", *sets), "|---|" + "---|" * len(sets), *rows]
-    if "noise_floor" in metrics:
-        rows.append(_row("noise floor", "", _number(metrics, "noise_floor")))
-    lines = [f"Final loss **{_number(metrics, 'loss')}**"] if "loss" in metrics else []
+    if TEST_RMSE in metrics and (floor := _read(params, NOISE_FLOOR, float)):
+        rows.append(_row("noise floor of test_rmse", f"{floor:.4g}"))
+    if DEAD_NEURONS in metrics:
+        hidden = _read(params, "hidden", int)
+        of = f" of {hidden:.0f}" if hidden else ""
+        rows.append(_row("dead neurons", f"{metrics[DEAD_NEURONS]:.0f}{of}"))
     # An empty paragraph, or what follows sticks to the table.
-    return "\n".join([*lines, "", *rows, "", "&nbsp;"]) if lines or rows else ""
+    return "\n".join([_row("", ""), "|---|---|", *rows, "", "&nbsp;"]) if rows else ""
+
+
+def _read(params: Mapping[str, str], name: str, kind: type[float]) -> float | None:
+    """Return a param as a number; None if it is missing or not a number."""
+    try:
+        return float(parse(params[name], kind))
+    except (KeyError, ValueError):
+        return None
 
 
 def _row(*cells: str) -> str:
@@ -216,10 +235,6 @@ def _settings(params: Mapping[str, str]) -> str:
         if values:
             lines.append(f"- {title}: {', '.join(values)}")
     return "\n".join(["**Settings**", "", *lines])
-
-
-def _number(metrics: Mapping[str, float], name: str) -> str:
-    return f"{metrics[name]:.4g}" if name in metrics else ""
 
 
 def _line(text: str, most: int = 80) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import typer
 
 from fitreel.checks.text import check_filter, check_name, check_path
-from fitreel.settings import GROUPS, ComparisonSettings, parse, range_text
+from fitreel.settings import GROUPS, ComparisonSettings, Switch, parse, range_text
 from pipeline.shared.completion import choices, complete_run
 from pipeline.shared.session import Session, Target
 
@@ -176,6 +176,7 @@ RUNS_AS_TEXT = Annotated[
 ]
 BEST = Annotated[int, _comparison_option("best")]
 METRIC = Annotated[str, _comparison_option("metric")]
+WITH_TRIALS = Annotated[Switch, _comparison_option("with_trials")]
 FILTER = Annotated[
     str | None,
     _text_option(

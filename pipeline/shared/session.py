@@ -11,7 +11,6 @@ import fitreel.journal
 import fitreel.tracking
 from fitreel.checks.text import check_name, check_uri
 from fitreel.settings import PATIENCE, parse
-from fitreel.tracking.names import seconds_tag
 from pipeline.shared import console
 from pipeline.shared.copies import Copies
 from pipeline.shared.note import note
@@ -134,10 +133,10 @@ class Session:
     def check_free(self, source: "Source | None", stage: str, files: Collection[str]) -> None:
         """Raise ValueError if a stage would replace files that it did not log itself.
 
-        A stage that is done has a tag in the run; it may replace its own files.
+        A stage that is done is known to the run; it may replace its own files.
         """
         into = self.into(source) if self.is_new else None
-        if into is None or seconds_tag(stage) in into.tags:
+        if into is None or into.has_logged(stage):
             return
         if found := into.first_of(files):
             raise ValueError(

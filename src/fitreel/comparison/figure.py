@@ -25,7 +25,7 @@ from fitreel.pictures.camera import DPI
 from fitreel.pictures.figures import INK, draw_points, style
 from fitreel.pictures.scenes import Scenes, chosen_scenes, curve_epochs
 
-MOST_PARAMS = 8  # columns
+MOST_PARAMS = 7  # columns
 MOST_CURVE_POINTS = 2000
 DIVERGED = 100  # times the highest first loss
 FAINT = "#5b616b"

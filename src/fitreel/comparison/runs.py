@@ -4,7 +4,7 @@ import hashlib
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,17 @@ from fitreel.settings import (
     LiveSettings,
     PlayerSettings,
 )
+from fitreel.settings.metrics import (
+    METRICS,
+    RETIRED,
+    SECTIONS,
+    TEST_RMSE,
+    higher_is_better,
+    measured,
+)
 from fitreel.training.history import History
 
 CONFIDENCE = 0.95
-METRICS = ("test_mse", "test_mae", "test_r2", "train_mse", "loss", "excess_mse")
 PARAMS = list(KINDS)
 # What is shown and kept of a training does not change it: runs of one group may differ in it.
 PRESENTATION = {"frame_every"} | {
@@ -84,7 +91,7 @@ class Comparison:
     labels: tuple[str, ...]  # names, all different; never blank
 
 
-def compare(runs: Sequence[ComparedRun], metric: str = "test_mse") -> Comparison:
+def compare(runs: Sequence[ComparedRun], metric: str = TEST_RMSE) -> Comparison:
     """Compare 2 to ``MOST_RUNS`` runs, the best by ``metric``; ValueError for fewer or more."""
     if not 2 <= len(runs) <= MOST_RUNS:
         raise ValueError(f"from 2 to {MOST_RUNS} runs can be compared; got {len(runs)}")
@@ -93,7 +100,8 @@ def compare(runs: Sequence[ComparedRun], metric: str = "test_mse") -> Comparison
     # A param that some runs lack and the others agree on distinguishes them least.
     varied = tuple(name for name in names if len(values[name] - {None}) > 1)
     differing = varied + tuple(n for n in names if n not in varied and len(values[n]) > 1)
-    found = {name for run in runs for name in run.metrics}
+    runs = [_with_metric(run, metric) for run in runs]
+    found = {name for run in runs for name in run.metrics if _is_shown(name) or name == metric}
     metrics = tuple(_in_order(found, [metric, *METRICS]))
     return Comparison(
         tuple(runs),
@@ -107,9 +115,17 @@ def compare(runs: Sequence[ComparedRun], metric: str = "test_mse") -> Comparison
     )
 
 
-def higher_is_better(metric: str) -> bool:
-    """Return whether the best value of a metric is its highest."""
-    return metric.endswith("r2")
+def _with_metric(run: ComparedRun, metric: str) -> ComparedRun:
+    """Return a run that has a metric by its old name, too, if it has the present one."""
+    value = measured(run.metrics, metric)
+    if metric in run.metrics or math.isnan(value):
+        return run
+    return replace(run, metrics={**run.metrics, metric: value})
+
+
+def _is_shown(metric: str) -> bool:
+    """Return whether a metric is compared without being asked for: no seconds, no old names."""
+    return metric not in RETIRED and not metric.startswith(SECTIONS)
 
 
 def is_finite(value: float) -> bool:

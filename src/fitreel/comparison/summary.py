@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from fitreel.comparison.runs import Comparison
 from fitreel.settings import parse
+from fitreel.settings.metrics import METRICS
 
 RUN, ALIKE, SEEDS = "run", "equal but for the seed", "seeds"  # headers
 LONG = 12  # characters; the whole number is in the run
-MAIN_METRICS = ("test_mse", "test_r2", "train_mse", "loss")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Table:
 
 def main_metrics(comparison: Comparison) -> list[str]:
     """Return the metrics to show: the chosen one, then the usual ones that any run has."""
-    wanted = dict.fromkeys([comparison.metric, *MAIN_METRICS])
+    wanted = dict.fromkeys([comparison.metric, *METRICS])
     return [name for name in wanted if name in comparison.metrics]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fitreel.checks.text import code_span
-from fitreel.comparison.runs import METRICS, PARAMS, Comparison
+from fitreel.comparison.runs import PARAMS, Comparison
 from fitreel.comparison.summary import (
     ALIKE,
     RUN,
@@ -13,8 +13,9 @@ from fitreel.comparison.summary import (
     more_params,
     runs_table,
 )
+from fitreel.settings.metrics import METRICS, RETIRED
 
-OURS = frozenset((RUN, ALIKE, SEEDS, "param", "value", *PARAMS, *METRICS))  # plain words
+OURS = frozenset((RUN, ALIKE, SEEDS, "param", "value", *PARAMS, *METRICS, *RETIRED))  # plain words
 MOST_PARAMS = 20  # columns; foreign runs may differ in hundreds
 
 

@@ -15,10 +15,10 @@ NUMERIC = "biufO"  # numpy's kinds: truth values, integers, floats, and objects 
 
 
 def column(name: str, numbers: Numbers) -> Tensor:
-    """Copy numbers into a float32 tensor of shape (rows,): they are a row or a column of a table.
+    """Copy numbers of shape (points,) or (points, 1) into a float32 tensor of shape (points,).
 
-    Raises ValueError, which names the value, if they have another shape, or if one is no number or
-    is not finite in float32.
+    Raises ValueError, which names the value, if they have another shape, or if one is not a number
+    that is finite in float32.
     """
     values = numbers.detach().cpu() if isinstance(numbers, Tensor) else _as_tensor(name, numbers)
     if values.is_complex():
@@ -40,7 +40,9 @@ def column(name: str, numbers: Numbers) -> Tensor:
 def _as_tensor(name: str, numbers: ArrayLike) -> Tensor:
     try:
         array = np.asarray(numbers)
-        if array.ndim and array.dtype.kind in NUMERIC:
+        # Numpy would read a text such as "1" among objects as a number, but not among texts.
+        has_text = array.dtype.kind == "O" and any(isinstance(each, str) for each in array.flat)
+        if array.ndim and array.dtype.kind in NUMERIC and not has_text:
             # Not yet float32, in which a number too large would be infinite, and not be named.
             return torch.from_numpy(array.astype(np.float64))
     except (ValueError, TypeError, OverflowError):  # rows of unequal length, or objects

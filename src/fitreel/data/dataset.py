@@ -1,10 +1,11 @@
 """The dataset: the points of an experiment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from fitreel.data.column import Numbers, column
+from fitreel.settings import DataSettings
 
 
 # eq=False: == of two tensors is a tensor, which has no truth value.
@@ -14,16 +15,20 @@ class Dataset:
 
     x: Tensor
     y: Tensor
+    # Not a field of init: points that `replace` changes were not drawn like this.
+    drawn: DataSettings | None = field(init=False)
 
-    def __init__(self, x: Numbers, y: Numbers) -> None:
+    def __init__(self, x: Numbers, y: Numbers, drawn: DataSettings | None = None) -> None:
         """Copy points: tensors, arrays, lists or series of any type of number, or single columns.
 
-        Raises ValueError if there are not two points or more, with two different x or more, or if
-        a value is not a finite number in float32.
+        ``drawn`` says how they were drawn, if that is known. Raises ValueError if there are not two
+        points or more, with two different x or more, or if a value is not a finite number in
+        float32.
         """
         # The way of a frozen dataclass to set its own fields.
         object.__setattr__(self, "x", column("x", x))
         object.__setattr__(self, "y", column("y", y))
+        object.__setattr__(self, "drawn", drawn)
         if self.x.shape != self.y.shape or len(self.x) < 2:
             raise ValueError(
                 "a dataset needs two points or more, as many x as y; "

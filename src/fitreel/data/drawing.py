@@ -51,4 +51,4 @@ def generate_unseen(settings: DataSettings, samples: int) -> Dataset:
 
 def _with_noise(x: Tensor, settings: DataSettings, generator: torch.Generator) -> Dataset:
     noise = torch.rand(x.shape, generator=generator)
-    return Dataset(x, FUNCTIONS[settings.function](x) + settings.noise * noise)
+    return Dataset(x, FUNCTIONS[settings.function](x) + settings.noise * noise, settings)

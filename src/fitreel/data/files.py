@@ -23,8 +23,9 @@ def save_dataset(dataset: Dataset, path: Path) -> None:
     np.savetxt(path, columns, fmt="%.9g", delimiter=",", header="x,y", comments="")
 
 
-def load_dataset(path: Path) -> Dataset:
+def load_dataset(path: Path | str) -> Dataset:
     """Read the columns x and y of a CSV file; ValueError names the file and the error."""
+    path = Path(path)
     check_size(path.name, path.stat().st_size, LARGEST_FILE)
     try:
         check_lines(path)

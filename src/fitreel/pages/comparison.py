@@ -9,17 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitreel.checks.text import shortened
+from fitreel.comparison.captions import captions
 from fitreel.comparison.colours import run_colours
 from fitreel.comparison.runs import (
     ComparedRun,
     Comparison,
     Group,
     first_with_points,
-    higher_is_better,
 )
 from fitreel.pages.data import dataset_data, known_floor, plain_texts, training_data
 from fitreel.pages.page import packed, write_page
 from fitreel.pictures.scenes import curve_epochs, thinned
+from fitreel.settings import DataSettings, parse
+from fitreel.settings.metrics import higher_is_better
 
 SCRIPTS = ("network.js", "charts.js", "transport.js", "comparison.js")
 MOST_SHOWN_POINTS = 500
@@ -36,14 +38,16 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
     places = {first: place for place, first in enumerate(dict.fromkeys(firsts))}
     epochs = common_epochs([run.history.losses for run in runs])
     # Drawn only if it is the same for all runs.
-    floors = {known_floor(run.metrics.get("noise_floor")) for run in runs} - {None}
+    floors = {known_floor(_noise_floor(run)) for run in runs} - {None}
     data = {
         "metric": comparison.metric,
         "is_higher_better": higher_is_better(comparison.metric),
         "datasets": [dataset_data(runs[first].dataset, MOST_SHOWN_POINTS) for first in places],
         "runs": [
-            _run(run, label, places[first], epochs, MOST_BYTES // len(runs))
-            for run, label, first in zip(runs, comparison.labels, firsts, strict=True)
+            _run(run, label, places[first], epochs, MOST_BYTES // len(runs)) | {"caption": caption}
+            for run, label, caption, first in zip(
+                runs, comparison.labels, captions(comparison), firsts, strict=True
+            )
         ],
         "epochs": packed(epochs, np.int32),
         "noise_floor": floors.pop() if len(floors) == 1 else None,
@@ -67,6 +71,15 @@ def common_epochs(curves: Sequence[NDArray[np.float64]]) -> NDArray[np.int64]:
     chosen = [curve_epochs(losses, share) for losses in curves if len(losses) > MOST_LOSSES]
     ends = [len(losses) - 1 for losses in curves]
     return np.unique(np.concatenate([even, *chosen, ends]))
+
+
+def _noise_floor(run: ComparedRun) -> float | None:
+    """Return the least loss that any model can reach, if the params say how points were drawn."""
+    try:
+        noise = parse(run.params["noise"], float)
+        return DataSettings(noise=noise).noise_floor ** 2
+    except (KeyError, ValueError):  # anybody may have logged the param
+        return None
 
 
 def _run(

@@ -1,7 +1,6 @@
 """The page of one training: it plays how the network learned, player.html."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -38,17 +37,18 @@ def write_player(
     """Write player.html: fit, neurons and loss of a training, to play, scrub and read off.
 
     ``name`` is its title, ``noise_floor`` the least loss that any model can reach, if known;
-    ``settings`` are those of the training and of the points, which its header shows and
-    which it trains again with; ``run_id`` is a run that has the points. The page serves as its
-    path, and a notebook shows it.
+    ``settings`` are those of the training and of the points, which its header shows and with which
+    it trains again; ``run_id`` is a run that has the points. The page serves as its path, and a
+    notebook shows it.
     """
     epochs = curve_epochs(history.curve, MOST_LOSSES)
     title = shown(name)
+    known = settings or [each for each in (history.settings, dataset.drawn) if each]
     data = {
         "name": title,
         "noise_floor": known_floor(noise_floor),
-        "settings": {name: value for group in settings for name, value in asdict(group).items()},
-        "what_if": what_if(settings, run_id),
+        "settings": {name: value for group in known for name, value in vars(group).items()},
+        "what_if": what_if(known, run_id),
         "epochs": packed(epochs, np.int32),
         "dataset": dataset_data(dataset, MOST_SHOWN_POINTS),
         "training": training_data(history, epochs, MOST_FRAMES, MOST_BYTES),

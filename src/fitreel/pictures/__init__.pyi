@@ -1,3 +1,3 @@
-from .figures import draw_weights as draw_weights, neuron_table as neuron_table, scatter as scatter
+from .figures import draw_weights as draw_weights, scatter as scatter
 from .film import render as render
 from .live import LiveWindow as LiveWindow

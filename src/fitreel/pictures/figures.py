@@ -10,6 +10,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from fitreel.data.dataset import Dataset
+from fitreel.pictures.picture import Picture
+from fitreel.training.network import Network
 from fitreel.training.weights import Weights
 
 POINT_COLOUR = "#3b6ea5"
@@ -47,9 +49,9 @@ def draw_points(axes: Axes, dataset: Dataset, scale: float = 1.0) -> None:
     )
 
 
-def scatter(dataset: Dataset) -> Figure:
+def scatter(dataset: Dataset) -> Picture:
     """Draw the points of a dataset, 640 by 480 pixels."""
-    figure = Figure(figsize=(6.4, 4.8), dpi=100)
+    figure = Picture(figsize=(6.4, 4.8), dpi=100)
     axes = figure.add_axes((0.11, 0.11, 0.86, 0.8))
     style(axes)
     draw_points(axes, dataset)
@@ -77,14 +79,23 @@ def neuron_table(weights: Weights, dataset: Dataset) -> NeuronTable:
     )
 
 
-def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
+def draw_weights(
+    weights: Weights | Network, dataset: Dataset, name: str = "", loss: float | None = None
+) -> Picture:
     """Draw the weights of the hidden neurons, without biases, a row for each neuron.
 
-    ``name`` and ``loss`` make the title. The height grows with the number of neurons.
+    Neurons that no point of ``dataset`` activates are grey. ``name`` and ``loss`` make the title.
+    The height grows with the number of neurons.
     """
+    numbers = weights.weights() if isinstance(weights, Network) else weights
+    return draw_neurons(neuron_table(numbers, dataset), name, loss)
+
+
+def draw_neurons(table: NeuronTable, name: str = "", loss: float | None = None) -> Picture:
+    """Draw the table of the hidden neurons; ``name`` and ``loss`` make the title."""
     neurons = len(table.dead)
     height = 1.44 + 0.24 * max(4, min(neurons, LABELLED_NEURONS))
-    figure = Figure(figsize=(8, height), dpi=100)
+    figure = Picture(figsize=(8, height), dpi=100)
     left, right = figure.subplots(1, 2, sharey=True)
     # Margins in inches; a layout engine would take longer than the drawing.
     figure.subplots_adjust(
@@ -97,7 +108,7 @@ def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
     _label_neurons(left, table.dead)
     # A name is text, whatever it contains: no mathematics is parsed from it.
     figure.suptitle(
-        f"{shorten(name)}   loss {loss:.4g}",
+        _title(name, loss),
         y=1 - 0.08 / height,
         color=INK,
         fontsize=13,
@@ -106,6 +117,10 @@ def draw_weights(table: NeuronTable, name: str, loss: float) -> Figure:
     )
     _draw_legend(figure, table.dead)
     return figure
+
+
+def _title(name: str, loss: float | None) -> str:
+    return "   ".join(filter(None, [shorten(name), "" if loss is None else f"loss {loss:.4g}"]))
 
 
 def _label_neurons(axes: Axes, dead: NDArray[np.bool_]) -> None:

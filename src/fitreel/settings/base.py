@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field, fields
 from numbers import Number
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
@@ -18,13 +18,15 @@ def setting(
     most: float = math.inf,
     above: float = -math.inf,
     many: bool = False,
+    also: Collection[str] = (),
 ) -> Any:
     """Declare a field: its default, its help, and the range ``above < value``, ``least..most``.
 
-    ``many`` says that its option may be given again: the texts are joined by a space.
+    ``many`` says that its option may be given again: the texts are joined by a space. ``also``
+    are old names of choices, which are accepted and not offered.
     """
     limits = {"least": least, "most": most, "above": above}
-    return field(default=default, metadata={"help": text, "many": many} | limits)
+    return field(default=default, metadata={"help": text, "many": many, "also": also} | limits)
 
 
 class Settings:
@@ -77,7 +79,7 @@ def quoted(value: Any) -> str:
 
 def _check(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> None:
     if get_origin(kind) is Literal:
-        if value not in get_args(kind):
+        if value not in get_args(kind) and value not in limits["also"]:
             raise ValueError(
                 f"{name} must be one of {', '.join(get_args(kind))}; got {quoted(value)}"
             )

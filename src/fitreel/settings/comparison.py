@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from fitreel.checks.text import check_metric
 from fitreel.settings.base import Settings, setting
+from fitreel.settings.experiment import Switch
+from fitreel.settings.metrics import TEST_RMSE
 
 MOST_RUNS = 60  # in a comparison
 
@@ -13,7 +15,9 @@ class ComparisonSettings(Settings):
     """Which runs of an experiment to compare."""
 
     best: int = setting(6, "How many runs, the best by the metric.", least=2, most=MOST_RUNS)
-    metric: str = setting("test_mse", "Metric that decides which run is best.")
+    metric: str = setting(TEST_RMSE, "Metric that decides which run is best.")
+
+    with_trials: Switch = setting("off", "Look at the trials of sweeps as well.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -7,11 +7,12 @@ from typing import Any, Literal
 from fitreel.checks.text import check_path, check_uri, shown
 from fitreel.settings.base import Settings, setting
 from fitreel.settings.experiment import LARGEST_SEED, MOST_EPOCHS, Switch, TrainingSettings
+from fitreel.settings.metrics import SQUARES
 from fitreel.settings.space import Dimension, count_points, parse_space
 
 SamplerName = Literal["random", "grid", "qmc", "tpe", "cmaes"]
 EngineName = Literal["local", "ray"]
-MetricName = Literal["test_mse", "test_mae", "test_r2", "train_mse", "train_mae", "train_r2"]
+MetricName = Literal["test_rmse", "test_r2", "train_rmse"]
 LEARNING_SAMPLERS = ("tpe", "cmaes")
 PATTERNS = {
     "address": (r"auto|[\w.-]{1,255}:\d{1,5}", "auto or HOST:PORT"),
@@ -35,7 +36,7 @@ class SweepSettings(Settings):
     )
     sampler: SamplerName = setting("random", "How to choose; tpe and cmaes learn as they go.")
     sweep_seed: int = setting(0, "Seed of the choice.", least=0, most=LARGEST_SEED)
-    metric: MetricName = setting("test_mse", "Metric by which trials are ranked.")
+    metric: MetricName = setting("test_rmse", "Metric by which trials are ranked.", also=SQUARES)
     prune: Switch = setting("off", "Drop the worse half of a round, several times while it trains.")
     log_every: int = setting(
         0,

@@ -23,8 +23,8 @@ def film_trial(search: Search, results: Results, number: int) -> ComparedRun | N
         return None
     params = asdict(search.data) | asdict(settings) | {"frame_every": every}
     return ComparedRun(
+        str(number),
         results.trials[number].name,
-        results.title(number),
         {name: str(value) for name, value in params.items()},
         results.outcomes[number].metrics,
         search.dataset,

@@ -9,13 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from fitreel.checks.text import brief
-from fitreel.comparison.runs import higher_is_better
 from fitreel.settings import SweepSettings
+from fitreel.settings.metrics import higher_is_better, measured
 from fitreel.sweep.trials import Outcome, Trial
 from fitreel.training.members import End
-
-MOST_NAMED = 2  # settings in a title; with more there is only room for the values
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +23,7 @@ class Results:
     trials: Sequence[Trial]
     outcomes: Sequence[Outcome]
     importances: Mapping[str, float] = field(default_factory=dict)  # by setting; the sum is 1
+    noise_floor: float | None = None  # the least test_rmse, if it is known
 
     @property
     def pictures(self) -> tuple[str, ...]:
@@ -43,20 +41,12 @@ class Results:
         settings = self.trials[number].settings
         return {name: getattr(settings, name) for name in self.names}
 
-    def title(self, number: int) -> str:
-        """Return a title that fits above a film, as in 12: lr 0.05, hidden 20."""
-        values = self.values(number)
-        named = len(values) <= MOST_NAMED
-        return f"{number}: " + ", ".join(
-            f"{name} {brief(value)}" if named else brief(value) for name, value in values.items()
-        )
-
     def score(self, number: int) -> float:
         """Return the metric by which trials are ranked; NaN for a trial that did not finish."""
         outcome = self.outcomes[number]
         # A pruned trial has metrics, too, but of a training that was cut short.
         finished = outcome.end == "finished"
-        return outcome.metrics.get(self.settings.metric, math.nan) if finished else math.nan
+        return measured(outcome.metrics, self.settings.metric) if finished else math.nan
 
     def best(self, count: int) -> list[int]:
         """Return the numbers of the best finished trials, the best first."""

@@ -11,8 +11,8 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from fitreel.comparison.runs import higher_is_better
 from fitreel.settings import SweepSettings
+from fitreel.settings.metrics import higher_is_better, measured
 from fitreel.sweep.archive import Archive
 from fitreel.sweep.samplers import RecallingSampler, distribution_of, grid_points, open_sampler
 from fitreel.sweep.trials import Outcome
@@ -72,7 +72,7 @@ class Study:
             self._archive.extend(self._reported_trials())
 
     def _report(self, trial: optuna.Trial, outcome: Outcome) -> None:
-        value, state = outcome.metrics.get(self._metric, math.nan), STATES[outcome.end]
+        value, state = measured(outcome.metrics, self._metric), STATES[outcome.end]
         if outcome.end == "pruned":  # a low loss is good for any metric
             trial.report(self._sign * float(outcome.curve[-1]), outcome.epochs)
         elif outcome.end == "finished" and math.isnan(value):

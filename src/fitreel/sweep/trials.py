@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fitreel.journal.checkpoints import pack, unpack
 from fitreel.settings import TrainingSettings
+from fitreel.settings.metrics import RETIRED
 from fitreel.training.members import End
 from fitreel.training.weights import Weights
 
@@ -72,7 +73,8 @@ class Outcome:
             record["epochs"],
             record["log_every"],
             unpack(record["curve"]),
-            record["metrics"],
+            # A journal of fitreel 0.3.0 has them all.
+            {name: each for name, each in record["metrics"].items() if name not in RETIRED},
             weights,
             (record["times"][0], record["times"][1]),
         )

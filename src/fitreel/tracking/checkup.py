@@ -14,6 +14,7 @@ from fitreel.doctor.finding import Finding
 from fitreel.journal.clock import now
 from fitreel.journal.spool import scratch
 from fitreel.tracking.names import DOCTOR_TAG
+from fitreel.tracking.packing import packed
 from fitreel.tracking.process import process_tags
 from fitreel.tracking.reaper import examine
 from fitreel.tracking.store.connection import plain_errors
@@ -88,7 +89,8 @@ class StoreCheckup:
         # Random, so that it is found again by it if the answer is lost.
         text = f"created by fitreel doctor; may be deleted; {secrets.token_hex(8)}"
         # With a process in its tags fitreel reap finds it, should we be killed.
-        tags = process_tags() | {DOCTOR_TAG: text}
+        owner = process_tags()
+        tags = packed(owner, owner) | {DOCTOR_TAG: text}
         creation = Creation(
             lambda: client.create_run(experiment_id, now(), tags=tags, run_name="doctor"),
             lambda: next(client.all_runs([experiment_id], f"tags.`{DOCTOR_TAG}` = '{text}'"), None),

@@ -6,8 +6,19 @@ from typing import TypeVar
 
 from fitreel.checks.text import plain
 from fitreel.settings import DataSettings, Settings, TrainingSettings, normalised
-from fitreel.tracking.names import DIVERGED_TAG, DRAWN_TAG, KIND_TAG, SHA256_TAG, TRIAL_TAG
+from fitreel.settings.metrics import LOSS, NOISE_FLOOR, time_metric
+from fitreel.tracking.names import (
+    DIVERGED_TAG,
+    DRAWN_TAG,
+    KIND_TAG,
+    SHA256_TAG,
+    TRIAL_TAG,
+    provenance_tag,
+    seconds_tag,
+)
 from fitreel.tracking.overrides import in_force
+from fitreel.tracking.packing import unpacked
+from fitreel.training.provenance import KEYS as PROVENANCE_KEYS
 
 # `mlflow run` logs these as params, too: they say which run, not how it was made.
 PASSED_THROUGH = {"run", "name", "experiment", "tracking_uri", "patience"}
@@ -18,6 +29,12 @@ Kind = TypeVar("Kind", bound=Settings)
 def has_edited_points(tags: Mapping[str, str]) -> bool:
     """Return whether the points that a run logged last are others than its settings draw."""
     return tags.get(DRAWN_TAG, tags.get(SHA256_TAG)) != tags.get(SHA256_TAG)
+
+
+def earlier_provenance(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the provenance of a training as fitreel 0.3.0 and before kept it, in tags."""
+    found = {key: tags.get(provenance_tag(key)) for key in PROVENANCE_KEYS}
+    return {key: text for key, text in found.items() if text is not None}
 
 
 class Facts:
@@ -32,13 +49,18 @@ class Facts:
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
     ) -> None:
+        """Raise ValueError if a tag that should hold JSON does not."""
         self.run_id = run_id
         self.experiment_id = experiment_id
         # Anybody may have written these texts. They are made plain here, at the border, once.
         self.name = plain(name)
         self.params = {plain(key): plain(text) for key, text in params.items()}
         self.metrics = {plain(key): value for key, value in metrics.items()}
-        self.tags = {plain(key): plain(text) for key, text in tags.items()}
+        try:
+            found = unpacked(tags)
+        except ValueError as error:
+            raise ValueError(f"run {run_id}: {error}") from None
+        self.tags = {plain(key): plain(text) for key, text in found.items()}
 
     @property
     def kind(self) -> str | None:
@@ -53,7 +75,11 @@ class Facts:
     @property
     def has_training(self) -> bool:
         """Whether a training logged to it."""
-        return "loss" in self.metrics
+        return LOSS in self.metrics
+
+    def has_logged(self, stage: str) -> bool:
+        """Whether a stage was finished and logged its results."""
+        return time_metric(stage) in self.metrics or seconds_tag(stage) in self.tags
 
     @property
     def has_diverged(self) -> bool:
@@ -91,5 +117,5 @@ class Facts:
         """Return all params as they are in force, equal numbers with equal text."""
         found = self.params_in_force
         # Settings that did not draw the points would be compared as if they had.
-        left_out = PASSED_THROUGH | (POINTS if self.has_edited_points else set())
+        left_out = PASSED_THROUGH | (POINTS if self.has_edited_points else set()) | {NOISE_FLOOR}
         return {name: normalised(name, found[name]) for name in found.keys() - left_out}

@@ -48,6 +48,8 @@ class Finder:
         threads = 8 if self._tracker.uri.startswith("http") else 1
         with ThreadPoolExecutor(threads) as pool:
             for source, outcome in pool.map(self._read, runs):
+                if source and source.run_id in self._experiments:
+                    continue  # named twice, by its id and by its name
                 if source and isinstance(outcome, ComparedRun):
                     self._runs.append(outcome)
                     self._experiments[source.run_id] = source.experiment_id

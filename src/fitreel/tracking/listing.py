@@ -7,14 +7,17 @@ from itertools import islice
 from mlflow.entities import Run as MlflowRun
 
 from fitreel.checks.text import plain
+from fitreel.settings.metrics import LOSS, TEST_RMSE
 from fitreel.tracking.names import TRIAL_TAG
 from fitreel.tracking.store.connection import plain_errors
 from fitreel.tracking.tracker import Tracker
 
+EARLIER_BEST = f"best_{TEST_RMSE}"  # of a sweep of fitreel 0.3.0 and before
+
 
 @dataclass(frozen=True)
 class Listed:
-    """A run in a list: what names it, how it ended, and its two most telling numbers."""
+    """A run in a list: what names it, how it ended, and its two most important numbers."""
 
     run_id: str
     name: str
@@ -22,7 +25,7 @@ class Listed:
     status: str
     started: float  # seconds since 1970
     loss: float | None
-    test_mse: float | None  # of a sweep that of its best trial
+    test_rmse: float | None  # of a sweep that of its best trial
 
 
 def newest_runs(tracker: Tracker, experiment: str | None, limit: int) -> list[Listed]:
@@ -52,6 +55,6 @@ def _listed(run: MlflowRun, names: dict[str, str]) -> Listed:
         plain(names[info.experiment_id]),
         info.status,
         info.start_time / 1000,
-        metrics.get("loss"),
-        metrics.get("test_mse", metrics.get("best_test_mse")),
+        metrics.get(LOSS),
+        metrics.get(TEST_RMSE, metrics.get(EARLIER_BEST)),
     )

@@ -18,7 +18,7 @@ CANDIDATES = 5  # that are listed if a text names several runs
 def find_run(
     client: Client, text: str, home: Callable[[], str], *, besides: str | None = None
 ) -> MlflowRun | None:
-    """Return the run that a text names, None if there is none.
+    """Return the run that a text names, None if it is missing.
 
     If several runs fit, one that is alone in its experiment ``home`` is meant; else ValueError is
     raised. ``latest`` is the newest run that is neither a trial nor a comparison, ``besides`` a run

@@ -3,11 +3,19 @@
 Nothing is imported here, so that the pipeline reads these names without loading MLflow.
 """
 
-# Which command, process and code wrote the run.
+PREFIX = "fitreel."  # of all tags
+
+# Tags of a run in the store, for people to filter by.
 VERSION_TAG = "fitreel.version"
 KIND_TAG = "fitreel.kind"  # "sweep" or "comparison"; an experiment has none
-AUTOMATIC_NAME_TAG = "fitreel.name"  # the name that we chose: one that differs is the user's
-SOURCE_RUN_TAG = "fitreel.source_run"  # id of the run that was read, where that is another
+TRIAL_TAG = "fitreel.trial"  # its number, of a run below a sweep
+OUTCOME_TAG = "fitreel.outcome"  # "diverged", "pruned", "nothing learned"; most runs have none
+# Tags that hold JSON, for processes: all the tags below are packed into these two (packing.py).
+OWNER_TAG = "fitreel.owner"  # the process that writes the run; renewed with each heartbeat
+FACTS_TAG = "fitreel.facts"
+DOCTOR_TAG = "fitreel.doctor"  # of the run that `fitreel doctor` creates and removes
+
+# The owner.
 JOURNAL_TAG = "fitreel.journal"
 HOST_TAG = "fitreel.host"
 MACHINE_TAG = "fitreel.machine"
@@ -15,29 +23,43 @@ INSTALLATION_TAG = "fitreel.installation"
 PROCESS_TAG = "fitreel.process"
 HEARTBEAT_TAG = "fitreel.heartbeat"
 REAPED_TAG = "fitreel.reaped"  # why `fitreel reap` closed it
-DOCTOR_TAG = "fitreel.doctor"
+OWNER = (
+    *(HOST_TAG, PROCESS_TAG, HEARTBEAT_TAG, JOURNAL_TAG),
+    *(MACHINE_TAG, INSTALLATION_TAG, REAPED_TAG),
+)
 
-# Points and files, by their SHA-256.
+# Facts: what the run is, and where it is from.
+AUTOMATIC_NAME_TAG = "fitreel.name"  # the name that we chose: one that differs is the user's
+SOURCE_RUN_TAG = "fitreel.source_run"  # id of the run that was read, where that is another
+# Facts: points and files, by their SHA-256.
 SHA256_TAG = "fitreel.dataset_sha256"  # of the points that it logged, and was trained on
 DRAWN_TAG = "fitreel.drawn_sha256"  # of the points that its settings draw, if those are others
 EVALUATED_TAG = "fitreel.evaluated_sha256"  # of the points, if they changed after the training
 DIGESTS_TAG = "fitreel.sha256"  # JSON: the path of an artifact to its SHA-256
-
-# The results of a training.
+# Facts: the results of a training.
 DIVERGED_TAG = "fitreel.diverged_epoch"
 PRUNED_TAG = "fitreel.pruned_epoch"
 NOTHING_LEARNED_TAG = "fitreel.nothing_learned"  # why the fit is useless, if it is
-
-# Sweeps and comparisons.
-TRIAL_TAG = "fitreel.trial"  # its number, of a run below a sweep
+# Facts: sweeps and comparisons.
 FILMED_TAG = "fitreel.filmed"  # of a trial whose frames are kept
 BEST_TRIAL_TAG = "fitreel.best_trial"
 PARALLEL_TAG = "fitreel.parallel"  # how many trainings at once the sweep started with
 COMPARED_TAG = "fitreel.compared_runs"  # JSON: a list of run ids
+FACTS = (
+    *(AUTOMATIC_NAME_TAG, SOURCE_RUN_TAG),
+    *(SHA256_TAG, DRAWN_TAG, EVALUATED_TAG, DIGESTS_TAG),
+    *(DIVERGED_TAG, PRUNED_TAG, NOTHING_LEARNED_TAG),
+    *(FILMED_TAG, BEST_TRIAL_TAG, PARALLEL_TAG, COMPARED_TAG),
+)
+OUTCOMES = {
+    DIVERGED_TAG: "diverged",
+    PRUNED_TAG: "pruned",
+    NOTHING_LEARNED_TAG: "nothing learned",
+}
 
 # A tag with this prefix replaces a param, which MLflow never changes once it is set.
 OVERRIDE = "fitreel.override."
-EARLIER_OVERRIDE = "fitreel."  # what fitreel 0.2.0 wrote instead
+EARLIER_OVERRIDE = PREFIX  # what fitreel 0.2.0 wrote instead
 
 # Artifacts. A file below a folder has a name of its own too: it is written before it is logged.
 DATA = "data"
@@ -50,6 +72,8 @@ HISTORY_FILE = "history.csv"
 HISTORY = f"{TRAINING}/{HISTORY_FILE}"
 FRAMES_FILE = "frames.safetensors"
 FRAMES = f"{TRAINING}/{FRAMES_FILE}"
+PROVENANCE_FILE = "provenance.json"
+PROVENANCE = f"{TRAINING}/{PROVENANCE_FILE}"
 NETWORK = "network.txt"
 WEIGHT_TABLE = "weights.csv"
 WEIGHTS = "weights.safetensors"
@@ -71,18 +95,13 @@ def film_path(form: str) -> str:
 
 
 def seconds_tag(stage: str) -> str:
-    """Return the tag that keeps the seconds of a stage; only a finished stage has it."""
+    """Return the tag that says that a stage is done, in runs of fitreel 0.3.0 and before."""
     return f"fitreel.{stage}_seconds"
 
 
 def provenance_tag(key: str) -> str:
-    """Return the tag of a fact of the training's provenance, such as "torch" or "threads"."""
+    """Return the tag of a fact of the provenance, as "torch", in runs of 0.3.0 and before."""
     return f"fitreel.{key}"
-
-
-def resumed_tag(tag: str) -> str:
-    """Return the tag with the value of a provenance tag when the training was resumed."""
-    return f"{tag}_resumed"
 
 
 def override_tag(param: str) -> str:

@@ -15,6 +15,7 @@ from fitreel.tracking.names import (
     HEARTBEAT_TAG,
     HOST_TAG,
     INSTALLATION_TAG,
+    JOURNAL_TAG,
     MACHINE_TAG,
     PROCESS_TAG,
 )
@@ -26,20 +27,24 @@ APPLICATION = b"fitreel: the installation on which a run was made"  # part of a 
 
 
 def process_tags() -> dict[str, str]:
-    """Return tags that name this process, so that others can find out whether it is alive."""
+    """Return tags that name this process, so that others can find out whether it is alive.
+
+    One of them says when it was alive: now, in seconds since 1970.
+    """
     tags = {
         HOST_TAG: socket.gethostname(),
         MACHINE_TAG: machine(),
         PROCESS_TAG: f"{os.getpid()} started {started(os.getpid())}",
+        HEARTBEAT_TAG: f"{time.time():.0f}",
     }
     if known := installation():
         tags[INSTALLATION_TAG] = known
-    return tags | heartbeat()
+    return tags
 
 
-def heartbeat() -> dict[str, str]:
-    """Return a tag that says when the process was alive: now, in seconds since 1970."""
-    return {HEARTBEAT_TAG: f"{time.time():.0f}"}
+def owner_tags(journal: str) -> dict[str, str]:
+    """Return the tags of a run that this process writes, from a journal of this name."""
+    return process_tags() | {JOURNAL_TAG: journal}
 
 
 def machine() -> str:

@@ -21,6 +21,7 @@ from fitreel.settings import (
     TrainingSettings,
 )
 from fitreel.tracking.names import HOST_TAG, MACHINE_TAG, PROCESS_TAG, REAPED_TAG, TRIAL_TAG
+from fitreel.tracking.packing import packed, unpacked_if_readable
 from fitreel.tracking.process import ahead, is_alive, silence
 from fitreel.tracking.store.ending import end
 from fitreel.tracking.tracker import Tracker
@@ -58,7 +59,7 @@ def examine(tracker: Tracker, older_than: float) -> Iterator[Verdict]:
     client = tracker.client
     running = client.all_runs(client.experiment_ids(), "attributes.status = 'RUNNING'")
     # Read all pages first: closing a run moves those behind it.
-    found = [run for run in running if MARKS & run.data.tags.keys() or _is_ours(run)]
+    found = [run for run in running if MARKS & _tags(run).keys() or _is_ours(run)]
     waiting = spool.entries()
     for run in found:
         writer = _writer(tracker, run)
@@ -79,7 +80,12 @@ def _writer(tracker: Tracker, run: MlflowRun) -> MlflowRun:
 
 def _process(run: MlflowRun) -> tuple[str | None, ...]:
     """Return machine and process of a run: two machines may have equal numbers and times."""
-    return run.data.tags.get(MACHINE_TAG), run.data.tags.get(PROCESS_TAG)
+    tags = _tags(run)
+    return tags.get(MACHINE_TAG), tags.get(PROCESS_TAG)
+
+
+def _tags(run: MlflowRun) -> dict[str, str]:
+    return unpacked_if_readable(run.data.tags)
 
 
 def _is_ours(run: MlflowRun) -> bool:
@@ -91,7 +97,7 @@ def _is_ours(run: MlflowRun) -> bool:
 
 
 def _judge(run: MlflowRun, older_than: float, entries: Sequence[Entry]) -> tuple[str | None, str]:
-    tags = run.data.tags
+    tags = _tags(run)
     if PROCESS_TAG not in tags:
         age = time.time() - run.info.start_time / 1000
         if age < older_than:
@@ -123,7 +129,9 @@ def reap(tracker: Tracker, verdict: Verdict) -> bool:
     run = tracker.client.get_run(verdict.run_id)
     if (run.info.status, _process(run)) != ("RUNNING", verdict.process):
         return False
-    tracker.client.set_tag(verdict.run_id, REAPED_TAG, verdict.reason)
+    tags = _tags(run) | {REAPED_TAG: verdict.reason}
+    for tag, text in packed([REAPED_TAG], tags).items():
+        tracker.client.set_tag(verdict.run_id, tag, text)
     end(tracker.client, run, verdict.status)
     return True
 

@@ -16,8 +16,9 @@ from fitreel.journal.checkpoints import Checkpoints, unpack
 from fitreel.journal.clock import now
 from fitreel.journal.journal import Journal, writing
 from fitreel.settings import Settings, TrainingSettings, normalised
+from fitreel.settings.metrics import LOSS, time_metric
 from fitreel.sweep.trials import Outcome
-from fitreel.tracking.facts import Facts
+from fitreel.tracking.facts import Facts, earlier_provenance
 from fitreel.tracking.names import (
     AUTOMATIC_NAME_TAG,
     DATA,
@@ -27,14 +28,17 @@ from fitreel.tracking.names import (
     EVALUATED_TAG,
     FRAMES,
     HISTORY,
+    OWNER,
+    PROVENANCE,
     SHA256_TAG,
     WEIGHTS,
     override_tag,
-    seconds_tag,
 )
+from fitreel.tracking.packing import packed, unpacked
 from fitreel.tracking.store.internals import is_generated_name
 from fitreel.training.files import load_history, load_weights
 from fitreel.training.history import History
+from fitreel.training.provenance import load_provenance
 from fitreel.training.weights import Weights
 
 
@@ -70,12 +74,12 @@ class Run(Facts):
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a stage; a tag keeps the seconds, and the stage is done."""
+        """Time a stage; a metric keeps the seconds, and the stage is done."""
         started = time.perf_counter()
         yield
         # Not in a finally: a stage that fails is not done.
         seconds = time.perf_counter() - started
-        self._log(stage=name, tags={seconds_tag(name): f"{seconds:.2f}"})
+        self._log(stage=name, metrics={time_metric(name): round(seconds, 3)})
 
     def log_settings(self, settings: Settings, leave_out: Collection[str] = ()) -> None:
         """Log the settings as params.
@@ -108,6 +112,12 @@ class Run(Facts):
         """Set tags."""
         self._log(tags=dict(tags))
 
+    def take_over(self, owner: Mapping[str, str]) -> None:
+        """Set the tags of the process that writes it from now on; nothing stays of an earlier."""
+        for tag in OWNER:
+            self.tags.pop(tag, None)
+        self.set_tags(owner)
+
     def set_name(self, name: str) -> None:
         """Set the name of the run, unless the user chose one."""
         present = self.tags.get(MLFLOW_RUN_NAME, "")
@@ -118,7 +128,9 @@ class Run(Facts):
         """Set the text that MLflow's UI shows as the run's description."""
         self.set_tags({MLFLOW_RUN_NOTE: markdown})
 
-    def _log(self, **fields: object) -> None:
+    def _log(self, *, tags: Mapping[str, str] | None = None, **fields: object) -> None:
+        if tags:
+            fields["tags"] = packed(tags, self.tags | dict(tags))
         # The journal first: what cannot be written must not be known.
         self._journal.append("values", time=now(), **fields)
         self._know(**fields)
@@ -128,13 +140,13 @@ class Run(Facts):
         for kind in ("params", "metrics", "tags"):
             found = fields.get(kind, {})
             if isinstance(found, dict):
-                getattr(self, kind).update(found)
+                getattr(self, kind).update(unpacked(found) if kind == "tags" else found)
         self.name = self.tags.get(MLFLOW_RUN_NAME, self.name)
         self._done |= {str(fields["stage"])} if "stage" in fields else set()
 
     def _know_loss(self, loss: float) -> None:
         """Keep the last loss of a record of losses, which the courier delivers as a metric."""
-        self.metrics["loss"] = loss
+        self.metrics[LOSS] = loss
 
     @contextmanager
     def artifacts(self, to: str | None = None) -> Iterator[Path]:
@@ -206,6 +218,12 @@ class Run(Facts):
     def history(self) -> History:
         """Read the losses and frames that the run logged before it was interrupted."""
         return load_history(self._artifacts[HISTORY], self._artifacts[FRAMES])
+
+    def provenance(self) -> dict[str, str]:
+        """Read with what its training started before it was interrupted; nothing if it did not."""
+        if PROVENANCE in self._artifacts:
+            return load_provenance(self._artifacts[PROVENANCE])
+        return earlier_provenance(self.tags)
 
     def log_dataset(
         self, file: Path, name: str, context: Literal["training", "evaluation"] = "training"

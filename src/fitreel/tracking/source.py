@@ -13,13 +13,14 @@ from fitreel.data.files import LARGEST_FILE as LARGEST_DATASET, load_dataset, sh
 from fitreel.settings import DataSettings
 from fitreel.tracking.agreement import check_losses, check_network, largest_history
 from fitreel.tracking.artifacts import Artifacts
-from fitreel.tracking.facts import Facts
-from fitreel.tracking.names import DATASET, FRAMES, HISTORY, MODEL, SHA256_TAG, WEIGHTS
+from fitreel.tracking.facts import Facts, earlier_provenance
+from fitreel.tracking.names import DATASET, FRAMES, HISTORY, MODEL, PROVENANCE, SHA256_TAG, WEIGHTS
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.connection import WrongAnswer, plain_errors
 from fitreel.training.files import LARGEST_WEIGHTS, load_history, load_weights
 from fitreel.training.history import History
 from fitreel.training.loss_file import LARGEST_LOSSES, load_losses
+from fitreel.training.provenance import MOST_BYTES as LARGEST_PROVENANCE, load_provenance
 from fitreel.training.weights import Weights
 
 LARGEST_PAGE = 100_000_000  # bytes
@@ -116,6 +117,14 @@ class Source(Facts):
             check_network(self, history.frames)
             check_losses(self, history.losses)
         return history
+
+    def provenance(self) -> dict[str, str]:
+        """Read with what its training started; nothing if that is not known."""
+        try:
+            with self._artifacts.copy(PROVENANCE, "train", LARGEST_PROVENANCE) as path:
+                return load_provenance(path)
+        except FileNotFoundError:
+            return earlier_provenance(self.tags)
 
     @property
     def has_dataset(self) -> bool:

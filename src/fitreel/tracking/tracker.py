@@ -22,8 +22,9 @@ from fitreel.journal.signals import held
 from fitreel.journal.spool import new_journal
 from fitreel.tracking.closing import HASTE, delivering
 from fitreel.tracking.lookup import find_run
-from fitreel.tracking.names import JOURNAL_TAG, SOURCE_RUN_TAG, VERSION_TAG
-from fitreel.tracking.process import process_tags
+from fitreel.tracking.names import SOURCE_RUN_TAG, VERSION_TAG
+from fitreel.tracking.packing import packed
+from fitreel.tracking.process import owner_tags
 from fitreel.tracking.run import Run
 from fitreel.tracking.source import Source
 from fitreel.tracking.store.client import Client
@@ -190,14 +191,13 @@ class Tracker:
         return self._enter(journal, tags, found)
 
     def _tags(self, journal: Journal) -> dict[str, str]:
-        names = {JOURNAL_TAG: journal.directory.name, VERSION_TAG: __version__}
-        return process_tags() | names
+        return owner_tags(journal.directory.name) | {VERSION_TAG: __version__}
 
     def _create(
         self, journal: Journal, tags: dict[str, str], name: str | None, experiment_id: str | None
     ) -> Run:
         home = self.experiment_id or experiment_id or self.home()
-        created = make_run(self.client, journal, home, tags, name)
+        created = make_run(self.client, journal, home, packed(tags, tags), name)
         try:
             journal.append("run", run_id=created.info.run_id)
             return Run(journal, Source(self.client, created.info.run_id, created))
@@ -211,7 +211,7 @@ class Tracker:
         # A run that is opened again may say FINISHED or KILLED.
         journal.append("status", status="RUNNING", time=0)
         run = Run(journal, found)
-        run.set_tags(tags)
+        run.take_over(tags)
         return run
 
 

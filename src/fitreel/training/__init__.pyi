@@ -1,4 +1,8 @@
-from .evaluation import errors as errors, evaluate as evaluate
+from .evaluation import (
+    evaluate as evaluate,
+    explained as explained,
+    root_error as root_error,
+)
 from .files import (
     load_history as load_history,
     load_weights as load_weights,
@@ -16,7 +20,10 @@ from .loss_file import load_losses as load_losses, save_losses as save_losses
 from .many import fit_many as fit_many
 from .members import Trained as Trained
 from .network import Network as Network
-from .provenance import read_provenance as read_provenance
+from .provenance import (
+    read_provenance as read_provenance,
+    save_provenance as save_provenance,
+)
 from .standstill import why_nothing_learned as why_nothing_learned
 from .state import Checkpoint as Checkpoint, Hook as Hook, Training as Training
 from .weights import Weights as Weights

@@ -1,28 +1,43 @@
 """The evaluation: how well a network fits the points it saw, and points it never saw."""
 
+import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate_unseen
-from fitreel.settings import DataSettings, EvaluationSettings
+from fitreel.settings import DataSettings, EvaluationSettings, shows_keywords, with_keywords
+from fitreel.settings.metrics import DEAD_NEURONS, TEST_R2, TEST_RMSE, TRAIN_RMSE
+from fitreel.training.network import Network
 from fitreel.training.weights import Weights
 
 
+class Metrics(dict[str, float]):
+    """The metrics of a network by their names; they print with four digits."""
+
+    def __repr__(self) -> str:
+        return f"Metrics({', '.join(f'{name} {value:.4g}' for name, value in self.items())})"
+
+
+@shows_keywords(EvaluationSettings)
 def evaluate(
-    weights: Weights,
+    weights: Weights | Network,
     dataset: Dataset,
     data: DataSettings | None = None,
     settings: EvaluationSettings = EvaluationSettings(),
+    **keywords: Any,
 ) -> dict[str, float]:
-    """Compute the metrics ``train_mse``, ``train_rmse``, ``train_mae`` and ``train_r2``.
+    """Compute ``train_rmse``, the root of the mean squared error, and ``dead_neurons``.
 
-    If ``data`` says how the points were drawn, add the same with ``test_`` on
-    ``settings.test_samples`` fresh ones, ``noise_floor`` (the variance of the noise, which is the
-    mse of a perfect model) and ``excess_mse`` = test_mse - noise_floor.
+    If ``data`` or the dataset says how the points were drawn, add ``test_rmse`` and ``test_r2`` on
+    ``settings.test_samples`` fresh ones. Keywords replace single settings; defaults are those of
+    EvaluationSettings. Raises TypeError for an unknown name.
     """
-    return next(evaluate_many([weights], dataset, data, settings))
+    settings = with_keywords(EvaluationSettings, settings, keywords, "evaluate")
+    model = weights.weights() if isinstance(weights, Network) else weights
+    return Metrics(next(evaluate_many([model], dataset, data or dataset.drawn, settings)))
 
 
 def evaluate_many(
@@ -34,25 +49,27 @@ def evaluate_many(
     """Yield the metrics of one network after the other, all on the same fresh points."""
     unseen = generate_unseen(data, settings.test_samples) if data else None
     for weights in networks:
-        metrics = errors("train", weights, dataset)
-        if data is not None and unseen is not None:
-            metrics |= errors("test", weights, unseen)
-            # Noise is uniform from 0 to its height: a perfect model predicts the middle, half the
-            # height above the curve, and errs by the variance.
-            metrics["noise_floor"] = data.noise**2 / 12  # the variance of a uniform distribution
-            metrics["excess_mse"] = metrics["test_mse"] - metrics["noise_floor"]
+        metrics = {
+            TRAIN_RMSE: root_error(weights, dataset),
+            DEAD_NEURONS: float(weights.dead(dataset.x).sum()),
+        }
+        if unseen is not None:
+            metrics[TEST_RMSE] = root_error(weights, unseen)
+            metrics[TEST_R2] = explained(metrics[TEST_RMSE], unseen)
         yield metrics
 
 
-def errors(prefix: str, weights: Weights, dataset: Dataset) -> dict[str, float]:
-    """Compute the metrics on some points: ``prefix_mse``, ``_rmse``, ``_mae`` and ``_r2``."""
+def root_error(weights: Weights, dataset: Dataset) -> float:
+    """Return the root of the mean squared error on some points, in the unit of y."""
     # In float64: a float32 sum over a million points loses digits.
     error = (weights.predict(dataset.x) - dataset.y).to(torch.float64)
-    mse = error.square().mean().item()
+    return float(error.square().mean().item() ** 0.5)
+
+
+def explained(root_error: float, dataset: Dataset) -> float:
+    """Return r², the share of the variance of y that a model with this error explains.
+
+    It is 0 for the mean of y, below 0 for what is worse, NaN if all y are equal.
+    """
     variance = dataset.y.to(torch.float64).var(correction=0).item()
-    return {
-        f"{prefix}_mse": mse,
-        f"{prefix}_rmse": mse**0.5,
-        f"{prefix}_mae": error.abs().mean().item(),
-        f"{prefix}_r2": 1 - mse / variance if variance else float("nan"),
-    }
+    return 1 - root_error**2 / variance if variance else math.nan

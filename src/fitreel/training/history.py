@@ -20,9 +20,9 @@ MOST_FRAME_NUMBERS = 150_000_000  # of all frames: 0.6 GB, of which saving them 
 class History:
     """The loss of every epoch and the weights of every frame, each before its update.
 
-    After the last update comes the trained network: its loss is ``trained_loss``, and the last
-    frame has its weights; the epoch of that is the number of epochs. A training that diverged has
-    neither, nor has a run of fitreel 0.3.
+    After the last update comes the trained network: its loss is ``trained_loss``, its weights are
+    the last frame, whose epoch is the number of epochs. A training that diverged has neither, nor
+    has a run of fitreel 0.3.
     """
 
     losses: NDArray[np.float64]  # (epochs,)
@@ -57,9 +57,13 @@ class History:
             return None
         with TemporaryDirectory() as folder:
             # By its public name: pages are made from histories, so no module here imports them.
-            file, name = Path(folder) / "player.html", self.settings.label if self.settings else ""
-            known = (self.settings,) if self.settings else ()
-            page = fitreel.write_player(self.dataset, self, file, name, settings=known)
+            page = fitreel.write_player(
+                self.dataset,
+                self,
+                Path(folder) / "player.html",
+                self.settings.label if self.settings else "",
+                self.dataset.drawn.noise_floor**2 if self.dataset.drawn else None,
+            )
             return page._repr_html_()
 
     @property

@@ -1,6 +1,7 @@
 """The training loop: it starts at epoch 0 or at a checkpoint, and calls one hook."""
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -56,16 +57,20 @@ def fit(
     if not isinstance(dataset, Dataset):  # fit(x, y), as in other libraries
         raise TypeError("fit() takes a dataset, as in fit(Dataset(x, y))")
     settings = with_keywords(TrainingSettings, settings, keywords, "fit")
-    if progress:
-        with progress_bar(settings.epochs, start.epoch if start else 0, on_epoch) as hook:
-            return fit(dataset, settings, hook, start)
     training = Training(settings, start)
-    network = training.network
-    loss = Loss(dataset, settings, list(network.parameters()))
+    bar = progress_bar(settings.epochs, training.epoch, on_epoch) if progress else None
+    with bar or nullcontext(on_epoch) as hook:
+        history = _train(dataset, training, hook)
+    return Fit(training.network, history)
+
+
+def _train(dataset: Dataset, training: Training, on_epoch: Hook | None) -> History:
+    settings = training.settings
+    loss = Loss(dataset, settings, list(training.network.parameters()))
     for epoch in range(training.epoch, settings.epochs):
         value, gradient = loss()
         if not math.isfinite(value):
-            raise TrainingDiverged(epoch, settings, training.history())
+            raise TrainingDiverged(epoch, settings, _history(training, dataset))
         # Before the update: the loss is that of the weights which the hook sees, and a checkpoint
         # that it takes is the state before this epoch.
         if on_epoch is not None:
@@ -79,7 +84,12 @@ def fit(
     final, _ = loss()
     if math.isfinite(final):
         training.finish(final)
-    history = training.history()
+    history = _history(training, dataset)
     if history is None or history.trained_loss is None:
         raise TrainingDiverged(settings.epochs, settings, history)
-    return Fit(network, replace(history, dataset=dataset, settings=settings))
+    return history
+
+
+def _history(training: Training, dataset: Dataset) -> History | None:
+    history = training.history()
+    return history and replace(history, dataset=dataset, settings=training.settings)

@@ -7,6 +7,7 @@ from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
 from fitreel.training import memory
 from fitreel.training.members import Members, Trained
+from fitreel.training.stack_frames import with_frames
 
 # Gets the epoch and the latest loss of every member that is left; returns those to drop.
 Prune = Callable[[int, Mapping[int, float]], Iterable[int]]
@@ -19,14 +20,20 @@ def fit_many(
     rungs: Sequence[int] = (),
     prune: Prune | None = None,
     device: str = "cpu",
+    frame_every: int | None = None,
 ) -> list[Trained]:
     """Train a network for each of ``settings``, on all points, as ``fit`` would each alone.
 
     At the epochs ``rungs``, when their losses are known, ``prune`` returns which places of
-    ``settings`` to drop. ``frame_every`` has no meaning here.
+    ``settings`` to drop. Frames are kept, and with them each one's history, only if ``frame_every``
+    says from how many epochs to how many; that of the settings has no meaning here. Raises
+    ValueError if they would fill the memory.
     """
+    if frame_every is not None:
+        settings = with_frames(settings, frame_every)
     stacks = [
-        Members(dataset, settings, places, device) for places in _stacks(settings, len(dataset))
+        Members(dataset, settings, places, device, frame_every)
+        for places in _stacks(settings, len(dataset))
     ]
     ends = max((each.epochs for each in settings), default=0)
     # All stacks stop at the same epoch, because `prune` compares the members of all of them.

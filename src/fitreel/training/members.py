@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
 from fitreel.training.gradients import Gradients
-from fitreel.training.history import span
+from fitreel.training.history import History, span
 from fitreel.training.stack import Stack
+from fitreel.training.stack_frames import StackFrames
 from fitreel.training.weights import Weights
 
 # More often costs time: the losses are copied from the device. What diverged trains on until then,
@@ -28,10 +29,14 @@ class Trained:
     end: End
     losses: NDArray[np.float64]  # (epochs,), all of them finite
     weights: Weights | None
+    history: History | None = None  # if its frames were kept, and an epoch was done
 
     def __repr__(self) -> str:
         losses = f", loss {span(self.losses)}" if len(self.losses) else ""
         return f"Trained({self.end}, {len(self.losses):,} epochs{losses})"
+
+    def _repr_html_(self) -> str | None:
+        return self.history._repr_html_() if self.history else None
 
 
 class Members:
@@ -43,15 +48,23 @@ class Members:
         settings: Sequence[TrainingSettings],
         places: list[int],
         device: str,
+        frame_every: int | None = None,
     ) -> None:
         members = [settings[place] for place in places]
         # float32, as `fit`: losses agree within 1e-4 at every epoch and mostly within 1e-6, because
         # sums are taken in another order. A chaotic training, after large rates, does not agree.
         self._gradients = Gradients(dataset, torch.float32, torch.device(device))
         self._stack = Stack(members, torch.float32, torch.device(device))
+        self._dataset = dataset
+        self._settings = settings
         self._places = places
         self._ends = np.array([each.epochs for each in members])  # (members,)
         self._losses = np.empty((len(places), self._ends.max()), dtype=np.float32)
+        self._frames = (
+            StackFrames(frame_every, int(self._ends.max()), self._stack.numbers)
+            if frame_every
+            else None
+        )
         self._epoch = 0  # those before are done
         self.trained: dict[int, Trained] = {}
 
@@ -61,8 +74,10 @@ class Members:
             start = self._epoch
             self._epoch = min(until, start + STRETCH, self._ends.min())
             block = []
-            for _ in range(start, self._epoch):
+            for epoch in range(start, self._epoch):
                 losses, gradient = self._gradients(self._stack)
+                if self._frames:
+                    self._frames.add(epoch, self._stack.numbers)
                 self._stack.update(gradient)
                 block.append(losses)
             self._losses[:, start : self._epoch] = torch.stack(block, dim=1).cpu().numpy()
@@ -90,20 +105,45 @@ class Members:
         if not (self._ends == self._epoch).any():
             return
         # As in fit: the weights are those after the last update, whose loss must be finite, too.
-        lost = ~np.isfinite(self._gradients(self._stack)[0].cpu().numpy())
-        self._end((self._ends == self._epoch) & lost, "diverged", self._epoch)
-        self._end(self._ends == self._epoch, "finished", self._epoch)
+        after = self._gradients(self._stack)[0].cpu().numpy()
+        ended = self._ends == self._epoch
+        lost = ended & ~np.isfinite(after)
+        self._end(lost, "diverged", self._epoch)
+        self._end(ended[~lost], "finished", self._epoch, after[~lost])
 
-    def _end(self, rows: NDArray[np.bool_], end: End, epoch: int) -> None:
+    def _end(
+        self,
+        rows: NDArray[np.bool_],
+        end: End,
+        epoch: int,
+        trained_losses: NDArray[np.float32] | None = None,
+    ) -> None:
         if not rows.any():
             return
         for row in np.flatnonzero(rows).tolist():
             weights = None if end == "diverged" else self._stack.weights(row)
             # A copy: a view would keep the losses of the whole stack in memory.
             losses = self._losses[row, :epoch].astype(np.float64)
-            self.trained[self._places[row]] = Trained(end, losses, weights)
+            after = None if trained_losses is None else float(trained_losses[row])
+            history = self._history(row, losses, after)
+            self.trained[self._places[row]] = Trained(end, losses, weights, history)
         kept = np.flatnonzero(~rows)
         self._places = [self._places[row] for row in kept.tolist()]
         self._ends, self._losses = self._ends[kept], self._losses[kept]
         if len(kept):
             self._stack.keep(torch.from_numpy(kept))
+            if self._frames:
+                self._frames.keep(torch.from_numpy(kept))
+
+    def _history(
+        self, row: int, losses: NDArray[np.float64], trained_loss: float | None
+    ) -> History | None:
+        if self._frames is None or not len(losses):
+            return None
+        epochs, numbers = self._frames.member(row, len(losses))
+        if trained_loss is not None:
+            epochs = torch.cat([epochs, torch.tensor([len(losses)])])
+            numbers = torch.cat([numbers, self._stack.numbers[row : row + 1].float().cpu()])
+        weights = self._stack.unpadded(row, numbers)
+        settings = self._settings[self._places[row]]
+        return History(losses, epochs.numpy(), weights, trained_loss, self._dataset, settings)

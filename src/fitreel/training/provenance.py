@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 import os
 import platform
 import subprocess
@@ -11,8 +12,14 @@ import numpy as np
 import torch
 
 from fitreel import __version__
+from fitreel.checks.text import plain
 
 PACKAGE = Path(__file__).resolve().parents[1]
+KEYS = (
+    *("code_version", "code_sha256", "commit", "uncommitted", "python", "torch", "numpy"),
+    *("threads", "processor", "system"),
+)
+MOST_BYTES = 100_000  # of a file
 GIT_TIMEOUT = 5  # seconds; a run never waits longer for a slow disk
 
 
@@ -32,6 +39,21 @@ def read_provenance() -> dict[str, str]:
         "processor": _processor(),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def save_provenance(started: dict[str, str], resumed: dict[str, str], path: Path) -> None:
+    """Write what a training started with, and what had changed when it was resumed, as JSON."""
+    content = started | ({"resumed": resumed} if resumed else {})
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load_provenance(path: Path) -> dict[str, str]:
+    """Read what a training started with; ValueError if the file is not what was written."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {key: plain(found[key]) for key in KEYS if isinstance(found.get(key), str)}
+    except (ValueError, AttributeError, RecursionError):
+        raise ValueError(f"{path.name} is not a JSON object") from None
 
 
 # A wheel has no commit, and git does not know the code of an installed package: this hash does.

@@ -48,6 +48,10 @@ class Stack:
 
     def weights(self, row: int) -> Weights:
         """Copy a member's weights, without its padding."""
+        return self.unpadded(row, self.numbers[row].float().cpu())
+
+    def unpadded(self, row: int, numbers: Tensor) -> Weights:
+        """Copy weights that a member has or had, (..., padded numbers), without its padding."""
         width = int(self._widths[row])
-        parts = Weights.split(self.numbers[row].float().cpu())
-        return Weights.from_flat(torch.cat([part[:width] for part in parts]), self.activation)
+        parts = [part[..., :width] for part in Weights.split(numbers)]
+        return Weights.from_flat(torch.cat(parts, dim=-1), self.activation)

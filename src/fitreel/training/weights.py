@@ -90,7 +90,7 @@ class Weights:
             self.output_bias.unsqueeze(-1),  # (..., 1)
         )
 
-    def __getitem__(self, members: int | Tensor) -> "Weights":
+    def __getitem__(self, members: int | slice | Tensor) -> "Weights":
         """Return one network of a stack, or some as a stack."""
         return Weights(
             self.input_weight[members],

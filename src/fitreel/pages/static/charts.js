@@ -50,7 +50,7 @@ function makeChart(parent, { x, y, series, data, axes, hooks = {}, log = false, 
   const chart = new uPlot({
     width: parent.clientWidth,
     height: parent.clientHeight,
-    padding: [8, 8, 0, 0],
+    padding: [8, 16, 0, 0], // half of the last number at an axis is to the right of it
     legend: { show: false },
     // The ranges stay: uPlot would fit them to each frame. A distribution of 3 is logarithmic.
     scales: { x: { time: false, range: () => x }, y: { range: () => y, distr: log ? 3 : 1 } },

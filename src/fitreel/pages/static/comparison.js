@@ -38,7 +38,7 @@ const swatch = (place) => {
 // ---- which runs are shown, and which is lit up
 
 const chips = runs.map((run, at) => {
-  const chip = element("button", { type: "button", title: run.label }, swatch(at), element("span", {}, run.label));
+  const chip = element("button", { type: "button", title: run.label }, swatch(at), element("span", {}, run.caption));
   chip.setAttribute("aria-pressed", "true");
   chip.addEventListener("click", () => toggle([at], !run.isShown));
   light(chip, at);
@@ -111,7 +111,7 @@ function makeLosses() {
     if (grouped.has(at)) return;
     curves.push(positive(lossCurves[at]));
     series.push({ ...lineOf(at), points: { show: runs[at].training.losses.length === 1 } });
-    owners.push({ label: runs[at].label });
+    owners.push({ label: runs[at].caption });
   });
   for (const group of areMeans ? groups : []) {
     const isShown = group.runs.some((at) => runs[at].isShown), first = group.runs[0];
@@ -125,7 +125,7 @@ function makeLosses() {
   const floor = data.noise_floor;
   const seen = curves.filter((_, at) => series[at].show);
   losses = makeChart(document.querySelector("#losses .chart"), {
-    x: padded([0, Math.max(1, common[common.length - 1], epochs[epochs.length - 1])], 0.01),
+    x: padded([0, Math.max(1, common[common.length - 1], epochs[epochs.length - 1])], 0.02),
     y: lossRange(floor ? [...seen, [floor]] : seen, log),
     log,
     data: [common, ...curves],
@@ -181,7 +181,7 @@ onPointer(fits, (x) => {
     return;
   }
   const shown = shownX(x, xRange), { frames } = runs[found].training;
-  byId("fits-reading").replaceChildren(bold(runs[found].label), " · x ", bold(withMinus(String(shown))),
+  byId("fits-reading").replaceChildren(bold(runs[found].caption), " · x ", bold(withMinus(String(shown))),
     "  predicted y ", bold(precise(frames[framePlace(runs[found])].predict(shown))));
 });
 byId("fits-reading").textContent = NO_READING;
@@ -193,9 +193,10 @@ const framePlace = (run) => run.training.frameAt(epochs[place]);
 const cells = runs.map((run, at) => {
   const chart = element("div", { className: "chart", role: "img", ariaLabel: `Fit of ${run.label}` });
   const moment = element("p", { className: "soft moment" });
-  const name = element("figcaption", { title: run.label }, swatch(at), element("span", {}, run.label));
-  const params = data.differing.filter((param) => run.params[param] !== undefined).map((param) => `${param} ${run.params[param]}`).join(" · ");
-  const figure = element("figure", {}, name, element("p", { className: "soft", title: params }, params), chart, moment);
+  // First what differs: names are long, and alike.
+  const differing = data.differing.filter((param) => run.params[param] !== undefined).map((param) => `${param} ${run.params[param]}`).join(" · ");
+  const caption = element("figcaption", { title: differing }, swatch(at), element("span", {}, run.caption));
+  const figure = element("figure", {}, caption, element("p", { className: "soft", title: run.label }, run.label), chart, moment);
   light(figure, at);
   return { chart, moment, figure, x: evenly(run.dataset.xRange, CELL_POINTS) };
 });

@@ -8,7 +8,7 @@ function makeLoss() {
   const values = drawn(training.losses), others = drawn(other?.losses ?? []);
   const floor = data.noise_floor;
   loss = makeChart(document.querySelector("#loss .chart"), {
-    x: padded([0, Math.max(1, epochs[epochs.length - 1])], 0.01), // the dot is whole at both ends
+    x: padded([0, Math.max(1, epochs[epochs.length - 1])], 0.02), // the dot is whole at both ends
     y: lossRange([values, others, floor ? [floor] : []], log),
     log,
     data: [epochs, values, Array.from(epochs, (_, at) => others[at] ?? null)],

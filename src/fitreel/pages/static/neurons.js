@@ -26,8 +26,8 @@ function description(neuron) {
   const x = frame.kink(neuron), [from, to] = dataset.xRange;
   const isInside = x >= from && x <= to, where = bold(short(x, 3));
   if (!training.hasKinks) {
-    const middle = training.activation === "gelu" ? "smooth kink" : "steepest place";
-    return isInside ? [`Its ${middle} is at x `, where, "."] : [`Its ${middle} lies outside.`];
+    const verb = training.activation === "gelu" ? "bends most" : "is steepest";
+    return isInside ? [`It ${verb} at x `, where, "."] : [`It ${verb} outside, where no points are.`];
   }
   if (training.isDead(place, neuron, dataset.xRange)) return [death(neuron)];
   const shape = isInside ? ["Active to the ", frame.inputWeight[neuron] < 0 ? "left" : "right", " of its kink at x ", where, "."]

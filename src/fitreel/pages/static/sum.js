@@ -2,15 +2,37 @@
 
 const MOST_LINES = 40; // earlier sums that are drawn
 const MOST_ROWS = 100;
+const MOST_PRODUCTS = 500_000; // for the loss of a sum: a few milliseconds
 const SECONDS = 8; // for all neurons, one by one
 const sumX = evenly(dataset.xRange, Math.min(LINE_POINTS, Math.max(40, Math.round(60000 / training.hidden))));
-let order = []; // neurons, the largest first
-let sums = []; // after 0, 1, 2, … neurons: the line at sumX
-let added = training.hidden, adding = null;
+let added = training.hidden, adding = null; // how many neurons the line has; the timer that adds more
+
+// The neurons of a frame by size, the largest first, and the line at sumX after 0, 1, 2, … of them.
+function addedUp(of) {
+  const parts = Array.from({ length: training.hidden }, (_, neuron) => sumX.map((x) => of.contribution(neuron, x)));
+  const sizes = parts.map((part) => part.reduce((total, value) => total + Math.abs(value), 0) / sumX.length);
+  const order = [...sizes.keys()].sort((one, other) => sizes[other] - sizes[one]);
+  const sums = [sumX.map(() => of.outputBias)];
+  for (const neuron of order) {
+    const before = sums[sums.length - 1];
+    sums.push(before.map((y, at) => y + parts[neuron][at]));
+  }
+  return { order, sizes, sums };
+}
+
+let { order, sizes, sums } = addedUp(training.frames[training.frames.length - 1]);
+
+// Room for all sums of the trained network, but the points keep a third of the height.
+function sumRange() {
+  const [low, high] = dataset.yRange, size = high - low || 1, values = sums.flatMap((sum) => [...sum]);
+  const lowest = values.reduce((one, other) => Math.min(one, other), low);
+  const highest = values.reduce((one, other) => Math.max(one, other), high);
+  return padded([Math.max(lowest, low - size), Math.min(highest, high + size)], 0.1);
+}
 
 const sumChart = makeChart(document.querySelector("#sum .chart"), {
   x: xAxis,
-  y: padded(dataset.yRange, 0.2, 0.1),
+  y: sumRange(),
   data: [sumX, sumX.map(() => NaN), sumX.map(() => NaN)],
   series: [{ stroke: () => colours.line, width: 3 }, { stroke: "transparent", width: 0 }],
   bands: [{ series: [1, 2], fill: lastFill }, { series: [2, 1], fill: lastFill }],
@@ -40,24 +62,13 @@ function drawSums(chart) {
   });
 }
 
-function addUp() {
-  const parts = Array.from({ length: training.hidden }, (_, neuron) => sumX.map((x) => frame.contribution(neuron, x)));
-  const sizes = parts.map((part) => part.reduce((total, value) => total + Math.abs(value), 0) / sumX.length);
-  order = [...sizes.keys()].sort((one, other) => sizes[other] - sizes[one]);
-  sums = [sumX.map(() => frame.outputBias)];
-  for (const neuron of order) {
-    const before = sums[sums.length - 1];
-    sums.push(before.map((y, at) => y + parts[neuron][at]));
-  }
-  return sizes;
-}
-
-// The loss of the network if it had only these neurons; unknown if the page has not all points.
+// The loss of the network if it had only these neurons; null if the page lacks points, or it takes long.
 function partialLoss() {
-  const { x, y, count } = dataset;
-  if (count !== x.length) return null;
+  if (added === training.hidden) return training.frameLosses[place];
+  const { x, y, count } = dataset, kept = order.slice(0, added);
+  if (count !== x.length || count * added > MOST_PRODUCTS) return null;
   const total = x.reduce((sum, each, at) => {
-    const line = order.slice(0, added).reduce((value, neuron) => value + frame.contribution(neuron, each), frame.outputBias);
+    const line = kept.reduce((value, neuron) => value + frame.contribution(neuron, each), frame.outputBias);
     return sum + (line - y[at]) ** 2;
   }, 0);
   return total / count;
@@ -74,7 +85,7 @@ if (training.hidden > MOST_ROWS) {
   byId("order").append(element("li", { className: "soft" }, `and ${(training.hidden - MOST_ROWS).toLocaleString("en")} smaller ones`));
 }
 
-function showRows(sizes) {
+function showRows() {
   rows.forEach(({ button, name, bar, formula: text }, at) => {
     const neuron = order[at];
     name.textContent = `neuron ${neuron}`;
@@ -88,13 +99,12 @@ function showRows(sizes) {
 }
 
 function showSum() {
-  showRows(addUp());
+  showRows();
   sumChart.setData([sumX, sums[added], sums[Math.max(0, added - 1)]]);
   byId("count").value = added;
-  const what = added === training.hidden ? "complete: output bias + " : "output bias + ", of = added === training.hidden ? "all " : "";
   const lossOfThese = partialLoss();
-  byId("sum-reading").replaceChildren(what, bold(of + added), of ? " neurons" : ` of ${counted(training.hidden, "neuron")}`,
-    ...(lossOfThese === null ? [] : ["  loss ", bold(lossText(lossOfThese))]));
+  byId("sum-reading").replaceChildren("bias + ", bold(added), ` of ${counted(training.hidden, "neuron")}`,
+    ...(lossOfThese === null ? [] : [" · loss ", bold(lossText(lossOfThese))]));
   byId("count").setAttribute("aria-valuetext", `${added} of ${counted(training.hidden, "neuron")}`);
 }
 
@@ -130,4 +140,7 @@ byId("count").addEventListener("input", () => addTo(byId("count").valueAsNumber)
 byId("less").addEventListener("click", () => addTo(added - 1));
 byId("more").addEventListener("click", () => addTo(added + 1));
 byId("add-all").addEventListener("click", addAll);
-views.push(showSum);
+views.push(() => {
+  ({ order, sizes, sums } = addedUp(frame));
+  showSum();
+});

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fitreel.comparison.runs import higher_is_better
+from fitreel.settings.metrics import higher_is_better
 from fitreel.settings.space import Dimension
 from fitreel.sweep.pictures.scales import Kind, Scale
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fitreel.comparison.runs import higher_is_better
+from fitreel.settings.metrics import SQUARES, higher_is_better
 from fitreel.sweep.pictures.axes import score_scale
 from fitreel.sweep.pictures.scales import Scale
 from fitreel.sweep.results import Results
@@ -44,9 +44,7 @@ def scores(results: Results) -> Scores:
     """Return the scores of a sweep's trials."""
     metric, count = results.settings.metric, len(results.trials)
     values = np.array([results.score(number) for number in range(count)], np.float64)
-    metrics = next((each.metrics for each in results.outcomes if each.metrics), {})
-    # It is a squared error: of another metric it says nothing.
-    floor = metrics.get("noise_floor") if metric.endswith("_mse") else None
+    floor = _floor(metric, results.noise_floor)
     scale = score_scale(values[np.isfinite(values)], metric, floor)
     if floor is not None and not scale.low <= floor <= scale.high:
         floor = None
@@ -62,6 +60,13 @@ def scores(results: Results) -> Scores:
         best_so_far=_best_so_far(numbers, values[numbers], higher_is_better(metric)),
         floor=floor,
     )
+
+
+def _floor(metric: str, noise_floor: float | None) -> float | None:
+    """Return the least value of an error; of r² the noise says nothing."""
+    if noise_floor is None or metric.endswith("r2"):
+        return None
+    return noise_floor**2 if metric in SQUARES else noise_floor
 
 
 def _others(results: Results, on_scale: NDArray[np.bool_]) -> dict[str, Numbers]:

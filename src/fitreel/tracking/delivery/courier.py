@@ -18,7 +18,8 @@ from tenacity import (
 from fitreel.journal.journal import Journal
 from fitreel.journal.spool import Undelivered
 from fitreel.tracking.delivery.delivery import Delivery
-from fitreel.tracking.process import BEAT, heartbeat
+from fitreel.tracking.packing import packed
+from fitreel.tracking.process import BEAT, owner_tags
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.connection import is_passing, is_refusal, is_time_out, plain
 from fitreel.tracking.store.limits import CALL, request_limit
@@ -113,8 +114,9 @@ class Courier(threading.Thread):
     def _beat(self) -> None:
         """Send heartbeats, also while nothing can be delivered."""
         while not self._over.wait(BEAT):
-            tags = [RunTag(*item) for item in heartbeat().items()]
             with suppress(Exception):  # there will be another
+                owner = owner_tags(self._journal.directory.name)
+                tags = [RunTag(*item) for item in packed(owner, owner).items()]
                 self._client.log_batch(self._run_id, tags=tags)
 
     def stop(self) -> None:

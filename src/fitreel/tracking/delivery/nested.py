@@ -17,6 +17,7 @@ from fitreel.tracking.delivery.bulk import ARTIFACTS, PARENT_TAG, Database, Unkn
 from fitreel.tracking.delivery.finished_run import ROWS, FinishedRun, Points, run_id
 from fitreel.tracking.delivery.one_by_one import REQUESTS, OneByOne
 from fitreel.tracking.names import DIGESTS_TAG, FILMED_TAG, TRIAL_TAG, VERSION_TAG, WEIGHTS
+from fitreel.tracking.packing import packed, unpacked_if_readable
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.database import is_database
 from fitreel.tracking.store.internals import context_tags
@@ -86,6 +87,7 @@ class NestedRuns:
         outcome = Outcome.from_record(record)
         its_id = run_id(self._parent_id, outcome.number)
         tags = {**self._tags, **record["tags"], "mlflow.runName": record["name"]}
+        tags[TRIAL_TAG] = str(outcome.number)
         if outcome.weights:
             file = folder / its_id / ARTIFACTS / WEIGHTS
             file.parent.mkdir(parents=True)
@@ -99,7 +101,7 @@ class NestedRuns:
             *outcome.times,
             params=record["params"],
             metrics=Points(outcome),
-            tags=tags | {TRIAL_TAG: str(outcome.number)},
+            tags=packed(tags, tags),
         )
 
     def _write(
@@ -123,4 +125,6 @@ class NestedRuns:
         if run is None:  # it was deleted permanently
             return
         self._client.log_artifacts(run.info.run_id, str(folder), record["to"])
-        self._client.set_tag(run.info.run_id, FILMED_TAG, "yes")
+        tags = unpacked_if_readable(run.data.tags) | {FILMED_TAG: "yes"}
+        for tag, text in packed([FILMED_TAG], tags).items():
+            self._client.set_tag(run.info.run_id, tag, text)

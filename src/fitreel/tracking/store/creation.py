@@ -14,7 +14,8 @@ from mlflow.exceptions import MlflowException
 from fitreel.journal.clock import now
 from fitreel.journal.journal import Journal
 from fitreel.journal.spool import Unavailable
-from fitreel.tracking.names import JOURNAL_TAG
+from fitreel.tracking.names import JOURNAL_TAG, OWNER_TAG
+from fitreel.tracking.packing import unpacked_if_readable
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.connection import is_absent, is_refusal
 from fitreel.tracking.store.ending import end
@@ -83,9 +84,17 @@ def is_in_doubt(journal: Journal) -> bool:
 
 def runs_of(client: Client, journal: Journal, experiment_ids: list[str]) -> list[MlflowRun]:
     """Return the runs that were created for a journal, always in the same order."""
-    wanted = f"tags.`{JOURNAL_TAG}` = '{journal.directory.name}'"
-    found = client.all_runs(experiment_ids, wanted)
-    return sorted(found, key=lambda run: run.info.run_id)
+    name = journal.directory.name
+    # Since fitreel 0.4.0, and before.
+    ways = f"tags.`{OWNER_TAG}` LIKE '%{name}%'", f"tags.`{JOURNAL_TAG}` = '{name}'"
+    found = {run.info.run_id: run for way in ways for run in client.all_runs(experiment_ids, way)}
+    # As LIKE reads it, an underscore is any character.
+    ours = {
+        run_id
+        for run_id, run in found.items()
+        if unpacked_if_readable(run.data.tags).get(JOURNAL_TAG) == name
+    }
+    return [found[run_id] for run_id in sorted(ours)]
 
 
 def remove_extras(client: Client, runs: Iterable[MlflowRun]) -> None:
