@@ -14,7 +14,7 @@ const later = () => new Promise((resume) => {
   channel.port2.postMessage(null);
 });
 
-// Return what a generator returns, run in slices; null if a later attempt has begun.
+// Return what a generator returns, run in slices; null if a later attempt has started.
 async function inSlices(steps, report) {
   const attempt = ++attempts;
   for (;;) {
