@@ -36,10 +36,10 @@ def write_player(
 ) -> Page:
     """Write player.html: fit, neurons and loss of a training, to play, scrub and read off.
 
-    ``name`` is its title, ``noise_floor`` the least loss that any model can reach; ``settings`` are
-    those of the training and of the points, which its header shows and which it trains again with.
-    What is left out is taken from the history and the dataset if they know it. ``run_id`` is a run
-    that has the points. The page serves as its path, and a notebook shows it.
+    ``name`` is its title, ``noise_floor`` the least loss that any model can reach, if known;
+    ``settings`` are those of the training and of the points, which its header shows and with which
+    it trains again; ``run_id`` is a run that has the points. The page serves as its path, and a
+    notebook shows it.
     """
     drawn = dataset.drawn
     if noise_floor is None and drawn is not None:

@@ -31,7 +31,7 @@ def what_if(settings: Sequence[Settings], run_id: str = "") -> dict[str, Any] | 
 
 
 def _range(limits: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a setting's limits as JSON has them, None where there is none, and in words."""
+    """Return a setting's limits as JSON has them, None for no limit, and in words."""
     names = ("least", "most", "above")
     known = {name: limits[name] if math.isfinite(limits[name]) else None for name in names}
     return known | {"text": range_text(limits)}

@@ -14,7 +14,7 @@ const later = () => new Promise((resume) => {
   channel.port2.postMessage(null);
 });
 
-// Return what a generator returns, run in slices; null if a later attempt has begun.
+// Return what a generator returns, run in slices; null if a later attempt has started.
 async function inSlices(steps, report) {
   const attempt = ++attempts;
   for (;;) {
@@ -60,7 +60,8 @@ function outcome() {
     return ["It diverges: at epoch ", bold(diverged.toLocaleString("en")), " the loss is no longer a finite number. Try a lower rate."];
   }
   const [ours, theirs] = [training, other].map(({ losses }) => losses[losses.length - 1]);
-  const parts = ["Final loss ", bold(lossText(theirs)),
+  const last = epochs[epochs.length - 1], isWhole = last >= data.settings.epochs - 1;
+  const parts = [isWhole ? "Final loss " : `Loss at epoch ${last.toLocaleString("en")}, with which the run ends, `, bold(lossText(theirs)),
     ...(isOfThesePoints() ? [", ", compared(theirs / ours), " the run’s ", bold(lossText(ours)), "."]
       : [". The run was trained on other points: its losses cannot be compared."])];
   if (activation === "relu") parts.push(" Dead neurons: ", bold(deadNeurons(other.frames)), ` of ${hidden}.`);
