@@ -79,7 +79,17 @@ def sweep(folder: Path) -> None:
     run = fitreel(folder, "sweep", "--trials", "300", *space, *where)
     for picture in folder.glob(f"mlruns/*/{run}/artifacts/settings.png"):
         shutil.copy(picture, IMAGES)
-    fitreel(folder, "compare", "--best", "6", *where, "--out", str(folder / "best"))
+    fitreel(
+        folder,
+        "compare",
+        "--best",
+        "6",
+        "--with-trials",
+        "on",
+        *where,
+        "--out",
+        str(folder / "best"),
+    )
     shutil.copy(folder / "best" / "compare.gif", IMAGES / "best.gif")
 
 
