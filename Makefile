@@ -37,7 +37,7 @@ bench: $(VENV)/ready-to-develop
 	$(BIN)/python -m benchmarks
 
 screenshots: $(VENV)/ready-to-develop
-	$(BIN)/python docs/screenshots.py
+	$(BIN)/python -m docs.screenshots
 
 clean:
 	rm -rf $(VENV) $(LOWEST)

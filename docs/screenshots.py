@@ -1,5 +1,6 @@
-"""Make the pictures of the documents with three runs, a real MLflow server and Chromium."""
+"""Make the pictures of the documents by their commands, a real MLflow server and Chromium."""
 
+import json
 import os
 import shutil
 import signal
@@ -14,9 +15,17 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
+from docs import walk
+
 IMAGES = Path(__file__).parent / "images"
 BIN = Path(sys.executable).parent
-EXPERIMENT = "learning rate"
+EXPERIMENT = "rates"  # of the README
+# The pictures that are taken of pages; the others are made by the commands of the documents.
+TAKEN = {
+    *("charts.png", "select.png", "side-by-side.png", "run.png", "artifacts.png"),
+    *("player.png", "comparison.png"),
+}
+MAKING = ("fitreel run", "fitreel sweep", "fitreel compare", "mlflow run")
 # MLflow derives the colour of a run from its id, so two runs may look alike. These do not.
 COLOURS = {"0.02": "#de7921", "0.1": "#137dae", "0.5": "#c82d4c"}
 DEFAULT = "0.1"
@@ -33,6 +42,8 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if "MLFLOW" not
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # job runners would leave queues in /dev/shm
     "LOGNAME": "you",  # the pictures do not show who made them
+    "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+    "BROWSER": "true",
 }
 # The button of MLflow's assistant covers the lower right corner of the page.
 STYLE = "[data-assistant-ui] { visibility: hidden }"
@@ -46,13 +57,9 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fitreel-") as directory:
         folder = Path(directory)
-        runs = {rate: experiment(folder, rate) for rate in COLOURS}
-        for result in folder.glob(f"mlruns/*/{runs[DEFAULT]}/artifacts/rst.*"):
-            shutil.copy(result, IMAGES)
-        fitreel(folder, "compare", "--experiment", EXPERIMENT, "--out", str(folder))
-        for picture in ("compare.gif", "compare.png"):
-            shutil.copy(folder / picture, IMAGES)
-        sweep(folder)
+        for document in ("README.md", "docs/lesson.md", "docs/sweeping.md"):
+            walk_through(document, folder)
+        runs = {rate: run_of(folder, rate) for rate in COLOURS}
         with served(folder) as server, sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=shutil.which("chromium"), args=BROWSER_OPTIONS
@@ -66,34 +73,34 @@ def main() -> None:
             browser.close()
 
 
-def experiment(folder: Path, rate: str) -> str:
-    """Run fitreel in a folder with a learning rate; return the run id."""
-    return fitreel(folder, "run", "--lr", rate, "--experiment", EXPERIMENT)
+def walk_through(page: str, folder: Path) -> None:
+    """Type the commands of a page that make pictures, and copy those that the page shows."""
+    for name in ("MLproject", "conda.yaml"):
+        shutil.copy(walk.ROOT / name, folder)
+    for name in ("pipeline", "src"):
+        shutil.copytree(walk.ROOT / name, folder / name, dirs_exist_ok=True)
+    for command in walk.typed(page):
+        if command.startswith(MAKING) and "--live" not in command:
+            # One of the lesson's trainings diverges, as it should.
+            subprocess.run(["bash", "-c", command], cwd=folder, env=ENVIRONMENT, check=False)
+    for name in walk.images(page):
+        if name in walk.PICTURES:
+            shutil.copy(walk.picture(folder, name), IMAGES / name)
 
 
-def sweep(folder: Path) -> None:
-    """Run the sweep of docs/sweeping.md and copy its pictures."""
-    asked = ("lr=log:0.003:1", "hidden=log:2:64", "seed=0,1,2")
-    space = [word for each in asked for word in ("--space", each)]
-    where = ("--experiment", "rate and width")
-    run = fitreel(folder, "sweep", "--trials", "300", *space, *where)
-    for picture in folder.glob(f"mlruns/*/{run}/artifacts/settings.png"):
-        shutil.copy(picture, IMAGES)
-    fitreel(folder, "compare", "--best", "6", *where, "--out", str(folder / "best"))
-    shutil.copy(folder / "best" / "compare.gif", IMAGES / "best.gif")
-
-
-def fitreel(folder: Path, *arguments: str) -> str:
-    """Run a command in a folder; return what it prints."""
-    done = subprocess.run(
-        [str(BIN / "fitreel"), *arguments],
+def run_of(folder: Path, rate: str) -> str:
+    """Return the id of the README's run with a learning rate."""
+    listed = subprocess.run(
+        ["fitreel", "list", "--experiment", EXPERIMENT, "--json"],
         cwd=folder,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    return done.stdout.strip()
+    runs = json.loads(listed.stdout)["runs"]
+    (found,) = [run["run_id"] for run in runs if f"-lr{rate}-" in run["name"]]
+    return str(found)
 
 
 @contextmanager
@@ -104,7 +111,7 @@ def served(folder: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(
-            [str(BIN / "mlflow"), "server", "--port", str(port), "--workers", "1"],
+            ["mlflow", "server", "--port", str(port), "--workers", "1"],
             cwd=folder,
             env=ENVIRONMENT,
             stdout=log,

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import fitreel.pages
 import fitreel.pictures
-import fitreel.training
 from fitreel.settings import DataSettings, FilmSettings, PlayerSettings, TrainingSettings
 from fitreel.tracking.names import PLAYER, film_path
 from pipeline.shared import console
@@ -36,7 +35,7 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
     with session.run(source) as run:
         if not session.writes_to(source):
             run.set_name(f"{source.name}-animate")
-        film_training(run, dataset, history, film, player, data, training)
+        film_training(run, dataset, history, film, player, data, training, run_id=source.run_id)
 
 
 def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
@@ -54,8 +53,12 @@ def film_training(
     data: DataSettings | None,
     training: TrainingSettings | None,
     copies: Copies | None = None,
+    run_id: str = "",
 ) -> None:
-    """Render the film, write the player and log both; copies of them may be left."""
+    """Render the film, write the player and log both; copies of them may be left.
+
+    ``run_id`` is a run that has the points, for the player of points that no settings draw.
+    """
     run.log_settings(film)
     run.log_settings(player)
     frames = min(len(history.frame_epochs), film.max_frames)
@@ -63,8 +66,8 @@ def film_training(
         fitreel.pictures.render(dataset, history, folder / film_path(film.format), film, show)
         if player.player == "on":
             # The curve of edited points is unknown, and so is the least loss. A loss is a square.
-            floor = fitreel.training.noise_floor(data) ** 2 if data else None
+            floor = data.noise_floor**2 if data else None
             page, known = folder / PLAYER, [each for each in (training, data) if each]
-            fitreel.pages.write_player(dataset, history, page, run.name, floor, known)
+            fitreel.pages.write_player(dataset, history, page, run.name, floor, known, run_id)
         if copies:
             copies.add(folder)

@@ -95,4 +95,4 @@ def measure_fit(
 
 def log_noise_floor(run: "Run", data: DataSettings) -> None:
     """Log the least ``test_rmse`` that any model can reach."""
-    run.log_params({NOISE_FLOOR: f"{fitreel.training.noise_floor(data):.6g}"})
+    run.log_params({NOISE_FLOOR: f"{data.noise_floor:.6g}"})

@@ -16,6 +16,7 @@ from fitreel.tracking.names import (
     NOTHING_LEARNED_TAG,
     PARALLEL_TAG,
     PRUNED_TAG,
+    SWEEP_PAGE,
     TRIALS,
     WEIGHTS,
 )
@@ -40,6 +41,7 @@ FILES = (
     WEIGHTS,
     TRIALS,
     BEST_FILM,
+    SWEEP_PAGE,
     "history.png",
     "importance.png",
     "settings.png",
@@ -123,7 +125,7 @@ def train_trials(run: "Run", search: "Search", study: "Study", engine: "Engine")
                 # The journal has the curves; those of a million trials would fill the memory.
                 outcomes.append(outcome.without_curve())
             show(fitreel.sweep.Results(settings, trials, outcomes))
-    floor = fitreel.training.noise_floor(search.data)
+    floor = search.data.noise_floor
     return fitreel.sweep.Results(settings, trials, outcomes, study.importances(), floor)
 
 

@@ -13,12 +13,15 @@ from pipeline.shared.arguments import explained, with_values
         ("run --live --lr 0.2", "run --live=on --lr 0.2"),
         ("run --live on", "run --live on"),
         ("run --live off --lr 0.2", "run --live off --lr 0.2"),
+        ("sweep --prune --trials 9", "sweep --prune=on --trials 9"),
+        ("compare --with-trials", "compare --with-trials=on"),
+        ("run --lr", "run --lr"),
         ("run --live maybe", "run --live maybe"),
         ("run --live=off", "run --live=off"),
         ("", ""),
     ],
 )
-def test_live_alone_means_on(typed: str, read: str) -> None:
+def test_a_switch_alone_means_on(typed: str, read: str) -> None:
     assert with_values(typed.split()) == read.split()
 
 

@@ -165,6 +165,7 @@ def test_drawn_points_know_how_until_they_are_changed(tmp_path: Path) -> None:
     settings = DataSettings(samples=3, noise=0.5)
     dataset = generate(settings)
     assert dataset.drawn == settings
+    assert settings.noise_floor**2 == pytest.approx(0.5**2 / 12, rel=1e-12)
     assert replace(dataset, y=dataset.x).drawn is None
     assert Dataset(dataset.x, dataset.y).drawn is None
     save_dataset(dataset, tmp_path / "dataset.csv")

@@ -10,7 +10,7 @@ from sklearn.metrics import mean_squared_error, r2_score
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import FUNCTIONS, generate, generate_unseen
 from fitreel.settings import DataSettings, EvaluationSettings, FunctionName, TrainingSettings
-from fitreel.training.evaluation import evaluate, explained, noise_floor, root_error
+from fitreel.training.evaluation import evaluate, explained, root_error
 from fitreel.training.loop import Fit
 from fitreel.training.many import fit_many
 
@@ -52,7 +52,7 @@ def test_no_model_is_below_the_noise_floor_and_its_distance_is_its_excess(
     dataset, count = generate(data), 200_000
     middle = Curve(lambda x: FUNCTIONS[function](x) + 0.15)
     models: list[Any] = [middle, *(polynomial(dataset, degree) for degree in (0, 1, 3, 9))]
-    floor = noise_floor(data) ** 2
+    floor = data.noise_floor**2
     assert floor == pytest.approx(0.3**2 / 12, rel=1e-12)
     for settings in (TrainingSettings(), TrainingSettings(optimizer="adam", activation="gelu")):
         short = replace(settings, epochs=200)

@@ -1,4 +1,4 @@
-"""The arguments as people type them: --live alone, and options by the names of other tools."""
+"""The arguments as people type them: a switch alone, and options by the names of other tools."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -6,14 +6,17 @@ from itertools import pairwise
 import typer
 
 from fitreel.checks.text import shown
-from fitreel.settings import nearest
+from fitreel.settings import KINDS, Switch, nearest
+
+# Settings that are on or off, such as --live.
+SWITCHES = {f"--{name.replace('_', '-')}" for name, kind in KINDS.items() if kind == Switch}
 
 
 def with_values(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments; ``--live`` without a value gets ``on``."""
+    """Return the arguments; a switch without a value gets ``on``."""
     # Typer knows no option whose value may be left out.
     return [
-        "--live=on" if word == "--live" and following.startswith("-") else word
+        f"{word}=on" if word in SWITCHES and following.startswith("-") else word
         for word, following in pairwise([*arguments, "--"])
     ]
 

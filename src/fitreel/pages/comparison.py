@@ -22,7 +22,6 @@ from fitreel.pages.page import packed, write_page
 from fitreel.pictures.scenes import curve_epochs, thinned
 from fitreel.settings import DataSettings, parse
 from fitreel.settings.metrics import higher_is_better
-from fitreel.training.evaluation import noise_floor
 
 SCRIPTS = ("network.js", "charts.js", "transport.js", "comparison.js")
 MOST_SHOWN_POINTS = 500
@@ -78,7 +77,7 @@ def _noise_floor(run: ComparedRun) -> float | None:
     """Return the least loss that any model can reach, if the params say how points were drawn."""
     try:
         noise = parse(run.params["noise"], float)
-        return float(noise_floor(DataSettings(noise=noise)) ** 2)
+        return DataSettings(noise=noise).noise_floor ** 2
     except (KeyError, ValueError):  # anybody may have logged the param
         return None
 

@@ -1,5 +1,6 @@
 """The settings of an experiment: every default, and every range, written once."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,6 +35,15 @@ class DataSettings(Settings):
         super().__post_init__()
         if not self.x_min < self.x_max:
             raise ValueError(f"x_min must be below x_max; got {self.x_min} and {self.x_max}")
+
+    @property
+    def noise_floor(self) -> float:
+        """The least ``test_rmse`` of any model: the deviation of the noise, which none can predict.
+
+        Its square is the least loss.
+        """
+        # The noise is uniform from 0 to its height, and a perfect model predicts the middle.
+        return self.noise / math.sqrt(12)
 
     @property
     def label(self) -> str:

@@ -1,7 +1,6 @@
 from .evaluation import (
     evaluate as evaluate,
     explained as explained,
-    noise_floor as noise_floor,
     root_error as root_error,
 )
 from .files import (

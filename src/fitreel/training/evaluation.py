@@ -73,10 +73,3 @@ def explained(root_error: float, dataset: Dataset) -> float:
     """
     variance = dataset.y.to(torch.float64).var(correction=0).item()
     return 1 - root_error**2 / variance if variance else math.nan
-
-
-def noise_floor(data: DataSettings) -> float:
-    """Return the least ``test_rmse`` that any model can reach: the noise's standard deviation."""
-    # Noise is uniform from 0 to its height: a perfect model predicts the middle, half the height
-    # above the curve.
-    return data.noise / math.sqrt(12)

@@ -58,7 +58,9 @@ class History:
         with TemporaryDirectory() as folder:
             # By its public name: pages are made from histories, so no module here imports them.
             file, name = Path(folder) / "player.html", self.settings.label if self.settings else ""
-            return fitreel.write_player(self.dataset, self, file, name)._repr_html_()
+            known = (self.settings,) if self.settings else ()
+            page = fitreel.write_player(self.dataset, self, file, name, settings=known)
+            return page._repr_html_()
 
     @property
     def curve(self) -> NDArray[np.float64]:

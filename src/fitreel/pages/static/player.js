@@ -8,6 +8,7 @@ const xAxis = padded(dataset.xRange, 0.04);
 const lineX = evenly(dataset.xRange, LINE_POINTS);
 const views = []; // the panels: each is a function that shows the present frame
 let frame, place, picked = null;
+let other = null; // another training on the same points: what if
 
 readColours();
 document.body.classList.toggle("relu", training.hasKinks);
@@ -29,6 +30,8 @@ function facts({ optimizer, lr, seed, function: curve, noise, data_seed: dataSee
 
 const sign = (neuron) =>
   training.isDead(place, neuron, dataset.xRange) ? "dead" : frame.outputWeight[neuron] < 0 ? "negative" : "positive";
+
+const isInside = (x) => x >= dataset.xRange[0] && x <= dataset.xRange[1];
 
 const epochText = (at) => training.frameEpochs[at].toLocaleString("en");
 
