@@ -35,7 +35,7 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
     with session.run(source) as run:
         if not session.writes_to(source):
             run.set_name(f"{source.name}-animate")
-        film_training(run, dataset, history, film, player, data, training)
+        film_training(run, dataset, history, film, player, data, training, run_id=source.run_id)
 
 
 def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
@@ -53,8 +53,12 @@ def film_training(
     data: DataSettings | None,
     training: TrainingSettings | None,
     copies: Copies | None = None,
+    run_id: str = "",
 ) -> None:
-    """Render the film, write the player and log both; copies of them may be left."""
+    """Render the film, write the player and log both; copies of them may be left.
+
+    ``run_id`` is a run that has the points, for the player of points that no settings draw.
+    """
     run.log_settings(film)
     run.log_settings(player)
     frames = min(len(history.frame_epochs), film.max_frames)
@@ -64,6 +68,6 @@ def film_training(
             # The curve of edited points is unknown, and so is the least loss. A loss is a square.
             floor = data.noise_floor**2 if data else None
             page, known = folder / PLAYER, [each for each in (training, data) if each]
-            fitreel.pages.write_player(dataset, history, page, run.name, floor, known)
+            fitreel.pages.write_player(dataset, history, page, run.name, floor, known, run_id)
         if copies:
             copies.add(folder)

@@ -10,6 +10,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from fitreel.data.files import load_dataset, sha256
+from tests.browser import data
 from tests.forked import ALL, Done, Forks, forks
 
 WORSE = "".join(f"{x / 10},{3 - x / 5},me\n" for x in range(-10, 11))
@@ -97,6 +98,14 @@ def test_the_note_does_not_claim_to_draw_edited_points(work: Work) -> None:
     note = work.note(run)
     assert not re.search(r"fitreel run|noise|function|quadratic", note)
     assert f"    mlflow run . -e train -P run={run} -P lr=0.05 -P epochs=200" in note
+    # The player's command for other settings is the same one.
+    work.run("animate", "--run", run, "--max-frames", "2")
+    player = data((work.points(run).parents[1] / "player.html").read_text())
+    command = player["what_if"]["command"]
+    assert (command["start"], command["end"]) == (
+        f"mlflow run . -e train -P run={run}",
+        " -P epochs=200",
+    )
     # The command that the note names works as described.
     assert f"    fitreel reproduce {run}\n" in note
     assert work.run("reproduce", run).stderr == "identical: 200 losses, bit for bit\n"

@@ -9,6 +9,7 @@ from fitreel.checks.text import shown
 from fitreel.data.dataset import Dataset
 from fitreel.pages.data import dataset_data, known_floor, plain_texts, training_data
 from fitreel.pages.page import Page, packed, write_page
+from fitreel.pages.whatif import what_if
 from fitreel.pictures.scenes import curve_epochs
 from fitreel.settings import Settings
 from fitreel.training.history import History
@@ -16,6 +17,7 @@ from fitreel.training.history import History
 SCRIPTS = (
     *("network.js", "charts.js", "transport.js", "player.js"),
     *("fit.js", "contributions.js", "loss.js", "neurons.js", "sum.js", "film.js"),
+    *("initial.js", "training.js", "whatif.js", "varied.js"),
 )
 MOST_SHOWN_POINTS = 4000
 MOST_LOSSES = 4000
@@ -30,20 +32,26 @@ def write_player(
     name: str = "",
     noise_floor: float | None = None,
     settings: Sequence[Settings] = (),
+    run_id: str = "",
 ) -> Page:
     """Write player.html: fit, neurons and loss of a training, to play, scrub and read off.
 
     ``name`` is its title, ``noise_floor`` the least loss that any model can reach, if known;
-    ``settings`` are those of the training and of the points, for the header. The page serves as its
-    path, and a notebook shows it.
+    ``settings`` are those of the training and of the points, which its header shows and with which
+    it trains again; ``run_id`` is a run that has the points. The page serves as its path, and a
+    notebook shows it.
     """
+    drawn = dataset.drawn
+    if noise_floor is None and drawn is not None:
+        noise_floor = drawn.noise_floor**2
     epochs = curve_epochs(history.curve, MOST_LOSSES)
     title = shown(name)
-    known = settings or ([history.settings] if history.settings else [])
+    known = settings or [each for each in (history.settings, drawn) if each]
     data = {
         "name": title,
         "noise_floor": known_floor(noise_floor),
         "settings": {name: value for group in known for name, value in vars(group).items()},
+        "what_if": what_if(known, run_id),
         "epochs": packed(epochs, np.int32),
         "dataset": dataset_data(dataset, MOST_SHOWN_POINTS),
         "training": training_data(history, epochs, MOST_FRAMES, MOST_BYTES),

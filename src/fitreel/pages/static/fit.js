@@ -6,10 +6,11 @@ let pointedX = null;
 const fit = makeChart(document.querySelector("#fit .chart"), {
   x: xAxis,
   y: padded(dataset.yRange, 0.2, 0.1),
-  data: [lineX, lineX.map(() => NaN), lineX.map(() => NaN)],
+  data: [lineX, ...Array(3).fill(lineX.map(() => NaN))],
   series: [
     { stroke: () => colours.line, width: 3 },
     { stroke: () => colours.ink, width: 1.5, dash: [6, 4], show: false },
+    { stroke: () => colours.other, width: 2.5 },
   ],
   bands: [{ series: [1, 2], fill: pickedFill }, { series: [2, 1], fill: pickedFill }],
   sync: "x",
@@ -25,7 +26,8 @@ views.push(() => {
   const line = lineX.map((x) => frame.predict(x));
   const without = picked === null ? line.map(() => NaN) : line.map((y, i) => y - frame.contribution(picked, lineX[i]));
   fit.series[2].show = picked !== null;
-  fit.setData([lineX, line, without]);
+  const otherFrame = other?.frames[place]; // none where that training has diverged
+  fit.setData([lineX, line, without, lineX.map((x) => otherFrame?.predict(x) ?? NaN)]);
   byId("without").textContent = `without neuron ${picked}`;
   byId("added").textContent = `what neuron ${picked} adds`;
   byId("its-kink").hidden = picked === null || !isInside(frame.kink(picked));

@@ -4,26 +4,26 @@ let loss;
 
 function makeLoss() {
   const log = byId("log").checked;
-  const values = Array.from(training.losses, (value) => (log && value <= 0 ? null : value));
+  const drawn = (losses) => Array.from(losses, (value) => (log && value <= 0 ? null : value));
+  const values = drawn(training.losses), others = drawn(other?.losses ?? []);
   const floor = data.noise_floor;
   loss = makeChart(document.querySelector("#loss .chart"), {
     x: padded([0, Math.max(1, epochs[epochs.length - 1])], 0.02), // the dot is whole at both ends
-    y: lossRange(floor ? [values, [floor]] : [values], log),
+    y: lossRange([values, others, floor ? [floor] : []], log),
     log,
-    data: [epochs, values],
-    series: [{ stroke: () => colours.points, width: 2, points: { show: values.length === 1 } }],
+    data: [epochs, values, Array.from(epochs, (_, at) => others[at] ?? null)],
+    series: [
+      { stroke: () => colours.points, width: 2, points: { show: values.length === 1 } },
+      { stroke: () => colours.other, width: 2 },
+    ],
     hooks: {
       drawAxes: drawDeadEpochs,
       draw: (chart) => {
         if (floor) drawHorizontal(chart, floor, `noise floor ${short(floor, 3)}`, colours.floor);
         if (!frame) return;
         drawVertical(chart, training.frameEpochs[place], colours.line);
-        drawing(chart, (ctx, left, top, ratio) => {
-          ctx.fillStyle = colours.line;
-          ctx.beginPath();
-          ctx.arc(left(training.frameEpochs[place]), top(training.frameLosses[place]), 5 * ratio, 0, 2 * Math.PI);
-          ctx.fill();
-        });
+        drawHere(chart, training.frameLosses[place], colours.line);
+        if (other) drawHere(chart, other.frameLosses[place], colours.other);
       },
     },
   });
@@ -31,7 +31,19 @@ function makeLoss() {
   onPointer(loss, (epoch) => {
     const near = epoch === null ? -1 : lastAtMost(epochs, Math.max(0, epoch));
     byId("loss-reading").replaceChildren(...(near < 0 ? ["press to jump"]
-      : ["epoch ", bold(epochs[near].toLocaleString("en")), "  loss ", bold(lossText(training.losses[near]))]));
+      : ["epoch ", bold(epochs[near].toLocaleString("en")), "  loss ", bold(lossText(training.losses[near])),
+        ...(near in (other?.losses ?? []) ? ["  what if ", bold(lossText(other.losses[near]))] : [])]));
+  });
+}
+
+// A dot at the epoch of the film; a training that has diverged has no loss there.
+function drawHere(chart, value, colour) {
+  if (value === undefined) return;
+  drawing(chart, (ctx, left, top, ratio) => {
+    ctx.fillStyle = colour;
+    ctx.beginPath();
+    ctx.arc(left(training.frameEpochs[place]), top(value), 5 * ratio, 0, 2 * Math.PI);
+    ctx.fill();
   });
 }
 

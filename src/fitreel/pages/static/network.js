@@ -40,6 +40,12 @@ class Frame {
   kink(neuron) {
     return -this.bias[neuron] / this.inputWeight[neuron];
   }
+
+  // A line's input is highest at an end: where both ends are silent, every point is.
+  isDead(neuron, [left, right]) {
+    const input = (x) => this.inputWeight[neuron] * x + this.bias[neuron];
+    return this.activate === ACTIVATIONS.relu && input(left) <= 0 && input(right) <= 0;
+  }
 }
 
 class Training {
@@ -64,11 +70,8 @@ class Training {
     return Math.max(0, lastAtMost(this.frameEpochs, epoch));
   }
 
-  // A line's input is highest at an end: where both ends are silent, every point is.
-  isDead(place, neuron, [left, right]) {
-    const frame = this.frames[place];
-    const input = (x) => frame.inputWeight[neuron] * x + frame.bias[neuron];
-    return this.hasKinks && input(left) <= 0 && input(right) <= 0;
+  isDead(place, neuron, range) {
+    return this.frames[place].isDead(neuron, range);
   }
 }
 

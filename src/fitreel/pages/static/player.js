@@ -8,6 +8,7 @@ const xAxis = padded(dataset.xRange, 0.04);
 const lineX = evenly(dataset.xRange, LINE_POINTS);
 const views = []; // the panels: each is a function that shows the present frame
 let frame, place, picked = null;
+let other = null; // another training on the same points: what if
 
 readColours();
 document.body.classList.toggle("relu", training.hasKinks);
