@@ -279,6 +279,7 @@ def test_the_page_works_in_a_sandbox_that_allows_scripts_alone(page: Page, path:
     inner.get_by_role("button", name="What the words mean").click()
     expect(inner.get_by_role("dialog", name="What the words mean")).to_be_visible()
     inner.get_by_role("button", name="Close").click()
+    expect(inner.get_by_role("dialog", name="What the words mean")).to_be_hidden()
     inner.get_by_role("button", name="Remove the last neuron").click()
     expect(inner.locator("#sum-reading")).to_contain_text("19 of 20 neurons")
 
