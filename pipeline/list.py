@@ -2,24 +2,21 @@
 
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 import fitreel.tracking
 from pipeline.shared import console
-from pipeline.shared.options import JSON, SEARCHED, TRACKING_URI
+from pipeline.shared.options import JSON, LIMIT, LISTED, TRACKING_URI
 from pipeline.shared.result import print_json
 
 if TYPE_CHECKING:
     from fitreel.tracking.listing import Listed
 
 AGES = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
-LIMIT = Annotated[int, typer.Option(help="How many runs.", min=1, max=10_000)]
 
 
 def list_runs(
-    experiment: SEARCHED = None,
+    experiment: LISTED = None,
     limit: LIMIT = 20,
     as_json: JSON = False,
     tracking_uri: TRACKING_URI = None,

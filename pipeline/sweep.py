@@ -16,6 +16,7 @@ from fitreel.tracking.names import (
     NOTHING_LEARNED_TAG,
     PARALLEL_TAG,
     PRUNED_TAG,
+    SWEEP_PAGE,
     TRIALS,
     WEIGHTS,
 )
@@ -40,6 +41,7 @@ FILES = (
     WEIGHTS,
     TRIALS,
     BEST_FILM,
+    SWEEP_PAGE,
     "history.png",
     "importance.png",
     "settings.png",

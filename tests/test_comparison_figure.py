@@ -113,7 +113,7 @@ def test_numbers_have_four_digits_and_missing_values_are_a_dash() -> None:
     assert [row[-2:] for row in table.rows] == [("–", "0.1235"), ("1.235e+04", "–")]
 
 
-def test_eight_params_are_shown_and_the_others_counted() -> None:
+def test_as_many_params_as_fit_are_shown_and_the_others_counted() -> None:
     run = compared()
     runs = [replace(run, params={f"p{n}": str(k) for n in range(10)}) for k in range(2)]
     content = sheet(compare(runs))

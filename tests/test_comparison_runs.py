@@ -25,6 +25,16 @@ def test_differing_params_come_in_the_order_of_the_settings() -> None:
     assert not comparison.equal.keys() & set(comparison.differing)
 
 
+def test_settings_of_stages_that_a_diverged_run_never_reached_are_no_difference() -> None:
+    complete = compared(lr=0.1, params={"test_samples": "1000", "fps": "20"})
+    diverged = compared(lr=0.2)
+    comparison = compare([complete, diverged])
+    assert comparison.differing == ("lr",)
+    assert not {"test_samples", "fps"} & comparison.equal.keys()
+    other = compared(lr=0.2, params={"test_samples": "9"})
+    assert compare([complete, other]).differing == ("lr", "test_samples")
+
+
 @pytest.mark.parametrize("count", [0, 1, MOST_RUNS + 1])
 def test_two_to_sixty_runs_can_be_compared(count: int) -> None:
     with pytest.raises(ValueError, match=f"from 2 to 60 runs can be compared; got {count}"):

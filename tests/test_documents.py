@@ -1,5 +1,6 @@
 """The documents give what they show: a reader types every command of them, in one directory."""
 
+import json
 import os
 import re
 import shlex
@@ -108,6 +109,7 @@ def test_every_command_works_and_leaves_the_pictures_shown(reader: Reader, page:
 
 
 LIVE = "fitreel run --live"
+WIDTH = 100  # characters of a line of prose
 
 
 @pytest.mark.needs("display")
@@ -181,6 +183,30 @@ def test_a_comment_and_a_continued_line_are_read_as_a_shell_does(tmp_path: Path)
     )
     page.write_text("".join(f"{line}\n" for line in lines))
     assert walk.commands(str(page)) == ["fitreel run", "fitreel show latest"]
+
+
+def test_the_times_that_the_readme_claims_were_measured() -> None:
+    readme = (walk.ROOT / "README.md").read_text(encoding="utf-8")
+    measured = json.loads((walk.ROOT / "benchmarks/measured.json").read_text())["results"]["run"]
+    assert "five seconds a run" in readme
+    assert measured["medians"][0] <= 5
+    assert "less than a fifth of the time of the script" in readme
+    assert measured["ratio"] >= 5
+
+
+DOCUMENTS = sorted(
+    path.relative_to(walk.ROOT)
+    for path in (*walk.ROOT.glob("*.md"), *walk.ROOT.glob("docs/*.md"))
+    if path.name != "benchmarks.md"  # a program writes it
+)
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=str)
+def test_lines_of_prose_have_one_width(page: Path) -> None:
+    text = (walk.ROOT / page).read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    lines = [line for line in prose.splitlines() if not line.startswith(("|", "!", "    ", "#"))]
+    assert not [line for line in lines if len(line) > WIDTH]
 
 
 def test_make_run_runs_what_the_walk_types() -> None:

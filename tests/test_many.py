@@ -143,6 +143,7 @@ def test_frames_are_kept_on_request(dataset: Dataset) -> None:
         assert history is not None
         assert expected is not None
         assert history.frame_epochs.tolist() == expected.frame_epochs.tolist()
+        assert history.frames.bias.shape == expected.frames.bias.shape
         assert history.losses is member.losses
         assert history.dataset is dataset
         assert history.settings == alone

@@ -77,6 +77,7 @@ def test_text_in_a_page_stays_text_in_a_notebook(
     written = write_player(dataset, trained.history, tmp_path / "player.html", name)
     player = framed(notebook(page, tmp_path, written._repr_html_()))
     assert player.locator("h1").inner_text() == name
+    assert page.locator("iframe").get_attribute("srcdoc") == written.path.read_text("utf-8")
     assert page.locator("img").count() == 0
 
 
@@ -114,6 +115,8 @@ def test_a_notebook_plays_the_film(
         return
     image = shown.locator("img").evaluate("async i => (await i.decode(), [i.naturalWidth, i.alt])")
     assert image == [640, name]
+    page.set_viewport_size({"width": 300, "height": 300})
+    assert page.evaluate("document.scrollingElement.scrollWidth") == 300
     assert shown.locator("b").count() == 0
 
 

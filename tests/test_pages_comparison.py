@@ -1,6 +1,7 @@
 """The comparison page in a real browser, opened from disk."""
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -74,8 +75,11 @@ def test_all_runs_are_at_the_same_epoch(opened: Page, runs: list[ComparedRun]) -
 
 
 def test_hostile_names_params_and_metrics_stay_text(opened: Page) -> None:
-    expect(opened.locator("#legend button").nth(1)).to_have_text(HOSTILE)
-    expect(opened.locator("figcaption").nth(1)).to_have_text(HOSTILE)
+    # A caption has what differs; the name is below it.
+    caption = re.compile(r"^lr 0\.1, epochs 90, __proto__ </script>.*, constructor <i>9</i>$")
+    expect(opened.locator("#legend button").nth(1)).to_have_text(caption)
+    expect(opened.locator("figcaption").nth(1)).to_have_text(caption)
+    expect(opened.locator("figure > .soft").nth(2)).to_have_text(HOSTILE)
     expect(opened.locator("#results tbody tr").nth(1)).to_contain_text(HOSTILE)
     expect(opened.locator("#results tbody tr").nth(1)).to_contain_text("<i>9</i>")
     expect(opened.locator("#results tbody tr").nth(0)).not_to_contain_text("native code")
@@ -147,7 +151,7 @@ def test_the_mouse_reads_the_nearest_fit_and_loss(opened: Page, runs: list[Compa
         )
         opened.locator(f"#{chart} .u-over").hover(position={"x": left, "y": top})
         text = opened.locator(f"#{chart}-reading").inner_text()
-        assert text.startswith(runs[0].name)
+        assert text.startswith("lr 0.05, epochs 200 · ")
         *_, told_x, told_y = numbers(text)
         if chart == "fits":
             y = frame.predict(torch.tensor([told_x])).item()
@@ -248,8 +252,9 @@ def test_a_diverged_run_does_not_flatten_the_others(page: Page, tmp_path: Path) 
     wild = compared(1, epochs=30)
     losses = np.geomspace(0.5, 1e36, 30)
     history = replace(wild.history, losses=losses)
-    metrics = {"test_rmse": math.inf, "noise_floor": math.inf}
-    diverged = ComparedRun("w", "wild", {"lr": "5"}, metrics, wild.dataset, history)
+    metrics = {"test_rmse": math.inf}
+    params = {"lr": "5", "noise": "none"}
+    diverged = ComparedRun("w", "wild", params, metrics, wild.dataset, history)
     write_comparison(compare([diverged, compared(2, epochs=30)]), tmp_path / "compare.html")
     page.goto((tmp_path / "compare.html").as_uri())
     high = page.evaluate("losses.scales.y.max")

@@ -237,6 +237,7 @@ def test_the_life_of_a_neuron_is_described(
         player.locator("#chips button").nth(neuron).click()
         expect(player.locator("#picked")).to_contain_text(sentence)
         assert player.locator("#dead-epochs").is_visible() == bool(ever[neuron])
+        assert player.locator("#its-kink").is_visible() == bool(kinks[neuron].abs() <= 1)
     player.locator("#chips button").nth(died).click()
     scrub(player, 0)
     expect(player.locator("#picked")).to_contain_text(f"Dies at epoch {death}.")
@@ -279,8 +280,9 @@ def test_the_page_works_in_a_sandbox_that_allows_scripts_alone(page: Page, path:
     inner.get_by_role("button", name="What the words mean").click()
     expect(inner.get_by_role("dialog", name="What the words mean")).to_be_visible()
     inner.get_by_role("button", name="Close").click()
+    expect(inner.get_by_role("dialog", name="What the words mean")).to_be_hidden()
     inner.get_by_role("button", name="Remove the last neuron").click()
-    expect(inner.locator("#sum-reading")).to_contain_text("bias + 19 of 20 neurons")
+    expect(inner.locator("#sum-reading")).to_contain_text("19 of 20 neurons")
 
 
 CLICKED = {
@@ -454,9 +456,9 @@ def test_long_and_wide_trainings_are_thinned(page: Page, tmp_path: Path) -> None
     assert path.stat().st_size < 1_500_000
     page.goto(path.as_uri())
     expect(page.locator("#facts")).to_contain_text("4,000 of 4,500 points shown")
-    expect(page.locator("#sum-reading")).to_contain_text("bias + 512 of 512 neurons · loss")
+    expect(page.locator("#sum-reading")).to_contain_text("512 of 512 neurons · loss")
     page.keyboard.press("-")
-    expect(page.locator("#sum-reading")).to_have_text("bias + 511 of 512 neurons")  # points lack
+    expect(page.locator("#sum-reading")).to_have_text("511 of 512 neurons")  # points lack
     expect(page.locator("#order")).to_contain_text("and 412 smaller ones")
     assert reading(page, "moment")[0] == 150
     page.keyboard.press("Home")

@@ -28,8 +28,8 @@ def test_a_film_ends_with_the_trained_network(dataset: Dataset, trained: Fit) ->
         film = scenes(dataset, trained.history, max_frames=most)
         line = trained.network.weights().predict(torch.from_numpy(film.x))
         assert np.array_equal(film.predictions[-1], line.numpy())
-        mse = evaluate(trained.network.weights(), dataset)["train_mse"]
-        assert film.losses[-1] == pytest.approx(mse, rel=1e-6)
+        error = evaluate(trained.network.weights(), dataset)["train_rmse"]
+        assert film.losses[-1] == pytest.approx(error**2, rel=1e-6)
 
 
 def test_chosen_frames_may_come_in_any_order_and_repeatedly(dataset: Dataset, trained: Fit) -> None:

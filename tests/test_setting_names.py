@@ -22,6 +22,7 @@ TARGETS = {"out", "name", "tracking_uri", "patience"}
         ("neurons", TRAINING, "hidden"),
         ("iterations", TRAINING, "epochs"),
         ("epoch", TRAINING, "epochs"),
+        ("opt", TRAINING, "optimizer"),
         ("optimiser", TRAINING, "optimizer"),
         ("LR", TRAINING, "lr"),
         ("random_state", TRAINING, "seed"),

@@ -76,11 +76,14 @@ def test_every_trial_is_a_run_below_the_sweep(directory: Path) -> None:
         pruned = tags_of(run).get("fitreel.pruned_epoch")
         assert steps == list(range(int(pruned or 60)))
         ends["pruned" if pruned else "finished"] += 1
-        assert run.data.metrics.keys() >= {"loss", "train_mse", "test_rmse", "test_r2"}
+        measured = {"loss", "train_rmse", "test_rmse", "test_r2", "dead_neurons"}
+        assert run.data.metrics.keys() == measured
+        outcomes = {"pruned"} if pruned else {None, "nothing learned"}
+        assert tags_of(run).get("fitreel.outcome") in outcomes
         weights = Path(store.download_artifacts(run.info.run_id, "weights.safetensors"))
         assert len(load_weights(weights).bias) == int(settings["hidden"])
     assert ends == {"finished": 3, "pruned": 21}  # three rounds, each with a best trial
-    assert {name: parent.data.metrics[name] for name in ends} == ends
+    assert {name: parent.data.metrics[f"trials/{name}"] for name in ends} == ends
 
 
 def test_the_sweep_has_its_results(directory: Path, tmp_path: Path) -> None:
@@ -92,13 +95,13 @@ def test_the_sweep_has_its_results(directory: Path, tmp_path: Path) -> None:
     best = min(finished, key=lambda run: run.data.metrics["test_rmse"])
     assert tags_of(parent)["fitreel.best_trial"] == tags_of(best)["fitreel.trial"]
     for name in ("lr", "hidden", "activation"):
-        assert parent.data.params[f"best_{name}"] == best.data.params[name]
         assert name not in parent.data.params
-    assert parent.data.metrics["best_test_mse"] == best.data.metrics["test_rmse"]
+    for name in ("train_rmse", "test_rmse", "test_r2", "dead_neurons"):
+        assert parent.data.metrics[name] == best.data.metrics[name]
     assert parent.data.params.items() >= {("sampler", "tpe"), ("trials", "24"), ("epochs", "60")}
     assert "storage" not in parent.data.params
     files = {each.path for each in store.list_artifacts(parent.info.run_id)}
-    assert files >= {"trials.csv", "best.gif", "weights.safetensors", "data"}
+    assert files >= {"trials.csv", "best.gif", "sweep.html", "weights.safetensors", "data"}
     note = parent.data.tags["mlflow.note.content"]
     assert f"|{tags_of(best)['fitreel.trial']}&emsp;|" in note
     assert f"![best.gif](get-artifact?path=best.gif&run_uuid={parent.info.run_id})" in note
@@ -145,7 +148,7 @@ def test_the_study_is_one_of_optuna(directory: Path) -> None:
     study = stored_study(directory, parent)
     assert len(study.trials) == 24
     assert study.best_trial.number == int(tags_of(parent)["fitreel.best_trial"])
-    assert study.best_value == parent.data.metrics["best_test_mse"]
+    assert study.best_value == parent.data.metrics["test_rmse"]
     for trial in study.trials:
         run = trials[trial.number]
         assert {name: str(value) for name, value in trial.params.items()} == {
@@ -170,8 +173,9 @@ def test_optunas_command_reads_the_study(directory: Path, words: list[str]) -> N
 
 
 def test_the_best_trials_are_compared_and_filmed_like_any_run(directory: Path) -> None:
+    options = ("--best", "3", "--with-trials", "on")
     code, output, errors = processes.run(
-        "compare", "--best", "3", directory=directory, FITREEL_SPOOL=f"{directory}/spool"
+        "compare", *options, directory=directory, FITREEL_SPOOL=f"{directory}/spool"
     )
     assert code == 0, errors
     store = client(directory)
@@ -358,22 +362,24 @@ def test_a_sweep_fails_if_all_trials_diverge(fitreel: Command, tmp_path: Path) -
     assert done.stderr.splitlines()[-1] == why
     parent, trials = split(runs(client(tmp_path)))
     assert parent.info.status == "FAILED"
-    assert parent.data.metrics["diverged"] == 4
+    assert parent.data.metrics["trials/diverged"] == 4
     assert "trials.csv" in [
         each.path for each in client(tmp_path).list_artifacts(parent.info.run_id)
     ]
     for run in trials.values():
         assert run.info.status == "FAILED"
+        assert tags_of(run)["fitreel.outcome"] == "diverged"
         assert 0 < int(tags_of(run)["fitreel.diverged_epoch"]) < 50
 
 
 def test_a_metric_that_is_not_a_number_is_an_error(fitreel: Command, tmp_path: Path) -> None:
     """If all y are equal, r2 is 0 / 0."""
-    equal = ("--samples", "2", "--noise", "0", "--epochs", "20", "--metric", "train_r2")
+    step = ("--function", "step", "--x-min", "0", "--noise", "0")
+    equal = (*step, "--epochs", "20", "--metric", "test_r2")
     done = fitreel("sweep", *equal, "--space", "seed=0|1|2|3", "--trials", "4")
     assert done.returncode == 1
     assert done.stderr.partition("\n")[2] == (
-        "fitreel: train_r2 is not a number in 4 finished trials; choose another --metric\n"
+        "fitreel: test_r2 is not a number in 4 finished trials; choose another --metric\n"
     )
     assert split(runs(client(tmp_path)))[0].info.status == "FAILED"
 
@@ -393,4 +399,4 @@ def test_a_terminal_shows_trials_rate_and_the_best(tmp_path: Path) -> None:
     shows = on_terminal(command, tmp_path, COLUMNS="120")
     assert "40/40" in shows
     assert "trials/s" in shows
-    assert "best test_mse 0.0" in shows
+    assert "best test_rmse 0.0" in shows

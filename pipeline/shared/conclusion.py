@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import fitreel.pages
 import fitreel.sweep
 import fitreel.training
 from fitreel.settings import FILMED
@@ -13,6 +14,7 @@ from fitreel.tracking.names import (
     BEST_TRIAL_TAG,
     FRAMES_FILE,
     HISTORY_FILE,
+    SWEEP_PAGE,
     TRAINING,
     TRIALS,
     WEIGHTS,
@@ -43,6 +45,7 @@ def conclude(run: "Run", search: "Search", results: "Results") -> None:
         if films:
             fitreel.sweep.render_films(films, results.settings.metric, folder / BEST_FILM)
         draw_pictures(results, folder)
+        fitreel.pages.write_sweep(results, films, folder / SWEEP_PAGE, run.name)
 
 
 def why_none(results: "Results") -> str:

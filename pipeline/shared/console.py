@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+import fitreel.comparison
 from fitreel.checks.text import brief, shown
 from fitreel.settings.metrics import (
     DEAD_NEURONS,
@@ -87,15 +88,21 @@ def summarise(run: "Run", ways: Mapping[str, str]) -> None:
 def summarise_comparison(comparison: "Comparison", run: "Run", ways: Mapping[str, str]) -> None:
     """Print the compared runs, the best starred, and how to see them in the UI."""
     table = Table(title=Text(shown(run.name)), title_justify="left")
-    table.add_column("run")
-    table.add_column(Text(shown(comparison.metric)))
-    best = comparison.best.get(comparison.metric, ())
-    for place, (each, label) in enumerate(zip(comparison.runs, comparison.labels, strict=True)):
-        value = each.metrics.get(comparison.metric)
-        star = " *" if place in best else ""
-        table.add_row(Text(shown(label)), "" if value is None else f"{value:.6g}{star}")
+    metrics = dict.fromkeys([comparison.metric, DEAD_NEURONS])
+    for name in ("differs", "run", *metrics):
+        table.add_column(Text(shown(name)))
+    captions = fitreel.comparison.captions(comparison)
+    for place, (caption, label) in enumerate(zip(captions, comparison.labels, strict=True)):
+        cells = [_compared(comparison, name, place) for name in metrics]
+        table.add_row(Text(shown(caption)), Text(shown(label)), *cells)
     Console(stderr=True).print(table)
     show_ways(ways)
+
+
+def _compared(comparison: "Comparison", metric: str, place: int) -> str:
+    value = comparison.runs[place].metrics.get(metric)
+    star = " *" if place in comparison.best.get(metric, ()) else ""
+    return "" if value is None else f"{value:.6g}{star if metric == comparison.metric else ''}"
 
 
 def summarise_sweep(results: "Results | None", run: "Run", ways: Mapping[str, str]) -> None:

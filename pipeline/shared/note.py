@@ -31,6 +31,7 @@ from fitreel.tracking.names import (
     PLAYER,
     SHA256_TAG,
     SOURCE_RUN_TAG,
+    SWEEP_PAGE,
     TRIALS,
     WEIGHTS_PICTURE,
     film_path,
@@ -82,9 +83,11 @@ def sweep_note(run: "Run", results: "Results") -> str:
         count = "" if dead is None else f"{dead:.0f}"
         rows.append(_row(str(number), *values, f"{results.score(number):.4g}", count))
     ways = ", ".join(way(run, file) for file in (TRIALS, *results.pictures))
+    page = f"Sort, filter and play the trials: {way(run, SWEEP_PAGE)}"
     return "\n\n".join(
         [
             picture(run, BEST_FILM),
+            page,
             "\n".join(rows),
             "&nbsp;",
             results.summary,

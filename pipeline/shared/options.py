@@ -199,6 +199,18 @@ NAME = Annotated[str | None, _target_option("name")]
 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
 
+# For list.
+LISTED = Annotated[
+    str | None,
+    typer.Option(
+        "--experiment",
+        help="MLflow experiment whose runs are listed; those of all if left out.",
+        metavar="TEXT",
+        parser=_parser(check_name),
+    ),
+]
+LIMIT = Annotated[int, typer.Option(help="How many runs.", metavar="INT", min=1, max=10_000)]
+
 # For run.
 COPIES = Annotated[
     str | None,

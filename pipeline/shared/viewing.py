@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from fitreel.checks.files import publish
-from fitreel.tracking.names import COMPARISON_PAGE, PLAYER
+from fitreel.tracking.names import COMPARISON_PAGE, PLAYER, SWEEP_PAGE
 from pipeline.shared import console
 
 if TYPE_CHECKING:
     from fitreel.tracking import Run, Source, Tracker
 
-PAGES = (PLAYER, COMPARISON_PAGE)
+PAGES = (PLAYER, COMPARISON_PAGE, SWEEP_PAGE)
 
 
 def ways_to_look(run: "Run", tracker: "Tracker", tracking_uri: str | None) -> dict[str, str]:

@@ -16,6 +16,7 @@ from fitreel.settings import (
     KINDS,
     MOST_RUNS,
     CheckpointSettings,
+    EvaluationSettings,
     FilmSettings,
     LiveSettings,
     PlayerSettings,
@@ -38,6 +39,7 @@ PRESENTATION = {"frame_every"} | {
     for settings in (CheckpointSettings, FilmSettings, LiveSettings, PlayerSettings)
     for each in fields(settings)
 }
+LATER = PRESENTATION | {each.name for each in fields(EvaluationSettings)}
 Key = tuple[tuple[str, str], ...]
 
 
@@ -99,7 +101,9 @@ def compare(runs: Sequence[ComparedRun], metric: str = TEST_RMSE) -> Comparison:
     values = {name: {run.params.get(name) for run in runs} for name in names}
     # A param that some runs lack and the others agree on distinguishes them least.
     varied = tuple(name for name in names if len(values[name] - {None}) > 1)
-    differing = varied + tuple(n for n in names if n not in varied and len(values[n]) > 1)
+    lacked = [name for name in names if name not in varied and None in values[name]]
+    # But a run that diverged lacks those of the stages that would have followed.
+    differing = varied + tuple(name for name in lacked if name not in LATER)
     runs = [_with_metric(run, metric) for run in runs]
     found = {name for run in runs for name in run.metrics if _is_shown(name) or name == metric}
     metrics = tuple(_in_order(found, [metric, *METRICS]))
@@ -107,7 +111,7 @@ def compare(runs: Sequence[ComparedRun], metric: str = TEST_RMSE) -> Comparison:
         tuple(runs),
         metric,
         differing,
-        {name: runs[0].params[name] for name in names if name not in differing},
+        {name: runs[0].params[name] for name in names if name not in (*varied, *lacked)},
         metrics,
         {name: _best(name, runs) for name in metrics},
         _groups(runs, varied, metrics),

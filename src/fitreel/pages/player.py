@@ -41,9 +41,12 @@ def write_player(
     it trains again; ``run_id`` is a run that has the points. The page serves as its path, and a
     notebook shows it.
     """
+    drawn = dataset.drawn
+    if noise_floor is None and drawn is not None:
+        noise_floor = drawn.noise_floor**2
     epochs = curve_epochs(history.curve, MOST_LOSSES)
     title = shown(name)
-    known = settings or [each for each in (history.settings, dataset.drawn) if each]
+    known = settings or [each for each in (history.settings, drawn) if each]
     data = {
         "name": title,
         "noise_floor": known_floor(noise_floor),

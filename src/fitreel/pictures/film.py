@@ -36,11 +36,11 @@ class Film:
     def _repr_html_(self) -> str:
         content = self.path.read_bytes()
         numbers = base64.b64encode(content).decode()
+        fitted, name = 'style="max-width: 100%"', html.escape(self.path.name)
         if content.startswith(b"GIF"):
-            return (
-                f'<img src="data:image/gif;base64,{numbers}" alt="{html.escape(self.path.name)}">'
-            )
-        return f'<video src="data:video/mp4;base64,{numbers}" controls autoplay loop muted></video>'
+            return f'<img src="data:image/gif;base64,{numbers}" alt="{name}" {fitted}>'
+        video = f'<video src="data:video/mp4;base64,{numbers}" {fitted}'
+        return f"{video} controls autoplay loop muted></video>"
 
 
 @shows_keywords(FilmSettings)

@@ -57,14 +57,8 @@ class History:
             return None
         with TemporaryDirectory() as folder:
             # By its public name: pages are made from histories, so no module here imports them.
-            page = fitreel.write_player(
-                self.dataset,
-                self,
-                Path(folder) / "player.html",
-                self.settings.label if self.settings else "",
-                self.dataset.drawn.noise_floor**2 if self.dataset.drawn else None,
-            )
-            return page._repr_html_()
+            file, name = Path(folder) / "player.html", self.settings.label if self.settings else ""
+            return fitreel.write_player(self.dataset, self, file, name)._repr_html_()
 
     @property
     def curve(self) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-// The charts of both pages: colours, sizes, axes, the points, the line of the fit.
+// The charts of all pages: colours, sizes, axes, the points, the line of the fit.
 
 const LINE_POINTS = 400;
 const FONT = "12px system-ui, sans-serif";
@@ -8,7 +8,7 @@ const colours = {};
 
 function readColours() {
   const style = getComputedStyle(document.documentElement);
-  for (const name of ["ink", "soft", "grid", "points", "line", "dead", "positive", "negative", "floor", "other"]) {
+  for (const name of ["ink", "soft", "grid", "points", "line", "dead", "positive", "negative", "floor", "other", "paper", "panel"]) {
     colours[name] = style.getPropertyValue(`--${name}`).trim();
   }
 }

@@ -30,6 +30,7 @@ views.push(() => {
   fit.setData([lineX, line, without, lineX.map((x) => otherFrame?.predict(x) ?? NaN)]);
   byId("without").textContent = `without neuron ${picked}`;
   byId("added").textContent = `what neuron ${picked} adds`;
+  byId("its-kink").hidden = picked === null || !isInside(frame.kink(picked));
   byId("area").className = `area ${picked === null ? "" : sign(picked)}`;
   showReading();
 });

@@ -23,14 +23,13 @@ const factor = (value) =>
 
 // Where a neuron bends, or that it is dead; one sentence or two.
 function description(neuron) {
-  const x = frame.kink(neuron), [from, to] = dataset.xRange;
-  const isInside = x >= from && x <= to, where = bold(short(x, 3));
+  const x = frame.kink(neuron), where = bold(short(x, 3));
   if (!training.hasKinks) {
     const verb = training.activation === "gelu" ? "bends most" : "is steepest";
-    return isInside ? [`It ${verb} at x `, where, "."] : [`It ${verb} outside, where no points are.`];
+    return isInside(x) ? [`It ${verb} at x `, where, "."] : [`It ${verb} outside, where no points are.`];
   }
   if (training.isDead(place, neuron, dataset.xRange)) return [death(neuron)];
-  const shape = isInside ? ["Active to the ", frame.inputWeight[neuron] < 0 ? "left" : "right", " of its kink at x ", where, "."]
+  const shape = isInside(x) ? ["Active to the ", frame.inputWeight[neuron] < 0 ? "left" : "right", " of its kink at x ", where, "."]
     : ["Always active: its kink lies outside, so it adds a straight line."];
   const last = training.frames.length - 1;
   return training.isDead(last, neuron, dataset.xRange) ? [...shape, ` Dies at epoch ${epochText(deadFrom(last, neuron))}.`] : shape;

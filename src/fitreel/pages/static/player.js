@@ -31,6 +31,8 @@ function facts({ optimizer, lr, seed, function: curve, noise, data_seed: dataSee
 const sign = (neuron) =>
   training.isDead(place, neuron, dataset.xRange) ? "dead" : frame.outputWeight[neuron] < 0 ? "negative" : "positive";
 
+const isInside = (x) => x >= dataset.xRange[0] && x <= dataset.xRange[1];
+
 const epochText = (at) => training.frameEpochs[at].toLocaleString("en");
 
 function pick(neuron) {

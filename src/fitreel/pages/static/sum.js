@@ -103,7 +103,7 @@ function showSum() {
   sumChart.setData([sumX, sums[added], sums[Math.max(0, added - 1)]]);
   byId("count").value = added;
   const lossOfThese = partialLoss();
-  byId("sum-reading").replaceChildren("bias + ", bold(added), ` of ${counted(training.hidden, "neuron")}`,
+  byId("sum-reading").replaceChildren(bold(added), ` of ${counted(training.hidden, "neuron")}`,
     ...(lossOfThese === null ? [] : [" · loss ", bold(lossText(lossOfThese))]));
   byId("count").setAttribute("aria-valuetext", `${added} of ${counted(training.hidden, "neuron")}`);
 }

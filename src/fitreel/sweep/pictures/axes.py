@@ -3,12 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fitreel.settings.metrics import higher_is_better
+from fitreel.settings.metrics import SQUARES, higher_is_better
 from fitreel.settings.space import Dimension
 from fitreel.sweep.pictures.scales import Kind, Scale
 
 MOST_CHOICES = 8  # whole numbers that are shown one by one, as choices are
-DECADE = 10.0  # scores that spread wider get a logarithmic scale
+DECADE = 10.0  # squared errors, and parts of a variance, that spread wider get a log scale
+ROOTS = set(SQUARES.values())
 FAR = 1.5  # times the range of nine in ten trials is as far as a scale goes
 
 
@@ -36,18 +37,24 @@ def score_scale(scores: NDArray[np.float64], metric: str, floor: float | None = 
     """
     if not len(scores):
         return Scale("linear", 0, 1)
-    kind = _kind(scores, higher_is_better(metric))
+    kind = _kind(scores, metric)
     scores = scores[~_is_far(scores, kind, higher_is_better(metric))]
     low, high = float(scores.min()), float(scores.max())
     # A floor that is far below all scores would only waste the axis.
-    if floor is not None and (floor > 0 or kind == "linear") and low < DECADE * floor:
+    if floor is not None and (floor > 0 or kind == "linear") and low < _wide(metric) * floor:
         low, high = min(low, floor), max(high, floor)
     return Scale(kind, low, high)
 
 
-def _kind(scores: NDArray[np.float64], higher: bool) -> Kind:
+def _wide(metric: str) -> float:
+    """Return how often its least value a metric spreads over if that is much."""
+    return DECADE**0.5 if metric in ROOTS else DECADE
+
+
+def _kind(scores: NDArray[np.float64], metric: str) -> Kind:
+    higher = higher_is_better(metric)
     costs = 1 - scores if higher else scores
-    if costs.min() > 0 and costs.max() / DECADE > costs.min():
+    if costs.min() > 0 and costs.max() / _wide(metric) > costs.min():
         return "unexplained" if higher else "log"
     return "linear"
 
