@@ -37,7 +37,7 @@ def history(dataset: Dataset) -> History:
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset, history: History) -> Path:
     path = tmp_path_factory.mktemp("whatif") / "player.html"
-    write_player(dataset, history, path, settings=(DEFAULTS, DataSettings()))
+    write_player(dataset, history, path)  # points and history know their settings
     return path
 
 
@@ -138,7 +138,7 @@ def test_the_other_training_is_shown_in_step_with_the_run(
             assert is_violet(pixel(player, "fit", x, y))
         epoch = 5 * frame
         assert is_violet(pixel(player, "loss", epoch, theirs.curve[epoch]))
-        shown = [epoch, theirs.curve[epoch], history.curve[epoch]]
+        shown = [theirs.curve[epoch], history.curve[epoch]]
         assert numbers(text(player, "whatif-reading")) == pytest.approx(shown, abs=1e-4)
     final = [theirs.curve[-1], theirs.curve[-1] / history.curve[-1], history.curve[-1]]
     assert numbers(text(player, "outcome")) == pytest.approx(final, abs=1e-4, rel=0.02)
@@ -167,7 +167,7 @@ def test_a_training_that_diverges_says_so(player: Page, dataset: Dataset) -> Non
     scrub(player, 24)  # there it has neither line nor loss
     assert text(player, "whatif-reading") == ""
     scrub(player, 2)
-    assert numbers(text(player, "whatif-reading"))[0] == 10
+    assert len(numbers(text(player, "whatif-reading"))) == 2
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_without_all_points_only_the_command_is_left(browser: Browser, tmp_path:
 def test_a_page_without_settings_has_no_panel(
     browser: Browser, tmp_path: Path, dataset: Dataset, history: History
 ) -> None:
-    with written(browser, tmp_path, dataset, history) as page:
+    with written(browser, tmp_path, dataset, replace(history, settings=None)) as page:
         expect(page.locator("#whatif")).to_be_hidden()
         scrub(page, 3)  # the rest works
 
@@ -290,9 +290,10 @@ def test_a_history_that_ends_before_the_last_update_is_enough(
 
 
 def test_it_trains_and_copies_in_the_frame_of_a_notebook(
-    browser: Browser, tmp_path: Path, dataset: Dataset, history: History
+    browser: Browser, tmp_path: Path, dataset: Dataset
 ) -> None:
-    (tmp_path / "notebook.html").write_text(f"<!DOCTYPE html>{history._repr_html_()}", "utf-8")
+    shown = fit(Dataset(dataset.x, dataset.y), DEFAULTS).history._repr_html_()
+    (tmp_path / "notebook.html").write_text(f"<!DOCTYPE html>{shown}", "utf-8")
     with errorless(browser) as page:
         page.goto((tmp_path / "notebook.html").as_uri())
         frame = page.frames[1]
