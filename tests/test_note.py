@@ -61,7 +61,7 @@ def test_hostile_params_are_quoted() -> None:
     ],
 )
 def test_a_note_shows_the_pictures_of_the_run(changes: dict[str, str], shown: list[str]) -> None:
-    metrics = {"loss": 0.1, "time/animate": 0.4, "time/evaluate": 0.3}
+    metrics = {"loss": 0.1, "system/animate_seconds": 0.4, "system/evaluate_seconds": 0.3}
     text = note(fake_run({"format": "gif"}, metrics, changes))
     address = f"get-artifact?path={{}}&run_uuid={RUN}"
     assert re.findall(r"!\[(.*?)\]\((.*?)\)", text) == [
@@ -71,7 +71,7 @@ def test_a_note_shows_the_pictures_of_the_run(changes: dict[str, str], shown: li
 
 
 def test_a_note_links_to_the_player_if_the_run_has_one() -> None:
-    metrics = {"time/animate": 0.4}
+    metrics = {"system/animate_seconds": 0.4}
     link = f"[player.html](#/experiments/7/runs/{RUN}/artifacts/player.html)"
     assert link in note(fake_run({"player": "on"}, metrics))
     assert link not in note(fake_run({"player": "off"}, metrics))
