@@ -25,7 +25,7 @@ def test_a_note_shows_results_commands_and_settings() -> None:
     more = {"noise_floor": "0.057735", "hidden": "20"}
     text = note(fake_run(PARAMS | more, metrics)).replace("&emsp;", " ")
     assert text.startswith("| | |\n|---|---|\n|loss |0.00421 |\n|train_rmse |0.06 |\n")
-    assert "|test_rmse |0.0649 |\n|noise floor of test_rmse |0.05773 |\n" in text
+    assert "|test_rmse |0.0649 |\n|noise floor of test_rmse |0.05774 |\n" in text
     assert "|dead neurons |17 of 20 |\n" in text
     assert "    fitreel run --lr 0.20 --epochs 50\n" in text
     assert "    mlflow run . -P lr=0.20 -P epochs=50\n" in text

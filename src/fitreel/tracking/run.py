@@ -79,7 +79,7 @@ class Run(Facts):
         yield
         # Not in a finally: a stage that fails is not done.
         seconds = time.perf_counter() - started
-        self._log(stage=name, metrics={seconds_metric(name): round(seconds, 3)})
+        self._log(stage=name, metrics={seconds_metric(name): round(seconds, 6)})
 
     def log_settings(self, settings: Settings, leave_out: Collection[str] = ()) -> None:
         """Log the settings as params.
