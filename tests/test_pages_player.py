@@ -46,8 +46,9 @@ def player(page: Page, path: Path) -> Page:
 
 
 def point_at(page: Page, chart: str, across: float, down: float = 0.5) -> None:
-    page.locator(f"#{chart} .u-over").scroll_into_view_if_needed()
-    box = page.locator(f"#{chart} .u-over").bounding_box()
+    area = page.locator(f"#{chart} .u-over")
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
     assert box
     page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
 
