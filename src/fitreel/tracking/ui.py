@@ -41,7 +41,10 @@ def server(uri: str, run_id: str) -> Iterator[tuple[str, "subprocess.Popen[bytes
     port = _free_port()
     command = [sys.executable, "-P", "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
     # In the environment, which other users cannot read: a URI may hold a password.
-    environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": uri}
+    environment = os.environ | {
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # only to look: nothing runs jobs
+    }
     with (
         tempfile.TemporaryFile() as output,
         # A session of its own, so that it can be stopped with all processes that it starts.
