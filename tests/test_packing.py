@@ -5,11 +5,14 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
-from fitreel.settings import TrainingSettings
-from fitreel.tracking import Tracker, best_runs, newest_runs, reap
+from fitreel.settings import SweepSettings, TrainingSettings
+from fitreel.sweep.results import Results
+from fitreel.sweep.trials import Outcome
+from fitreel.tracking import Run, Tracker, best_runs, newest_runs, reap
 from fitreel.tracking.facts import Facts
 from fitreel.tracking.names import (
     COMPARED_TAG,
@@ -184,3 +187,33 @@ def test_a_dead_run_of_0_3_0_is_reaped(tracker: Tracker) -> None:
     assert tags[REAPED_TAG] == verdict.reason
     assert tags[HEARTBEAT_TAG]
     assert newest_runs(tracker, None, 1)[0].status == "KILLED"
+
+
+def test_a_journal_of_0_3_0_is_resumed(tracker: Tracker) -> None:
+    tags = {"fitreel.generate_seconds": "0.1", SHA256_TAG: "abc", "fitreel.torch": "2.0"}
+    with tracker.run() as run:
+        run._journal.append("values", time=1, stage="generate", tags=tags)
+        again = Run(run._journal, Facts(run.run_id, run.experiment_id, "", {}, {}, {}))
+        assert again.has_done("generate")
+        assert again.has_logged("generate")
+        assert again.provenance() == {"torch": "2.0"}
+        again.set_tags({DIVERGED_TAG: "7"})
+    stored = tracker.client.get_run(run.run_id)
+    # What older commands know of the run is packed with what this one found.
+    assert json.loads(stored.data.tags[FACTS_TAG]) == {
+        "dataset_sha256": "abc",
+        "diverged_epoch": "7",
+    }
+    assert stored.data.tags["fitreel.torch"] == "2.0"
+
+
+def test_a_trial_of_0_3_0_is_ranked_with_those_of_today() -> None:
+    curve = np.ones(1, np.float32)
+    outcome = Outcome(0, "finished", 1, 1, curve, {"test_rmse": 0.5}, None, (0, 1))
+    older = {"test_mse": 0.25, "test_rmse": 0.5, "test_mae": 0.4, "noise_floor": 0.003}
+    found = Outcome.from_record(outcome.to_record() | {"metrics": older})
+    assert found.metrics == outcome.metrics
+    settings = SweepSettings(metric="test_mse")  # type: ignore[arg-type]
+    assert Results(settings, [], [found]).score(0) == 0.25
+    with pytest.raises(ValueError, match="metric must be one of test_rmse, test_r2, train_rmse"):
+        SweepSettings(metric="test_mae")  # type: ignore[arg-type]
