@@ -259,7 +259,7 @@ def test_without_all_points_only_the_command_is_left(browser: Browser, tmp_path:
 def test_a_page_without_settings_has_no_panel(
     browser: Browser, tmp_path: Path, dataset: Dataset, history: History
 ) -> None:
-    with written(browser, tmp_path, dataset, history) as page:
+    with written(browser, tmp_path, dataset, replace(history, settings=None)) as page:
         expect(page.locator("#whatif")).to_be_hidden()
         scrub(page, 3)  # the rest works
 
