@@ -74,7 +74,8 @@ def main() -> None:
 
 
 def walk_through(page: str, folder: Path) -> None:
-    """Type the commands of a page that make pictures, and copy those that the page shows."""
+    """Type the commands of a page that make pictures, and copy those that are new."""
+    before = {name for name in walk.PICTURES if walk.has_left(folder, name)}
     for name in ("MLproject", "conda.yaml"):
         shutil.copy(walk.ROOT / name, folder)
     for name in ("pipeline", "src"):
@@ -83,8 +84,8 @@ def walk_through(page: str, folder: Path) -> None:
         if command.startswith(MAKING) and "--live" not in command:
             # One of the lesson's trainings diverges, as it should.
             subprocess.run(["bash", "-c", command], cwd=folder, env=ENVIRONMENT, check=False)
-    for name in walk.images(page):
-        if name in walk.PICTURES:
+    for name in walk.PICTURES.keys() - before:
+        if walk.has_left(folder, name):
             shutil.copy(walk.picture(folder, name), IMAGES / name)
 
 

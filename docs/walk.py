@@ -76,6 +76,11 @@ def images(page: str) -> list[str]:
     return re.findall(r"!\[[^\]]*\]\((?:docs/)?images/([^)]+)\)", text)
 
 
+def has_left(directory: Path, name: str) -> bool:
+    """Return whether the walk has left a picture in a directory."""
+    return any(directory.glob(PICTURES[name]))
+
+
 def picture(directory: Path, name: str) -> Path:
     """Return a picture that the walk left in a directory."""
     return min(directory.glob(PICTURES[name]), key=lambda path: path.stat().st_mtime)

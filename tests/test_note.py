@@ -25,7 +25,7 @@ def test_a_note_shows_results_commands_and_settings() -> None:
     more = {"noise_floor": "0.057735", "hidden": "20"}
     text = note(fake_run(PARAMS | more, metrics)).replace("&emsp;", " ")
     assert text.startswith("| | |\n|---|---|\n|loss |0.00421 |\n|train_rmse |0.06 |\n")
-    assert "|test_rmse |0.0649 |\n|noise floor of test_rmse |0.05773 |\n" in text
+    assert "|test_rmse |0.0649 |\n|noise floor of test_rmse |0.05774 |\n" in text
     assert "|dead neurons |17 of 20 |\n" in text
     assert "    fitreel run --lr 0.20 --epochs 50\n" in text
     assert "    mlflow run . -P lr=0.20 -P epochs=50\n" in text
@@ -61,7 +61,7 @@ def test_hostile_params_are_quoted() -> None:
     ],
 )
 def test_a_note_shows_the_pictures_of_the_run(changes: dict[str, str], shown: list[str]) -> None:
-    metrics = {"loss": 0.1, "time/animate": 0.4, "time/evaluate": 0.3}
+    metrics = {"loss": 0.1, "system/animate_seconds": 0.4, "system/evaluate_seconds": 0.3}
     text = note(fake_run({"format": "gif"}, metrics, changes))
     address = f"get-artifact?path={{}}&run_uuid={RUN}"
     assert re.findall(r"!\[(.*?)\]\((.*?)\)", text) == [
@@ -71,7 +71,7 @@ def test_a_note_shows_the_pictures_of_the_run(changes: dict[str, str], shown: li
 
 
 def test_a_note_links_to_the_player_if_the_run_has_one() -> None:
-    metrics = {"time/animate": 0.4}
+    metrics = {"system/animate_seconds": 0.4}
     link = f"[player.html](#/experiments/7/runs/{RUN}/artifacts/player.html)"
     assert link in note(fake_run({"player": "on"}, metrics))
     assert link not in note(fake_run({"player": "off"}, metrics))

@@ -96,7 +96,7 @@ def test_an_experiment_has_few_columns(fitreel: Command, tmp_path: Path) -> None
     assert {name for name in metrics if "/" not in name} == {
         *("loss", "train_rmse", "test_rmse", "test_r2", "dead_neurons"),
     }
-    assert {name.partition("/")[0] for name in metrics if "/" in name} == {"time", "trials"}
+    assert {name.partition("/")[0] for name in metrics if "/" in name} == {"system"}
     assert not [
         name for name in columns(tmp_path / "mlflow.db", "params") if name.startswith("best_")
     ]
@@ -149,7 +149,7 @@ def older(fitreel: Command, tmp_path: Path) -> tuple[MlflowClient, str]:
         store.log_metric(run_id, name, store.get_run(run_id).data.metrics["test_rmse"] ** 2)
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
         for table in ("metrics", "latest_metrics"):
-            database.execute(f"DELETE FROM {table} WHERE key LIKE 'time/%' OR key LIKE 'dead%'")
+            database.execute(f"DELETE FROM {table} WHERE key LIKE 'system/%' OR key LIKE 'dead%'")
     return store, run_id
 
 

@@ -1,6 +1,7 @@
 """A sweep from its command to its runs: every trial once, and the results."""
 
 import csv
+import json
 import re
 import subprocess
 import sys
@@ -83,7 +84,7 @@ def test_every_trial_is_a_run_below_the_sweep(directory: Path) -> None:
         weights = Path(store.download_artifacts(run.info.run_id, "weights.safetensors"))
         assert len(load_weights(weights).bias) == int(settings["hidden"])
     assert ends == {"finished": 3, "pruned": 21}  # three rounds, each with a best trial
-    assert {name: parent.data.metrics[f"trials/{name}"] for name in ends} == ends
+    assert json.loads(tags_of(parent)["fitreel.ends"]) == ends | {"diverged": 0}
 
 
 def test_the_sweep_has_its_results(directory: Path, tmp_path: Path) -> None:
@@ -362,7 +363,7 @@ def test_a_sweep_fails_if_all_trials_diverge(fitreel: Command, tmp_path: Path) -
     assert done.stderr.splitlines()[-1] == why
     parent, trials = split(runs(client(tmp_path)))
     assert parent.info.status == "FAILED"
-    assert parent.data.metrics["trials/diverged"] == 4
+    assert json.loads(tags_of(parent)["fitreel.ends"])["diverged"] == 4
     assert "trials.csv" in [
         each.path for each in client(tmp_path).list_artifacts(parent.info.run_id)
     ]

@@ -1,5 +1,6 @@
 """The conclusion of a sweep: its best trial, the model, the films and the pictures."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,10 +9,10 @@ import fitreel.pages
 import fitreel.sweep
 import fitreel.training
 from fitreel.settings import FILMED
-from fitreel.settings.metrics import trials_metric
 from fitreel.tracking.names import (
     BEST_FILM,
     BEST_TRIAL_TAG,
+    ENDS_TAG,
     FRAMES_FILE,
     HISTORY_FILE,
     SWEEP_PAGE,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 @stage("conclude", restore=nothing)
 def conclude(run: "Run", search: "Search", results: "Results") -> None:
     """Log the results of the sweep as a whole; ArithmeticError if no trial is the best."""
-    run.log_metrics({trials_metric(end): float(each) for end, each in results.ends.items()})
+    run.set_tags({ENDS_TAG: json.dumps(results.ends)})
     # Before the error below: a sweep without a best trial has its table, too.
     with run.artifacts() as folder:
         fitreel.sweep.save_trials(results, folder / TRIALS)

@@ -18,7 +18,7 @@ from fitreel.settings.metrics import (
     TEST_R2,
     TEST_RMSE,
     TRAIN_RMSE,
-    time_metric,
+    seconds_metric,
 )
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def summarise(run: "Run", ways: Mapping[str, str]) -> None:
         count = f"{run.metrics[DEAD_NEURONS]:.0f} of {run.params_in_force.get('hidden', '?')}"
         table.add_row("dead neurons", Text(shown(count)))
     for stage in STAGES:
-        if seconds := run.metrics.get(time_metric(stage)):
+        if seconds := run.metrics.get(seconds_metric(stage)):
             table.add_row(stage, f"{seconds:.2f} s")
     table.add_row("run", Text(run.run_id))
     Console(stderr=True).print(table)

@@ -18,7 +18,7 @@ def stage(
     """Return a decorator that makes a stage of a function, whose first argument is the run.
 
     A resumed run that has done the stage skips it: ``restore`` reads the result from the run.
-    The seconds that the stage took become the metric ``time/<name>``.
+    The seconds that the stage took become the metric ``system/<name>_seconds``.
     """
 
     def decorate(work: "Work[Options, Result]") -> "Work[Options, Result]":

@@ -24,7 +24,7 @@ from fitreel.settings import (
 from fitreel.settings.metrics import (
     METRICS,
     RETIRED,
-    SECTIONS,
+    SYSTEM,
     TEST_RMSE,
     higher_is_better,
     measured,
@@ -129,7 +129,7 @@ def _with_metric(run: ComparedRun, metric: str) -> ComparedRun:
 
 def _is_shown(metric: str) -> bool:
     """Return whether a metric is compared without being asked for: no seconds, no old names."""
-    return metric not in RETIRED and not metric.startswith(SECTIONS)
+    return metric not in RETIRED and not metric.startswith(SYSTEM)
 
 
 def is_finite(value: float) -> bool:

@@ -14,9 +14,10 @@ DEAD_NEURONS = "dead_neurons"
 METRICS = (TEST_RMSE, TEST_R2, TRAIN_RMSE, DEAD_NEURONS, LOSS)
 # No metric but a param: it is known before the training, and the same for all that share points.
 NOISE_FLOOR = "noise_floor"
-# MLflow's charts group names by what is before the slash; a filter needs back quotes for such a
-# name, which a shell runs as a command. So only what nobody filters by has one.
-SECTIONS = ("time/", "trials/")
+# MLflow groups charts by what is before a slash, and shows all such groups before the names
+# without one, but for "system/": that stands last, and has a tab of its own. A filter needs back
+# quotes for a name with a slash, which a shell runs as a command.
+SYSTEM = "system/"
 
 # What fitreel 0.3.0 and before logged too, and the metric whose square each of them is.
 SQUARES = {"test_mse": TEST_RMSE, "train_mse": TRAIN_RMSE}
@@ -35,11 +36,6 @@ def measured(metrics: Mapping[str, float], metric: str) -> float:
     return float(metrics.get(SQUARES[metric], math.nan) ** 2)
 
 
-def time_metric(stage: str) -> str:
+def seconds_metric(stage: str) -> str:
     """Return the metric that keeps the seconds of a stage; only a finished stage has it."""
-    return f"time/{stage}"
-
-
-def trials_metric(end: str) -> str:
-    """Return the metric of a sweep that counts the trials which ended like this."""
-    return f"trials/{end}"
+    return f"{SYSTEM}{stage}_seconds"

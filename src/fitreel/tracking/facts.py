@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from fitreel.checks.text import plain
 from fitreel.settings import DataSettings, Settings, TrainingSettings, normalised
-from fitreel.settings.metrics import LOSS, NOISE_FLOOR, time_metric
+from fitreel.settings.metrics import LOSS, NOISE_FLOOR, seconds_metric
 from fitreel.tracking.names import (
     DIVERGED_TAG,
     DRAWN_TAG,
@@ -79,7 +79,7 @@ class Facts:
 
     def has_logged(self, stage: str) -> bool:
         """Whether a stage was finished and logged its results."""
-        return time_metric(stage) in self.metrics or seconds_tag(stage) in self.tags
+        return seconds_metric(stage) in self.metrics or seconds_tag(stage) in self.tags
 
     @property
     def has_diverged(self) -> bool:

@@ -43,13 +43,14 @@ NOTHING_LEARNED_TAG = "fitreel.nothing_learned"  # why the fit is useless, if it
 # Facts: sweeps and comparisons.
 FILMED_TAG = "fitreel.filmed"  # of a trial whose frames are kept
 BEST_TRIAL_TAG = "fitreel.best_trial"
+ENDS_TAG = "fitreel.ends"  # JSON: how many trials ended in which way
 PARALLEL_TAG = "fitreel.parallel"  # how many trainings at once the sweep started with
 COMPARED_TAG = "fitreel.compared_runs"  # JSON: a list of run ids
 FACTS = (
     *(AUTOMATIC_NAME_TAG, SOURCE_RUN_TAG),
     *(SHA256_TAG, DRAWN_TAG, EVALUATED_TAG, DIGESTS_TAG),
     *(DIVERGED_TAG, PRUNED_TAG, NOTHING_LEARNED_TAG),
-    *(FILMED_TAG, BEST_TRIAL_TAG, PARALLEL_TAG, COMPARED_TAG),
+    *(FILMED_TAG, BEST_TRIAL_TAG, ENDS_TAG, PARALLEL_TAG, COMPARED_TAG),
 )
 OUTCOMES = {
     DIVERGED_TAG: "diverged",

@@ -11,6 +11,7 @@ from contextlib import suppress
 from fitreel.tracking.names import (
     COMPARED_TAG,
     DIGESTS_TAG,
+    ENDS_TAG,
     FACTS,
     FACTS_TAG,
     OUTCOME_TAG,
@@ -21,7 +22,7 @@ from fitreel.tracking.names import (
 )
 
 PACKED = {OWNER_TAG: OWNER, FACTS_TAG: FACTS}
-STRUCTURED = {DIGESTS_TAG, COMPARED_TAG}  # tags that are JSON themselves
+STRUCTURED = {DIGESTS_TAG, COMPARED_TAG, ENDS_TAG}  # tags that are JSON themselves
 
 
 def packed(changed: Iterable[str], tags: Mapping[str, str]) -> dict[str, str]:

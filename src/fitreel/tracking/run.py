@@ -16,7 +16,7 @@ from fitreel.journal.checkpoints import Checkpoints, unpack
 from fitreel.journal.clock import now
 from fitreel.journal.journal import Journal, writing
 from fitreel.settings import Settings, TrainingSettings, normalised
-from fitreel.settings.metrics import LOSS, time_metric
+from fitreel.settings.metrics import LOSS, seconds_metric
 from fitreel.sweep.trials import Outcome
 from fitreel.tracking.facts import Facts, earlier_provenance
 from fitreel.tracking.names import (
@@ -79,7 +79,7 @@ class Run(Facts):
         yield
         # Not in a finally: a stage that fails is not done.
         seconds = time.perf_counter() - started
-        self._log(stage=name, metrics={time_metric(name): round(seconds, 3)})
+        self._log(stage=name, metrics={seconds_metric(name): round(seconds, 6)})
 
     def log_settings(self, settings: Settings, leave_out: Collection[str] = ()) -> None:
         """Log the settings as params.

@@ -93,5 +93,5 @@ function deadNeurons(frames) {
 views.push(() => {
   const theirs = other?.frameLosses[place];
   byId("whatif-reading").replaceChildren(...(theirs === undefined ? []
-    : ["epoch ", bold(epochText(place)), "  loss ", bold(lossText(theirs)), ", the run’s ", bold(lossText(training.frameLosses[place]))]));
+    : ["loss ", bold(lossText(theirs)), ", the run’s ", bold(lossText(training.frameLosses[place]))]));
 });
