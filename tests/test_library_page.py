@@ -56,12 +56,20 @@ def words(text: str) -> str:
     return re.sub(r"[-−]?\d[\d,]*(\.\d+)?", "#", text.strip())
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Compute in one thread: on a busy machine several wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_the_examples_give_what_the_page_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # on a busy machine several wait for each other
     names: dict[str, Any] = {"__name__": "__main__"}
     for example in examples():
         shown = run(example.typed, names)
@@ -69,7 +77,6 @@ def test_the_examples_give_what_the_page_shows(
         assert words(shown) == words(example.shown), where
         # The last digits are not the same on every processor.
         assert numbers(shown) == pytest.approx(numbers(example.shown), rel=0.02), where
-    torch.set_num_threads(threads)
     assert {path.name for path in tmp_path.iterdir()} == FILES
     assert "pyplot" not in matplotlib.get_backend()
 
