@@ -76,6 +76,8 @@ byId("clear").addEventListener("click", () => {
   parallel.clear();
 });
 byId("filter").addEventListener("input", choose);
+// Here a space is a space, and no key of the film.
+byId("filter").addEventListener("keydown", (event) => event.stopPropagation());
 
 function describe(trial) {
   const values = Object.keys(data.settings).map((name) => `${name} ${cellText(columns.find((each) => each.name === name).value(trial))}`);
