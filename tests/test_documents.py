@@ -182,7 +182,7 @@ def test_a_comment_and_a_continued_line_are_read_as_a_shell_does(tmp_path: Path)
         "        --trials 3",
     )
     page.write_text("".join(f"{line}\n" for line in lines))
-    assert walk.commands(str(page)) == ["fitreel run", "fitreel show latest"]
+    assert walk.commands(str(page)) == ["fitreel run", "fitreel sweep --trials 3"]
 
 
 def test_the_times_that_the_readme_claims_were_measured() -> None:
