@@ -22,7 +22,7 @@ def change_facts(store: MlflowClient, run_id: str, **changes: str | None) -> Non
 
 
 def as_in_0_3_0(store: MlflowClient, run_id: str, **more: str) -> None:
-    """Replace the tags that pack a run's facts by a tag for each, and add more such tags."""
+    """Set a tag for each fact in place of those that pack them, and more such tags."""
     run = store.get_run(run_id)
     for tag, text in unpacked(run.data.tags).items():
         if tag.startswith("fitreel."):

@@ -16,7 +16,7 @@ from tests.compared import compared
             [{"lr": "0.27562404", "hidden": "8"}, {"lr": "1.25e-05", "hidden": "9"}],
             ("hidden 8, lr 0.2756", "hidden 9, lr 1.25e-05"),
         ),
-        # fps only changes how a training is shown.
+        # How a training is shown makes no difference to it.
         ([{"fps": "10", "seed": "1"}, {"fps": "20", "seed": "2"}], ("seed 1", "seed 2")),
         # What rounds to the same, and what is the same, has its name, too.
         ([{"lr": "0.12345678"}, {"lr": "0.12345679"}], ("lr 0.1235, a", "lr 0.1235, b")),

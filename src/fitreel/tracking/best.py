@@ -100,7 +100,7 @@ def _filmed(runs: Iterable[MlflowRun], unfilmed: list[int]) -> Iterator[MlflowRu
 
 
 def _without_trials(runs: Iterable[MlflowRun], skipped: list[int]) -> Iterator[MlflowRun]:
-    """Yield the runs that are not a trial of a sweep; note the places of the trials."""
+    """Yield all runs but trials of sweeps; note the places of the trials."""
     for place, run in enumerate(runs):
         if TRIAL_TAG in run.data.tags:
             skipped.append(place)

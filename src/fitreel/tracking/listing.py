@@ -17,7 +17,7 @@ EARLIER_BEST = f"best_{TEST_RMSE}"  # of a sweep of fitreel 0.3.0 and before
 
 @dataclass(frozen=True)
 class Listed:
-    """A run in a list: what names it, how it ended, and its two most important numbers."""
+    """A run in a list: what names it, how it ended, and its loss and its test error."""
 
     run_id: str
     name: str

@@ -107,7 +107,7 @@ class Parallel {
     this.drawMarks();
   }
 
-  // At most so many lines as people can distinguish: every so many of an order, and always its last.
+  // At most as many lines as the eye can separate: every so many of an order, its last always.
   some(trials) {
     const step = Math.ceil(trials.length / MOST_LINES);
     return trials.filter((_, at) => (trials.length - 1 - at) % step === 0 || at >= trials.length - BEST);
