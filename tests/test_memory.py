@@ -82,9 +82,10 @@ def test_trainings_in_small_stacks_equal_those_in_one_stack(
             settings: Sequence[TrainingSettings],
             places: list[int],
             device: str,
+            frame_every: int | None,
         ) -> None:
             sizes.append(len(places))
-            super().__init__(dataset, settings, places, device)
+            super().__init__(dataset, settings, places, device, frame_every)
 
     monkeypatch.setattr(memory, "STACKED_NUMBERS", most)
     monkeypatch.setattr(many, "Members", Counted)
