@@ -96,7 +96,6 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     return Reader(copy_project(tmp_path_factory.mktemp("reader")))
 
 
-@pytest.mark.needs("git")
 @pytest.mark.parametrize("page", walk.PAGES)
 def test_every_command_works_and_leaves_the_pictures_shown(reader: Reader, page: str) -> None:
     kind = "sweep" if page == "docs/sweeping.md" else None
