@@ -60,6 +60,7 @@ def test_run_does_all_four_stages_in_one_run(fitreel: Command, tmp_path: Path) -
         "checkpoint_every": "500",
         "live": "off",
         "test_samples": "1000",
+        "noise_floor": "0.057735",
         "fps": "20",
         "format": "gif",
         "max_frames": "400",
@@ -97,7 +98,13 @@ def test_stages_are_chained_through_the_run_id(fitreel: Command, tmp_path: Path)
     # The same experiment in one command has the same losses and errors.
     (again_id,) = fitreel("run", *SHORT).stdout.split()
     again = store(tmp_path).get_run(again_id)
-    assert again.data.metrics == run.data.metrics
+    assert results(again) == results(run)
+
+
+def results(run: Run) -> dict[str, float]:
+    """Return the metrics of a run without the seconds of its stages."""
+    metrics: dict[str, float] = run.data.metrics
+    return {name: value for name, value in metrics.items() if not name.startswith("system/")}
 
 
 def test_the_shell_line_of_the_readme(tmp_path: Path) -> None:

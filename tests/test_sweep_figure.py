@@ -108,9 +108,14 @@ def test_the_best_r2_is_the_highest_and_its_scale_has_no_lower_end() -> None:
     [([0.1, 0.9], "linear"), ([0.1, 1.1], "log"), ([0, 5], "linear"), ([0.2, 0.2], "linear")],
 )
 def test_scores_spread_over_a_decade_get_a_logarithmic_scale(ended: list[Ended], kind: str) -> None:
-    scale = scores(search(ended)).scale
+    scale = scores(search(ended, metric="test_mse")).scale
     assert scale.kind == kind
     assert scale.ticks()
+
+
+def test_root_errors_need_a_root_of_a_decade_for_it() -> None:
+    assert scores(search([0.1, 0.31])).scale.kind == "linear"
+    assert scores(search([0.1, 0.32])).scale.kind == "log"
 
 
 def test_scores_far_worse_than_the_others_are_off_the_scale() -> None:
@@ -241,7 +246,7 @@ def test_the_bars_are_as_long_as_the_shares() -> None:
 
 
 def test_a_line_joins_settings_and_score_and_the_best_is_dark() -> None:
-    figure = draw_search(search([0.1, 1.0, 0.5]))["parallel"]
+    figure = draw_search(search([0.1, 1.0, 0.5], metric="test_mse"))["parallel"]
     for across, up, shade in ((0.25, 0, 0.0), (0.2, 1 - 0.2 * 5 / 9, 4 / 9), (0.8, 0.9, 1.0)):
         assert has_colour(figure, (across, up), SHADES(shade)[:3])
 

@@ -41,8 +41,8 @@ class History:
             )
         if self.frame_epochs[0] < 0 or (np.diff(self.frame_epochs) <= 0).any():
             raise ValueError("the epochs of the frames must rise from 0 or later")
-        last, end = self.frame_epochs[-1], len(self.curve)
-        if last >= end:
+        last, end = self.frame_epochs[-1], len(self.losses)
+        if last >= len(self.curve):
             raise ValueError(
                 f"the last frame shows epoch {last}, but the losses end before epoch {end}"
             )
