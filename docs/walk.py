@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[1]
 PAGES = (  # in the order in which a reader meets them
     "README.md",
     "docs/lesson.md",
+    "docs/runs.md",
     "docs/comparing.md",
     "docs/sweeping.md",
     "docs/stages.md",
-    "docs/runs.md",
     "docs/reliability.md",
 )
 PROGRAMS = ("fitreel", "mlflow", "make", "pip", "source", "optuna", "RUN=$(fitreel")

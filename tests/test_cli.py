@@ -72,7 +72,7 @@ def test_run_does_all_four_stages_in_one_run(fitreel: Command, tmp_path: Path) -
     folder = Path(store(tmp_path).download_artifacts(run.info.run_id, ""))
     rows = list(csv.DictReader((folder / "training/history.csv").read_text().splitlines()))
     assert [float(row["loss"]) for row in rows] == pytest.approx([p.value for p in points])
-    assert len(iio.imread(folder / "rst.gif")) == 8
+    assert len(iio.imread(folder / "rst.gif")) == 9
     assert "fitreel run --samples 30 --epochs 40" in run.data.tags["mlflow.note.content"]
     assert "(activation): ReLU()" in done.stderr
     assert (folder / "network.txt").read_text() in done.stderr
@@ -295,7 +295,7 @@ def test_a_progress_bar_shows_on_a_terminal(tmp_path: Path) -> None:
     shows = on_terminal(typed, tmp_path)
     assert "40/40" in shows
     assert "animate" in shows
-    assert "8/8" in shows
+    assert "9/9" in shows
 
 
 def test_the_version_is_printed(fitreel: Command) -> None:

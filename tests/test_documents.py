@@ -58,7 +58,8 @@ class Reader:
         assert code == EXIT_CODES.get(command, 0), f"{command}\n{errors}"
 
     def _with_runs(self, command: str, kind: str | None) -> str:
-        if "RUN=" in command:
+        # A client that opens a missing store would create one, with artifacts in this directory.
+        if "RUN" not in command or "RUN=" in command:
             return command
         ids = [run.info.run_id for run in self.runs(kind)]
         newest = iter(ids)

@@ -143,7 +143,7 @@ def test_frames_must_fit_the_losses(trained: Fit) -> None:
     history = trained.history
     with pytest.raises(ValueError, match="the losses end before epoch 60"):
         History(history.losses, history.frame_epochs, history.frames)
-    with pytest.raises(ValueError, match="shows epoch 60, but the losses end before epoch 56"):
+    with pytest.raises(ValueError, match="shows epoch 60, but the losses end before epoch 55"):
         replace(history, losses=history.losses[:55])
     with pytest.raises(ValueError, match="must rise"):
         replace(history, frame_epochs=history.frame_epochs[::-1])
