@@ -23,6 +23,7 @@ ARTIFACTS = {  # of a complete run
     "rst.png",
     "training/frames.safetensors",
     "training/history.csv",
+    "training/provenance.json",
     "weights.csv",
     "weights.safetensors",
 }
