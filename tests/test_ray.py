@@ -153,7 +153,8 @@ def test_a_signal_ends_a_ray_sweep_as_any_other_command(cluster: Cluster, tmp_pa
         output, errors = process.communicate(timeout=60)
     (run,) = runs(client(tmp_path))
     assert (process.returncode, output) == (143, "")
-    assert errors == f"resume with: fitreel resume {run.info.run_id}\n"
+    run_id = run.info.run_id
+    assert errors == f"run {run_id}\ninterrupted; resume with: fitreel resume {run_id}\n"
     assert run.info.status == "KILLED"
 
 

@@ -34,7 +34,7 @@ def test_a_run_on_a_server_is_complete(fitreel: Command, server: str, tmp_path: 
     losses = client.get_metric_history(run_id, "loss")
     assert [point.step for point in losses] == list(range(40))
     film = client.download_artifacts(run_id, "rst.gif", str(tmp_path))
-    assert len(iio.imread(film)) == 8
+    assert len(iio.imread(film)) == 9
 
     assert run.inputs is not None
     source = mlflow.data.get_source(run.inputs.dataset_inputs[0].dataset)

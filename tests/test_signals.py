@@ -195,7 +195,11 @@ def test_a_signal_to_the_real_command(tmp_path: Path, number: signal.Signals) ->
     process = real_command(tmp_path)
     process.send_signal(number)
     _, errors = process.communicate()
-    assert (process.returncode, errors) == (CODES[number], b"")
+    assert process.returncode == CODES[number]
+    first, last = errors.decode().splitlines()
+    assert first.startswith("run ")
+    assert last.startswith("interrupted at epoch ")
+    assert last.endswith(f"; resume with: fitreel resume {first.removeprefix('run ')}")
     (run,) = runs(client(tmp_path))
     assert run.info.status == "KILLED"
     assert losses(client(tmp_path), run.info.run_id)
