@@ -21,7 +21,6 @@ from mlflow.entities import Metric
 from torch import Tensor, nn
 
 EPOCHS, SAMPLES, TEST_SAMPLES, NOISE = 100, 100, 1000, 0.2
-NOISE_FLOOR = NOISE**2 / 12
 SHARED = {
     "samples": SAMPLES,
     "function": "quadratic",
@@ -47,7 +46,7 @@ def points() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return x, noisy(x), test_x, noisy(test_x)
 
 
-def network(values: dict[str, Any]) -> nn.Module:
+def network(values: dict[str, Any]) -> nn.Sequential:
     torch.manual_seed(values["seed"])
     hidden = values["hidden"]
     return nn.Sequential(nn.Linear(1, hidden), nn.ReLU(), nn.Linear(hidden, 1))
@@ -64,24 +63,26 @@ def train(net: nn.Module, lr: float, x: Tensor, y: Tensor) -> Iterator[float]:
         yield loss.item()
 
 
-def errors(prefix: str, net: nn.Module, x: Tensor, y: Tensor) -> dict[str, float]:
+def root_error(net: nn.Module, x: Tensor, y: Tensor) -> float:
     with torch.no_grad():
-        error = net(x) - y
-    mse = error.square().mean().item()
-    return {
-        f"{prefix}_mse": mse,
-        f"{prefix}_rmse": mse**0.5,
-        f"{prefix}_mae": error.abs().mean().item(),
-        f"{prefix}_r2": 1 - mse / y.var(correction=0).item(),
-    }
+        return float((net(x) - y).square().mean().sqrt().item())
+
+
+def dead_neurons(net: nn.Sequential, x: Tensor) -> int:
+    with torch.no_grad():
+        return int((net[0](x) <= 0).all(dim=0).sum().item())
 
 
 def measure(
-    net: nn.Module, x: Tensor, y: Tensor, test_x: Tensor, test_y: Tensor
+    net: nn.Sequential, x: Tensor, y: Tensor, test_x: Tensor, test_y: Tensor
 ) -> dict[str, float]:
-    metrics = errors("train", net, x, y) | errors("test", net, test_x, test_y)
-    excess = metrics["test_mse"] - NOISE_FLOOR
-    return metrics | {"noise_floor": NOISE_FLOOR, "excess_mse": excess}
+    test_rmse = root_error(net, test_x, test_y)
+    return {
+        "train_rmse": root_error(net, x, y),
+        "test_rmse": test_rmse,
+        "test_r2": 1 - test_rmse**2 / test_y.var(correction=0).item(),
+        "dead_neurons": dead_neurons(net, x),
+    }
 
 
 def with_optuna(trials: int, at_once: bool) -> float:
@@ -109,7 +110,7 @@ def with_optuna(trials: int, at_once: bool) -> float:
             mlflow.log_metrics(metrics)
             torch.save(net.state_dict(), "weights.pt")
             mlflow.log_artifact("weights.pt")
-        return metrics["test_mse"]
+        return metrics["test_rmse"]
 
     with mlflow.start_run():
         sampler = optuna.samplers.RandomSampler(seed=0)
