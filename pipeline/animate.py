@@ -65,9 +65,10 @@ def film_training(
     with run.artifacts() as folder, progress("animate", frames) as show:
         fitreel.pictures.render(dataset, history, folder / film_path(film.format), film, show)
         if player.player == "on":
-            # The curve of edited points is unknown, and so is the least loss. A loss is a square.
-            floor = data.noise_floor**2 if data else None
+            # How edited points were drawn is unknown, and so is their noise floor.
             page, known = folder / PLAYER, [each for each in (training, data) if each]
-            fitreel.pages.write_player(dataset, history, page, run.name, floor, known, run_id)
+            fitreel.pages.write_player(
+                dataset, history, page, run.name, settings=known, run_id=run_id
+            )
         if copies:
             copies.add(folder)

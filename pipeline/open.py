@@ -6,7 +6,7 @@ import typer
 
 import fitreel.tracking
 from pipeline.shared import console
-from pipeline.shared.options import JSON, RUN_OR_LATEST, TRACKING_URI
+from pipeline.shared.options import JSON, RUN, TRACKING_URI
 from pipeline.shared.result import print_json
 from pipeline.shared.viewing import is_server, page_file, run_page, show_in_browser
 
@@ -20,7 +20,7 @@ UI = Annotated[
 
 
 def open_run(
-    run: RUN_OR_LATEST = "latest",
+    run: RUN = "latest",
     ui: UI = False,
     as_json: JSON = False,
     tracking_uri: TRACKING_URI = None,

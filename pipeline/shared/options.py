@@ -123,9 +123,20 @@ def _comparison_option(name: str) -> Any:
     return _setting_option(each, kind, PANELS[ComparisonSettings])
 
 
-def _text_option(text: str, metavar: str, check: Callable[[str], str]) -> Any:
-    panel = PANELS[ComparisonSettings]
-    return typer.Option(help=text, metavar=metavar, parser=_parser(check), rich_help_panel=panel)
+def _text_option(
+    text: str,
+    metavar: str,
+    check: Callable[[str], str],
+    group: Any = ComparisonSettings,
+    complete: Callable[..., Any] | None = None,
+) -> Any:
+    return typer.Option(
+        help=text,
+        metavar=metavar,
+        parser=_parser(check),
+        autocompletion=complete,
+        rich_help_panel=PANELS.get(group),
+    )
 
 
 def _check_runs(text: str) -> str:
@@ -141,9 +152,6 @@ def _run_argument(text: str) -> Any:
 # For the commands that take no settings.
 RUN = Annotated[str, _run_argument("The run: its id or the start of it, its name, or latest.")]
 RUN_OR_ALL = Annotated[str | None, _run_argument("One run; all that wait if left out.")]
-RUN_OR_LATEST = Annotated[
-    str, _run_argument("The run: its id or the start of it, its name, or latest.")
-]
 RUN_OR_ONLY = Annotated[
     str | None, _run_argument("The run; the only interrupted one of the store if left out.")
 ]
@@ -202,11 +210,11 @@ JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object to sta
 # For list.
 LISTED = Annotated[
     str | None,
-    typer.Option(
-        "--experiment",
-        help="MLflow experiment whose runs are listed; those of all if left out.",
-        metavar="TEXT",
-        parser=_parser(check_name),
+    _text_option(
+        "MLflow experiment whose runs are listed; those of all if left out.",
+        "TEXT",
+        check_name,
+        group=None,
     ),
 ]
 LIMIT = Annotated[int, typer.Option(help="How many runs.", metavar="INT", min=1, max=10_000)]
@@ -214,12 +222,11 @@ LIMIT = Annotated[int, typer.Option(help="How many runs.", metavar="INT", min=1,
 # For run.
 COPIES = Annotated[
     str | None,
-    typer.Option(
-        "--out",
-        help="Directory for film, pictures and player as well; created if it is missing.",
-        metavar="DIRECTORY",
-        parser=_parser(check_path),
-        rich_help_panel=PANELS[Target],
+    _text_option(
+        "Directory for film, pictures and player as well; created if it is missing.",
+        "DIRECTORY",
+        check_path,
+        Target,
     ),
 ]
 OPENED = Annotated[
@@ -230,12 +237,11 @@ OPENED = Annotated[
 # For sweep.
 RESUMED = Annotated[
     str | None,
-    typer.Option(
-        "--resume",
-        help="Id of an interrupted run to resume; the same as fitreel resume RUN.",
-        metavar="RUN",
-        parser=_parser(check_name),
-        autocompletion=complete_run,
-        rich_help_panel=PANELS[Target],
+    _text_option(
+        "Id of an interrupted run to resume; the same as fitreel resume RUN.",
+        "RUN",
+        check_name,
+        Target,
+        complete_run,
     ),
 ]

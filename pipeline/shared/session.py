@@ -190,7 +190,8 @@ class Session:
     def _close(self, run: "Run | None", summarise: "Summarise", *, is_delivered: bool) -> None:
         if run is None:
             return
-        summarise(run, self._ways_to_look(run) if is_delivered else {})
+        uri = self.target.tracking_uri
+        summarise(run, ways_to_look(run, self.tracker, uri) if is_delivered else {})
         for copy in self.copies.files:
             console.say(f"wrote {copy}")
         if not self.is_new:  # several commands of a run may be resumed: one result is printed
@@ -200,9 +201,6 @@ class Session:
             return
         found = described(self.tracker.source(run.run_id)) if is_delivered else undelivered(run)
         print_json(found | {"copies": self.copies.files})
-
-    def _ways_to_look(self, run: "Run") -> dict[str, str]:
-        return ways_to_look(run, self.tracker, self.target.tracking_uri)
 
 
 def resume_run(

@@ -66,7 +66,7 @@ class Checkpoints:
                 losses.append(unpack(record["numbers"]))
             elif record["kind"] == "frames":
                 frames.append(unpack(record["numbers"]).reshape(record["count"], -1))
-        count = frames_before(kept["epoch"], self._settings)
+        count = frames_before(kept["epoch"], self._settings.frame_every)
         return Checkpoint(
             kept["epoch"],
             # The journal may have more than the checkpoint: losses up to the end of the process.
@@ -104,7 +104,8 @@ class Checkpoints:
             return
         # Frames before losses: the count of losses decides above whether there is anything to
         # append. If only losses were written, a later checkpoint would lack its frames.
-        frames = training.frames[self._frames : frames_before(training.epoch, self._settings)]
+        count = frames_before(training.epoch, self._settings.frame_every)
+        frames = training.frames[self._frames : count]
         if len(frames):
             self._journal.append("frames", count=len(frames), numbers=pack(frames.numpy()))
             self._frames += len(frames)

@@ -6,7 +6,6 @@ import html
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,29 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from fitreel.pictures.saved_file import SavedFile
+
 # uPlot has 50 kB, draws on a canvas and needs no eval. Plotly and Vega bring a megabyte or more,
 # and Vega compiles its expressions, which the policy of a page forbids.
 CHARTS = ("uPlot.iife.min.js",)
 STYLES = ("uPlot.min.css", "style.css")
 
-
 HEIGHT = 780  # pixels of a page in a notebook, which scrolls if it is longer
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(SavedFile):
     """The file of a page: it serves as its path, and a notebook shows the page."""
-
-    path: Path
-
-    def __fspath__(self) -> str:
-        return str(self.path)
-
-    def __str__(self) -> str:
-        return str(self.path)
-
-    def __repr__(self) -> str:
-        return f"Page({str(self)!r})"
 
     def _repr_html_(self) -> str:
         # In a frame without the notebook's origin: its scripts reach nothing outside of it.

@@ -11,7 +11,7 @@ from fitreel.pages.data import dataset_data, known_floor, plain_texts, training_
 from fitreel.pages.page import Page, packed, write_page
 from fitreel.pages.whatif import what_if
 from fitreel.pictures.scenes import curve_epochs
-from fitreel.settings import Settings
+from fitreel.settings import DataSettings, Settings
 from fitreel.training.history import History
 
 SCRIPTS = (
@@ -41,12 +41,12 @@ def write_player(
     it trains again; ``run_id`` is a run that has the points. The page serves as its path, and a
     notebook shows it.
     """
-    drawn = dataset.drawn
-    if noise_floor is None and drawn is not None:
-        noise_floor = drawn.noise_floor**2
     epochs = curve_epochs(history.curve, MOST_LOSSES)
     title = shown(name)
-    known = settings or [each for each in (history.settings, drawn) if each]
+    known = settings or [each for each in (history.settings, dataset.drawn) if each]
+    drawn = next((each for each in known if isinstance(each, DataSettings)), dataset.drawn)
+    if noise_floor is None and drawn is not None:
+        noise_floor = drawn.noise_floor**2  # a loss is a square
     data = {
         "name": title,
         "noise_floor": known_floor(noise_floor),

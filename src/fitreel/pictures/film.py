@@ -3,7 +3,6 @@
 import base64
 import html
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,25 +12,14 @@ from fitreel.checks.text import shown
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.camera import Camera, FilmCamera, rgb
 from fitreel.pictures.gif import HOLD, write_gif
+from fitreel.pictures.saved_file import SavedFile
 from fitreel.pictures.scenes import scenes
 from fitreel.settings import FilmFormat, FilmSettings, shows_keywords, with_keywords
 from fitreel.training.history import History
 
 
-@dataclass(frozen=True)
-class Film:
+class Film(SavedFile):
     """The file of a film: it serves as its path, and a notebook plays it."""
-
-    path: Path
-
-    def __fspath__(self) -> str:
-        return str(self.path)
-
-    def __str__(self) -> str:
-        return str(self.path)
-
-    def __repr__(self) -> str:
-        return f"Film({str(self)!r})"
 
     def _repr_html_(self) -> str:
         content = self.path.read_bytes()

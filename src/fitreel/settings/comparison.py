@@ -16,7 +16,6 @@ class ComparisonSettings(Settings):
 
     best: int = setting(6, "How many runs, the best by the metric.", least=2, most=MOST_RUNS)
     metric: str = setting(TEST_RMSE, "Metric that decides which run is best.")
-
     with_trials: Switch = setting("off", "Look at the trials of sweeps as well.")
 
     def __post_init__(self) -> None:

@@ -196,7 +196,7 @@ class Tracker:
     def _create(
         self, journal: Journal, tags: dict[str, str], name: str | None, experiment_id: str | None
     ) -> Run:
-        home = self.experiment_id or experiment_id or self.home()
+        home = self.experiment_id or experiment_id or self.default_experiment_id()
         created = make_run(self.client, journal, home, packed(tags, tags), name)
         try:
             journal.append("run", run_id=created.info.run_id)

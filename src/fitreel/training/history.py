@@ -73,14 +73,14 @@ class History:
         return self.curve[self.frame_epochs]
 
 
-def frames_before(epoch: int, settings: TrainingSettings) -> int:
+def frames_before(epoch: int, frame_every: int) -> int:
     """Return how many frames a training has before the update of an epoch."""
-    return math.ceil(epoch / settings.frame_every)
+    return math.ceil(epoch / frame_every)
 
 
 def frame_count(settings: TrainingSettings) -> int:
     """Return how many frames a training has: one every ``frame_every`` epochs, and the last."""
-    return frames_before(settings.epochs, settings) + 1
+    return frames_before(settings.epochs, settings.frame_every) + 1
 
 
 def span(losses: NDArray[np.float64]) -> str:

@@ -1,6 +1,5 @@
 """The frames of a stack: the weights of all its members every few epochs, kept on request."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fitreel.settings import TrainingSettings
-from fitreel.training.history import MOST_FRAME_NUMBERS, frame_count
+from fitreel.training.history import MOST_FRAME_NUMBERS, frame_count, frames_before
 from fitreel.training.weights import Weights
 
 
@@ -18,7 +17,7 @@ class StackFrames:
     def __init__(self, every: int, epochs: int, numbers: Tensor) -> None:
         members, count = numbers.shape
         self._every = every
-        self._numbers = torch.empty(members, math.ceil(epochs / every), count)
+        self._numbers = torch.empty(members, frames_before(epochs, every), count)
 
     def add(self, epoch: int, numbers: Tensor) -> None:
         """Copy the numbers of all members, (members, numbers), if the epoch has a frame."""

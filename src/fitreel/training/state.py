@@ -50,7 +50,7 @@ class Training:
 
     def _restore(self, start: Checkpoint) -> None:
         sizes = [each.numel() for each in self._state]
-        frames = self.frames[: frames_before(start.epoch, self.settings)]
+        frames = self.frames[: frames_before(start.epoch, self.settings.frame_every)]
         found = (len(start.losses), start.frames.shape, start.state.shape)
         if found != (start.epoch, frames.shape, (sum(sizes),)):
             raise ValueError(f"the checkpoint of epoch {start.epoch} belongs to another training")
