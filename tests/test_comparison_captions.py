@@ -2,7 +2,7 @@
 
 import pytest
 
-from fitreel.comparison.captions import captions
+from fitreel.comparison.captions import run_captions
 from fitreel.comparison.runs import compare
 from tests.compared import compared
 
@@ -32,4 +32,4 @@ def test_a_caption_says_what_differs(
         compared(place, name=name, params=each, epochs=2)
         for place, (name, each) in enumerate(zip("ab", params, strict=True))
     ]
-    assert captions(compare(runs)) == expected
+    assert run_captions(compare(runs)) == expected

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
-from fitreel.comparison.captions import captions
+from fitreel.comparison.captions import run_captions
 from fitreel.comparison.grid import GridCamera, layout, most_steps, render_grid
 from fitreel.comparison.runs import ComparedRun, compare
 from fitreel.comparison.timeline import timeline
@@ -26,7 +26,7 @@ RED = np.array(to_rgb(LINE_COLOUR)) * 255
 
 def camera(runs: list[ComparedRun]) -> GridCamera:
     films = [scenes(run.dataset, run.history, 400) for run in runs]
-    return GridCamera(films, captions(compare(runs)) if len(runs) > 1 else [runs[0].name])
+    return GridCamera(films, run_captions(compare(runs)) if len(runs) > 1 else [runs[0].name])
 
 
 def prediction(run: ComparedRun, epoch: int) -> NDArray[np.float64]:

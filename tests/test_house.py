@@ -52,6 +52,13 @@ def defining_modules(package: Path) -> dict[str, str]:
     return found
 
 
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_public_name_is_that_of_a_module(package: Path) -> None:
+    """Once the module is imported, the package would have it in place of what has its name."""
+    modules = {path.stem for path in package.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert not modules & defining_modules(package).keys()
+
+
 def imports(path: Path) -> Iterator[str]:
     """Yield the modules that a file imports, not those for type checking only."""
     tree = ast.parse(path.read_text())

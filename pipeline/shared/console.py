@@ -91,7 +91,7 @@ def summarise_comparison(comparison: "Comparison", run: "Run", ways: Mapping[str
     metrics = dict.fromkeys([comparison.metric, DEAD_NEURONS])
     for name in ("differs", "run", *metrics):
         table.add_column(Text(shown(name)))
-    captions = fitreel.comparison.captions(comparison)
+    captions = fitreel.comparison.run_captions(comparison)
     for place, (caption, label) in enumerate(zip(captions, comparison.labels, strict=True)):
         cells = [_compared(comparison, name, place) for name in metrics]
         table.add_row(Text(shown(caption)), Text(shown(label)), *cells)

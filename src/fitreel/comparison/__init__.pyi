@@ -1,4 +1,4 @@
-from .captions import captions as captions
+from .captions import run_captions as run_captions
 from .figure import draw_comparison as draw_comparison
 from .grid import count_frames as count_frames, is_narrow as is_narrow, render_grid as render_grid
 from .runs import ComparedRun as ComparedRun, Comparison as Comparison, compare as compare

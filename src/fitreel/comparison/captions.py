@@ -9,7 +9,7 @@ LONGEST = 7  # characters of a number; a longer one is rounded
 LONGEST_TEXT = 20
 
 
-def captions(comparison: Comparison) -> tuple[str, ...]:
+def run_captions(comparison: Comparison) -> tuple[str, ...]:
     """Return a caption for each run, as in "lr 0.5, hidden 24"; all of them differ.
 
     The name of a run is added if others have the same values, and stands alone if nothing differs.

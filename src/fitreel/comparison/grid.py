@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from matplotlib.transforms import Bbox
 
-from fitreel.comparison.captions import captions
+from fitreel.comparison.captions import run_captions
 from fitreel.comparison.fitted_text import fitted
 from fitreel.comparison.runs import Comparison
 from fitreel.comparison.timeline import Timeline, timeline
@@ -138,7 +138,7 @@ def render_grid(
         chosen_scenes(run.dataset, run.history, frames)
         for run, frames in zip(runs, steps.frames, strict=True)
     ]
-    camera = GridCamera(films, captions(comparison))
+    camera = GridCamera(films, run_captions(comparison))
     write_gif(camera, len(steps.epochs), Path(path), fps, on_frame)
 
 

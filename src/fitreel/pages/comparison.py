@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitreel.checks.text import shortened
-from fitreel.comparison.captions import captions
+from fitreel.comparison.captions import run_captions
 from fitreel.comparison.colours import run_colours
 from fitreel.comparison.runs import (
     ComparedRun,
@@ -46,7 +46,7 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
         "runs": [
             _run(run, label, places[first], epochs, MOST_BYTES // len(runs)) | {"caption": caption}
             for run, label, caption, first in zip(
-                runs, comparison.labels, captions(comparison), firsts, strict=True
+                runs, comparison.labels, run_captions(comparison), firsts, strict=True
             )
         ],
         "epochs": packed(epochs, np.int32),
