@@ -1,3 +1,5 @@
-from .dataset import Dataset as Dataset
+from .dataset import Dataset as Dataset, Rows as Rows
 from .drawing import generate as generate, generate_unseen as generate_unseen
 from .files import load_dataset as load_dataset, save_dataset as save_dataset, sha256 as sha256
+from .scaling import Scaling as Scaling
+from .schema import Column as Column, Schema as Schema

@@ -1,4 +1,4 @@
-"""A column of numbers: any array, list or series becomes a float32 tensor."""
+"""Columns of numbers: any array, list, series or table becomes a tensor."""
 
 import math
 from typing import Any
@@ -20,20 +20,55 @@ def column(name: str, numbers: Numbers) -> Tensor:
     Raises ValueError, which names the value, if they have another shape, or if one is not a number
     that is finite in float32.
     """
-    values = numbers.detach().cpu() if isinstance(numbers, Tensor) else _as_tensor(name, numbers)
-    if values.is_complex():
-        raise ValueError(f"{name} must be real numbers; got {values.dtype}")
+    values = _real(name, numbers)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
         shape = tuple(values.shape)
         raise ValueError(f"{name} must be of shape (points,) or (points, 1); got shape {shape}")
+    return _finite(name, values)
+
+
+def matrix(name: str, numbers: Numbers) -> Tensor:
+    """Copy numbers of shape (rows,) or (rows, features) into a float32 tensor, (rows, features).
+
+    Raises ValueError as ``column`` does.
+    """
+    values = _real(name, numbers)
+    if values.ndim == 1:
+        values = values.unsqueeze(1)
+    if values.ndim != 2 or not values.shape[1]:
+        shape = tuple(values.shape)
+        raise ValueError(f"{name} must be of shape (rows,) or (rows, features); got shape {shape}")
+    return _finite(name, values)
+
+
+def places(name: str, numbers: Numbers, classes: int) -> Tensor:
+    """Copy places of classes, whole numbers from 0, into an int64 tensor of shape (rows,)."""
+    values = column(name, numbers)
+    whole = values.to(torch.int64)
+    wrong = (whole != values) | (whole < 0) | (whole >= classes)
+    if wrong.any():
+        value = values[wrong.nonzero()[0]].item()
+        raise ValueError(f"{name} must be places of {classes} classes, from 0; got {value:g}")
+    return whole
+
+
+def _real(name: str, numbers: Numbers) -> Tensor:
+    values = numbers.detach().cpu() if isinstance(numbers, Tensor) else _as_tensor(name, numbers)
+    if values.is_complex():
+        raise ValueError(f"{name} must be real numbers; got {values.dtype}")
+    return values
+
+
+def _finite(name: str, values: Tensor) -> Tensor:
     # In memory of its own, aligned: sums over slices differ in the last bit.
     copy = values.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
     if not copy.isfinite().all():
-        row = int((~copy.isfinite()).nonzero()[0])
-        value = values[row].item()  # before it was rounded: 1e300 is infinite in float32
-        raise ValueError(f"the numbers of a dataset must be finite; {name}[{row}] is {value}")
+        place = tuple((~copy.isfinite()).nonzero()[0].tolist())
+        value = values[place].item()  # before it was rounded: 1e300 is infinite in float32
+        where = ", ".join(map(str, place[:1] if values.shape[1:] in {(), (1,)} else place))
+        raise ValueError(f"the numbers of a dataset must be finite; {name}[{where}] is {value}")
     return copy
 
 

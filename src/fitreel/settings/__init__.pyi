@@ -30,4 +30,9 @@ from .sweep import (
     SweepSettings as SweepSettings,
     with_values as with_values,
 )
+from .table import (
+    MissingName as MissingName,
+    TableSettings as TableSettings,
+    TaskChoice as TaskChoice,
+)
 from .tracking import PATIENCE as PATIENCE

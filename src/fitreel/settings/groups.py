@@ -14,10 +14,12 @@ from fitreel.settings.experiment import (
     TrainingSettings,
 )
 from fitreel.settings.sweep import SweepSettings
+from fitreel.settings.table import TableSettings
 
 # Each group and the title of its options.
 GROUPS: dict[type[Settings], str] = {
     DataSettings: "Points",
+    TableSettings: "Own data",
     TrainingSettings: "Training",
     CheckpointSettings: "Training",
     LiveSettings: "Training",

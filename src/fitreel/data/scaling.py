@@ -1,0 +1,52 @@
+"""The scaling: means and deviations of the training rows, which a network subtracts and divides."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+# eq=False: == of two tensors is a tensor, which has no truth value.
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """How raw units become those that a network computes with, and back; all float32."""
+
+    input_mean: Tensor  # (features,)
+    input_deviation: Tensor  # (features,), above 0
+    target_mean: Tensor  # (), 0 for classes
+    target_deviation: Tensor  # (), 1 for classes
+
+    @classmethod
+    def of(cls, inputs: Tensor, targets: Tensor) -> Self:
+        """Return the scaling that gives these rows mean 0 and deviation 1.
+
+        ``inputs`` are (rows, features); ``targets`` (rows,), whole numbers if they are classes. A
+        constant column keeps its unit.
+        """
+        means, deviations = _moments(inputs)
+        if targets.is_floating_point():
+            mean, deviation = _moments(targets)
+        else:
+            mean, deviation = torch.tensor(0.0), torch.tensor(1.0)
+        return cls(means, deviations, mean, deviation)
+
+    def inputs(self, raw: Tensor) -> Tensor:
+        """Scale inputs: (..., features)."""
+        return (raw - self.input_mean) / self.input_deviation
+
+    def targets(self, raw: Tensor) -> Tensor:
+        """Scale targets of any shape."""
+        return (raw - self.target_mean) / self.target_deviation
+
+    def raw_targets(self, scaled: Tensor) -> Tensor:
+        """Return scaled targets, or predictions of them, in raw units."""
+        return scaled * self.target_deviation + self.target_mean
+
+
+def _moments(columns: Tensor) -> tuple[Tensor, Tensor]:
+    # In float64: float32 sums over a million rows lose digits.
+    numbers = columns.to(torch.float64)
+    mean, deviation = numbers.mean(dim=0), numbers.std(dim=0, correction=0)
+    mean, deviation = mean.float(), deviation.float()
+    return mean, torch.where(deviation > 0, deviation, torch.ones_like(deviation))

@@ -1,0 +1,56 @@
+"""The schema: how the columns of a table become the features of a dataset."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+Task = Literal["regression", "classification"]
+Kind = Literal["number", "boolean", "category"]
+OTHER = "other"  # the value of a category that is rare, or that no training row has
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column to predict from."""
+
+    name: str
+    kind: Kind
+    # Of a category: a feature for each, 1 where the row has this value; OTHER stands last, if it
+    # is among them.
+    values: tuple[str, ...] = ()
+    fill: float | str | None = None  # stands for missing values; None: they are refused
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of its features, as in sex=female."""
+        return tuple(f"{self.name}={value}" for value in self.values) or (self.name,)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns to predict from, and what is predicted."""
+
+    columns: tuple[Column, ...]
+    target: str
+    task: Task
+    classes: tuple[str, ...] = ()  # of a classification, in the order of the network's outputs
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of all features, in the order of the network's inputs."""
+        return tuple(name for column in self.columns for name in column.features)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> Self:
+        """Read what ``to_json`` returned; ValueError if it is something else."""
+        try:
+            columns = tuple(
+                Column(each["name"], each["kind"], tuple(each["values"]), each["fill"])
+                for each in found["columns"]
+            )
+            return cls(columns, found["target"], found["task"], tuple(found["classes"]))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a schema: {error}") from None
