@@ -78,8 +78,7 @@ def test_long_names_are_cut() -> None:
 
 @pytest.mark.parametrize("hidden", [1, 64, 65, 4096])
 def test_any_number_of_neurons_is_drawn(hidden: int) -> None:
-    zeros = torch.zeros(hidden)
-    weights = Weights(zeros, zeros, zeros, torch.tensor(0.0), "relu")
+    weights = Weights.from_flat(torch.zeros(3 * hidden + 1), "relu")
     figure = draw_neurons(neuron_table(weights, generate()), "zeros", 0.0)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

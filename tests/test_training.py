@@ -21,7 +21,8 @@ def test_one_update_equals_the_gradient_computed_by_hand() -> None:
 
     x, y = dataset.x.tolist(), dataset.y.tolist()
     w, b, v = (
-        numbers.tolist() for numbers in (before.input_weight, before.bias, before.output_weight)
+        numbers.flatten().tolist()
+        for numbers in (before.input_weight, before.bias, before.output_weight)
     )
     c = before.output_bias.item()
     dw, db, dv, dc = [0.0] * 3, [0.0] * 3, [0.0] * 3, 0.0

@@ -58,7 +58,10 @@ def resume_hint(run_id: str) -> Iterator[None]:
 
 def show_weights(weights: "Weights") -> None:
     """Print the hidden neurons as rows, and the output's bias."""
-    rows = list(zip(weights.input_weight, weights.bias, weights.output_weight, strict=True))
+    if weights.shape.features > 1 or weights.is_classifier:
+        say(f"{weights.shape.count:,} weights, all in weights.csv")
+        return
+    rows = list(zip(weights.input_weight, weights.bias, weights.output_weight[0], strict=True))
     say("neuron  input_weight          bias  output_weight")
     for neuron, row in enumerate(rows[:ROWS]):
         say(f"{neuron:6}  {row[0].item():12.6f}  {row[1].item():12.6f}  {row[2].item():13.6f}")

@@ -73,8 +73,8 @@ class NeuronTable:
 def neuron_table(weights: Weights, dataset: Dataset) -> NeuronTable:
     """Return the two weights of each hidden neuron, and whether no data point activates it."""
     return NeuronTable(
-        weights.input_weight.numpy(),
-        weights.output_weight.numpy(),
+        weights.input_weight[:, 0].numpy(),
+        weights.output_weight[0].numpy(),
         weights.dead(dataset.x).numpy(),
     )
 

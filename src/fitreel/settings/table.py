@@ -5,6 +5,8 @@ from typing import Literal
 
 from fitreel.settings.base import Settings, setting
 
+MOST_FEATURES = 2000  # after categories became features
+MOST_CLASSES = 100
 TaskChoice = Literal["auto", "regression", "classification"]
 MissingName = Literal["refuse", "drop", "mean", "median"]
 

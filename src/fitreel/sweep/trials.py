@@ -11,6 +11,7 @@ from fitreel.journal.checkpoints import pack, unpack
 from fitreel.settings import TrainingSettings
 from fitreel.settings.metrics import RETIRED
 from fitreel.training.members import End
+from fitreel.training.shape import NetworkShape
 from fitreel.training.weights import Weights
 
 
@@ -56,6 +57,7 @@ class Outcome:
             "metrics": self.metrics,
             "weights": weights and pack(weights.flat().numpy()),
             "activation": weights and weights.activation,
+            "shape": weights and list(weights.shape),
             "times": self.times,
         }
 
@@ -66,7 +68,10 @@ class Outcome:
         if record["weights"]:
             # A copy: torch warns of memory that cannot be written.
             numbers = torch.from_numpy(unpack(record["weights"]).copy())
-            weights = Weights.from_flat(numbers, record["activation"])
+            shape = record.get("shape")  # missing in journals of fitreel 0.4: one x and one y
+            weights = Weights.from_flat(
+                numbers, record["activation"], shape and NetworkShape(*shape)
+            )
         return cls(
             record["number"],
             record["end"],

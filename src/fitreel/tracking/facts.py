@@ -5,7 +5,13 @@ from dataclasses import fields
 from typing import TypeVar
 
 from fitreel.checks.text import plain
-from fitreel.settings import DataSettings, Settings, TrainingSettings, normalised
+from fitreel.settings import (
+    DataSettings,
+    Settings,
+    TableSettings,
+    TrainingSettings,
+    normalised,
+)
 from fitreel.settings.metrics import LOSS, NOISE_FLOOR, seconds_metric
 from fitreel.tracking.names import (
     DIVERGED_TAG,
@@ -102,7 +108,7 @@ class Facts:
         Raises ValueError if one cannot be read.
         """
         found = self.params_in_force
-        if not {each.name for each in fields(kind)} <= found.keys():  # type: ignore[arg-type]
+        if not kind.required() <= found.keys():
             return None
         try:
             return kind.from_params(found)
@@ -112,6 +118,15 @@ class Facts:
     def training_settings(self) -> TrainingSettings | None:
         """Return how the network was trained; None if that is not known."""
         return self.settings(TrainingSettings)
+
+    def table_settings(self) -> TableSettings | None:
+        """Return from which table its rows are; None if they are points."""
+        return self.settings(TableSettings) or None
+
+    @property
+    def has_table(self) -> bool:
+        """Whether its rows are from a table."""
+        return self.table_settings() is not None
 
     def all_settings(self) -> dict[str, str]:
         """Return all params as they are in force, equal numbers with equal text."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from fitreel.data.dataset import Dataset
+from fitreel.data.dataset import Dataset, Rows
 from fitreel.data.drawing import generate_unseen
 from fitreel.settings import DataSettings, EvaluationSettings, shows_keywords, with_keywords
 from fitreel.settings.metrics import DEAD_NEURONS, TEST_R2, TEST_RMSE, TRAIN_RMSE
@@ -59,14 +59,14 @@ def evaluate_many(
         yield metrics
 
 
-def root_error(weights: Weights, dataset: Dataset) -> float:
-    """Return the root of the mean squared error on some points, in the unit of y."""
+def root_error(weights: Weights, dataset: Dataset | Rows) -> float:
+    """Return the root of the mean squared error on some rows, in the unit of y."""
     # In float64: a float32 sum over a million points loses digits.
-    error = (weights.predict(dataset.x) - dataset.y).to(torch.float64)
+    error = (weights.predict(dataset.inputs) - dataset.y).to(torch.float64)
     return float(error.square().mean().item() ** 0.5)
 
 
-def explained(root_error: float, dataset: Dataset) -> float:
+def explained(root_error: float, dataset: Dataset | Rows) -> float:
     """Return r², the share of the variance of y that a model with this error explains.
 
     It is 0 for the mean of y, below 0 for what is worse, NaN if all y are equal.

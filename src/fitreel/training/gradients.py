@@ -1,17 +1,17 @@
-"""The gradients of a stack: the losses of all its members on all points, and their slopes."""
+"""The gradients of a stack: the losses of all its members on all rows, and their slopes."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-from fitreel.data.dataset import Dataset
-from fitreel.settings import ActivationName
+from fitreel.data.dataset import Dataset, scaled
+from fitreel.settings import ActivationName, LossName
 from fitreel.training.activations import ACTIVATIONS
+from fitreel.training.errors import loss_unit
 from fitreel.training.memory import rows_at_once
 from fitreel.training.stack import Stack
-from fitreel.training.weights import Weights
 
 
 def _relu_slope(before: Tensor, active: Tensor) -> Tensor:  # noqa: ARG001
@@ -43,64 +43,135 @@ SLOPES: dict[ActivationName, Callable[[Tensor, Tensor], Tensor]] = {
 # Not by autograd: torch.func.vmap, as in PyTorch's tutorial on ensembles, takes three times as long
 # (docs/benchmarks.md).
 class Gradients:
-    """The mean squared errors of the members of a stack, and their gradients.
+    """The losses of the members of a stack, and their gradients.
 
     Written by hand, as matrices; each line holds for all members at once:
 
-        before = inner · design             inner: input weight and bias of each neuron
-        active = activation(before)         design: x and 1 of each point
-        error = output · active + output bias - y
-        loss = mean of error²
+        before = inner · design             inner: input weights and bias of each neuron
+        active = activation(before)         design: the features and 1 of each row
+        outputs = output · active + output bias
+        loss = mean of the errors of the outputs
 
-    and by the chain rule, where error stands for 2 / points times itself:
+    and by the chain rule, where error stands for the slope of the loss by the outputs:
 
         by output bias = sum of error
         by output = error · activeᵀ
-        by inner = output × (error × design) · slopeᵀ
+        by inner = (outputᵀ · error × slope) · designᵀ
     """
 
-    def __init__(self, dataset: Dataset, dtype: torch.dtype, device: torch.device) -> None:
-        x, self._y = dataset.x.to(device, dtype), dataset.y.to(device, dtype)
-        self._design = torch.stack([x, torch.ones_like(x)])  # (2, points)
+    def __init__(
+        self,
+        dataset: Dataset,
+        dtype: torch.dtype,
+        device: torch.device,
+        loss: LossName = "mse",
+    ) -> None:
+        inputs, targets = scaled(dataset, dataset)
+        features = inputs.to(device, dtype).T
+        self._design = torch.cat([features, torch.ones_like(features[:1])])  # (features + 1, rows)
+        self._targets = targets.to(device) if dataset.classes else targets.to(device, dtype)
+        self._error = cross_entropy if dataset.classes else ERRORS[loss]
+        self._unit = loss_unit(dataset, loss)
 
-    def __call__(self, stack: Stack) -> tuple[Tensor, Tensor]:
-        """Return the losses before the update, (members,), and their gradient, a row a member."""
-        # (members, hidden, points) does not fit into memory if there are many points: sum over
-        # parts.
-        rows = rows_at_once(len(stack.numbers) * stack.hidden)
-        x, y = torch.split(self._design, rows, dim=1), torch.split(self._y, rows)
-        parts = [self._part(stack, *part) for part in zip(x, y, strict=True)]
+    def __call__(self, stack: Stack, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the losses before the update, (members,), and their gradient, a row a member.
+
+        On all rows, or on those of a batch.
+        """
+        design = self._design if rows is None else self._design[:, rows]
+        targets = self._targets if rows is None else self._targets[rows]
+        parts = [self._part(stack, *part, len(targets)) for part in _parts(stack, design, targets)]
         losses, gradient = parts[0]
         for more_losses, more_gradient in parts[1:]:
             losses += more_losses
             gradient += more_gradient
-        return losses, gradient
+        return losses if self._unit == 1 else losses * self._unit, gradient
+
+    def losses(self, stack: Stack) -> Tensor:
+        """Return the losses on all rows, (members,)."""
+        parts = [
+            self._error(self._outputs(stack, design)[2], targets)[0]
+            for design, targets in _parts(stack, self._design, self._targets)
+        ]
+        return torch.stack(parts).sum(dim=0) * (self._unit / len(self._targets))
 
     @staticmethod
     def _activate(name: ActivationName, before: Tensor) -> Tensor:
         # In place for relu, whose slope needs nothing of before.
         return torch.relu_(before) if name == "relu" else ACTIVATIONS[name][1](before)
 
-    def _part(self, stack: Stack, design: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what some points add to the losses and to the gradient."""
-        weight, bias, output, output_bias = Weights.split(stack.numbers)
-        inner = torch.stack([weight, bias], dim=2)  # (members, hidden, 2)
-        before = inner @ design  # (members, hidden, points)
+    def _outputs(self, stack: Stack, design: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what goes into the neurons, what comes out, and the outputs of the network."""
+        input_weight, bias, output, output_bias = stack.shape.split(stack.numbers)
+        inner = torch.cat([input_weight, bias.unsqueeze(2)], dim=2)  # (members, hidden, features+1)
+        before = inner @ design  # (members, hidden, rows)
         active = self._activate(stack.activation, before)
-        error = (output.unsqueeze(1) @ active).squeeze(1) + (output_bias - y)  # (members, points)
-        losses = error.square().sum(dim=1) / len(self._y)
+        # The last: (members, outputs, rows).
+        return before, active, output @ active + output_bias.unsqueeze(2)
 
-        error *= 2 / len(self._y)  # from here on the slope of the loss by the prediction
-        by_output = (error.unsqueeze(1) @ active.mT).squeeze(1)  # (members, hidden)
+    def _part(
+        self, stack: Stack, design: Tensor, targets: Tensor, count: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return what some of ``count`` rows add to the losses and to the gradient."""
+        output = stack.shape.split(stack.numbers)[2]
+        before, active, outputs = self._outputs(stack, design)
+        losses, error = self._error(outputs, targets)  # (members,), (members, outputs, rows)
+        error *= 1 / count  # from here on the slope of the loss by the outputs
+
+        by_output = error @ active.mT  # (members, outputs, hidden)
         slope = SLOPES[stack.activation](before, active)
-        # (members, 2, hidden): sums over the points, with design as the left factor, so that no
-        # array of (members, hidden, points) is needed for the product.
-        by_inner = (error.unsqueeze(1) * design) @ slope.mT * output.unsqueeze(1)
-        gradient = Weights(
-            by_inner[:, 0],
-            by_inner[:, 1],
-            by_output * stack.is_neuron,  # the sigmoid of padding is not zero
-            error.sum(dim=1),
-            stack.activation,
+        if stack.shape.outputs == 1 and len(design) <= stack.hidden:
+            # Sums over the rows with (error × design) as the left factor: no further array of
+            # (members, hidden, rows) is needed. (members, features + 1, hidden)
+            by_inner = ((error * design) @ slope.mT * output).mT
+        else:
+            by_inner = slope.mul_(output.mT @ error) @ design.mT  # (members, hidden, features + 1)
+        gradient = (
+            by_inner[..., :-1],
+            by_inner[..., -1],
+            by_output * stack.is_neuron.unsqueeze(1),  # the sigmoid of padding is not zero
+            error.sum(dim=2),
         )
-        return losses, gradient.flat()
+        flat = torch.cat([each.flatten(1) for each in gradient], dim=1)
+        return losses / count, flat
+
+
+def _parts(stack: Stack, design: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the rows in parts for which (members, hidden, rows) fits into memory."""
+    most = rows_at_once(len(stack.numbers) * stack.hidden)
+    return zip(torch.split(design, most, dim=1), torch.split(targets, most), strict=True)
+
+
+# From outputs, (members, outputs, rows), and targets, (rows,), to the sums of the errors,
+# (members,), and their slopes by the outputs.
+def _squares(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    error = outputs - targets
+    return error.square().sum(dim=(1, 2)), error * 2
+
+
+def _absolute(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    error = outputs - targets
+    return error.abs().sum(dim=(1, 2)), error.sign()
+
+
+def _huber(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    error = outputs - targets
+    slope = error.clamp(-1, 1)  # straight from 1, one deviation of scaled targets
+    return (slope * (error - slope / 2)).sum(dim=(1, 2)), slope
+
+
+def cross_entropy(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sums of the cross-entropies of classes, and their slopes."""
+    logarithms = torch.log_softmax(outputs, dim=1)
+    rows = torch.arange(len(targets), device=targets.device)
+    losses = -logarithms[:, targets, rows].sum(dim=1)
+    slopes = logarithms.exp()
+    slopes[:, targets, rows] -= 1
+    return losses, slopes
+
+
+ERRORS: dict[LossName, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
+    "mse": _squares,
+    "mae": _absolute,
+    "huber": _huber,
+}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
+from fitreel.training.batches import Batches
 from fitreel.training.gradients import Gradients
 from fitreel.training.history import History, span
 from fitreel.training.stack import Stack
@@ -53,8 +54,9 @@ class Members:
         members = [settings[place] for place in places]
         # float32, as `fit`: losses agree within 1e-4 at every epoch and mostly within 1e-6, because
         # sums are taken in another order. A chaotic training, after large rates, does not agree.
-        self._gradients = Gradients(dataset, torch.float32, torch.device(device))
-        self._stack = Stack(members, torch.float32, torch.device(device))
+        self._gradients = Gradients(dataset, torch.float32, torch.device(device), members[0].loss)
+        self._batches = Batches(dataset, members[0])
+        self._stack = Stack(members, torch.float32, torch.device(device), dataset)
         self._dataset = dataset
         self._settings = settings
         self._places = places
@@ -75,14 +77,23 @@ class Members:
             self._epoch = min(until, start + STRETCH, self._ends.min())
             block = []
             for epoch in range(start, self._epoch):
-                losses, gradient = self._gradients(self._stack)
                 if self._frames:
                     self._frames.add(epoch, self._stack.numbers)
-                self._stack.update(gradient)
-                block.append(losses)
+                block.append(self._update(epoch))
             self._losses[:, start : self._epoch] = torch.stack(block, dim=1).cpu().numpy()
             self._end_diverged(start)
             self._end_finished()
+
+    def _update(self, epoch: int) -> torch.Tensor:
+        """Do the updates of an epoch; return the losses before them, (members,)."""
+        if self._batches.is_one:
+            losses, gradient = self._gradients(self._stack)
+            self._stack.update(gradient)
+            return losses
+        losses = self._gradients.losses(self._stack)
+        for rows in self._batches.order(epoch):
+            self._stack.update(self._gradients(self._stack, rows)[1])
+        return losses
 
     def latest(self) -> list[tuple[int, float]]:
         """Return the place and the latest loss of all that are left."""
@@ -105,7 +116,7 @@ class Members:
         if not (self._ends == self._epoch).any():
             return
         # As in fit: the weights are those after the last update, whose loss must be finite, too.
-        after = self._gradients(self._stack)[0].cpu().numpy()
+        after = self._gradients.losses(self._stack).cpu().numpy()
         ended = self._ends == self._epoch
         lost = ended & ~np.isfinite(after)
         self._end(lost, "diverged", self._epoch)
