@@ -1,5 +1,6 @@
 """The training on tables: several features, classes, batches, other losses, early stopping."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 
 from fitreel.data.dataset import Dataset, Rows, scaled
 from fitreel.data.scaling import Scaling
-from fitreel.settings import LossName, TrainingSettings
+from fitreel.settings import ActivationName, LossName, TrainingSettings
 from fitreel.training.batches import Batches
 from fitreel.training.loop import TrainingDiverged, fit
 from fitreel.training.many import fit_many
@@ -50,10 +51,14 @@ def test_rows_of_a_scaled_dataset_have_mean_0_and_deviation_1() -> None:
     x = torch.tensor([[1.0, 5.0], [3.0, 5.0]])
     scaling = Scaling.of(x, torch.tensor([0, 1]))
     assert scaling.input_deviation.tolist() == [1, 1]  # a constant column keeps its unit
-    assert (scaling.target_mean, scaling.target_deviation) == (0, 1)  # classes have none
+    assert (scaling.target_mean.item(), scaling.target_deviation.item()) == (0, 1)  # of classes
 
 
-ERRORS = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss}
+ERRORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": F.mse_loss,
+    "mae": F.l1_loss,
+    "huber": F.huber_loss,
+}
 
 
 @pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
@@ -79,17 +84,19 @@ def test_classes_are_learned_as_by_the_usual_loop_in_torch() -> None:
     assert -likely == pytest.approx(history.trained_loss, rel=1e-5)
 
 
-def usual_loop(dataset: Dataset, settings: TrainingSettings, error: object) -> list[float]:
+def usual_loop(
+    dataset: Dataset, settings: TrainingSettings, error: Callable[[Tensor], Tensor]
+) -> list[float]:
     """Train by torch's own optimizer on all rows; return the losses."""
     network, losses = Network(settings, dataset), []
     optimizer = torch.optim.Adam(
         network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
     )
     for _ in range(settings.epochs):
-        loss: Tensor = error(network(scaled(dataset, dataset)[0]))  # type: ignore[operator]
+        loss = error(network(scaled(dataset, dataset)[0]))
         losses.append(loss.item())
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
     return losses
 
@@ -132,7 +139,7 @@ def test_batches_are_trained_as_by_the_usual_loop_in_torch() -> None:
         for rows in Batches(dataset, settings).order(epoch):
             optimizer.zero_grad()
             loss = F.mse_loss(network(inputs[rows])[:, 0], targets[rows])
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
     unit = dataset.y.double().var(correction=0).item()
     found = fit(dataset, settings).history.losses.tolist()
@@ -188,14 +195,11 @@ def test_early_stopping_needs_validation_rows() -> None:
 
 
 STACKED = [
-    replace(SETTINGS, hidden=hidden, optimizer=optimizer, loss=loss, weight_decay=decay)
-    for hidden, optimizer, loss, decay in (
-        (5, "adam", "mse", 0.0),
-        (8, "adam", "mse", 0.1),
-        (20, "momentum", "mae", 0.0),
-        (8, "sgd", "huber", 0.01),
-        (3, "adam", "huber", 0.0),
-    )
+    replace(SETTINGS, hidden=5),
+    replace(SETTINGS, weight_decay=0.1),
+    replace(SETTINGS, hidden=20, optimizer="momentum", loss="mae"),
+    replace(SETTINGS, optimizer="sgd", loss="huber", weight_decay=0.01),
+    replace(SETTINGS, hidden=3, loss="huber"),
 ]
 
 
@@ -203,9 +207,9 @@ STACKED = [
 @pytest.mark.parametrize("make", [numbers, flowers])
 @pytest.mark.parametrize("batch", [0, 16])
 def test_a_stack_trains_tables_as_each_alone(
-    make: type[Dataset], activation: str, batch: int
+    make: Callable[[], Dataset], activation: ActivationName, batch: int
 ) -> None:
-    dataset = make()  # type: ignore[call-arg]
+    dataset = make()
     settings = [replace(each, activation=activation, batch_size=batch) for each in STACKED]
     for alone, member in zip(settings, fit_many(dataset, settings), strict=True):
         network, history = fit(dataset, alone)

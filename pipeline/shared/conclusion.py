@@ -40,7 +40,7 @@ def conclude(run: "Run", search: "Search", results: "Results") -> None:
     best = results.best(FILMED)
     if not best:
         raise ArithmeticError(why_none(results))
-    log_best(run, results, best[0])
+    log_best(run, search, results, best[0])
     films = list(film_best(run, search, results, best))
     with run.artifacts() as folder:
         if films:
@@ -58,7 +58,7 @@ def why_none(results: "Results") -> str:
     return f"none of {count} trials finished, {results.ends['diverged']} diverged; lower {rates}"
 
 
-def log_best(run: "Run", results: "Results", number: int) -> None:
+def log_best(run: "Run", search: "Search", results: "Results", number: int) -> None:
     """Log the best trial: its metrics, weights and model."""
     outcome = results.outcomes[number]
     # By their own names: the model of the sweep is this one.
@@ -66,7 +66,9 @@ def log_best(run: "Run", results: "Results", number: int) -> None:
     run.set_tags({BEST_TRIAL_TAG: str(number)})
     if outcome.weights:
         with run.artifacts() as folder:
-            fitreel.training.save_weights(outcome.weights, folder / WEIGHTS)
+            # A record of a trial has no scaling: it is that of the rows, the same for all.
+            weights = outcome.weights.with_scaling(search.dataset.scaling)
+            fitreel.training.save_weights(weights, folder / WEIGHTS, search.dataset.schema)
             run.log_model(folder / WEIGHTS)
 
 

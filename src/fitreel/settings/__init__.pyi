@@ -38,5 +38,7 @@ from .table import (
     MissingName as MissingName,
     TableSettings as TableSettings,
     TaskChoice as TaskChoice,
+    check_not_drawn as check_not_drawn,
+    for_table as for_table,
 )
 from .tracking import PATIENCE as PATIENCE

@@ -1,12 +1,18 @@
 """The settings of a table: every default, and every range, written once."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from fitreel.settings.base import Settings, setting
+from fitreel.settings.experiment import DataSettings, TrainingSettings
 
 MOST_FEATURES = 2000  # after categories became features
 MOST_CLASSES = 100
+# The defaults of a training on a table, where those of points are the tutorial's.
+TABLE_TRAINING: dict[str, Any] = {"hidden": 50, "optimizer": "adam", "lr": 0.01, "epochs": 500}
 TaskChoice = Literal["auto", "regression", "classification"]
 MissingName = Literal["refuse", "drop", "mean", "median"]
 
@@ -38,6 +44,27 @@ class TableSettings(Settings):
         if not self.data and self != TableSettings():
             raise ValueError("these options are for own data: --data FILE")
 
+    @property
+    def label(self) -> str:
+        """The name of the table in a list of runs: that of its file, without its suffixes."""
+        name = PurePosixPath(urlsplit(self.data).path.replace("\\", "/")).name
+        return name.split(".")[0].strip("-") or "table"
+
     def __bool__(self) -> bool:
         """Whether there is a table; without one, points are drawn."""
         return bool(self.data)
+
+
+def for_table(training: TrainingSettings, given: Collection[str]) -> TrainingSettings:
+    """Return a training with the defaults for tables where a setting was not ``given`` by name."""
+    return replace(
+        training, **{name: value for name, value in TABLE_TRAINING.items() if name not in given}
+    )
+
+
+def check_not_drawn(data: DataSettings) -> None:
+    """Raise ValueError if settings say how to draw points, which a table replaces."""
+    if data != DataSettings(data_seed=data.data_seed):
+        raise ValueError(
+            "a table has rows of its own: samples, function, noise, x_min and x_max draw points"
+        )

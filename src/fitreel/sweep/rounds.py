@@ -26,7 +26,7 @@ class Round:
     """All that is needed to train some trials as one stack."""
 
     dataset: Dataset
-    data: DataSettings
+    data: DataSettings | None
     evaluation: EvaluationSettings
     trials: Sequence[Trial]
     prune: bool

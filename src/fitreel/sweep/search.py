@@ -31,7 +31,7 @@ class Search:
 
     settings: SweepSettings
     dataset: Dataset
-    data: DataSettings
+    data: DataSettings | None  # how the points were drawn; None for a table
     base: TrainingSettings  # shared by all trials
     evaluation: EvaluationSettings
 
