@@ -40,5 +40,6 @@ from .table import (
     TaskChoice as TaskChoice,
     check_not_drawn as check_not_drawn,
     for_table as for_table,
+    table_defaults as table_defaults,
 )
 from .tracking import PATIENCE as PATIENCE

@@ -55,6 +55,11 @@ class TableSettings(Settings):
         return bool(self.data)
 
 
+def table_defaults() -> dict[str, Any]:
+    """Return the settings of a training whose defaults for tables are others than for points."""
+    return dict(TABLE_TRAINING)
+
+
 def for_table(training: TrainingSettings, given: Collection[str]) -> TrainingSettings:
     """Return a training with the defaults for tables where a setting was not ``given`` by name."""
     return replace(
