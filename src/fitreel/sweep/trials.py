@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fitreel.journal.checkpoints import pack, unpack
 from fitreel.settings import TrainingSettings
-from fitreel.settings.metrics import RETIRED
+from fitreel.settings.metrics import retired
 from fitreel.training.members import End
 from fitreel.training.shape import NetworkShape
 from fitreel.training.weights import Weights
@@ -65,6 +65,7 @@ class Outcome:
     def from_record(cls, record: dict[str, Any]) -> "Outcome":
         """Read an outcome from what ``to_record`` returned."""
         weights = None
+        metrics: dict[str, float] = record["metrics"]
         if record["weights"]:
             # A copy: torch warns of memory that cannot be written.
             numbers = torch.from_numpy(unpack(record["weights"]).copy())
@@ -79,7 +80,7 @@ class Outcome:
             record["log_every"],
             unpack(record["curve"]),
             # A journal of fitreel 0.3.0 has them all.
-            {name: each for name, each in record["metrics"].items() if name not in RETIRED},
+            {name: metrics[name] for name in metrics if name not in retired(metrics)},
             weights,
             (record["times"][0], record["times"][1]),
         )

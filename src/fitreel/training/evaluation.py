@@ -9,8 +9,16 @@ import torch
 from fitreel.data.dataset import Dataset, Rows
 from fitreel.data.drawing import generate_unseen
 from fitreel.settings import DataSettings, EvaluationSettings, shows_keywords, with_keywords
-from fitreel.settings.metrics import DEAD_NEURONS, TEST_R2, TEST_RMSE, TRAIN_RMSE
+from fitreel.settings.metrics import (
+    DEAD_NEURONS,
+    TEST_R2,
+    TEST_RMSE,
+    TRAIN_ACCURACY,
+    TRAIN_LOG_LOSS,
+    TRAIN_RMSE,
+)
 from fitreel.training.network import Network
+from fitreel.training.scores import log_probabilities, mean_log_loss, scores
 from fitreel.training.weights import Weights
 
 
@@ -32,8 +40,10 @@ def evaluate(
     """Compute ``train_rmse``, the root of the mean squared error, and ``dead_neurons``.
 
     If ``data`` or the dataset says how the points were drawn, add ``test_rmse`` and ``test_r2`` on
-    ``settings.test_samples`` fresh ones. Keywords replace single settings; defaults are those of
-    EvaluationSettings. Raises TypeError for an unknown name.
+    ``settings.test_samples`` fresh ones; if it has test rows, these two, ``test_mae`` and
+    ``test_mse`` on them. For classes log loss and accuracy take the place of the error, on test
+    rows also macro F1, and ROC AUC of two classes. Keywords replace single settings; defaults are
+    those of EvaluationSettings. Raises TypeError for an unknown name.
     """
     settings = with_keywords(EvaluationSettings, settings, keywords, "evaluate")
     model = weights.weights() if isinstance(weights, Network) else weights
@@ -46,17 +56,27 @@ def evaluate_many(
     data: DataSettings | None = None,
     settings: EvaluationSettings = EvaluationSettings(),
 ) -> Iterator[dict[str, float]]:
-    """Yield the metrics of one network after the other, all on the same fresh points."""
-    unseen = generate_unseen(data, settings.test_samples) if data else None
+    """Yield the metrics of one network after the other, all on the same test rows or points."""
+    unseen = generate_unseen(data, settings.test_samples) if data and not dataset.test else None
     for weights in networks:
-        metrics = {
-            TRAIN_RMSE: root_error(weights, dataset),
-            DEAD_NEURONS: float(weights.dead(dataset.x).sum()),
-        }
-        if unseen is not None:
+        metrics = _on_training_rows(weights, dataset)
+        metrics[DEAD_NEURONS] = float(weights.dead(dataset.x).sum())
+        if dataset.test:
+            metrics |= scores(weights, dataset.test)
+        elif unseen is not None:
             metrics[TEST_RMSE] = root_error(weights, unseen)
             metrics[TEST_R2] = explained(metrics[TEST_RMSE], unseen)
         yield metrics
+
+
+def _on_training_rows(weights: Weights, dataset: Dataset) -> dict[str, float]:
+    if not weights.is_classifier:
+        return {TRAIN_RMSE: root_error(weights, dataset)}
+    found, truth = log_probabilities(weights, dataset.inputs), dataset.y.numpy()
+    return {
+        TRAIN_LOG_LOSS: mean_log_loss(found, truth),
+        TRAIN_ACCURACY: float((found.argmax(axis=1) == truth).mean()),
+    }
 
 
 def root_error(weights: Weights, dataset: Dataset | Rows) -> float:
