@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitreel.checks.text import plain, shown
-from fitreel.data.table.limits import MOST_BYTES, MOST_COLUMNS
+from fitreel.data.table.limits import MOST_COLUMNS
 
 if TYPE_CHECKING:
     import pyarrow

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fitreel.checks.text import shown
 from fitreel.data.dataset import Dataset, Rows
 from fitreel.data.scaling import Scaling
-from fitreel.data.schema import Column, Schema
+from fitreel.data.schema import Schema
 from fitreel.data.table.cells import CellKind, narrowed
 from fitreel.data.table.choice import Choice, check_feature, choose
 from fitreel.data.table.encoding import encode

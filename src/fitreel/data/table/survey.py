@@ -47,9 +47,11 @@ class Survey:
             self.booleans += present
         elif types.is_temporal(cells.type):
             self.dates += present
-        elif types.is_integer(cells.type) or types.is_floating(cells.type):
-            self.numbers += present
-        elif types.is_decimal(cells.type):
+        elif (
+            types.is_integer(cells.type)
+            or types.is_floating(cells.type)
+            or types.is_decimal(cells.type)
+        ):
             self.numbers += present
         elif types.is_dictionary(cells.type):
             self.others += present
