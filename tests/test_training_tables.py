@@ -13,6 +13,7 @@ from fitreel.data.dataset import Dataset, Rows, scaled
 from fitreel.data.scaling import Scaling
 from fitreel.settings import ActivationName, LossName, TrainingSettings
 from fitreel.training.batches import Batches
+from fitreel.training.folds import folds
 from fitreel.training.loop import TrainingDiverged, fit
 from fitreel.training.many import fit_many
 from fitreel.training.network import Network
@@ -224,3 +225,37 @@ def test_a_stack_trains_tables_as_each_alone(
 def test_a_training_on_a_table_that_diverges_says_so() -> None:
     with pytest.raises(TrainingDiverged, match="the loss is no longer finite"):
         fit(numbers(), replace(SETTINGS, optimizer="sgd", lr=1e4))
+
+
+@pytest.mark.parametrize("make", [numbers, flowers])
+@pytest.mark.parametrize("batch", [0, 16])
+def test_members_are_trained_on_the_rows_that_they_keep(
+    make: Callable[[], Dataset], batch: int
+) -> None:
+    dataset = make()
+    kept = folds(dataset, 3, seed=5)
+    settings = replace(SETTINGS, batch_size=batch)
+    found = fit_many(dataset, [settings] * 4, kept=[None, *kept])
+    assert found[0].losses == pytest.approx(fit(dataset, settings).history.losses, rel=1e-3)
+    for mask, member in zip(kept, found[1:], strict=True):
+        y = dataset.y[mask]
+        names = {"classes": dataset.classes, "scaling": dataset.scaling}
+        part = Dataset(dataset.x[mask], y, **names)  # type: ignore[arg-type]
+        alone = fit(part, replace(SETTINGS, batch_size=0)).history.losses
+        assert member.losses[0] == pytest.approx(alone[0], rel=1e-5)
+        if not batch:  # batches of all rows are not those of a part
+            assert member.losses == pytest.approx(alone, rel=1e-3)
+
+
+def test_every_row_is_held_out_by_one_fold() -> None:
+    dataset = flowers()
+    kept = folds(dataset, 5, seed=0)
+    assert torch.stack([~mask for mask in kept]).sum(dim=0).tolist() == [1] * 60
+    for mask in kept:  # of each class about the same share
+        counts = torch.bincount(dataset.y[~mask], minlength=3)
+        expected = torch.bincount(dataset.y, minlength=3) / 5
+        assert ((counts - expected).abs() <= 1).all()
+    assert not torch.equal(kept[0], folds(dataset, 5, seed=1)[0])
+    assert torch.equal(kept[0], folds(dataset, 5, seed=0)[0])
+    with pytest.raises(ValueError, match="40 folds need 80 rows or more; got 60"):
+        folds(dataset, 40, seed=0)

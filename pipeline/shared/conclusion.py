@@ -60,15 +60,18 @@ def why_none(results: "Results") -> str:
 
 def log_best(run: "Run", search: "Search", results: "Results", number: int) -> None:
     """Log the best trial: its metrics, weights and model."""
-    outcome = results.outcomes[number]
+    outcome, dataset = results.outcomes[number], search.dataset
     # By their own names: the model of the sweep is this one.
     run.log_metrics(outcome.metrics)
+    if outcome.weights and dataset.test:  # no trial was measured on these rows
+        weights = outcome.weights.with_scaling(dataset.scaling)
+        run.log_metrics(fitreel.training.evaluate(weights, dataset))
     run.set_tags({BEST_TRIAL_TAG: str(number)})
     if outcome.weights:
         with run.artifacts() as folder:
             # A record of a trial has no scaling: it is that of the rows, the same for all.
-            weights = outcome.weights.with_scaling(search.dataset.scaling)
-            fitreel.training.save_weights(weights, folder / WEIGHTS, search.dataset.schema)
+            weights = outcome.weights.with_scaling(dataset.scaling)
+            fitreel.training.save_weights(weights, folder / WEIGHTS, dataset.schema)
             run.log_model(folder / WEIGHTS)
 
 

@@ -12,13 +12,16 @@ from fitreel.checks.text import check_filter, check_name, check_path
 from fitreel.settings import (
     GROUPS,
     ComparisonSettings,
+    SweepSettings,
     Switch,
     TableSettings,
     TrainingSettings,
     check_not_drawn,
+    check_not_of_table,
     for_table,
     parse,
     range_text,
+    sweep_for_table,
 )
 from pipeline.shared.completion import choices, complete_run
 from pipeline.shared.session import Session, Target
@@ -62,6 +65,8 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         }
         if given.get("table"):
             _fit_to_table(given, values)
+        elif isinstance(sweep := given.get("settings"), SweepSettings):
+            check_not_of_table(sweep)
         target = given.pop("session")
         settings = {name: asdict(group) for name, group in given.items()}
         chosen = {name: values[name] for name in own if values[name] is not None}
@@ -81,12 +86,21 @@ def _fit_to_table(given: dict[str, Any], values: dict[str, Any]) -> None:
     check_not_drawn(given["data"])
     if "training" in given:
         given["training"] = for_table(given["training"], _typed(values))
+    if "settings" in given:
+        given["settings"], given["table"] = sweep_for_table(
+            given["settings"], given["table"], _typed(values)
+        )
 
 
 def _typed(values: dict[str, Any]) -> set[str]:
     """Return the names of the settings that somebody typed."""
     if values["project"]:  # MLproject passes all of them
-        defaults = {each.name: each.default for each in fields(TrainingSettings)}
+        defaults = {
+            each.name: each.default
+            for group in (TrainingSettings, SweepSettings)
+            for each in fields(group)
+            if each.name in values
+        }
         return {name for name, default in defaults.items() if values[name] != default}
     source = values["context"].get_parameter_source
     # By the name of the source: Typer has no public name for the enumeration.

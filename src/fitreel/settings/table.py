@@ -8,11 +8,14 @@ from urllib.parse import urlsplit
 
 from fitreel.settings.base import Settings, setting
 from fitreel.settings.experiment import DataSettings, TrainingSettings
+from fitreel.settings.metrics import VALIDATION_ERROR
+from fitreel.settings.sweep import SweepSettings
 
 MOST_FEATURES = 2000  # after categories became features
 MOST_CLASSES = 100
 # The defaults of a training on a table, where those of points are the tutorial's.
 TABLE_TRAINING: dict[str, Any] = {"hidden": 50, "optimizer": "adam", "lr": 0.01, "epochs": 500}
+SWEEP_VALIDATION_SIZE = 0.2  # of the rows of a sweep that has no folds
 TaskChoice = Literal["auto", "regression", "classification"]
 MissingName = Literal["refuse", "drop", "mean", "median"]
 
@@ -65,6 +68,35 @@ def for_table(training: TrainingSettings, given: Collection[str]) -> TrainingSet
     return replace(
         training, **{name: value for name, value in TABLE_TRAINING.items() if name not in given}
     )
+
+
+def sweep_for_table(
+    sweep: SweepSettings, table: TableSettings, given: Collection[str]
+) -> tuple[SweepSettings, TableSettings]:
+    """Return both with what chooses the best trial: validation rows or folds, no test rows.
+
+    Raises ValueError if another metric is ``given``.
+    """
+    if "metric" in given and sweep.metric != VALIDATION_ERROR:
+        raise ValueError(
+            f"a sweep of a table ranks trials by {VALIDATION_ERROR}, so that test rows choose "
+            f"nothing; got {sweep.metric}"
+        )
+    if sweep.cv and table.validation_size:
+        raise ValueError("cv and validation_size do not go together: leave one of them out")
+    if sweep.cv and (table.group or table.time):
+        raise ValueError(
+            "cv deals out single rows: leave out group and time, or use validation_size"
+        )
+    if not sweep.cv and not table.validation_size:
+        table = replace(table, validation_size=SWEEP_VALIDATION_SIZE)
+    return replace(sweep, metric="validation_error"), table
+
+
+def check_not_of_table(sweep: SweepSettings) -> None:
+    """Raise ValueError if a sweep on drawn points asks for what only tables have."""
+    if sweep.cv or sweep.metric == VALIDATION_ERROR:
+        raise ValueError(f"cv and {VALIDATION_ERROR} are for tables; points have fresh test points")
 
 
 def check_not_drawn(data: DataSettings) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -130,7 +130,8 @@ class Gradients:
             design, targets = design[:, rows], targets[rows]
             kept = None if kept is None else kept[:, rows]
         # A batch may have no row of a member, which then does not move.
-        count = len(targets) if kept is None else kept.sum(dim=1).clamp(min=1)
+        ones = torch.ones_like(design[:1]) if kept is None else kept
+        count = ones.sum(dim=1).clamp(min=1)
         most = rows_at_once(len(stack.numbers) * stack.hidden)
         for start in range(0, len(targets), most):
             part = slice(start, start + most)
@@ -143,10 +144,7 @@ class Gradients:
         before, active, outputs = self._outputs(stack, design)
         errors, error = self._error(outputs, part.targets)  # the slopes: (members, outputs, rows)
         # From here on the slope of the loss by the outputs.
-        if part.kept is None:
-            error *= 1 / part.count
-        else:
-            error *= (part.kept / part.count[:, None]).unsqueeze(1)
+        error *= part.shares
 
         by_output = error @ active.mT  # (members, outputs, hidden)
         slope = SLOPES[stack.activation](before, active)
@@ -172,7 +170,13 @@ class Part(NamedTuple):
     design: Tensor  # (features + 1, rows)
     targets: Tensor  # (rows,)
     kept: Tensor | None  # (members, rows), 1 where a member is trained on a row, else 0
-    count: Any  # of all rows together: a number, or one for each member
+    count: Tensor  # of all rows together, (1,) or (members,)
+
+    @property
+    def shares(self) -> Tensor:
+        """The share of each row in a mean: (1 or members, 1, 1 or rows)."""
+        kept = torch.ones_like(self.design[:1, :1]) if self.kept is None else self.kept
+        return (kept / self.count.unsqueeze(1)).unsqueeze(1)
 
 
 def _sums(errors: Tensor, part: Part) -> Tensor:
