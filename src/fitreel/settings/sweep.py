@@ -38,7 +38,7 @@ class SweepSettings(Settings):
     sweep_seed: int = setting(0, "Seed of the choice.", least=0, most=LARGEST_SEED)
     metric: MetricName = setting(
         "test_rmse",
-        "Metric by which trials are ranked; those of a table by validation_error.",
+        "Metric by which trials are ranked, on a table always validation_error.",
         also=SQUARES,
     )
     cv: int = setting(

@@ -46,6 +46,8 @@ class TableSettings(Settings):
             raise ValueError("own data needs a target: --target COLUMN")
         if not self.data and self != TableSettings():
             raise ValueError("these options are for own data: --data FILE")
+        if self.group and self.time:
+            raise ValueError("rows are held out by --group or by --time, not by both")
 
     @property
     def label(self) -> str:

@@ -1,5 +1,6 @@
 """The cells of a column: texts of a file become numbers, truth values or categories."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from fitreel.checks.text import plain, shown
@@ -7,12 +8,9 @@ from fitreel.checks.text import plain, shown
 if TYPE_CHECKING:
     import pyarrow
 
-CellKind = Literal["number", "precise", "boolean", "category"]  # precise: float64, not float32
-NUMBER = r"(?i)^[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)$"
-DATE = (
-    r"^(\d{4}-\d{1,2}-\d{1,2}|\d{4}/\d{1,2}/\d{1,2}|\d{1,2}([./-])\d{1,2}[./-](\d{4}|\d{2}))"
-    r"([T ]\d{1,2}:\d{2}\S*)?$|^\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$"
-)
+# How cells are kept. precise: float64 for a target; raw: as they are, for what is only ordered.
+CellKind = Literal["number", "precise", "boolean", "category", "raw"]
+WANTED = {"number": "a number", "precise": "a number", "boolean": "true or false"}
 
 
 def is_text(cells: "pyarrow.Array") -> bool:
@@ -22,98 +20,102 @@ def is_text(cells: "pyarrow.Array") -> bool:
     return bool(types.is_string(cells.type) or types.is_large_string(cells.type))
 
 
-def as_numbers(cells: "pyarrow.Array") -> "pyarrow.Array":
-    """Return texts as float64; pyarrow.ArrowInvalid if one is not a number.
-
-    1,5 is a number as 1.5 is, if no text of the array has a point: what splits lines at commas
-    cannot have it, other than in quotes.
-    """
-    import pyarrow
+def cleaned(texts: "pyarrow.Array") -> "pyarrow.Array":
+    """Return texts without spaces around them; one that is blank is missing."""
     from pyarrow import compute
 
-    try:
-        return compute.cast(cells, pyarrow.float64())
-    except pyarrow.ArrowInvalid:
-        trimmed = compute.utf8_trim_whitespace(cells)
-        if compute.any(compute.match_substring(trimmed, ".")).as_py():
-            return compute.cast(trimmed, pyarrow.float64())
-        return compute.cast(compute.replace_substring(trimmed, ",", "."), pyarrow.float64())
+    trimmed = compute.utf8_trim_whitespace(texts)
+    return compute.if_else(compute.equal(trimmed, ""), None, trimmed)
 
 
 def narrowed(
     cells: "pyarrow.Array", kind: CellKind, name: str, first_row: int = 1
 ) -> "pyarrow.Array":
-    """Return cells as their kind is kept: float32, float64, truth values, or a dictionary of texts.
+    """Return cells as their kind is kept: float32, float64, truth values, a dictionary of texts.
 
     Missing values are null. ``first_row`` is the number of the first cell's row, for errors.
     Raises ValueError, which names column and row, if a cell is not of this kind.
     """
-    import pyarrow
-    from pyarrow import compute, types
+    from pyarrow import types
 
+    if kind == "raw":
+        return cells
     if kind == "category":
-        return _as_category(cells)
+        return _category(cells, name)
     if types.is_dictionary(cells.type):
         cells = cells.dictionary_decode()
     if kind == "boolean":
-        return _cast(cells, pyarrow.bool_(), name, first_row, "true or false")
-    if is_text(cells):
-        try:
-            numbers = as_numbers(cells)
-        except pyarrow.ArrowInvalid:
-            _refuse_first(cells, NUMBER, name, first_row)
-            raise
-    else:
-        numbers = _cast(cells, pyarrow.float64(), name, first_row, "a number")
+        return _truth(cells, name, first_row)
+    return _finite(cells, kind, name, first_row)
+
+
+def _finite(cells: "pyarrow.Array", kind: CellKind, name: str, first_row: int) -> "pyarrow.Array":
+    import pyarrow
+    from pyarrow import compute
+
+    numbers = _cast(cells, pyarrow.float64(), kind, name, first_row)
     numbers = compute.if_else(compute.is_nan(numbers), None, numbers)
-    kept = numbers if kind == "precise" else compute.cast(numbers, pyarrow.float32(), safe=False)
-    infinite = compute.is_inf(kept)
+    narrow = compute.cast(numbers, pyarrow.float32(), safe=False)
+    infinite = compute.is_inf(narrow)
     if compute.any(infinite).as_py():
         place = compute.index(infinite, True).as_py()
-        raise ValueError(
-            f"column '{shown(name)}' has {numbers[place].as_py()} in row {first_row + place:,}; "
-            "numbers must be finite in float32"
-        )
-    return kept
+        raise _refusal(name, numbers[place].as_py(), first_row + place, "finite in float32")
+    return numbers if kind == "precise" else narrow
 
 
-def _as_category(cells: "pyarrow.Array") -> "pyarrow.Array":
+def _truth(cells: "pyarrow.Array", name: str, first_row: int) -> "pyarrow.Array":
+    import pyarrow
+    from pyarrow import compute, types
+
+    if not (is_text(cells) or types.is_boolean(cells.type)):
+        numbers = _cast(cells, pyarrow.float64(), "boolean", name, first_row)
+        wrong = compute.not_equal(compute.multiply(numbers, numbers), numbers)  # neither 0 nor 1
+        if compute.any(wrong).as_py():
+            place = compute.index(wrong, True).as_py()
+            raise _refusal(name, numbers[place].as_py(), first_row + place, WANTED["boolean"])
+        cells = numbers
+    return _cast(cells, pyarrow.bool_(), "boolean", name, first_row)
+
+
+def _category(cells: "pyarrow.Array", name: str) -> "pyarrow.Array":
     import pyarrow
     from pyarrow import compute, types
 
     if not types.is_dictionary(cells.type):
-        cells = compute.dictionary_encode(compute.cast(cells, pyarrow.string()))
-    values = [None if each is None else plain(str(each)) for each in cells.dictionary.to_pylist()]
-    indices = cells.indices.cast(pyarrow.int32())
-    return pyarrow.DictionaryArray.from_arrays(indices, pyarrow.array(values, pyarrow.string()))
+        try:
+            cells = compute.dictionary_encode(compute.cast(cells, pyarrow.string()))
+        except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):
+            raise ValueError(f"column '{shown(name)}' is of type {cells.type}, not text") from None
+    # What a file calls its values is made harmless here, once: they become names of features.
+    values = [plain(str(each).strip()) for each in cells.dictionary.to_pylist()]
+    codes = cells.indices.cast(pyarrow.int32())
+    if blank := [place for place, value in enumerate(values) if not value]:
+        is_blank = compute.is_in(codes, pyarrow.array(blank, pyarrow.int32()))
+        codes = compute.if_else(is_blank, None, codes)
+    return pyarrow.DictionaryArray.from_arrays(codes, pyarrow.array(values, pyarrow.string()))
 
 
 def _cast(
-    cells: "pyarrow.Array", kind: "pyarrow.DataType", name: str, first_row: int, what: str
+    cells: "pyarrow.Array", to: "pyarrow.DataType", kind: CellKind, name: str, first_row: int
 ) -> "pyarrow.Array":
     import pyarrow
     from pyarrow import compute
 
-    try:
-        return compute.cast(cells, kind, safe=False)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):
-        for place, cell in enumerate(cells):
-            try:
-                compute.cast(cell, kind)
-            except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):
-                raise ValueError(
-                    f"column '{shown(name)}' has {shown(repr(cell.as_py()))} in row "
-                    f"{first_row + place:,}; it must be {what}"
-                ) from None
-        raise
+    failures = (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError)
+    with suppress(*failures):
+        return compute.cast(cells, to, safe=False)
+    if is_text(cells):
+        cells = cleaned(cells)
+        with suppress(*failures):
+            return compute.cast(cells, to)
+    for place, cell in enumerate(cells):
+        try:
+            compute.cast(cell, to)
+        except failures:
+            raise _refusal(name, cell.as_py(), first_row + place, WANTED[kind]) from None
+    raise ValueError(f"column '{shown(name)}' is of type {cells.type}, not {WANTED[kind]}")
 
 
-def _refuse_first(cells: "pyarrow.Array", pattern: str, name: str, first_row: int) -> None:
-    from pyarrow import compute
-
-    trimmed = compute.replace_substring(compute.utf8_trim_whitespace(cells), ",", ".")
-    place = compute.index(compute.match_substring_regex(trimmed, pattern), False).as_py()
-    raise ValueError(
-        f"column '{shown(name)}' has {shown(repr(cells[max(0, place)].as_py()))} in row "
-        f"{first_row + max(0, place):,}; it must be a number"
-    )
+def _refusal(name: str, value: object, row: int, wanted: str) -> ValueError:
+    seen = shown(repr(value), 40)
+    return ValueError(f"column '{shown(name)}' has {seen} in row {row:,}; it must be {wanted}")

@@ -1,41 +1,40 @@
 """The reading of a table: a file becomes a dataset, with rows held out and a schema."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from fitreel.checks.text import shown
 from fitreel.data.dataset import Dataset, Rows
 from fitreel.data.scaling import Scaling
 from fitreel.data.schema import Schema
-from fitreel.data.table.cells import CellKind, narrowed
-from fitreel.data.table.choice import Choice, check_feature, choose
-from fitreel.data.table.encoding import encode
-from fitreel.data.table.file import TableFile, open_table
-from fitreel.data.table.fitting import fit_column
-from fitreel.data.table.split import held_out, ranks, stratified
-from fitreel.data.table.survey import Survey, survey
-from fitreel.data.table.target import Target, read_target
+from fitreel.data.table import remarks
+from fitreel.data.table.cells import CellKind
+from fitreel.data.table.choice import Choice, choose, kinds
+from fitreel.data.table.columns import read_columns
+from fitreel.data.table.encoding import encode_some
+from fitreel.data.table.file import open_table
+from fitreel.data.table.fitting import fit_schema, uselessness
+from fitreel.data.table.missing import check_complete, incomplete
+from fitreel.data.table.parts import check_training, divide
+from fitreel.data.table.split import Mask
+from fitreel.data.table.survey import survey
+from fitreel.data.table.target import Target, read_same_target, read_target
 from fitreel.settings import TableSettings
 
 if TYPE_CHECKING:
     import pyarrow
 
-Mask = NDArray[np.bool_]
-
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """What was read from a file: the dataset, and what a reader should know about it."""
+    """What was read from a file: the dataset, and what its user should know."""
 
     dataset: Dataset
     schema: Schema
-    remarks: tuple[str, ...]  # sentences: the task, rows that were dropped, columns left out
-    dropped: int  # rows
+    remarks: tuple[str, ...]  # the task, rows that were dropped, columns left out, …
+    dropped: int  # rows, of all files
 
 
 def read_table(
@@ -43,97 +42,104 @@ def read_table(
 ) -> Table:
     """Read a table: rows to train on, rows held out by ``seed``, features, target, scaling.
 
-    What is learned from rows (categories, fill values, scaling) is learned from the training rows.
-    Raises ValueError or OSError, one line, for a file that is not a table, for columns that do not
-    fit the settings, and for cells that a network cannot learn from.
+    What is learned from rows is learned from the training rows: the values of categories, what
+    fills missing cells, the scaling. Rows are counted from 1, below the names. Raises ValueError or
+    OSError, in one line, for a file that is not a table, for settings that do not fit it, and for
+    cells that a network cannot learn from.
     """
     source = open_table(file)
-    choice = choose(source.names, settings)
-    found = survey(source, choice.all)
-    kinds = _kinds(found, choice)
-    rows = _read(source, choice, kinds)
-    target = read_target(rows[choice.target], found[choice.target], settings.task)
-    task = f"{target.task}, because {target.why}" if settings.task == "auto" else target.task
-    remarks = [f"task: {task}"]
-    test = np.zeros(len(rows), bool)
-    if not test_file and settings.test_size:
-        test = _held_out(settings.test_size, rows, target, choice, seed)
-    incomplete = _incomplete(rows, found, choice, settings)
-    if dropped := int(incomplete.sum()):
-        remarks.append(f"dropped {dropped:,} of {len(rows):,} rows, in which values are missing")
-    test, training = test & ~incomplete, ~test & ~incomplete
-    columns = [
-        fit_column(rows[name].filter(training), name, kinds[name], settings.missing)
-        for name in choice.features
+    choice = choose(source.schema.names, settings)
+    kept = kinds(survey(source, choice.columns), choice)
+    rows = read_columns(source, choice.columns, kept)
+    target = read_target(rows[choice.target], choice.target, settings.task)
+    test_size = 0 if test_file else settings.test_size
+    parts = divide(rows, target, choice, settings, seed, test_size)
+    features, left_out = _useful(rows, parts.training, choice, kept)
+    lost = _lost(rows, features, choice, settings, file)
+    parts = parts.without(lost)
+    check_training(target, parts.training)
+    schema = fit_schema(rows, parts.training, features, kept, target, settings.missing)
+    said = [
+        *remarks.on_task(target, settings),
+        *remarks.on_names(source, settings),
+        *left_out,
+        *remarks.on_missing(rows, lost, schema, settings.missing),
+        *remarks.on_classes(target, parts.training),
     ]
-    schema = Schema(tuple(columns), choice.target, target.task, target.classes)
-    x = encode(schema, rows.filter(training))
-    y = _targets(target, training)
+    x, y = encode_some(schema, rows, parts.training), target.of(parts.training)
+    validation = _rows(schema, rows, target, parts.validation)
+    test = _rows(schema, rows, target, parts.test)
+    dropped = int(lost.sum())
+    del rows  # before the dataset copies x: the memory holds the numbers twice, not three times
+    if test_file:
+        test, also = _read_test(test_file, schema, kept, target, settings)
+        dropped += also
+    if test is None and (test_file or test_size):
+        raise ValueError("no row is left for the test: all that are held out lack a value")
     dataset = Dataset(
         x,
         y,
         features=schema.features,
-        target=choice.target,
+        target=schema.target,
         classes=schema.classes,
         scaling=Scaling.of(x, y),
         schema=schema,
-        test=Rows(encode(schema, rows.filter(test)), _targets(target, test))
-        if test.any()
-        else None,
+        validation=validation,
+        test=test,
     )
-    return Table(dataset, schema, tuple(remarks), dropped)
+    return Table(dataset, schema, tuple(said), dropped)
 
 
-def _targets(target: Target, rows: Mask) -> torch.Tensor:
-    kind = np.float32 if target.task == "regression" else np.int64
-    return torch.from_numpy(target.y[rows].astype(kind))
-
-
-def _held_out(
-    share: float, rows: "pyarrow.Table", target: Target, choice: Choice, seed: int
-) -> Mask:
-    order = ranks(seed, len(rows))
-    if target.classes:
-        return stratified(share, target.y + 1, order)
-    return held_out(share, np.arange(len(rows)), order)
-
-
-def _incomplete(
-    rows: "pyarrow.Table", found: dict[str, Survey], choice: Choice, settings: TableSettings
-) -> Mask:
-    lacking = [each for each in found.values() if each.missing]
-    if lacking and settings.missing == "refuse":
-        first = lacking[0]
-        raise ValueError(
-            f"column '{shown(first.name)}' lacks {first.missing:,} values, the first in row "
-            f"{first.first_missing:,}: choose --missing drop, mean or median"
-        )
-    whole = settings.missing == "drop"
-    looked = [each.name for each in lacking if whole or each.name not in choice.features]
-    masks = [rows[name].is_null().to_numpy() for name in looked]
-    return np.logical_or.reduce([np.zeros(len(rows), bool), *masks])
-
-
-def _kinds(found: dict[str, Survey], choice: Choice) -> dict[str, CellKind]:
-    kinds: dict[str, CellKind] = {}
-    for each in found.values():
-        check_feature(each)
-        kind: Any = each.kind
-        if kind == "number" and each.name == choice.target:
-            kind = "precise"
-        kinds[each.name] = kind
-    return kinds
-
-
-def _read(file: TableFile, choice: Choice, kinds: dict[str, CellKind]) -> "pyarrow.Table":
+def _useful(
+    rows: "pyarrow.Table", training: Mask, choice: Choice, kept: dict[str, CellKind]
+) -> tuple[list[str], list[str]]:
+    """Return the features from which something can be learned, and remarks about the others."""
     import pyarrow
 
-    batches, row = [], 1
-    for batch in file.batches(choice.all):
-        cells = [
-            narrowed(column, kinds[name], name, row)
-            for name, column in zip(choice.all, batch.columns, strict=True)
-        ]
-        batches.append(pyarrow.RecordBatch.from_arrays(cells, names=list(choice.all)))
-        row += len(batch)
-    return pyarrow.Table.from_batches(batches).unify_dictionaries()
+    mask = pyarrow.array(training)
+    why = {name: uselessness(rows[name].filter(mask), kept[name]) for name in choice.features}
+    features = [name for name in choice.features if not why[name]]
+    said = [f"left out: '{shown(name)}', {reason}" for name, reason in why.items() if reason]
+    if not features:
+        raise ValueError(f"no column is left to predict '{shown(choice.target)}' from; {said[0]}")
+    return features, said
+
+
+def _lost(
+    rows: "pyarrow.Table",
+    features: Sequence[str],
+    choice: Choice,
+    settings: TableSettings,
+    file: Path,
+) -> Mask:
+    """Return which rows are dropped because a value is missing; ValueError if that is refused."""
+    others = [name for name in choice.columns if name not in choice.features]
+    if settings.missing == "refuse":
+        check_complete(rows, [*features, *others], file.name)
+    return incomplete(rows, features, others, settings.missing)
+
+
+def _rows(schema: Schema, rows: "pyarrow.Table", target: Target, mask: Mask) -> Rows | None:
+    return Rows(encode_some(schema, rows, mask), target.of(mask)) if mask.any() else None
+
+
+def _read_test(
+    file: Path,
+    schema: Schema,
+    kept: dict[str, CellKind],
+    target: Target,
+    settings: TableSettings,
+) -> tuple[Rows | None, int]:
+    """Return the rows of a file of test rows, and how many were dropped."""
+    source = open_table(file)
+    choice = Choice(target.name, tuple(column.name for column in schema.columns))
+    if lacking := [name for name in choice.columns if name not in source.schema.names]:
+        raise ValueError(f"{file.name} has no column '{shown(lacking[0])}'")
+    try:
+        rows = read_columns(source, choice.columns, kept)
+        same = read_same_target(rows[target.name], target, file.name)
+    except ValueError as error:  # two files have a row of this number
+        line = str(error)
+        raise ValueError(line if file.name in line else f"{file.name}: {line}") from None
+    lost = _lost(rows, choice.features, choice, settings, file)
+    return _rows(schema, rows, same, ~lost), int(lost.sum())
