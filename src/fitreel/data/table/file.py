@@ -95,7 +95,10 @@ class TableFile:
         from pyarrow import parquet
 
         names = [self.written[place] for place in places]
-        with unpacked(self.path, seekable=True) as file, parquet.ParquetFile(file) as whole:
+        with (
+            unpacked(self.path, seekable=True) as file,
+            parquet.ParquetFile(file, buffer_size=2**20) as whole,
+        ):
             for batch in whole.iter_batches(most, columns=names, use_threads=False):
                 yield batch.select(names)
 
