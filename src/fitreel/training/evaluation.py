@@ -18,7 +18,7 @@ from fitreel.settings.metrics import (
     TRAIN_RMSE,
 )
 from fitreel.training.network import Network
-from fitreel.training.scores import log_probabilities, mean_log_loss, scores
+from fitreel.training.scores import log_probabilities, mean_log_loss, network_scores
 from fitreel.training.weights import Weights
 
 
@@ -62,7 +62,7 @@ def evaluate_many(
         metrics = _on_training_rows(weights, dataset)
         metrics[DEAD_NEURONS] = float(weights.dead(dataset.x).sum())
         if dataset.test:
-            metrics |= scores(weights, dataset.test)
+            metrics |= network_scores(weights, dataset.test)
         elif unseen is not None:
             metrics[TEST_RMSE] = root_error(weights, unseen)
             metrics[TEST_R2] = explained(metrics[TEST_RMSE], unseen)
