@@ -70,7 +70,7 @@ def draw_calibration(found: Calibration) -> Picture:
     upper = figure.add_axes((0.12, 0.34, 0.85, 0.58))
     lower = figure.add_axes((0.12, 0.1, 0.85, 0.17), sharex=upper)
     _draw_curve(upper, found)
-    set_axis_labels(upper, "", "happened")
+    set_axis_labels(upper, "", "share of the rows where it happened")
     upper.tick_params(labelbottom=False)
     _draw_counts(lower, found)
     set_axis_labels(lower, f"predicted probability that {found.event}", "rows", most=80)

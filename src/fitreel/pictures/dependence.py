@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.figures import LINE_COLOUR, POINT_COLOUR, style
-from fitreel.pictures.labels import drawable, set_axis_labels, set_heading, set_names
+from fitreel.pictures.labels import abbreviate, drawable, set_axis_labels, set_heading, set_names
 from fitreel.pictures.picture import Picture
 from fitreel.training.importance import Importance, feature_columns
 from fitreel.training.weights import Weights
@@ -70,13 +70,14 @@ def draw_dependences(found: list[Dependence], dataset: Dataset) -> Picture:
     """Draw a panel for each column, all on one scale, with a rug of the rows; 800 pixels wide."""
     figure = Picture(figsize=(8, 3.6), dpi=100)
     set_heading(figure, f"How the prediction of {drawable(dataset.target, 30)} depends on a column")
-    left, gap, first = 0.095, 0.025, None
+    left, gap, first = 0.115, 0.025, None
     width = (0.985 - left - gap * (len(found) - 1)) / max(len(found), 1)
     for place, each in enumerate(found):
         bounds = (left + place * (width + gap), 0.17, width, 0.68)
         axes = figure.add_axes(bounds, sharey=first)
         style(axes)
         _draw(axes, each)
+        abbreviate(axes.xaxis)
         set_axis_labels(axes, each.column, "" if first else "mean prediction", most=28)
         if first:
             axes.tick_params(labelleft=False)
@@ -120,3 +121,4 @@ def _fit_limits(axes: Axes | None, found: list[Dependence]) -> None:
     high = max(each.predictions.max() for each in found)
     room = (high - low) or 1.0
     axes.set_ylim(low - 0.16 * room, high + 0.08 * room)
+    abbreviate(axes.yaxis)

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from fitreel.data.dataset import Dataset
 from fitreel.pictures.figures import INK, POINT_COLOUR, style
-from fitreel.pictures.labels import drawable, set_axis_labels, set_heading, set_names
+from fitreel.pictures.labels import abbreviate, number_text, set_axis_labels, set_heading, set_names
 from fitreel.pictures.picture import Picture
 from fitreel.training.importance import Importance
 
@@ -12,7 +11,7 @@ MOST_BARS = 20
 LETTERS = 26  # of a column's name
 
 
-def draw_importance(found: Importance, dataset: Dataset) -> Picture:
+def draw_importance(found: Importance, is_classification: bool) -> Picture:
     """Draw a bar for each column, the most important first, and a dot for each repeat.
 
     720 pixels wide; the height grows with the number of columns.
@@ -34,9 +33,11 @@ def draw_importance(found: Importance, dataset: Dataset) -> Picture:
     axes.axvline(0, color=INK, linewidth=1)
     axes.set_ylim(max(bars, 3) - 0.4, -0.6)
     set_names(axes.yaxis, found.columns[:bars], LETTERS, size=9)
+    abbreviate(axes.xaxis)
     kind = "test rows" if found.of_test_rows else "training rows"
-    unit = "log loss" if dataset.classes else f"rmse of {drawable(dataset.target, 24)}"
+    error = "log loss" if is_classification else "rmse"
     set_heading(figure, f"What a shuffled column costs, on {found.rows:,} {kind}")
     more = f"; {left_out:,} more columns cost less" if left_out else ""
-    set_axis_labels(axes, f"growth of the {unit}, {found.error:.3g} unshuffled{more}", "", most=90)
+    cost = f"growth of the {error}, {number_text(found.error)} unshuffled{more}"
+    set_axis_labels(axes, cost, "", most=90)
     return figure

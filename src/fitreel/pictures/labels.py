@@ -1,14 +1,17 @@
 """The labels of pictures: names from files are text, shortened, and never read as mathematics."""
 
+import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ticker import EngFormatter
 
 from fitreel.pictures.figures import INK, shorten
 
+LARGE = 10_000
 UNKNOWN = "□"  # stands for a letter that the font lacks, of which matplotlib would warn
 
 
@@ -20,6 +23,20 @@ def drawable(text: str, most: int = 40, weight: str = "normal") -> str:
     font = get_font(findfont(FontProperties(weight=weight)))
     line = shorten(text, most, tail=2 * most // 5)
     return "".join(letter if font.get_char_index(ord(letter)) else UNKNOWN for letter in line)
+
+
+def number_text(value: float) -> str:
+    """Return a number with four digits, without a power of ten unless it is very large or small."""
+    if not 1e-4 <= abs(value) < 1e9:
+        return f"{value:.4g}"
+    return f"{value:,.{max(0, 3 - math.floor(math.log10(abs(value))))}f}"
+
+
+def abbreviate(*axes: Axis) -> None:
+    """Write the large numbers of finished axes as 20k or 3M, where others would not fit."""
+    for axis in axes:
+        if max(map(abs, axis.get_view_interval())) >= LARGE:
+            axis.set_major_formatter(EngFormatter(sep=""))
 
 
 def set_names(axis: Axis, names: Sequence[str], most: int, size: float = 9, turn: int = 0) -> None:

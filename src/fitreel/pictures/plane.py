@@ -16,7 +16,7 @@ from torch import Tensor
 from fitreel.data.dataset import Dataset, Rows
 from fitreel.pictures.class_colours import class_colours
 from fitreel.pictures.figures import INK, style
-from fitreel.pictures.labels import drawable, set_axis_labels, set_heading
+from fitreel.pictures.labels import abbreviate, drawable, set_axis_labels, set_heading
 from fitreel.pictures.picture import Picture
 from fitreel.training.weights import Weights
 
@@ -92,9 +92,8 @@ def draw_field(weights: Weights, dataset: Dataset) -> Picture:
     bar = figure.add_axes((0.875, 0.11, 0.025, 0.79))
     figure.colorbar(image, cax=bar)
     bar.tick_params(labelsize=8, colors=INK)
-    set_heading(figure, f"Predicted {drawable(dataset.target, 40)}")
-    set_axis_labels(axes, *dataset.features)
-    _legend(figure, dataset, with_classes=False)
+    _describe(figure, axes, dataset)
+    abbreviate(bar.yaxis)
     return figure
 
 
@@ -119,16 +118,22 @@ def draw_regions(weights: Weights, dataset: Dataset) -> Picture:
     _draw_rows(axes, dataset, lambda y: colours[y.numpy()])
     for rows in filter(None, (dataset, dataset.test)):
         _draw_wrong(axes, weights, rows)
-    set_heading(figure, f"Predicted {drawable(dataset.target, 40)}")
-    set_axis_labels(axes, *dataset.features)
-    _legend(figure, dataset, with_classes=True)
+    _describe(figure, axes, dataset)
     return figure
+
+
+def _describe(figure: Figure, axes: Axes, dataset: Dataset) -> None:
+    set_heading(figure, f"Predicted {drawable(dataset.target, 24)}")
+    set_axis_labels(axes, *dataset.features)
+    abbreviate(axes.xaxis, axes.yaxis)
+    _legend(figure, dataset)
 
 
 def _draw_wrong(axes: Axes, weights: Weights, rows: Rows | Dataset) -> None:
     wrong = weights.outputs(rows.inputs).argmax(dim=-1) != rows.y
     inputs = rows.inputs[wrong][:MOST_DRAWN].numpy()
-    axes.scatter(*inputs.T, s=46, marker="x", color=INK, linewidths=1.3, zorder=4)
+    crowd = min(1.0, 300 / max(len(inputs), 1))
+    axes.scatter(*inputs.T, s=10 + 36 * crowd, marker="x", color=INK, linewidths=1.2, zorder=4)
 
 
 def _draw_rows(axes: Axes, dataset: Dataset, colours: Callable[[Tensor], Colours]) -> None:
@@ -151,21 +156,21 @@ def _draw_rows(axes: Axes, dataset: Dataset, colours: Callable[[Tensor], Colours
         )
 
 
-def _legend(figure: Figure, dataset: Dataset, with_classes: bool) -> None:
+def _legend(figure: Figure, dataset: Dataset) -> None:
     def handle(marker: str, colour: str | NDArray[np.float64], edge: str, name: str) -> Line2D:
         return Line2D(
             [], [], linestyle="", marker=marker, color=colour, markeredgecolor=edge, label=name
         )
 
     handles = []
-    if with_classes and len(dataset.classes) <= MOST_LISTED:
+    if len(dataset.classes) <= MOST_LISTED:
         colours = class_colours(len(dataset.classes))
         for name, colour in zip(dataset.classes, colours, strict=True):
             handles.append(handle("s", colour, "none", drawable(name, 16)))
     handles.append(handle("o", "#9aa0aa", "#ffffff", "training row"))
     if dataset.test:
         handles.append(handle("D", "#9aa0aa", INK, "test row"))
-    if with_classes:
+    if dataset.classes:
         handles.append(handle("x", INK, INK, "wrong"))
     legend = figure.legend(
         handles=handles, loc="upper right", ncols=4, frameon=False, fontsize=8.5, labelcolor=INK

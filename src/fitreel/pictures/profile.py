@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.figures import INK, LINE_COLOUR, POINT_COLOUR, style
-from fitreel.pictures.labels import drawable, set_heading, set_title
+from fitreel.pictures.labels import abbreviate, drawable, set_heading, set_title
 from fitreel.pictures.picture import Picture
 from fitreel.training.importance import feature_columns
 
@@ -91,6 +91,7 @@ def _draw(axes: Axes, distribution: Distribution, colour: str) -> None:
         axes.set_yticks([])
         axes.tick_params(labelsize=8)
         axes.locator_params("x", nbins=4)
+        abbreviate(axes.xaxis)
         return
     places = np.arange(len(distribution.counts))
     axes.barh(places, distribution.counts, height=0.75, color=colour, alpha=0.45)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.figures import INK, LINE_COLOUR, POINT_COLOUR, style
-from fitreel.pictures.labels import drawable, set_axis_labels, set_heading
+from fitreel.pictures.labels import abbreviate, drawable, number_text, set_axis_labels, set_heading
 from fitreel.pictures.picture import Picture
 from fitreel.training.weights import Weights
 
@@ -40,11 +40,11 @@ def draw_residuals(found: Residuals) -> Picture:
     right = figure.add_axes((0.755, 0.12, 0.225, 0.76), sharey=left)
     kind = "test rows" if found.of_test_rows else "training rows"
     error = np.sqrt(np.square(found.missing).mean())
-    set_heading(figure, f"Residuals of {len(found.missing):,} {kind}: rmse {error:.4g}")
+    set_heading(figure, f"Residuals of {len(found.missing):,} {kind}: rmse {number_text(error)}")
     _draw_points(left, found)
-    target = drawable(found.target, 30)
-    set_axis_labels(left, f"predicted {target}", f"actual − predicted {target}")
+    set_axis_labels(left, f"predicted {drawable(found.target)}", "actual − predicted", most=60)
     _draw_distribution(right, found.missing)
+    abbreviate(left.xaxis, left.yaxis, right.xaxis)
     return figure
 
 
@@ -63,6 +63,7 @@ def _draw_points(axes: Axes, found: Residuals) -> None:
         color=POINT_COLOUR,
         linewidths=0,
     )
+    axes.locator_params("x", nbins=6)
     reach = 1.08 * (np.abs(found.missing).max() or 1.0)
     axes.set_ylim(-reach, reach)  # so that more on one side is seen
 

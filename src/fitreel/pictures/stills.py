@@ -36,7 +36,7 @@ def stills(weights: Weights, dataset: Dataset) -> Mapping[str, Callable[[], Pict
         RESIDUALS: lambda: draw_residuals(residuals(weights, dataset)),
         CONFUSION: lambda: draw_confusion(confusion(weights, dataset)),
         CALIBRATION: lambda: draw_calibration(calibration(weights, dataset)),
-        IMPORTANCE: lambda: draw_importance(importance(), dataset),
+        IMPORTANCE: lambda: draw_importance(importance(), bool(dataset.classes)),
         DEPENDENCE: lambda: draw_dependences(dependences(weights, dataset, importance()), dataset),
     }
     return {name: drawn[name] for name in still_names(dataset)}
