@@ -75,7 +75,8 @@ def measure_fit(
     Points that changed after the training are neither the training's nor fresh ones: they count
     as ``points_…``.
     """
-    run.log_settings(evaluation)
+    if not dataset.test:  # a table has test rows of its own
+        run.log_settings(evaluation)
     if data:
         log_noise_floor(run, data)
     if was_seen:

@@ -39,8 +39,8 @@ def pixel(figure: Figure, x: float, y: float, axes: int = 0) -> tuple[float, ...
 def test_the_table_has_what_the_picture_shows(dataset: Dataset, trained: Fit) -> None:
     weights = trained.network.weights()
     table = neuron_table(weights, dataset)
-    assert np.array_equal(table.input_weight, weights.input_weight.numpy())
-    assert np.array_equal(table.output_weight, weights.output_weight.numpy())
+    assert np.array_equal(table.input_weight, weights.input_weight[:, 0].numpy())
+    assert np.array_equal(table.output_weight, weights.output_weight[0].numpy())
     assert np.array_equal(table.dead, weights.dead(dataset.x).numpy())
 
 

@@ -59,7 +59,7 @@ def resume_hint(run_id: str) -> Iterator[None]:
 def show_weights(weights: "Weights") -> None:
     """Print the hidden neurons as rows, and the output's bias."""
     if weights.shape.features > 1 or weights.is_classifier:
-        say(f"{weights.shape.count:,} weights, all in weights.csv")
+        say(f"{weights.shape.size:,} weights, all in weights.csv")
         return
     rows = list(zip(weights.input_weight, weights.bias, weights.output_weight[0], strict=True))
     say("neuron  input_weight          bias  output_weight")

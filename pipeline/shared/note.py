@@ -13,8 +13,10 @@ from fitreel.settings import (
     EvaluationSettings,
     FilmSettings,
     SweepSettings,
+    TableSettings,
     TrainingSettings,
     parse,
+    table_defaults,
 )
 from fitreel.settings.metrics import (
     DEAD_NEURONS,
@@ -42,12 +44,14 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run
 
 GROUPS = {
+    "Table": TableSettings,
     "Points": DataSettings,
     "Training": TrainingSettings,
     "Evaluation": EvaluationSettings,
     "Film": FilmSettings,
 }
 SWEEP = {
+    "Table": TableSettings,
     "Points": DataSettings,
     "Training": TrainingSettings,
     "Evaluation": EvaluationSettings,
@@ -140,7 +144,9 @@ def _warning(tags: Mapping[str, str]) -> str:
 
 
 def _draws_points(run: "Run") -> bool:
-    """Return whether a run's settings draw its points; a single stage may have no points at all."""
+    """Return whether settings give a run's rows again; a single stage may have none at all."""
+    if run.has_table:
+        return True
     known = {each.name for each in fields(DataSettings)} & run.params.keys()
     has_points = SHA256_TAG in run.tags
     return not fitreel.tracking.has_edited_points(run.tags) and bool(known or not has_points)
@@ -148,7 +154,10 @@ def _draws_points(run: "Run") -> bool:
 
 def _described(run: "Run") -> dict[str, str]:
     """Return the params that describe a run: without those of points that it no longer has."""
-    left_out = {each.name for each in fields(DataSettings)} if not _draws_points(run) else set()
+    points, table = ({each.name for each in fields(kind)} for kind in (DataSettings, TableSettings))
+    left_out = table if _draws_points(run) else points | table
+    if run.has_table:
+        left_out = points - {"data_seed"}
     return {name: text for name, text in run.params_in_force.items() if name not in left_out}
 
 
@@ -158,7 +167,7 @@ def _reproduce(run: "Run") -> str:
         return _training(run)
     # A run that measures or films another one has no points and no training.
     is_of_another = SOURCE_RUN_TAG in run.tags and SHA256_TAG not in run.tags
-    return "" if is_of_another else _commands(run.params_in_force)
+    return "" if is_of_another else _commands(_described(run))
 
 
 def _training(run: "Run") -> str:
@@ -218,12 +227,13 @@ def _changed(
     params: Mapping[str, str], groups: Mapping[str, Any], most: int = 80
 ) -> list[tuple[str, str]]:
     """Return the settings that differ from their defaults, quoted for a shell."""
+    defaults = table_defaults() if params.get("data") else {}
     return [
         # Anybody may have written a param, and people copy this line into a shell.
         (each.name, shlex.quote(_line(params[each.name], most)))
         for group in groups.values()
         for each in fields(group)
-        if each.name in params and params[each.name] != str(each.default)
+        if each.name in params and params[each.name] != str(defaults.get(each.name, each.default))
     ]
 
 

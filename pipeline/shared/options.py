@@ -9,7 +9,20 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import typer
 
 from fitreel.checks.text import check_filter, check_name, check_path
-from fitreel.settings import GROUPS, ComparisonSettings, Switch, parse, range_text
+from fitreel.settings import (
+    GROUPS,
+    ComparisonSettings,
+    SweepSettings,
+    Switch,
+    TableSettings,
+    TrainingSettings,
+    check_not_drawn,
+    check_not_of_table,
+    for_table,
+    parse,
+    range_text,
+    sweep_for_table,
+)
 from pipeline.shared.completion import choices, complete_run
 from pipeline.shared.session import Session, Target
 
@@ -38,6 +51,11 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
         for name, option in (own | {"as_json": JSON}).items()
     ]
+    if TableSettings in groups.values():
+        options += [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False)
+            for name, kind in {"project": PROJECT, "context": typer.Context}.items()
+        ]
 
     @functools.wraps(command)
     def with_settings(**values: Any) -> None:
@@ -45,6 +63,10 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
             name: group(**{each.name: _joined(values[each.name]) for each in fields(group)})
             for name, group in groups.items()
         }
+        if given.get("table"):
+            _fit_to_table(given, values)
+        elif isinstance(sweep := given.get("settings"), SweepSettings):
+            check_not_of_table(sweep)
         target = given.pop("session")
         settings = {name: asdict(group) for name, group in given.items()}
         chosen = {name: values[name] for name in own if values[name] is not None}
@@ -57,6 +79,32 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     with_settings.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     with_settings.__annotations__ = {option.name: option.annotation for option in options}
     return with_settings
+
+
+def _fit_to_table(given: dict[str, Any], values: dict[str, Any]) -> None:
+    """Change the training to the defaults for tables; ValueError if points are described, too."""
+    check_not_drawn(given["data"])
+    if "training" in given:
+        given["training"] = for_table(given["training"], _typed(values))
+    if "settings" in given:
+        given["settings"], given["table"] = sweep_for_table(
+            given["settings"], given["table"], _typed(values)
+        )
+
+
+def _typed(values: dict[str, Any]) -> set[str]:
+    """Return the names of the settings that somebody typed."""
+    if values["project"]:  # MLproject passes all of them
+        defaults = {
+            each.name: each.default
+            for group in (TrainingSettings, SweepSettings)
+            for each in fields(group)
+            if each.name in values
+        }
+        return {name for name, default in defaults.items() if values[name] != default}
+    source = values["context"].get_parameter_source
+    # By the name of the source: Typer has no public name for the enumeration.
+    return {name for name in values if getattr(source(name), "name", "DEFAULT") != "DEFAULT"}
 
 
 def _joined(value: Any) -> Any:
@@ -204,6 +252,13 @@ OUT = Annotated[
     ),
 ]
 NAME = Annotated[str | None, _target_option("name")]
+
+PROJECT = Annotated[
+    bool,
+    typer.Option(
+        "--project", hidden=True, help="Options with their default's value count as left out."
+    ),
+]
 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
 

@@ -1,6 +1,7 @@
 """The dataset: the rows of an experiment, their names, and those that are held out."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -95,6 +96,12 @@ class Dataset:
     def inputs(self) -> Tensor:
         """The inputs as a matrix: (rows, features)."""
         return self.x.unsqueeze(1) if self.x.ndim == 1 else self.x
+
+    def without_test(self) -> "Dataset":
+        """Return the dataset without its test rows, for what must not look at them."""
+        rest = copy(self)  # the same tensors
+        rest._set(test=None)
+        return rest
 
     @property
     def outputs(self) -> int:

@@ -49,8 +49,14 @@ class Scaling:
 
 
 def _moments(columns: Tensor) -> tuple[Tensor, Tensor]:
-    # In float64: float32 sums over a million rows lose digits.
-    numbers = columns.to(torch.float64)
-    mean, deviation = numbers.mean(dim=0), numbers.std(dim=0, correction=0)
-    mean, deviation = mean.float(), deviation.float()
-    return mean, torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+    if columns.ndim == 1:
+        return _mean_and_deviation(columns)
+    # One by one: the memory need not hold all of them in float64.
+    pairs = [_mean_and_deviation(column) for column in columns.unbind(dim=1)]
+    return torch.stack([mean for mean, _ in pairs]), torch.stack([each for _, each in pairs])
+
+
+def _mean_and_deviation(column: Tensor) -> tuple[Tensor, Tensor]:
+    numbers = column.to(torch.float64)  # float32 sums over a million rows lose digits
+    mean, deviation = numbers.mean().float(), numbers.std(correction=0).float()
+    return mean, deviation if deviation > 0 else torch.ones_like(deviation)

@@ -38,5 +38,10 @@ from .table import (
     MissingName as MissingName,
     TableSettings as TableSettings,
     TaskChoice as TaskChoice,
+    check_not_drawn as check_not_drawn,
+    check_not_of_table as check_not_of_table,
+    for_table as for_table,
+    sweep_for_table as sweep_for_table,
+    table_defaults as table_defaults,
 )
 from .tracking import PATIENCE as PATIENCE

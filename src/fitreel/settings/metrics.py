@@ -15,6 +15,9 @@ TRAIN_LOG_LOSS, TRAIN_ACCURACY = "train_log_loss", "train_accuracy"  # of classe
 TEST_LOG_LOSS = "test_log_loss"  # the one by which runs with classes are ranked
 TEST_ACCURACY, TEST_F1 = "test_accuracy", "test_f1"
 TEST_ROC_AUC = "test_roc_auc"  # of two classes only
+# Of a sweep's trials on a table: root mean squared error, or log loss of classes, on rows that
+# are not trained on; with --cv the mean over the folds. No test row decides which trial is best.
+VALIDATION_ERROR = "validation_error"
 DEAD_NEURONS = "dead_neurons"
 TEST_METRICS = (TEST_RMSE, TEST_R2, TEST_MAE, TEST_MSE)
 CLASS_TEST_METRICS = (TEST_LOG_LOSS, TEST_ACCURACY, TEST_F1, TEST_ROC_AUC)
@@ -26,6 +29,7 @@ BASELINES = {
     "logistic": "logistic regression",
 }
 METRICS = (
+    VALIDATION_ERROR,
     *TEST_METRICS,
     *CLASS_TEST_METRICS,
     TRAIN_RMSE,

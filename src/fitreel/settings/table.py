@@ -1,12 +1,21 @@
 """The settings of a table: every default, and every range, written once."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from fitreel.settings.base import Settings, setting
+from fitreel.settings.experiment import DataSettings, TrainingSettings
+from fitreel.settings.metrics import VALIDATION_ERROR
+from fitreel.settings.sweep import SweepSettings
 
 MOST_FEATURES = 2000  # after categories became features
 MOST_CLASSES = 100
+# The defaults of a training on a table, where those of points are the tutorial's.
+TABLE_TRAINING: dict[str, Any] = {"hidden": 50, "optimizer": "adam", "lr": 0.01, "epochs": 500}
+SWEEP_VALIDATION_SIZE = 0.2  # of the rows of a sweep that has no folds
 TaskChoice = Literal["auto", "regression", "classification"]
 MissingName = Literal["refuse", "drop", "mean", "median"]
 
@@ -37,7 +46,64 @@ class TableSettings(Settings):
             raise ValueError("own data needs a target: --target COLUMN")
         if not self.data and self != TableSettings():
             raise ValueError("these options are for own data: --data FILE")
+        if self.group and self.time:
+            raise ValueError("rows are held out by --group or by --time, not by both")
+
+    @property
+    def label(self) -> str:
+        """The name of the table in a list of runs: that of its file, without its suffixes."""
+        name = PurePosixPath(urlsplit(self.data).path.replace("\\", "/")).name
+        return name.split(".")[0].strip("-") or "table"
 
     def __bool__(self) -> bool:
         """Whether there is a table; without one, points are drawn."""
         return bool(self.data)
+
+
+def table_defaults() -> dict[str, Any]:
+    """Return the settings of a training whose defaults for tables are others than for points."""
+    return dict(TABLE_TRAINING)
+
+
+def for_table(training: TrainingSettings, given: Collection[str]) -> TrainingSettings:
+    """Return a training with the defaults for tables where a setting was not ``given`` by name."""
+    return replace(
+        training, **{name: value for name, value in TABLE_TRAINING.items() if name not in given}
+    )
+
+
+def sweep_for_table(
+    sweep: SweepSettings, table: TableSettings, given: Collection[str]
+) -> tuple[SweepSettings, TableSettings]:
+    """Return both with what chooses the best trial: validation rows or folds, no test rows.
+
+    Raises ValueError if another metric is ``given``.
+    """
+    if "metric" in given and sweep.metric != VALIDATION_ERROR:
+        raise ValueError(
+            f"a sweep of a table ranks trials by {VALIDATION_ERROR}, so that test rows choose "
+            f"nothing; got {sweep.metric}"
+        )
+    if sweep.cv and table.validation_size:
+        raise ValueError("cv and validation_size do not go together: leave one of them out")
+    if sweep.cv and (table.group or table.time):
+        raise ValueError(
+            "cv deals out single rows: leave out group and time, or use validation_size"
+        )
+    if not sweep.cv and not table.validation_size:
+        table = replace(table, validation_size=SWEEP_VALIDATION_SIZE)
+    return replace(sweep, metric="validation_error"), table
+
+
+def check_not_of_table(sweep: SweepSettings) -> None:
+    """Raise ValueError if a sweep on drawn points asks for what only tables have."""
+    if sweep.cv or sweep.metric == VALIDATION_ERROR:
+        raise ValueError(f"cv and {VALIDATION_ERROR} are for tables; points have fresh test points")
+
+
+def check_not_drawn(data: DataSettings) -> None:
+    """Raise ValueError if settings say how to draw points, which a table replaces."""
+    if data != DataSettings(data_seed=data.data_seed):
+        raise ValueError(
+            "a table has rows of its own: samples, function, noise, x_min and x_max draw points"
+        )

@@ -11,6 +11,7 @@ from fitreel.settings import (
     TableSettings,
     TrainingSettings,
     normalised,
+    parse,
 )
 from fitreel.settings.metrics import LOSS, NOISE_FLOOR, seconds_metric
 from fitreel.tracking.names import (
@@ -29,6 +30,7 @@ from fitreel.training.provenance import KEYS as PROVENANCE_KEYS
 # `mlflow run` logs these as params, too: they say which run, not how it was made.
 PASSED_THROUGH = {"run", "name", "experiment", "tracking_uri", "patience"}
 POINTS = {each.name for each in fields(DataSettings)}
+TABLES = {each.name for each in fields(TableSettings)}
 Kind = TypeVar("Kind", bound=Settings)
 
 
@@ -124,6 +126,12 @@ class Facts:
         return self.settings(TableSettings) or None
 
     @property
+    def data_seed(self) -> int:
+        """The seed that drew its points, or that held out rows of its table."""
+        text = self.params_in_force.get("data_seed", str(DataSettings.data_seed))
+        return DataSettings(data_seed=parse(text, int)).data_seed
+
+    @property
     def has_table(self) -> bool:
         """Whether its rows are from a table."""
         return self.table_settings() is not None
@@ -132,5 +140,7 @@ class Facts:
         """Return all params as they are in force, equal numbers with equal text."""
         found = self.params_in_force
         # Settings that did not draw the points would be compared as if they had.
-        left_out = PASSED_THROUGH | (POINTS if self.has_edited_points else set()) | {NOISE_FLOOR}
+        no_points = self.has_edited_points or self.has_table
+        left_out = PASSED_THROUGH | {NOISE_FLOOR} | (POINTS if no_points else set())
+        left_out = left_out - {"data_seed"} if self.has_table else left_out | TABLES
         return {name: normalised(name, found[name]) for name in found.keys() - left_out}

@@ -1,10 +1,11 @@
 """The evaluation: how well a network fits the points it saw, and points it never saw."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from fitreel.data.dataset import Dataset, Rows
 from fitreel.data.drawing import generate_unseen
@@ -16,7 +17,9 @@ from fitreel.settings.metrics import (
     TRAIN_ACCURACY,
     TRAIN_LOG_LOSS,
     TRAIN_RMSE,
+    VALIDATION_ERROR,
 )
+from fitreel.training.members import Trained
 from fitreel.training.network import Network
 from fitreel.training.scores import log_probabilities, mean_log_loss, network_scores
 from fitreel.training.weights import Weights
@@ -61,6 +64,8 @@ def evaluate_many(
     for weights in networks:
         metrics = _on_training_rows(weights, dataset)
         metrics[DEAD_NEURONS] = float(weights.dead(dataset.x).sum())
+        if dataset.validation:
+            metrics[VALIDATION_ERROR] = error_on(weights, dataset.validation)
         if dataset.test:
             metrics |= network_scores(weights, dataset.test)
         elif unseen is not None:
@@ -77,6 +82,27 @@ def _on_training_rows(weights: Weights, dataset: Dataset) -> dict[str, float]:
         TRAIN_LOG_LOSS: mean_log_loss(found, truth),
         TRAIN_ACCURACY: float((found.argmax(axis=1) == truth).mean()),
     }
+
+
+def error_on(weights: Weights, rows: Rows) -> float:
+    """Return the root mean squared error on some rows, or the log loss of classes."""
+    if weights.is_classifier:
+        return mean_log_loss(log_probabilities(weights, rows.inputs), rows.y.numpy())
+    return root_error(weights, rows)
+
+
+def fold_errors(
+    dataset: Dataset, trained: Sequence[Trained], kept: Sequence[Tensor]
+) -> dict[str, float]:
+    """Return the mean error over the rows that each fold holds out; none if a fold diverged."""
+    if any(each.weights is None for each in trained):
+        return {}
+    errors = [
+        error_on(each.weights, Rows(dataset.inputs[~mask], dataset.y[~mask]))
+        for each, mask in zip(trained, kept, strict=True)
+        if each.weights is not None
+    ]
+    return {VALIDATION_ERROR: math.fsum(errors) / len(errors)}
 
 
 def root_error(weights: Weights, dataset: Dataset | Rows) -> float:

@@ -1,7 +1,8 @@
 """The gradients of a stack: the losses of all its members on all rows, and their slopes."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -65,22 +66,35 @@ class Gradients:
         dtype: torch.dtype,
         device: torch.device,
         loss: LossName = "mse",
+        kept: Sequence[Tensor | None] = (),
     ) -> None:
+        """Prepare the rows of a dataset, in the scaled units of its networks.
+
+        ``kept`` says for each member on which rows it is trained, (rows,) bool; None: on all.
+        """
         inputs, targets = scaled(dataset, dataset)
         features = inputs.to(device, dtype).T
         self._design = torch.cat([features, torch.ones_like(features[:1])])  # (features + 1, rows)
         self._targets = targets.to(device) if dataset.classes else targets.to(device, dtype)
         self._error = cross_entropy if dataset.classes else ERRORS[loss]
         self._unit = loss_unit(dataset, loss)
+        self._kept = None  # (members, rows), 1 where a member is trained on a row, else 0
+        if any(each is not None for each in kept):
+            every = torch.ones(len(dataset), dtype=torch.bool)
+            masks = [every if each is None else each for each in kept]
+            self._kept = torch.stack(masks).to(device, dtype)
+
+    def keep(self, members: Tensor) -> None:
+        """Drop all members but these."""
+        if self._kept is not None:
+            self._kept = self._kept[members]
 
     def __call__(self, stack: Stack, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the losses before the update, (members,), and their gradient, a row a member.
 
         On all rows, or on those of a batch.
         """
-        design = self._design if rows is None else self._design[:, rows]
-        targets = self._targets if rows is None else self._targets[rows]
-        parts = [self._part(stack, *part, len(targets)) for part in _parts(stack, design, targets)]
+        parts = [self._part(stack, part) for part in self._parts(stack, rows)]
         losses, gradient = parts[0]
         for more_losses, more_gradient in parts[1:]:
             losses += more_losses
@@ -90,10 +104,10 @@ class Gradients:
     def losses(self, stack: Stack) -> Tensor:
         """Return the losses on all rows, (members,)."""
         parts = [
-            self._error(self._outputs(stack, design)[2], targets)[0]
-            for design, targets in _parts(stack, self._design, self._targets)
+            _sums(self._error(self._outputs(stack, part.design)[2], part.targets)[0], part)
+            for part in self._parts(stack, None)
         ]
-        return torch.stack(parts).sum(dim=0) * (self._unit / len(self._targets))
+        return torch.stack(parts).sum(dim=0) * self._unit
 
     @staticmethod
     def _activate(name: ActivationName, before: Tensor) -> Tensor:
@@ -109,14 +123,28 @@ class Gradients:
         # The last: (members, outputs, rows).
         return before, active, output @ active + output_bias.unsqueeze(2)
 
-    def _part(
-        self, stack: Stack, design: Tensor, targets: Tensor, count: int
-    ) -> tuple[Tensor, Tensor]:
-        """Return what some of ``count`` rows add to the losses and to the gradient."""
-        output = stack.shape.split(stack.numbers)[2]
+    def _parts(self, stack: Stack, rows: Tensor | None) -> Iterator["Part"]:
+        """Yield rows in parts for which (members, hidden, rows) fits into memory."""
+        design, targets, kept = self._design, self._targets, self._kept
+        if rows is not None:
+            design, targets = design[:, rows], targets[rows]
+            kept = None if kept is None else kept[:, rows]
+        # A batch may have no row of a member, which then does not move.
+        ones = torch.ones_like(design[:1]) if kept is None else kept
+        count = ones.sum(dim=1).clamp(min=1)
+        most = rows_at_once(len(stack.numbers) * stack.hidden)
+        for start in range(0, len(targets), most):
+            part = slice(start, start + most)
+            mask = None if kept is None else kept[:, part]
+            yield Part(design[:, part], targets[part], mask, count)
+
+    def _part(self, stack: Stack, part: "Part") -> tuple[Tensor, Tensor]:
+        """Return what some rows add to the losses and to the gradient."""
+        output, design = stack.shape.split(stack.numbers)[2], part.design
         before, active, outputs = self._outputs(stack, design)
-        losses, error = self._error(outputs, targets)  # (members,), (members, outputs, rows)
-        error *= 1 / count  # from here on the slope of the loss by the outputs
+        errors, error = self._error(outputs, part.targets)  # the slopes: (members, outputs, rows)
+        # From here on the slope of the loss by the outputs.
+        error *= part.shares
 
         by_output = error @ active.mT  # (members, outputs, hidden)
         slope = SLOPES[stack.activation](before, active)
@@ -133,41 +161,56 @@ class Gradients:
             error.sum(dim=2),
         )
         flat = torch.cat([each.flatten(1) for each in gradient], dim=1)
-        return losses / count, flat
+        return _sums(errors, part), flat
 
 
-def _parts(stack: Stack, design: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the rows in parts for which (members, hidden, rows) fits into memory."""
-    most = rows_at_once(len(stack.numbers) * stack.hidden)
-    return zip(torch.split(design, most, dim=1), torch.split(targets, most), strict=True)
+class Part(NamedTuple):
+    """Some rows, and by what their sums are divided."""
+
+    design: Tensor  # (features + 1, rows)
+    targets: Tensor  # (rows,)
+    kept: Tensor | None  # (members, rows), 1 where a member is trained on a row, else 0
+    count: Tensor  # of all rows together, (1,) or (members,)
+
+    @property
+    def shares(self) -> Tensor:
+        """The share of each row in a mean: (1 or members, 1, 1 or rows)."""
+        kept = torch.ones_like(self.design[:1, :1]) if self.kept is None else self.kept
+        return (kept / self.count.unsqueeze(1)).unsqueeze(1)
 
 
-# From outputs, (members, outputs, rows), and targets, (rows,), to the sums of the errors,
-# (members,), and their slopes by the outputs.
+def _sums(errors: Tensor, part: Part) -> Tensor:
+    """Return what the errors of some rows, (members, rows), add to the losses, (members,)."""
+    kept = errors if part.kept is None else errors * part.kept
+    return kept.sum(dim=1) / part.count
+
+
+# From outputs, (members, outputs, rows), and targets, (rows,), to the errors, (members,
+# rows), and their slopes by the outputs.
 def _squares(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     error = outputs - targets
-    return error.square().sum(dim=(1, 2)), error * 2
+    return error.square().sum(dim=1), error * 2
 
 
 def _absolute(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     error = outputs - targets
-    return error.abs().sum(dim=(1, 2)), error.sign()
+    return error.abs().sum(dim=1), error.sign()
 
 
 def _huber(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     error = outputs - targets
     slope = error.clamp(-1, 1)  # straight from 1, one deviation of scaled targets
-    return (slope * (error - slope / 2)).sum(dim=(1, 2)), slope
+    return (slope * (error - slope / 2)).sum(dim=1), slope
 
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the sums of the cross-entropies of classes, and their slopes."""
+    """Return the cross-entropies of classes, and their slopes."""
     logarithms = torch.log_softmax(outputs, dim=1)
     rows = torch.arange(len(targets), device=targets.device)
-    losses = -logarithms[:, targets, rows].sum(dim=1)
+    errors = -logarithms[:, targets, rows]  # (members, rows)
     slopes = logarithms.exp()
     slopes[:, targets, rows] -= 1
-    return losses, slopes
+    return errors, slopes
 
 
 ERRORS: dict[LossName, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {

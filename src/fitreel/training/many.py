@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from torch import Tensor
+
 from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
 from fitreel.training import memory
@@ -22,20 +24,22 @@ def fit_many(
     prune: Prune | None = None,
     device: str = "cpu",
     frame_every: int | None = None,
+    kept: Sequence[Tensor | None] = (),
 ) -> list[Trained]:
-    """Train a network for each of ``settings``, on all points, as ``fit`` would each alone.
+    """Train a network for each of ``settings``, on all rows, as ``fit`` would each alone.
 
     At the epochs ``rungs``, when their losses are known, ``prune`` returns which places of
     ``settings`` to drop. Frames are kept, and with them each one's history, only if ``frame_every``
-    says from how many epochs to how many; that of the settings has no meaning here. Raises
-    ValueError if they would fill the memory.
+    says from how many epochs to how many; that of the settings has no meaning here. ``kept`` has
+    for each of ``settings`` the rows that it is trained on, (rows,) bool; None: on all. Raises
+    ValueError if frames would fill the memory.
     """
     if any(each.patience_epochs for each in settings):
         raise ValueError("patience_epochs is for a single training; leave it at 0")
     if frame_every is not None:
         settings = with_frames(settings, frame_every, dataset)
     stacks = [
-        Members(dataset, settings, places, device, frame_every)
+        Members(dataset, settings, places, device, frame_every, kept)
         for places in _stacks(settings, dataset)
     ]
     ends = max((each.epochs for each in settings), default=0)

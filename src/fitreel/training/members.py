@@ -50,11 +50,15 @@ class Members:
         places: list[int],
         device: str,
         frame_every: int | None = None,
+        kept: Sequence[torch.Tensor | None] = (),
     ) -> None:
         members = [settings[place] for place in places]
         # float32, as `fit`: losses agree within 1e-4 at every epoch and mostly within 1e-6, because
         # sums are taken in another order. A chaotic training, after large rates, does not agree.
-        self._gradients = Gradients(dataset, torch.float32, torch.device(device), members[0].loss)
+        masks = [kept[place] for place in places] if kept else []
+        self._gradients = Gradients(
+            dataset, torch.float32, torch.device(device), members[0].loss, masks
+        )
         self._batches = Batches(dataset, members[0])
         self._stack = Stack(members, torch.float32, torch.device(device), dataset)
         self._dataset = dataset
@@ -143,6 +147,7 @@ class Members:
         self._ends, self._losses = self._ends[kept], self._losses[kept]
         if len(kept):
             self._stack.keep(torch.from_numpy(kept))
+            self._gradients.keep(torch.from_numpy(kept))
             if self._frames:
                 self._frames.keep(torch.from_numpy(kept))
 

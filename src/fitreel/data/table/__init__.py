@@ -1,0 +1,1 @@
+"""The table: a file of columns becomes the rows of a dataset."""

@@ -1,0 +1,76 @@
+"""The parts of a table: which rows train, which stop a training early, and which test it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fitreel.checks.text import shown
+from fitreel.data.table.choice import Choice
+from fitreel.data.table.ordering import ranks, times
+from fitreel.data.table.split import Mask, Rule, hold_out
+from fitreel.data.table.target import Target
+from fitreel.settings import TableSettings
+
+if TYPE_CHECKING:
+    import pyarrow
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Masks of shape (rows,); no row is in two of them."""
+
+    training: Mask
+    validation: Mask
+    test: Mask
+
+    def without(self, lost: Mask) -> "Parts":
+        """Return the parts without some rows."""
+        return Parts(self.training & ~lost, self.validation & ~lost, self.test & ~lost)
+
+
+def divide(
+    rows: "pyarrow.Table",
+    target: Target,
+    choice: Choice,
+    settings: TableSettings,
+    seed: int,
+    test_size: float,
+) -> Parts:
+    """Return the parts of narrowed rows; ValueError if there is nothing to hold out.
+
+    All rows take part, those with missing values, too: which values a row has changes nothing for
+    the others, except for its class, group and time.
+    """
+    rule = Rule(
+        seed,
+        strata=target.y + 1 if target.classes else None,
+        groups=ranks(rows[choice.group]) if choice.group else None,
+        times=ranks(times(rows[choice.time], choice.time)) if choice.time else None,
+        column=choice.group or choice.time,
+    )
+    none, rest = np.zeros(len(rows), bool), np.ones(len(rows), bool)
+    test = hold_out(test_size, rule, rest) if test_size else none
+    rest = rest & ~test
+    share = settings.validation_size
+    validation = hold_out(share, rule, rest) if share else none
+    return Parts(rest & ~validation, validation, test)
+
+
+def check_training(target: Target, training: Mask) -> None:
+    """Raise ValueError unless something can be learned from the training rows."""
+    y = target.y[training]
+    if len(y) < 2:
+        raise ValueError(
+            f"{len(y)} of {len(training):,} rows are left to train on; two or more are needed"
+        )
+    if not target.classes:
+        if y.min() == y.max():
+            raise ValueError(f"'{shown(target.name)}' is {y[0]:g} in every row to train on")
+        return
+    counts = np.bincount(y, minlength=len(target.classes))
+    if not counts.all():
+        lacking = shown(target.classes[int(counts.argmin())])
+        raise ValueError(
+            f"no row to train on has the class '{lacking}': all are held out or dropped"
+        )

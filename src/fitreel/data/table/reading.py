@@ -1,0 +1,145 @@
+"""The reading of a table: a file becomes a dataset, with rows held out and a schema."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fitreel.checks.text import shown
+from fitreel.data.dataset import Dataset, Rows
+from fitreel.data.scaling import Scaling
+from fitreel.data.schema import Schema
+from fitreel.data.table import remarks
+from fitreel.data.table.cells import CellKind
+from fitreel.data.table.choice import Choice, choose, kinds
+from fitreel.data.table.columns import read_columns
+from fitreel.data.table.encoding import encode_some
+from fitreel.data.table.file import open_table
+from fitreel.data.table.fitting import fit_schema, uselessness
+from fitreel.data.table.missing import check_complete, incomplete
+from fitreel.data.table.parts import check_training, divide
+from fitreel.data.table.split import Mask
+from fitreel.data.table.survey import survey
+from fitreel.data.table.target import Target, read_same_target, read_target
+from fitreel.settings import TableSettings
+
+if TYPE_CHECKING:
+    import pyarrow
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """What was read from a file: the dataset, and what its user should know."""
+
+    dataset: Dataset
+    schema: Schema
+    remarks: tuple[str, ...]  # the task, rows that were dropped, columns left out, …
+    dropped: int  # rows, of all files
+
+
+def read_table(
+    file: Path, settings: TableSettings, seed: int, test_file: Path | None = None
+) -> Table:
+    """Read a table: rows to train on, rows held out by ``seed``, features, target, scaling.
+
+    What is learned from rows is learned from the training rows: the values of categories, what
+    fills missing cells, the scaling. Rows are counted from 1, below the names. Raises ValueError or
+    OSError, in one line, for a file that is not a table, for settings that do not fit it, and for
+    cells that a network cannot learn from.
+    """
+    source = open_table(file)
+    choice = choose(source.schema.names, settings)
+    kept = kinds(survey(source, choice.columns), choice)
+    rows = read_columns(source, choice.columns, kept)
+    target = read_target(rows[choice.target], choice.target, settings.task)
+    test_size = 0 if test_file else settings.test_size
+    parts = divide(rows, target, choice, settings, seed, test_size)
+    features, left_out = _useful(rows, parts.training, choice, kept)
+    lost = _lost(rows, features, choice, settings, file)
+    parts = parts.without(lost)
+    check_training(target, parts.training)
+    schema = fit_schema(rows, parts.training, features, kept, target, settings.missing)
+    said = [
+        *remarks.on_task(target, settings),
+        *remarks.on_names(source, settings),
+        *left_out,
+        *remarks.on_missing(rows, lost, schema, settings.missing),
+        *remarks.on_classes(target, parts.training),
+    ]
+    x, y = encode_some(schema, rows, parts.training), target.of(parts.training)
+    validation = _rows(schema, rows, target, parts.validation)
+    test = _rows(schema, rows, target, parts.test)
+    dropped = int(lost.sum())
+    del rows  # before the dataset copies x: the memory holds the numbers twice, not three times
+    if test_file:
+        test, also = _read_test(test_file, schema, kept, target, settings)
+        dropped += also
+    if test is None and (test_file or test_size):
+        raise ValueError("no row is left for the test: all that are held out lack a value")
+    dataset = Dataset(
+        x,
+        y,
+        features=schema.features,
+        target=schema.target,
+        classes=schema.classes,
+        scaling=Scaling.of(x, y),
+        schema=schema,
+        validation=validation,
+        test=test,
+    )
+    return Table(dataset, schema, tuple(said), dropped)
+
+
+def _useful(
+    rows: "pyarrow.Table", training: Mask, choice: Choice, kept: dict[str, CellKind]
+) -> tuple[list[str], list[str]]:
+    """Return the features from which something can be learned, and remarks about the others."""
+    import pyarrow
+
+    mask = pyarrow.array(training)
+    why = {name: uselessness(rows[name].filter(mask), kept[name]) for name in choice.features}
+    features = [name for name in choice.features if not why[name]]
+    said = [f"left out: '{shown(name)}', {reason}" for name, reason in why.items() if reason]
+    if not features:
+        raise ValueError(f"no column is left to predict '{shown(choice.target)}' from; {said[0]}")
+    return features, said
+
+
+def _lost(
+    rows: "pyarrow.Table",
+    features: Sequence[str],
+    choice: Choice,
+    settings: TableSettings,
+    file: Path,
+) -> Mask:
+    """Return which rows are dropped because a value is missing; ValueError if that is refused."""
+    others = [name for name in choice.columns if name not in choice.features]
+    if settings.missing == "refuse":
+        check_complete(rows, [*features, *others], file.name)
+    return incomplete(rows, features, others, settings.missing)
+
+
+def _rows(schema: Schema, rows: "pyarrow.Table", target: Target, mask: Mask) -> Rows | None:
+    return Rows(encode_some(schema, rows, mask), target.of(mask)) if mask.any() else None
+
+
+def _read_test(
+    file: Path,
+    schema: Schema,
+    kept: dict[str, CellKind],
+    target: Target,
+    settings: TableSettings,
+) -> tuple[Rows | None, int]:
+    """Return the rows of a file of test rows, and how many were dropped."""
+    source = open_table(file)
+    choice = Choice(target.name, tuple(column.name for column in schema.columns))
+    if lacking := [name for name in choice.columns if name not in source.schema.names]:
+        raise ValueError(f"{file.name} has no column '{shown(lacking[0])}'")
+    try:
+        rows = read_columns(source, choice.columns, kept)
+        same = read_same_target(rows[target.name], target, file.name)
+    except ValueError as error:  # two files have a row of this number
+        line = str(error)
+        raise ValueError(line if file.name in line else f"{file.name}: {line}") from None
+    lost = _lost(rows, choice.features, choice, settings, file)
+    return _rows(schema, rows, same, ~lost), int(lost.sum())
