@@ -17,11 +17,11 @@ from fitreel.pictures.figures import (
     POSITIVE,
     NeuronTable,
     draw_neurons,
-    draw_weights,
     neuron_table,
     scatter,
     shorten,
 )
+from fitreel.pictures.final_weights import draw_weights
 from fitreel.settings import DataSettings
 from fitreel.training.loop import Fit
 from fitreel.training.weights import Weights

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from fitreel.data.dataset import Dataset
+from fitreel.data.dataset import Dataset, Rows
 from fitreel.data.scaling import Scaling
 from fitreel.settings.metrics import BASELINES, TEST_LOG_LOSS, TEST_RMSE
 from fitreel.training.scores import Numbers, class_scores, number_scores
@@ -21,7 +21,7 @@ PENALTIES = np.logspace(-3, 4, 15)  # ridge regression chooses one, leaving out 
 MOST_STEPS = 200  # of logistic regression
 LEAST = np.finfo(np.float64).eps  # the probability of a class that no training row has
 
-Baseline = Callable[[Dataset], Numbers]  # returns predictions for the test rows
+Baseline = Callable[[Dataset, Rows], Numbers]  # predicts the test rows
 
 
 def baseline_metrics(dataset: Dataset) -> dict[str, float]:
@@ -30,13 +30,14 @@ def baseline_metrics(dataset: Dataset) -> dict[str, float]:
     For numbers the mean and ridge regression, for classes their frequencies (``majority``) and
     logistic regression, fitted to the training rows alone.
     """
-    if dataset.test is None:
+    test = dataset.test
+    if test is None:
         return {}
     score = class_scores if dataset.classes else number_scores
     return {
         f"{name}_{metric}": value
         for name, baseline in (OF_CLASSES if dataset.classes else OF_NUMBERS).items()
-        for metric, value in score(baseline(dataset), dataset.test).items()
+        for metric, value in score(baseline(dataset, test), test).items()
     }
 
 
@@ -66,21 +67,21 @@ def _distinguished(ours: float, theirs: float) -> str:
     return " against ".join(texts)
 
 
-def _mean(dataset: Dataset) -> Numbers:
-    return np.full(_test_rows(dataset), dataset.y.double().mean().item())
+def _mean(dataset: Dataset, test: Rows) -> Numbers:
+    return np.full(len(test), dataset.y.double().mean().item())
 
 
-def _ridge(dataset: Dataset) -> Numbers:
+def _ridge(dataset: Dataset, test: Rows) -> Numbers:
     from sklearn.linear_model import RidgeCV
 
-    inputs, targets, held_out = _rows_to_fit(dataset)
+    inputs, targets, held_out = _rows_to_fit(dataset, test)
     predictions: Numbers = RidgeCV(alphas=PENALTIES).fit(inputs, targets).predict(held_out)
     return predictions
 
 
-def _majority(dataset: Dataset) -> Numbers:
+def _majority(dataset: Dataset, test: Rows) -> Numbers:
     frequencies = class_frequencies(dataset)
-    return np.tile(np.log(np.maximum(frequencies, LEAST)), (_test_rows(dataset), 1))
+    return np.tile(np.log(np.maximum(frequencies, LEAST)), (len(test), 1))
 
 
 def class_frequencies(dataset: Dataset) -> Numbers:
@@ -88,13 +89,13 @@ def class_frequencies(dataset: Dataset) -> Numbers:
     return np.bincount(dataset.y.numpy(), minlength=len(dataset.classes)) / len(dataset)
 
 
-def _logistic(dataset: Dataset) -> Numbers:
+def _logistic(dataset: Dataset, test: Rows) -> Numbers:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    inputs, targets, held_out = _rows_to_fit(dataset)
+    inputs, targets, held_out = _rows_to_fit(dataset, test)
     if len(np.unique(targets)) < 2:  # which scikit-learn refuses
-        return _majority(dataset)
+        return _majority(dataset, test)
     model = LogisticRegression(max_iter=MOST_STEPS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the steps are bounded on purpose
@@ -104,9 +105,8 @@ def _logistic(dataset: Dataset) -> Numbers:
     return found
 
 
-def _rows_to_fit(dataset: Dataset) -> tuple[Numbers, NDArray[np.generic], Numbers]:
+def _rows_to_fit(dataset: Dataset, test: Rows) -> tuple[Numbers, NDArray[np.generic], Numbers]:
     """Return inputs and targets of training rows, a sample of many, and inputs of the test rows."""
-    assert dataset.test
     per_row = len(dataset.features) * dataset.outputs
     most = max(FEWEST_ROWS, min(MOST_ROWS, MOST_NUMBERS // per_row))
     rows = np.arange(len(dataset))
@@ -117,12 +117,8 @@ def _rows_to_fit(dataset: Dataset) -> tuple[Numbers, NDArray[np.generic], Number
     return (
         scaling.inputs(inputs).double().numpy(),
         (targets if dataset.classes else targets.double()).numpy(),
-        scaling.inputs(dataset.test.inputs).double().numpy(),
+        scaling.inputs(test.inputs).double().numpy(),
     )
-
-
-def _test_rows(dataset: Dataset) -> int:
-    return len(dataset.test or ())
 
 
 OF_NUMBERS: dict[str, Baseline] = {"mean": _mean, "ridge": _ridge}

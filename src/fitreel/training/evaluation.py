@@ -21,7 +21,7 @@ from fitreel.settings.metrics import (
 )
 from fitreel.training.members import Trained
 from fitreel.training.network import Network
-from fitreel.training.scores import log_probabilities, mean_log_loss, scores
+from fitreel.training.scores import log_probabilities, mean_log_loss, network_scores
 from fitreel.training.weights import Weights
 
 
@@ -67,7 +67,7 @@ def evaluate_many(
         if dataset.validation:
             metrics[VALIDATION_ERROR] = error_on(weights, dataset.validation)
         if dataset.test:
-            metrics |= scores(weights, dataset.test)
+            metrics |= network_scores(weights, dataset.test)
         elif unseen is not None:
             metrics[TEST_RMSE] = root_error(weights, unseen)
             metrics[TEST_R2] = explained(metrics[TEST_RMSE], unseen)

@@ -1,8 +1,8 @@
 """The scores: how far predictions are from the truth, in numbers that a run keeps as metrics."""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fitreel.data.dataset import Dataset, Rows
 from fitreel.settings.metrics import (
@@ -58,13 +58,13 @@ def mean_log_loss(log_probabilities: Numbers, truth: NDArray[np.int64]) -> float
     return float(-np.take_along_axis(log_probabilities, truth[:, None], axis=1).mean())
 
 
-def log_probabilities(weights: Weights, inputs: torch.Tensor) -> Numbers:
+def log_probabilities(weights: Weights, inputs: Tensor) -> Numbers:
     """Return the logarithms of the predicted probabilities: (rows, classes)."""
     # Not log(softmax): that of a class that is ruled out would be infinite.
     return weights.outputs(inputs).double().log_softmax(dim=-1).numpy()
 
 
-def scores(weights: Weights, rows: Rows | Dataset) -> dict[str, float]:
+def network_scores(weights: Weights, rows: Rows | Dataset) -> dict[str, float]:
     """Return the test metrics of a network on some rows."""
     held_out = Rows(rows.inputs, rows.y)
     if weights.is_classifier:
@@ -72,9 +72,15 @@ def scores(weights: Weights, rows: Rows | Dataset) -> dict[str, float]:
     return number_scores(weights.predict(rows.inputs).double().numpy(), held_out)
 
 
-def error(weights: Weights, rows: Rows | Dataset) -> float:
+def network_error(weights: Weights, rows: Rows | Dataset) -> float:
     """Return the error by which networks are ranked: log loss for classes, else the root error."""
+    return outputs_error(weights, weights.outputs(rows.inputs), rows)
+
+
+def outputs_error(weights: Weights, outputs: Tensor, rows: Rows | Dataset) -> float:
+    """Return this error for what the output layer computed: (rows, outputs)."""
     if weights.is_classifier:
-        return mean_log_loss(log_probabilities(weights, rows.inputs), rows.y.numpy())
-    difference = weights.predict(rows.inputs).double() - rows.y.double()
-    return float(difference.square().mean().sqrt())
+        return mean_log_loss(outputs.double().log_softmax(dim=-1).numpy(), rows.y.numpy())
+    predictions = outputs[:, 0]
+    raw = weights.scaling.raw_targets(predictions) if weights.scaling else predictions
+    return float((raw - rows.y).double().square().mean().sqrt())
