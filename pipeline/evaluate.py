@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import fitreel.pictures
 import fitreel.training
 from fitreel.settings import DataSettings, EvaluationSettings
-from fitreel.settings.metrics import NOISE_FLOOR, TRAIN_RMSE
-from fitreel.tracking.names import NOTHING_LEARNED_TAG, WEIGHTS_PICTURE
+from fitreel.settings.metrics import NOISE_FLOOR, TRAIN_LOG_LOSS, TRAIN_RMSE
+from fitreel.tracking.names import NOTHING_LEARNED_TAG, STILLS, WEIGHTS_PICTURE
 from pipeline import generate
 from pipeline.shared import console
 from pipeline.shared.copies import Copies
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 NO_CURVE = "there is no test on fresh points and no noise floor"
 
-FILES = (WEIGHTS_PICTURE,)
+POINTS_RMSE = "points_rmse"  # on points that changed after the training
+FILES = (WEIGHTS_PICTURE, *STILLS)
 
 
 def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
@@ -75,21 +76,26 @@ def measure_fit(
     Points that changed after the training are neither the training's nor fresh ones: they count
     as ``points_…``.
     """
-    if not dataset.test:  # a table has test rows of its own
+    if dataset.schema is None:  # a table has test rows of its own
         run.log_settings(evaluation)
     if data:
         log_noise_floor(run, data)
     if was_seen:
         metrics = fitreel.training.evaluate(weights, dataset, data, evaluation)
-        error = metrics[TRAIN_RMSE]
+        metrics |= fitreel.training.baseline_metrics(dataset)
     else:
         error = fitreel.training.root_error(weights, dataset)
         r2 = fitreel.training.explained(error, dataset)
-        metrics = {"points_rmse": error, "points_r2": r2}
+        metrics = {POINTS_RMSE: error, "points_r2": r2}
     run.log_metrics(metrics)
+    if reason := fitreel.training.why_worse(metrics):
+        console.warn(f"the network is {reason}")
+    loss = metrics.get(TRAIN_LOG_LOSS, metrics.get(TRAIN_RMSE, metrics.get(POINTS_RMSE, 0)) ** 2)
     with run.artifacts() as folder:
-        figure = fitreel.pictures.draw_weights(weights, dataset, run.name, error**2)
+        figure = fitreel.pictures.draw_weights(weights, dataset, run.name, loss)
         figure.savefig(folder / WEIGHTS_PICTURE)
+        for name, draw in fitreel.pictures.stills(weights, dataset).items():
+            draw().savefig(folder / name)
         if copies:
             copies.add(folder)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import fitreel.tracking
+import fitreel.training
 from fitreel.checks.text import brief, code_span, shown
 from fitreel.settings import (
     DataSettings,
@@ -19,12 +20,17 @@ from fitreel.settings import (
     table_defaults,
 )
 from fitreel.settings.metrics import (
+    CLASS_TEST_METRICS,
     DEAD_NEURONS,
     LOSS,
     NOISE_FLOOR,
+    TEST_MAE,
     TEST_R2,
     TEST_RMSE,
+    TRAIN_ACCURACY,
+    TRAIN_LOG_LOSS,
     TRAIN_RMSE,
+    baseline_errors,
 )
 from fitreel.settings.space import LONGEST_SPACE
 from fitreel.tracking.names import (
@@ -58,7 +64,10 @@ SWEEP = {
     "Sweep": SweepSettings,
 }
 PLACE = {"storage", "engine", "address", "parallel"}  # where a sweep was done, not what
-ERRORS = (TRAIN_RMSE, TEST_RMSE, "points_rmse", "points_r2")
+ERRORS = (
+    *(TRAIN_RMSE, TEST_RMSE, "points_rmse", "points_r2", TEST_R2, TEST_MAE),
+    *(TRAIN_LOG_LOSS, TRAIN_ACCURACY, *CLASS_TEST_METRICS),
+)
 NOTED = 9  # trials in the note of a sweep
 
 
@@ -66,7 +75,7 @@ def note(run: "Run") -> str:
     """Return the note of a run in Markdown: film, results, how to reproduce it, settings."""
     # The UI folds all but the first lines: what a run has learned is seen there at once.
     parts = [
-        _warning(run.tags),
+        _warning(run),
         *_film(run),
         _results(run),
         *_weights(run),
@@ -138,9 +147,13 @@ def _weights(run: "Run") -> list[str]:
     return [picture(run, WEIGHTS_PICTURE)] if run.has_logged("evaluate") else []
 
 
-def _warning(tags: Mapping[str, str]) -> str:
-    reason = tags.get(NOTHING_LEARNED_TAG)
-    return f"**The network learned nothing**: {_line(reason, 300)}" if reason else ""
+def _warning(run: "Run") -> str:
+    """Return why the network is useless, or than what it is worse, if it is."""
+    if reason := run.tags.get(NOTHING_LEARNED_TAG):
+        return f"**The network learned nothing**: {_line(reason, 300)}"
+    if reason := fitreel.training.why_worse(run.metrics):
+        return f"**The network is {reason}**"
+    return ""
 
 
 def _draws_points(run: "Run") -> bool:
@@ -183,9 +196,8 @@ def _training(run: "Run") -> str:
 
 def _results(run: "Run") -> str:
     metrics, params = run.metrics, run.params_in_force
-    rows = [
-        _row(name, f"{metrics[name]:.4g}") for name in (LOSS, *ERRORS, TEST_R2) if name in metrics
-    ]
+    rows = [_row(name, f"{metrics[name]:.4g}") for name in (LOSS, *ERRORS) if name in metrics]
+    rows += [_row(label, f"{value:.4g}") for label, value in baseline_errors(metrics).items()]
     if TEST_RMSE in metrics and (floor := _read(params, NOISE_FLOOR, float)):
         rows.append(_row("noise floor of test_rmse", f"{floor:.4g}"))
     if DEAD_NEURONS in metrics:
