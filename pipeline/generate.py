@@ -10,6 +10,7 @@ from fitreel.tracking.names import (
     DATA,
     DATASET,
     DATASET_FILE,
+    PROFILE_FILE,
     SCATTER,
     SCATTER_FILE,
     TABLE,
@@ -65,6 +66,7 @@ def record_table(run: "Run", data: DataSettings, opened: "OwnData") -> None:
         parts = {"training": dataset, "validation": dataset.validation, "test": dataset.test}
         rows = {name: len(part) for name, part in parts.items() if part}
         fitreel.data.KeptTable(kept, opened.table.schema, rows).save(folder)
+        fitreel.pictures.draw_profile(dataset).savefig(folder / PROFILE_FILE)
         run.log_table(folder / TABLE_FILE, settings.label)
 
 
@@ -91,6 +93,7 @@ def record_again(run: "Run", source: "Source") -> None:
             if each.name:  # a larger one stays at its address
                 shutil.copy(file, folder / each.name)
         kept.save(folder)
+        fitreel.pictures.draw_profile(source.dataset()).savefig(folder / PROFILE_FILE)
         run.log_table(folder / TABLE_FILE, settings.label)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import fitreel.tracking
+import fitreel.training
 from fitreel.checks.text import brief, code_span, shown
 from fitreel.settings import (
     DataSettings,
@@ -66,7 +67,7 @@ def note(run: "Run") -> str:
     """Return the note of a run in Markdown: film, results, how to reproduce it, settings."""
     # The UI folds all but the first lines: what a run has learned is seen there at once.
     parts = [
-        _warning(run.tags),
+        _warning(run.tags, run.metrics),
         *_film(run),
         _results(run),
         *_weights(run),
@@ -138,9 +139,11 @@ def _weights(run: "Run") -> list[str]:
     return [picture(run, WEIGHTS_PICTURE)] if run.has_logged("evaluate") else []
 
 
-def _warning(tags: Mapping[str, str]) -> str:
-    reason = tags.get(NOTHING_LEARNED_TAG)
-    return f"**The network learned nothing**: {_line(reason, 300)}" if reason else ""
+def _warning(tags: Mapping[str, str], metrics: Mapping[str, float]) -> str:
+    if reason := tags.get(NOTHING_LEARNED_TAG):
+        return f"**The network learned nothing**: {_line(reason, 300)}"
+    worse = fitreel.training.why_worse(metrics)
+    return f"**The network is {worse}**" if worse else ""
 
 
 def _draws_points(run: "Run") -> bool:
