@@ -65,8 +65,8 @@ def record_table(run: "Run", data: DataSettings, opened: "OwnData") -> None:
         kept = fitreel.data.keep_files(folder, files, addresses, most)
         parts = {"training": dataset, "validation": dataset.validation, "test": dataset.test}
         rows = {name: len(part) for name, part in parts.items() if part}
-        fitreel.pictures.draw_profile(dataset).savefig(folder / PROFILE_FILE)
         fitreel.data.KeptTable(kept, opened.table.schema, rows).save(folder)
+        fitreel.pictures.draw_profile(dataset).savefig(folder / PROFILE_FILE)
         run.log_table(folder / TABLE_FILE, settings.label)
 
 

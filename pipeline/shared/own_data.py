@@ -14,9 +14,8 @@ from pipeline.shared import console
 from pipeline.shared.session import Session
 
 if TYPE_CHECKING:
-    from fitreel.data.table.reading import Table
-
     from fitreel.data.dataset import Dataset
+    from fitreel.data.table.reading import Table
 
 
 class OwnData:

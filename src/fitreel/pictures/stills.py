@@ -11,12 +11,17 @@ from fitreel.pictures.important_columns import draw_importance
 from fitreel.pictures.picture import Picture
 from fitreel.pictures.plane import draw_field, draw_regions
 from fitreel.pictures.residuals import draw_residuals, residuals
+from fitreel.pictures.still_names import (
+    CALIBRATION,
+    CONFUSION,
+    DEPENDENCE,
+    FIELD,
+    IMPORTANCE,
+    REGIONS,
+    RESIDUALS,
+)
 from fitreel.training.importance import Importance, feature_columns, permutation_importance
 from fitreel.training.weights import Weights
-
-FIELD, REGIONS = "field.png", "regions.png"
-RESIDUALS, CONFUSION, CALIBRATION = "residuals.png", "confusion.png", "calibration.png"
-IMPORTANCE, DEPENDENCE = "importance.png", "dependence.png"
 
 
 def stills(weights: Weights, dataset: Dataset) -> Mapping[str, Callable[[], Picture]]:

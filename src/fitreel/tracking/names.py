@@ -82,11 +82,6 @@ NETWORK = "network.txt"
 WEIGHT_TABLE = "weights.csv"
 WEIGHTS = "weights.safetensors"
 WEIGHTS_PICTURE = "rst.png"
-# Of a table, as far as they suit it (pictures/stills.py).
-STILLS = (
-    *("field.png", "regions.png", "residuals.png", "confusion.png"),
-    *("calibration.png", "importance.png", "dependence.png"),
-)
 PLAYER = "player.html"
 TRIALS = "trials.csv"
 BEST_FILM = "best.gif"

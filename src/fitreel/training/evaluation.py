@@ -107,8 +107,10 @@ def fold_errors(
 
 def root_error(weights: Weights, dataset: Dataset | Rows) -> float:
     """Return the root of the mean squared error on some rows, in the unit of y."""
+    # One feature as (rows,), which any function of x takes.
+    inputs = dataset.x if isinstance(dataset, Dataset) else dataset.inputs
     # In float64: a float32 sum over a million points loses digits.
-    error = (weights.predict(dataset.inputs) - dataset.y).to(torch.float64)
+    error = (weights.predict(inputs) - dataset.y).to(torch.float64)
     return float(error.square().mean().item() ** 0.5)
 
 
