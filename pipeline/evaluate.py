@@ -94,7 +94,7 @@ def measure_fit(
     with run.artifacts() as folder:
         figure = fitreel.pictures.draw_weights(weights, dataset, run.name, loss)
         figure.savefig(folder / WEIGHTS_PICTURE)
-        for name, draw in fitreel.pictures.stills(weights, dataset).items():
+        for name, draw in fitreel.pictures.still_pictures(weights, dataset).items():
             draw().savefig(folder / name)
         if copies:
             copies.add(folder)
