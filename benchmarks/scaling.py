@@ -95,7 +95,11 @@ def tracking(kind: str, times: int) -> None:
     outcomes = []
     for drawn in rounds(8):
         for trial, outcome in zip(drawn.trials, drawn.train(), strict=True):
-            settings = asdict(drawn.data) | asdict(drawn.evaluation) | asdict(trial.settings)
+            settings = (
+                asdict(drawn.data or DataSettings())
+                | asdict(drawn.evaluation)
+                | asdict(trial.settings)
+            )
             params = {name: str(value) for name, value in settings.items()}
             outcomes.append((trial.name, params, outcome))
     with tempfile.TemporaryDirectory() as name, chdir(name):

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import fitreel.pictures
 import fitreel.training
+from fitreel.pictures.still_names import STILLS
 from fitreel.settings import DataSettings, EvaluationSettings
-from fitreel.settings.metrics import NOISE_FLOOR, TRAIN_RMSE
+from fitreel.settings.metrics import NOISE_FLOOR, TRAIN_LOG_LOSS, TRAIN_RMSE
 from fitreel.tracking.names import NOTHING_LEARNED_TAG, WEIGHTS_PICTURE
 from pipeline import generate
 from pipeline.shared import console
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 NO_CURVE = "there is no test on fresh points and no noise floor"
 
-FILES = (WEIGHTS_PICTURE,)
+FILES = (WEIGHTS_PICTURE, *STILLS)
 
 
 def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
-    """Measure a trained run on its own points and on fresh ones; draw its weights.
+    """Measure a trained run on its own points and on fresh ones or test rows; draw its weights.
 
     Example: fitreel evaluate --run RUN --test-samples 5000
     """
@@ -70,25 +71,31 @@ def measure_fit(
     was_seen: bool = True,
     copies: Copies | None = None,
 ) -> None:
-    """Measure the fit and log the metrics and rst.png, of which a copy may be left.
+    """Measure the fit and log the metrics and the still pictures, of which copies may be left.
 
     Points that changed after the training are neither the training's nor fresh ones: they count
     as ``points_…``.
     """
-    run.log_settings(evaluation)
+    if not dataset.test:  # a table has test rows of its own
+        run.log_settings(evaluation)
     if data:
         log_noise_floor(run, data)
     if was_seen:
         metrics = fitreel.training.evaluate(weights, dataset, data, evaluation)
-        error = metrics[TRAIN_RMSE]
+        metrics |= fitreel.training.baseline_metrics(dataset)
+        loss = metrics[TRAIN_LOG_LOSS] if dataset.classes else metrics[TRAIN_RMSE] ** 2
     else:
         error = fitreel.training.root_error(weights, dataset)
         r2 = fitreel.training.explained(error, dataset)
-        metrics = {"points_rmse": error, "points_r2": r2}
+        metrics, loss = {"points_rmse": error, "points_r2": r2}, error**2
     run.log_metrics(metrics)
+    if reason := fitreel.training.why_worse(metrics):
+        console.warn(f"the network is {reason}")
     with run.artifacts() as folder:
-        figure = fitreel.pictures.draw_weights(weights, dataset, run.name, error**2)
+        figure = fitreel.pictures.draw_weights(weights, dataset, run.name, loss)
         figure.savefig(folder / WEIGHTS_PICTURE)
+        for name, draw in fitreel.pictures.still_pictures(weights, dataset).items():
+            draw().savefig(folder / name)
         if copies:
             copies.add(folder)
 

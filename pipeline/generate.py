@@ -1,12 +1,22 @@
-"""generate: draw the points of an experiment."""
+"""generate: draw the points of an experiment, or read its table."""
 
 import shutil
 from typing import TYPE_CHECKING, Literal
 
 import fitreel.data
 import fitreel.pictures
-from fitreel.settings import DataSettings
-from fitreel.tracking.names import DATA, DATASET, DATASET_FILE, SCATTER, SCATTER_FILE
+from fitreel.settings import DataSettings, TableSettings
+from fitreel.tracking.names import (
+    DATA,
+    DATASET,
+    DATASET_FILE,
+    PROFILE_FILE,
+    SCATTER,
+    SCATTER_FILE,
+    TABLE,
+    TABLE_FILE,
+)
+from pipeline.shared.own_data import OwnData, own_data
 from pipeline.shared.session import Session
 from pipeline.shared.stage import stage
 
@@ -14,11 +24,11 @@ if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
     from fitreel.tracking import Run, Source
 
-FILES = (DATASET, SCATTER)
+FILES = (DATASET, SCATTER, TABLE)
 
 
-def generate(data: DataSettings, session: Session) -> None:
-    """Draw the points of an experiment and log them (to a new run, unless --run names one).
+def generate(data: DataSettings, table: TableSettings, session: Session) -> None:
+    """Draw the points of an experiment, or read a table, and log them (to a new run or to --run).
 
     Example: fitreel generate --function sine --noise 0.1
     """
@@ -27,17 +37,37 @@ def generate(data: DataSettings, session: Session) -> None:
     if session.is_new and into and into.has_dataset:
         raise ValueError(f"run {into.run_id} has points already; leave out --run")
     session.check_free(source, "generate", FILES)
-    with session.run(source) as run:
-        run.set_name(data.label)
-        draw_points(run, data)
+    with own_data(table, data, session) as opened, session.run(source) as run:
+        run.set_name(table.label if table else data.label)
+        make_dataset(run, data, opened)
 
 
 @stage("generate", restore=lambda run: run.dataset())
-def draw_points(run: "Run", data: DataSettings) -> "Dataset":
-    """Draw the points and log them."""
+def make_dataset(run: "Run", data: DataSettings, opened: "OwnData | None" = None) -> "Dataset":
+    """Draw the points, or read the table, and log them."""
+    if opened:
+        record_table(run, data, opened)
+        return opened.table.dataset
     dataset = fitreel.data.generate(data)
     record(run, dataset, data)
     return dataset
+
+
+def record_table(run: "Run", data: DataSettings, opened: "OwnData") -> None:
+    """Log a table as it was used, how it was read, and a picture of it."""
+    settings, dataset = opened.settings, opened.table.dataset
+    run.log_settings(settings)
+    run.log_params({"data_seed": str(data.data_seed)})
+    addresses = {"table": settings.data, "test": settings.test}
+    files = dict(zip(addresses, opened.files, strict=False))
+    most = int(settings.keep_data_mb * 1e6)
+    with run.artifacts(DATA) as folder:
+        kept = fitreel.data.keep_files(folder, files, addresses, most)
+        parts = {"training": dataset, "validation": dataset.validation, "test": dataset.test}
+        rows = {name: len(part) for name, part in parts.items() if part}
+        fitreel.data.KeptTable(kept, opened.table.schema, rows).save(folder)
+        fitreel.pictures.draw_profile(dataset).savefig(folder / PROFILE_FILE)
+        run.log_table(folder / TABLE_FILE, settings.label)
 
 
 def record(run: "Run", dataset: "Dataset", data: DataSettings | None) -> None:
@@ -48,6 +78,23 @@ def record(run: "Run", dataset: "Dataset", data: DataSettings | None) -> None:
         fitreel.data.save_dataset(dataset, folder / DATASET_FILE)
         fitreel.pictures.scatter(dataset).savefig(folder / SCATTER_FILE)
         run.log_dataset(folder / DATASET_FILE, data.function if data else "points")
+
+
+def record_again(run: "Run", source: "Source") -> None:
+    """Log the points or the table of another run."""
+    settings = source.table_settings()
+    if settings is None:
+        record(run, source.dataset(), source.data_settings())
+        return
+    run.log_settings(settings)
+    run.log_params({"data_seed": str(source.data_seed)})
+    with source.table() as (kept, files), run.artifacts(DATA) as folder:
+        for each, file in zip(kept.files, files, strict=True):
+            if each.name:  # a larger one stays at its address
+                shutil.copy(file, folder / each.name)
+        kept.save(folder)
+        fitreel.pictures.draw_profile(source.dataset()).savefig(folder / PROFILE_FILE)
+        run.log_table(folder / TABLE_FILE, settings.label)
 
 
 def record_changed(

@@ -13,10 +13,12 @@ from fitreel.settings import (
     FilmSettings,
     LiveSettings,
     PlayerSettings,
+    TableSettings,
     TrainingSettings,
 )
 from pipeline import animate, evaluate, generate, train
 from pipeline.shared.options import COPIES, OPENED
+from pipeline.shared.own_data import own_data, rows_of
 from pipeline.shared.session import Session
 from pipeline.shared.viewing import page_file, show_in_browser
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 def run(
     data: DataSettings,
+    table: TableSettings,
     training: TrainingSettings,
     checkpoints: CheckpointSettings,
     live: LiveSettings,
@@ -36,7 +39,7 @@ def run(
     out: COPIES = None,
     open_player: OPENED = False,
 ) -> None:
-    """Draw points, train, evaluate and film: all four stages in one run.
+    """Draw points or read a table, train, evaluate and film: all four stages in one run.
 
     Example: fitreel run --lr 0.2 --activation tanh
     """
@@ -46,19 +49,23 @@ def run(
     check_unused(session, source)
     session.check_free(source, "evaluate", evaluate.FILES)
     session.check_free(source, "animate", animate.files(film, player))
-    # Here and not only in the training: too many frames are refused before a run is created.
-    fitreel.training.check_frames(training)
     # Before the run is opened: without a display nothing is created.
     window = train.open_window(live)
     if out:
         session.copies.leave_in(session.directory / out)
-    with session.run(source) as run:
-        run.set_name(data.prefix + training.label)
-        dataset = generate.draw_points(run, data)
-        weights, history = train.train_network(run, dataset, training, checkpoints, live, window)
-        copies = session.copies
-        evaluate.measure_fit(run, dataset, weights, data, evaluation, copies=copies)
-        animate.film_training(run, dataset, history, film, player, data, training, copies)
+    with own_data(table, data, session) as opened:
+        # Here and not only in the training: too many frames are refused before a run is created.
+        if session.is_new:
+            fitreel.training.check_frames(training, rows_of(opened))
+        with session.run(source) as run:
+            prefix = f"{table.label}-" if table else data.prefix
+            run.set_name(prefix + training.label)
+            dataset = generate.make_dataset(run, data, opened)
+            trained = train.train_network(run, dataset, training, checkpoints, live, window)
+            weights, history = trained
+            known, copies = None if table else data, session.copies
+            evaluate.measure_fit(run, dataset, weights, known, evaluation, copies=copies)
+            animate.film_training(run, dataset, history, film, player, known, training, copies)
     if open_player:
         page = page_file(session.tracker.source(run.run_id))
         show_in_browser(page.as_uri())

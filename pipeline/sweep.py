@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import fitreel.sweep
 import fitreel.training
-from fitreel.settings import DataSettings, EvaluationSettings, SweepSettings, TrainingSettings
+from fitreel.settings import (
+    DataSettings,
+    EvaluationSettings,
+    SweepSettings,
+    TableSettings,
+    TrainingSettings,
+)
 from fitreel.settings.metrics import TRAIN_RMSE
 from fitreel.tracking.names import (
     BEST_FILM,
@@ -25,6 +31,7 @@ from pipeline.run import check_unused
 from pipeline.shared import console
 from pipeline.shared.conclusion import conclude
 from pipeline.shared.note import sweep_note
+from pipeline.shared.own_data import own_data
 from pipeline.shared.progress import sweeping
 from pipeline.shared.session import Session
 
@@ -70,6 +77,7 @@ class Report:
 
 def sweep(
     data: DataSettings,
+    table: TableSettings,
     training: TrainingSettings,
     evaluation: EvaluationSettings,
     settings: SweepSettings,
@@ -92,13 +100,14 @@ def sweep(
     archive = fitreel.sweep.Archive(settings.storage, session.directory)
     report = Report()
     opened = session.run(source, describe=report.describe, summarise=report.summarise)
-    with opened as run:
-        run.set_name(settings.label)
+    with own_data(table, data, session) as rows, opened as run:
+        run.set_name(f"{table.label}-{settings.label}" if table else settings.label)
         run.set_tags({KIND_TAG: "sweep"})
-        dataset = generate.draw_points(run, data)
+        dataset = generate.make_dataset(run, data, rows)
         # By the run's id, so that a resumed sweep continues the same study.
         study.archive_in(archive, f"fitreel-{run.run_id}")
-        search = fitreel.sweep.Search(settings, dataset, data, training, evaluation)
+        known = None if table else data
+        search = fitreel.sweep.Search(settings, dataset, known, training, evaluation)
         with run.stage("sweep"):
             report.results = train_trials(run, search, study, engine)
         conclude(run, search, report.results)
@@ -113,7 +122,7 @@ def train_trials(run: "Run", search: "Search", study: "Study", engine: "Engine")
     if settings.learns:
         engine.parallel = int(run.tags.get(PARALLEL_TAG, engine.parallel))
     run.set_tags({PARALLEL_TAG: str(engine.parallel)})
-    shared = asdict(search.data) | asdict(search.evaluation)
+    shared = shared_params(run, search)
     known = run.trials()
     trials, outcomes = list["Trial"](), list["Outcome"]()
     with sweeping(settings, lambda: run.delivered_trials) as show:
@@ -125,16 +134,25 @@ def train_trials(run: "Run", search: "Search", study: "Study", engine: "Engine")
                 # The journal has the curves; those of a million trials would fill the memory.
                 outcomes.append(outcome.without_curve())
             show(fitreel.sweep.Results(settings, trials, outcomes))
-    floor = search.data.noise_floor
+    floor = search.data.noise_floor if search.data else None
     return fitreel.sweep.Results(settings, trials, outcomes, study.importances(), floor)
+
+
+def shared_params(run: "Run", search: "Search") -> dict[str, Any]:
+    """Return the params that all trials share: how points were drawn, or which table it is."""
+    if search.data:
+        return asdict(search.data) | asdict(search.evaluation)
+    table = run.table_settings()
+    return {"data_seed": run.data_seed} | (asdict(table) if table else {})
 
 
 def log_settings(run: "Run", search: "Search") -> None:
     """Log the settings that all trials share, and those of the sweep."""
     names = [each.name for each in search.settings.dimensions]
     run.log_settings(search.base, leave_out=names)  # each trial has these of its own
-    run.log_settings(search.evaluation)
-    evaluate.log_noise_floor(run, search.data)
+    if search.data:
+        run.log_settings(search.evaluation)
+        evaluate.log_noise_floor(run, search.data)
     run.log_settings(search.settings, leave_out=("storage",))  # it may hold a password
 
 

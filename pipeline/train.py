@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import fitreel.pictures
 import fitreel.training
-from fitreel.settings import CheckpointSettings, LiveSettings, TrainingSettings
+from fitreel.settings import CheckpointSettings, LiveSettings, TrainingSettings, for_table
 from fitreel.tracking.names import (
     DIVERGED_TAG,
     FRAMES,
@@ -47,9 +47,11 @@ def train(
 
     Example: fitreel train --run RUN --lr 0.05
     """
-    fitreel.training.check_frames(training)
     source = session.source()
     dataset, data = source.dataset(), source.data_settings()
+    if table := source.table_settings():
+        training = for_table(training, table, session.typed)
+    fitreel.training.check_frames(training, dataset)
     check_run(session, source)
     if source.has_changed_points:
         console.warn(
@@ -60,10 +62,11 @@ def train(
     window = open_window(live)
     with session.run(source) as run:
         if not session.writes_to(source):
-            generate.record(run, dataset, data)
+            generate.record_again(run, source)
         elif source.has_changed_points:
             generate.record_changed(run, source, "training")
-        run.set_name(training.label if data is None else data.prefix + training.label)
+        prefix = f"{table.label}-" if table else data.prefix if data else ""
+        run.set_name(prefix + training.label)
         train_network(run, dataset, training, checkpoints, live, window)
 
 
@@ -115,7 +118,7 @@ def train_network(
             record_history(run, error.history)
         raise
     record_history(run, history)
-    record_network(run, network)
+    record_network(run, network, dataset)
     reason = fitreel.training.why_nothing_learned(network.weights(), dataset, history.losses)
     record_standstill(run, reason)
     if window:
@@ -180,7 +183,7 @@ def record_standstill(run: "Run", reason: str) -> None:
         console.warn(f"the network learned nothing: {reason}")
 
 
-def record_network(run: "Run", network: "Network") -> None:
+def record_network(run: "Run", network: "Network", dataset: "Dataset") -> None:
     """Log the structure, the final weights and the model; print structure and weights."""
     weights = network.weights()
     for line in str(network).splitlines():
@@ -188,6 +191,6 @@ def record_network(run: "Run", network: "Network") -> None:
     console.show_weights(weights)
     with run.artifacts() as folder:
         (folder / NETWORK).write_text(f"{network}\n", encoding="utf-8")
-        fitreel.training.save_weight_table(weights, folder / WEIGHT_TABLE)
-        fitreel.training.save_weights(weights, folder / WEIGHTS)
+        fitreel.training.save_weight_table(weights, folder / WEIGHT_TABLE, dataset.features)
+        fitreel.training.save_weights(weights, folder / WEIGHTS, dataset.schema)
         run.log_model(folder / WEIGHTS)

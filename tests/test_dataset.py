@@ -190,9 +190,12 @@ def test_drawn_points_know_how_until_they_are_changed(tmp_path: Path) -> None:
         ("a" * 1000, "x must be a column of numbers; got 'aaa"),
         (None, "x must be a column of numbers; got None"),
         (3, "x must be a column of numbers; got 3"),
-        (torch.tensor(3), "x must be of shape (points,) or (points, 1); got shape ()"),
-        (np.zeros((1, 3)), "x must be of shape (points,) or (points, 1); got shape (1, 3)"),
-        (np.zeros((3, 2)), "x must be of shape (points,) or (points, 1); got shape (3, 2)"),
+        (torch.tensor(3), "x must be of shape (rows,) or (rows, features); got shape ()"),
+        (np.zeros((3, 0)), "x must be of shape (rows,) or (rows, features); got shape (3, 0)"),
+        (
+            np.zeros((3, 2, 1)),
+            "x must be of shape (rows,) or (rows, features); got shape (3, 2, 1)",
+        ),
         ([1, 2], "two points or more, as many x as y; got 2 x and 3 y"),
         ([], "two points or more, as many x as y; got 0 x and 3 y"),
         ([2, 2, 2], "a dataset needs two different x; all are 2.0"),
@@ -205,6 +208,33 @@ def test_an_error_names_a_value_that_is_not_one_of_points(x: Any, message: str) 
         Dataset(x, [1, 2, 3])
     assert len(str(error.value)) < 160
     assert "\n" not in str(error.value)
-    if message.startswith("x must"):
+    if message.startswith("x must be") and "shape" not in message:
         with pytest.raises(ValueError, match=re.escape(f"y{message[1:]}")):
             Dataset([1, 2, 3], x)
+
+
+@pytest.mark.parametrize("y", [torch.tensor(3), np.zeros((1, 3)), np.zeros((3, 2))])
+def test_targets_are_one_column(y: Any) -> None:
+    shape = re.escape(f"(points, 1); got shape {tuple(y.shape)}")
+    with pytest.raises(ValueError, match=shape):
+        Dataset([1, 2, 3], y)
+
+
+def test_several_features_have_names_of_their_own() -> None:
+    dataset = Dataset(np.arange(6).reshape(3, 2), [0, 1, 1], classes=("cat", "dog"))
+    assert dataset.features == ("x1", "x2")
+    assert dataset.inputs.shape == (3, 2)
+    assert (dataset.outputs, dataset.y.dtype) == (2, torch.int64)
+    assert generate().inputs.shape == (100, 1)
+    assert generate().features == ("x",)
+
+
+@pytest.mark.parametrize("y", [[0, 1, 2], [0, -1, 0], [0, 0.5, 1]])
+def test_classes_are_places(y: list[float]) -> None:
+    with pytest.raises(ValueError, match="y must be places of 2 classes, from 0; got"):
+        Dataset(np.arange(6).reshape(3, 2), y, classes=("cat", "dog"))
+
+
+def test_every_feature_needs_a_name() -> None:
+    with pytest.raises(ValueError, match="1 names do not fit 2 features"):
+        Dataset(np.arange(6).reshape(3, 2), [0, 1, 1], features=("age",))

@@ -17,11 +17,11 @@ from fitreel.pictures.figures import (
     POSITIVE,
     NeuronTable,
     draw_neurons,
-    draw_weights,
     neuron_table,
     scatter,
     shorten,
 )
+from fitreel.pictures.final_weights import draw_weights
 from fitreel.settings import DataSettings
 from fitreel.training.loop import Fit
 from fitreel.training.weights import Weights
@@ -39,8 +39,8 @@ def pixel(figure: Figure, x: float, y: float, axes: int = 0) -> tuple[float, ...
 def test_the_table_has_what_the_picture_shows(dataset: Dataset, trained: Fit) -> None:
     weights = trained.network.weights()
     table = neuron_table(weights, dataset)
-    assert np.array_equal(table.input_weight, weights.input_weight.numpy())
-    assert np.array_equal(table.output_weight, weights.output_weight.numpy())
+    assert np.array_equal(table.input_weight, weights.input_weight[:, 0].numpy())
+    assert np.array_equal(table.output_weight, weights.output_weight[0].numpy())
     assert np.array_equal(table.dead, weights.dead(dataset.x).numpy())
 
 
@@ -78,8 +78,7 @@ def test_long_names_are_cut() -> None:
 
 @pytest.mark.parametrize("hidden", [1, 64, 65, 4096])
 def test_any_number_of_neurons_is_drawn(hidden: int) -> None:
-    zeros = torch.zeros(hidden)
-    weights = Weights(zeros, zeros, zeros, torch.tensor(0.0), "relu")
+    weights = Weights.from_flat(torch.zeros(3 * hidden + 1), "relu")
     figure = draw_neurons(neuron_table(weights, generate()), "zeros", 0.0)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

@@ -9,7 +9,6 @@ from fitreel.data.dataset import Dataset
 from fitreel.settings import ActivationName, TrainingSettings
 from fitreel.training.gradients import Gradients
 from fitreel.training.stack import Stack
-from fitreel.training.weights import Weights
 
 CPU = torch.device("cpu")
 # Relative to the largest number: in float64, to check the formulas, and in float32, as in training.
@@ -55,10 +54,10 @@ def test_losses_and_gradients_are_those_of_autograd(
             dataset.y.double(),
         )
         assert losses[row].item() == pytest.approx(loss.item(), rel=tolerance)
-        found = Weights.split(gradient[row : row + 1].double())
+        found = stack.shape.split(gradient[row : row + 1].double())
         for part, expected in zip(found, torch.autograd.grad(loss, leaves), strict=True):
             width = expected.numel()
-            error = (part[0, :width] - expected.flatten()).abs().max()
+            error = (part[0].flatten()[:width] - expected.flatten()).abs().max()
             assert error <= tolerance * expected.abs().max()
             assert not part[0, width:].any()  # padding does not change
 
@@ -66,36 +65,39 @@ def test_losses_and_gradients_are_those_of_autograd(
 def test_a_point_on_a_kink_does_not_activate_the_neuron() -> None:
     """As in autograd, where the derivative of relu at 0 is 0."""
     stack = Stack([TrainingSettings(hidden=2)], torch.float64, CPU)
-    weight, bias, output, output_bias = Weights.split(stack.numbers)
-    weight[0], bias[0] = torch.tensor([1.0, -1.0]), torch.tensor([0.0, 1.0])  # kinks at 0 and 1
-    output[0], output_bias[0] = torch.tensor([2.0, 3.0]), 0.5
+    weight, bias, output, output_bias = stack.shape.split(stack.numbers)
+    weight[0, :, 0], bias[0] = (
+        torch.tensor([1.0, -1.0]),
+        torch.tensor([0.0, 1.0]),
+    )  # kinks at 0 and 1
+    output[0, 0], output_bias[0] = torch.tensor([2.0, 3.0]), 0.5
     _, gradient = measure(stack, Dataset(torch.tensor([0.0, 1.0]), torch.zeros(2)))
-    _, by_bias, _, _ = Weights.split(gradient)
+    _, by_bias, _, _ = stack.shape.split(gradient)
     # At 0 only the second neuron is active, at 1 only the first: errors 3.5 and 2.5.
     assert by_bias[0].tolist() == [2.5 * 2, 3.5 * 3]
 
 
 def test_neurons_without_input_weight_are_active_everywhere_or_nowhere() -> None:
     stack = Stack([TrainingSettings(hidden=3)], torch.float64, CPU)
-    weight, bias, output, output_bias = Weights.split(stack.numbers)
-    weight[0] = torch.tensor([0.0, 0.0, -0.0])
+    weight, bias, output, output_bias = stack.shape.split(stack.numbers)
+    weight[0, :, 0] = torch.tensor([0.0, 0.0, -0.0])
     bias[0] = torch.tensor([0.5, -0.5, 0.0])
-    output[0] = torch.tensor([2.0, 3.0, 4.0])
+    output[0, 0] = torch.tensor([2.0, 3.0, 4.0])
     output_bias[0] = 0.25
     x = torch.linspace(-1, 1, 9)
     losses, gradient = measure(stack, Dataset(x, torch.zeros(9)))
     assert losses.item() == pytest.approx(1.25**2, rel=1e-12)
-    by_weight, by_bias, by_output, _ = Weights.split(gradient)
+    by_weight, by_bias, by_output, _ = stack.shape.split(gradient)
     assert by_bias[0].tolist() == pytest.approx([2 * 1.25 * 2, 0, 0], rel=1e-12)
-    assert by_output[0].tolist() == pytest.approx([2 * 1.25 * 0.5, 0, 0], rel=1e-12)
-    assert by_weight[0].tolist() == pytest.approx([0, 0, 0], abs=1e-12)
+    assert by_output[0, 0].tolist() == pytest.approx([2 * 1.25 * 0.5, 0, 0], rel=1e-12)
+    assert by_weight[0, :, 0].tolist() == pytest.approx([0, 0, 0], abs=1e-12)
 
 
 def test_dead_neurons_have_no_gradient() -> None:
     stack = Stack([TrainingSettings(hidden=2)], torch.float64, CPU)
-    weight, bias, _, _ = Weights.split(stack.numbers)
-    weight[0] = torch.tensor([1.0, -1.0])
+    weight, bias, _, _ = stack.shape.split(stack.numbers)
+    weight[0, :, 0] = torch.tensor([1.0, -1.0])
     bias[0] = torch.tensor([-2.0, -2.0])  # kinks at 2 and -2, beyond the points
     _, gradient = measure(stack, scattered())
-    by_weight, by_bias, by_output, _ = Weights.split(gradient)
-    assert not torch.cat([by_weight, by_bias, by_output]).any()
+    by_weight, by_bias, by_output, _ = stack.shape.split(gradient)
+    assert not torch.cat([by_weight.flatten(), by_bias.flatten(), by_output.flatten()]).any()

@@ -111,7 +111,7 @@ def test_a_neuron_that_is_dead_at_both_ends_is_dead_on_all_points() -> None:
     weight, bias = (torch.randn(3000, generator=generator) for _ in range(2))
     kinks = -weight * x[torch.arange(3000) % 500]  # the float32 next to a point
     for each in (bias, kinks):
-        weights = Weights(weight, each, weight, torch.tensor(0.0), "relu")
+        weights = Weights.from_flat(torch.cat([weight, each, weight, torch.zeros(1)]), "relu")
         assert torch.equal(weights.dead(x), (weights.hidden_inputs(x) <= 0).all(dim=0))
 
 

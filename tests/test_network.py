@@ -79,13 +79,14 @@ def test_stacked_weights_predict_a_row_per_network() -> None:
 def test_a_flat_network_has_its_weights_in_the_order_of_all_files() -> None:
     """Journals, records of sweeps and pages have this layout, also those of earlier versions."""
     weights = Weights.from_flat(torch.arange(7.0), "tanh")
-    assert weights.input_weight.tolist() == [0, 1]
+    assert weights.input_weight.tolist() == [[0], [1]]
     assert weights.bias.tolist() == [2, 3]
-    assert weights.output_weight.tolist() == [4, 5]
+    assert weights.output_weight.tolist() == [[4, 5]]
     assert weights.output_bias.item() == 6
     assert weights.activation == "tanh"
     assert weights.flat().tolist() == list(range(7))
-    assert Weights.count(2) == 7
+    assert weights.shape == (2, 1, 1)
+    assert weights.shape.size == 7
 
 
 @pytest.mark.parametrize("hidden", [1, 5])
@@ -104,7 +105,7 @@ def test_flat_stacked_networks_have_a_row_each() -> None:
     assert torch.equal(stacked[1].flat(), rows[1])
     assert torch.equal(stacked[torch.tensor([1, 0])].flat(), rows[[1, 0]])
     rows.zero_()
-    assert stacked.output_bias.tolist() == [6, 13]  # a copy
+    assert stacked.output_bias.tolist() == [[6], [13]]  # a copy
     assert all(part.is_contiguous() for part in (stacked.bias, stacked.output_bias))
 
 
@@ -125,15 +126,16 @@ def test_weights_are_a_copy() -> None:
 
 def test_a_neuron_is_dead_if_no_point_activates_it() -> None:
     # x - 2, -x - 2 and x: for x from -1 to 1 only the last is ever above zero.
-    numbers = torch.tensor([1.0, -1.0, 1.0]), torch.tensor([-2.0, -2.0, 0.0]), torch.ones(3)
+    # Input weights 1, -1, 1; biases -2, -2, 0; output weights 1, 1, 1; output bias 0.
+    numbers = torch.tensor([1.0, -1, 1, -2, -2, 0, 1, 1, 1, 0])
     x = torch.linspace(-1, 1, 11)
-    assert Weights(*numbers, torch.tensor(0.0), "relu").dead(x).tolist() == [True, True, False]
-    assert not Weights(*numbers, torch.tensor(0.0), "tanh").dead(x).any()
+    assert Weights.from_flat(numbers, "relu").dead(x).tolist() == [True, True, False]
+    assert not Weights.from_flat(numbers, "tanh").dead(x).any()
 
 
 def test_an_error_names_shapes_that_do_not_fit() -> None:
-    with pytest.raises(ValueError, match=r"do not fit: \(3,\), \(2,\), \(3,\), \(\)"):
-        Weights(torch.ones(3), torch.ones(2), torch.ones(3), torch.tensor(0.0), "relu")
+    with pytest.raises(ValueError, match=r"do not fit: \(3, 1\), \(2,\), \(1, 3\), \(1,\)"):
+        Weights(torch.ones(3, 1), torch.ones(2), torch.ones(1, 3), torch.ones(1), "relu")
 
 
 def test_every_activation_is_computed() -> None:

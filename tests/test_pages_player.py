@@ -184,8 +184,8 @@ def test_a_picked_neuron_is_highlighted_in_every_view(player: Page, history: His
     weights, neuron = history.frames[200], 9  # active left of its kink, which is in the chart
     player.get_by_role("button", name=f"neuron {neuron}", exact=True).click()
     ink = (31, 36, 48)
-    kink = (-weights.bias[neuron] / weights.input_weight[neuron]).item()
-    parts = (weights.output_weight, weights.input_weight, weights.bias)
+    kink = (-weights.bias[neuron] / weights.input_weight[neuron, 0]).item()
+    parts = (weights.output_weight[0], weights.input_weight[:, 0], weights.bias)
     output, inner, bias = (each[neuron].item() for each in parts)
     assert bias < 0  # its sign is that of the formula
     formula = f"{output:.3f} · relu({inner:.3f} x − {-bias:.3f})".replace("-", "−")
@@ -194,7 +194,8 @@ def test_a_picked_neuron_is_highlighted_in_every_view(player: Page, history: His
     expect(player.locator("#picked")).to_contain_text(kink_text)
     # Its line in the chart of contributions; its kink as a tick there and as a line in the fit.
     added = (
-        weights.output_weight[neuron] * (weights.input_weight[neuron] * -0.8 + weights.bias[neuron])
+        weights.output_weight[0, neuron]
+        * (weights.input_weight[neuron, 0] * -0.8 + weights.bias[neuron])
     ).item()
     assert pixel(player, "contributions", -0.8, added) == ink
     bottom = player.evaluate("contributions.scales.y.min")
@@ -227,7 +228,7 @@ def test_the_life_of_a_neuron_is_described(
     (epochs,) = np.nonzero(~dead[:, died].numpy())
     death = int(history.frame_epochs[epochs[-1] + 1])
     last = history.frames[-1]
-    kinks = -last.bias / last.input_weight
+    kinks = -last.bias / last.input_weight[:, 0]
     outside = next(n for n in range(20) if not ever[n] and kinks[n].abs() > 1)
     always_dead = next(n for n in range(20) if dead[:, n].all())
     for neuron, sentence in (
@@ -248,7 +249,7 @@ def test_a_neuron_that_comes_back_is_dead_for_now(page: Page, tmp_path: Path) ->
     points = generate(DataSettings(samples=10))
     history = fit(points, TrainingSettings(hidden=1, epochs=2, frame_every=1)).history
     bias = torch.tensor([[5.0], [-5.0], [5.0]])
-    frames = replace(history.frames, bias=bias, input_weight=torch.ones(3, 1))
+    frames = replace(history.frames, bias=bias, input_weight=torch.ones(3, 1, 1))
     write_player(points, replace(history, frames=frames), tmp_path / "player.html")
     page.goto((tmp_path / "player.html").as_uri())
     scrub(page, 1)
@@ -349,9 +350,9 @@ def partial_sum(history: History, frame: int, count: int, x: torch.Tensor) -> to
     """Compute the line of the largest neurons and the output bias, by their mean over the range."""
     weights = history.frames[frame]
     line = torch.linspace(-1, 1, 400)
-    sizes = (torch.relu(weights.hidden_inputs(line)) * weights.output_weight).abs().mean(dim=0)
+    sizes = (torch.relu(weights.hidden_inputs(line)) * weights.output_weight[0]).abs().mean(dim=0)
     kept = sizes.argsort(descending=True)[:count]
-    parts = torch.relu(weights.hidden_inputs(x)) * weights.output_weight
+    parts = torch.relu(weights.hidden_inputs(x)) * weights.output_weight[0]
     return parts[:, kept].sum(dim=1) + weights.output_bias
 
 
@@ -378,7 +379,7 @@ def test_neurons_are_added_to_the_sum_by_size(
     first = player.locator("#order button").first.inner_text()
     weights = history.frames[0]
     neuron = int(numbers(first)[0])
-    assert f"{weights.output_weight[neuron]:.3f} · relu(".replace("-", "−") in first
+    assert f"{weights.output_weight[0, neuron]:.3f} · relu(".replace("-", "−") in first
 
 
 def test_the_sum_adds_neurons_until_the_line_is_complete(page: Page, tmp_path: Path) -> None:
@@ -397,7 +398,8 @@ def test_the_sum_adds_neurons_until_the_line_is_complete(page: Page, tmp_path: P
 def test_a_click_on_a_line_picks_its_neuron(player: Page, history: History) -> None:
     scrub(player, 200)
     weights = history.frames[200]
-    at_left = weights.output_weight * torch.relu(weights.bias - 0.95 * weights.input_weight)
+    inputs = weights.bias - 0.95 * weights.input_weight[:, 0]
+    at_left = weights.output_weight[0] * torch.relu(inputs)
     neuron = int(at_left.argmax())  # the highest line there does not touch another
     left, top = player.evaluate(
         "([x, y]) => [contributions.valToPos(x, 'x'), contributions.valToPos(y, 'y')]",
@@ -415,7 +417,7 @@ def test_smooth_activations_have_no_kinks(page: Page, tmp_path: Path, dataset: D
     page.goto((tmp_path / "player.html").as_uri())
     expect(page.locator("#dead")).to_have_text("20 neurons")
     expect(page.get_by_text("kink, where a neuron starts or stops")).to_be_hidden()
-    centres = (-history.frames[-1].bias / history.frames[-1].input_weight).tolist()
+    centres = (-history.frames[-1].bias / history.frames[-1].input_weight[:, 0]).tolist()
     for neuron, sentence in (
         (next(place for place, x in enumerate(centres) if abs(x) < 1), "It is steepest at x "),
         (next(place for place, x in enumerate(centres) if abs(x) > 1), "It is steepest outside"),

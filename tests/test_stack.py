@@ -4,7 +4,6 @@ import torch
 from fitreel.settings import OptimizerName, TrainingSettings
 from fitreel.training.network import Network
 from fitreel.training.stack import Stack
-from fitreel.training.weights import Weights
 
 CPU = torch.device("cpu")
 MEMBERS = [TrainingSettings(hidden=hidden, seed=seed) for hidden, seed in ((5, 0), (9, 1), (5, 2))]
@@ -19,7 +18,7 @@ def test_members_start_with_the_same_weights_as_alone() -> None:
         assert torch.equal(found.bias, expected.bias)
         assert torch.equal(found.output_weight, expected.output_weight)
         assert torch.equal(found.output_bias, expected.output_bias)
-    assert not Weights.split(stack.numbers)[0][0, 5:].any()
+    assert not stack.shape.split(stack.numbers)[0][0, 5:].any()
     assert stack.is_neuron.sum(dim=1).tolist() == [5, 9, 5]
 
 

@@ -24,7 +24,8 @@ def raw() -> Dataset:
 def constant(value: float, **parts: torch.Tensor) -> Weights:
     """Return a network of three neurons that predicts ``value`` unless ``parts`` add to it."""
     nothing = {name: torch.zeros(3) for name in ("input_weight", "bias", "output_weight")}
-    return Weights(**nothing | parts, output_bias=torch.tensor(value), activation="relu")
+    numbers = [*(nothing | parts).values(), torch.tensor([value])]
+    return Weights.from_flat(torch.cat(numbers), "relu")
 
 
 def test_a_network_that_learned_the_curve_has_no_reason(dataset: Dataset) -> None:

@@ -21,7 +21,8 @@ def test_one_update_equals_the_gradient_computed_by_hand() -> None:
 
     x, y = dataset.x.tolist(), dataset.y.tolist()
     w, b, v = (
-        numbers.tolist() for numbers in (before.input_weight, before.bias, before.output_weight)
+        numbers.flatten().tolist()
+        for numbers in (before.input_weight, before.bias, before.output_weight)
     )
     c = before.output_bias.item()
     dw, db, dv, dc = [0.0] * 3, [0.0] * 3, [0.0] * 3, 0.0
@@ -36,9 +37,11 @@ def test_one_update_equals_the_gradient_computed_by_hand() -> None:
                 dw[j] += slope * v[j] * point
                 db[j] += slope * v[j]
 
-    assert after.input_weight.tolist() == pytest.approx([w[j] - 0.1 * dw[j] for j in range(3)])
+    assert after.input_weight[:, 0].tolist() == pytest.approx(
+        [w[j] - 0.1 * dw[j] for j in range(3)]
+    )
     assert after.bias.tolist() == pytest.approx([b[j] - 0.1 * db[j] for j in range(3)])
-    assert after.output_weight.tolist() == pytest.approx([v[j] - 0.1 * dv[j] for j in range(3)])
+    assert after.output_weight[0].tolist() == pytest.approx([v[j] - 0.1 * dv[j] for j in range(3)])
     assert after.output_bias.item() == pytest.approx(c - 0.1 * dc)
 
 

@@ -11,9 +11,15 @@ from fitreel.settings import KINDS, Switch, nearest
 # Settings that are on or off, such as --live.
 SWITCHES = {f"--{name.replace('_', '-')}" for name, kind in KINDS.items() if kind == Switch}
 
+FLAGS = {f"--{name}": f"--{name.replace('_', '-')}" for name in KINDS}
+
 
 def with_values(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments; a switch without a value gets ``on``."""
+    """Return the arguments; a switch without a value gets ``on``.
+
+    ``mlflow run`` passes parameters that MLproject does not declare by their names: --test_size.
+    """
+    arguments = [FLAGS.get(word, word) for word in arguments]
     # Typer knows no option whose value may be left out.
     return [
         f"{word}=on" if word in SWITCHES and following.startswith("-") else word

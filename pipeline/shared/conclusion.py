@@ -40,7 +40,7 @@ def conclude(run: "Run", search: "Search", results: "Results") -> None:
     best = results.best(FILMED)
     if not best:
         raise ArithmeticError(why_none(results))
-    log_best(run, results, best[0])
+    log_best(run, search, results, best[0])
     films = list(film_best(run, search, results, best))
     with run.artifacts() as folder:
         if films:
@@ -58,15 +58,20 @@ def why_none(results: "Results") -> str:
     return f"none of {count} trials finished, {results.ends['diverged']} diverged; lower {rates}"
 
 
-def log_best(run: "Run", results: "Results", number: int) -> None:
+def log_best(run: "Run", search: "Search", results: "Results", number: int) -> None:
     """Log the best trial: its metrics, weights and model."""
-    outcome = results.outcomes[number]
+    outcome, dataset = results.outcomes[number], search.dataset
     # By their own names: the model of the sweep is this one.
     run.log_metrics(outcome.metrics)
+    if outcome.weights and dataset.test:  # no trial was measured on these rows
+        weights = outcome.weights.with_scaling(dataset.scaling)
+        run.log_metrics(fitreel.training.evaluate(weights, dataset))
     run.set_tags({BEST_TRIAL_TAG: str(number)})
     if outcome.weights:
         with run.artifacts() as folder:
-            fitreel.training.save_weights(outcome.weights, folder / WEIGHTS)
+            # A record of a trial has no scaling: it is that of the rows, the same for all.
+            weights = outcome.weights.with_scaling(dataset.scaling)
+            fitreel.training.save_weights(weights, folder / WEIGHTS, dataset.schema)
             run.log_model(folder / WEIGHTS)
 
 

@@ -13,11 +13,16 @@ from rich.text import Text
 import fitreel.comparison
 from fitreel.checks.text import brief, shown
 from fitreel.settings.metrics import (
+    CLASS_TEST_METRICS,
     DEAD_NEURONS,
     LOSS,
+    TEST_MAE,
     TEST_R2,
     TEST_RMSE,
+    TRAIN_ACCURACY,
+    TRAIN_LOG_LOSS,
     TRAIN_RMSE,
+    baseline_errors,
     seconds_metric,
 )
 
@@ -28,7 +33,10 @@ if TYPE_CHECKING:
     from fitreel.training.weights import Weights
 
 STAGES = ("generate", "train", "evaluate", "animate")
-ERRORS = (TRAIN_RMSE, TEST_RMSE, TEST_R2, "points_rmse", "points_r2")
+ERRORS = (
+    *(TRAIN_RMSE, TEST_RMSE, TEST_R2, TEST_MAE, "points_rmse", "points_r2"),
+    *(TRAIN_LOG_LOSS, TRAIN_ACCURACY, *CLASS_TEST_METRICS),
+)
 WIDE = 1000  # columns, more than any line of ours has
 BEST = 5  # trials shown
 START_OF_ID = 8  # characters, of the 32 of an id
@@ -58,7 +66,10 @@ def resume_hint(run_id: str) -> Iterator[None]:
 
 def show_weights(weights: "Weights") -> None:
     """Print the hidden neurons as rows, and the output's bias."""
-    rows = list(zip(weights.input_weight, weights.bias, weights.output_weight, strict=True))
+    if weights.shape.features > 1 or weights.is_classifier:
+        say(f"{weights.shape.size:,} weights, all in weights.csv")
+        return
+    rows = list(zip(weights.input_weight, weights.bias, weights.output_weight[0], strict=True))
     say("neuron  input_weight          bias  output_weight")
     for neuron, row in enumerate(rows[:ROWS]):
         say(f"{neuron:6}  {row[0].item():12.6f}  {row[1].item():12.6f}  {row[2].item():13.6f}")
@@ -74,6 +85,8 @@ def summarise(run: "Run", ways: Mapping[str, str]) -> None:
     for label, metric in {"final loss": LOSS, **{name: name for name in ERRORS}}.items():
         if metric in run.metrics:
             table.add_row(label, f"{run.metrics[metric]:.6f}")
+    for label, value in baseline_errors(run.metrics).items():
+        table.add_row(label, f"{value:.6f}")
     if DEAD_NEURONS in run.metrics:
         count = f"{run.metrics[DEAD_NEURONS]:.0f} of {run.params_in_force.get('hidden', '?')}"
         table.add_row("dead neurons", Text(shown(count)))

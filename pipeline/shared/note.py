@@ -7,22 +7,30 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import fitreel.tracking
+import fitreel.training
 from fitreel.checks.text import brief, code_span, shown
 from fitreel.settings import (
     DataSettings,
     EvaluationSettings,
     FilmSettings,
     SweepSettings,
+    TableSettings,
     TrainingSettings,
     parse,
+    table_defaults,
 )
 from fitreel.settings.metrics import (
+    CLASS_TEST_METRICS,
     DEAD_NEURONS,
     LOSS,
     NOISE_FLOOR,
+    TEST_MAE,
     TEST_R2,
     TEST_RMSE,
+    TRAIN_ACCURACY,
+    TRAIN_LOG_LOSS,
     TRAIN_RMSE,
+    baseline_errors,
 )
 from fitreel.settings.space import LONGEST_SPACE
 from fitreel.tracking.names import (
@@ -42,19 +50,24 @@ if TYPE_CHECKING:
     from fitreel.tracking import Run
 
 GROUPS = {
+    "Table": TableSettings,
     "Points": DataSettings,
     "Training": TrainingSettings,
     "Evaluation": EvaluationSettings,
     "Film": FilmSettings,
 }
 SWEEP = {
+    "Table": TableSettings,
     "Points": DataSettings,
     "Training": TrainingSettings,
     "Evaluation": EvaluationSettings,
     "Sweep": SweepSettings,
 }
 PLACE = {"storage", "engine", "address", "parallel"}  # where a sweep was done, not what
-ERRORS = (TRAIN_RMSE, TEST_RMSE, "points_rmse", "points_r2")
+ERRORS = (
+    *(TRAIN_RMSE, TEST_RMSE, "points_rmse", "points_r2", TEST_R2, TEST_MAE),
+    *(TRAIN_LOG_LOSS, TRAIN_ACCURACY, *CLASS_TEST_METRICS),
+)
 NOTED = 9  # trials in the note of a sweep
 
 
@@ -62,7 +75,7 @@ def note(run: "Run") -> str:
     """Return the note of a run in Markdown: film, results, how to reproduce it, settings."""
     # The UI folds all but the first lines: what a run has learned is seen there at once.
     parts = [
-        _warning(run.tags),
+        _warning(run),
         *_film(run),
         _results(run),
         *_weights(run),
@@ -134,13 +147,19 @@ def _weights(run: "Run") -> list[str]:
     return [picture(run, WEIGHTS_PICTURE)] if run.has_logged("evaluate") else []
 
 
-def _warning(tags: Mapping[str, str]) -> str:
-    reason = tags.get(NOTHING_LEARNED_TAG)
-    return f"**The network learned nothing**: {_line(reason, 300)}" if reason else ""
+def _warning(run: "Run") -> str:
+    """Return why the network is useless, or than what it is worse, if it is."""
+    if reason := run.tags.get(NOTHING_LEARNED_TAG):
+        return f"**The network learned nothing**: {_line(reason, 300)}"
+    if reason := fitreel.training.why_worse(run.metrics):
+        return f"**The network is {reason}**"
+    return ""
 
 
 def _draws_points(run: "Run") -> bool:
-    """Return whether a run's settings draw its points; a single stage may have no points at all."""
+    """Return whether settings give a run's rows again; a single stage may have none at all."""
+    if run.has_table:
+        return True
     known = {each.name for each in fields(DataSettings)} & run.params.keys()
     has_points = SHA256_TAG in run.tags
     return not fitreel.tracking.has_edited_points(run.tags) and bool(known or not has_points)
@@ -148,7 +167,10 @@ def _draws_points(run: "Run") -> bool:
 
 def _described(run: "Run") -> dict[str, str]:
     """Return the params that describe a run: without those of points that it no longer has."""
-    left_out = {each.name for each in fields(DataSettings)} if not _draws_points(run) else set()
+    points, table = ({each.name for each in fields(kind)} for kind in (DataSettings, TableSettings))
+    left_out = table if _draws_points(run) else points | table
+    if run.has_table:
+        left_out = points - {"data_seed"}
     return {name: text for name, text in run.params_in_force.items() if name not in left_out}
 
 
@@ -158,7 +180,7 @@ def _reproduce(run: "Run") -> str:
         return _training(run)
     # A run that measures or films another one has no points and no training.
     is_of_another = SOURCE_RUN_TAG in run.tags and SHA256_TAG not in run.tags
-    return "" if is_of_another else _commands(run.params_in_force)
+    return "" if is_of_another else _commands(_described(run))
 
 
 def _training(run: "Run") -> str:
@@ -174,9 +196,8 @@ def _training(run: "Run") -> str:
 
 def _results(run: "Run") -> str:
     metrics, params = run.metrics, run.params_in_force
-    rows = [
-        _row(name, f"{metrics[name]:.4g}") for name in (LOSS, *ERRORS, TEST_R2) if name in metrics
-    ]
+    rows = [_row(name, f"{metrics[name]:.4g}") for name in (LOSS, *ERRORS) if name in metrics]
+    rows += [_row(label, f"{value:.4g}") for label, value in baseline_errors(metrics).items()]
     if TEST_RMSE in metrics and (floor := _read(params, NOISE_FLOOR, float)):
         rows.append(_row("noise floor of test_rmse", f"{floor:.4g}"))
     if DEAD_NEURONS in metrics:
@@ -218,12 +239,13 @@ def _changed(
     params: Mapping[str, str], groups: Mapping[str, Any], most: int = 80
 ) -> list[tuple[str, str]]:
     """Return the settings that differ from their defaults, quoted for a shell."""
+    defaults = table_defaults() if params.get("data") else {}
     return [
         # Anybody may have written a param, and people copy this line into a shell.
         (each.name, shlex.quote(_line(params[each.name], most)))
         for group in groups.values()
         for each in fields(group)
-        if each.name in params and params[each.name] != str(each.default)
+        if each.name in params and params[each.name] != str(defaults.get(each.name, each.default))
     ]
 
 

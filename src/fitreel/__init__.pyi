@@ -2,8 +2,9 @@ from .data.dataset import Dataset as Dataset
 from .data.drawing import generate as generate
 from .data.files import load_dataset as load_dataset
 from .pages.player import write_player as write_player
-from .pictures.figures import draw_weights as draw_weights, scatter as scatter
+from .pictures.figures import scatter as scatter
 from .pictures.film import render as render
+from .pictures.final_weights import draw_weights as draw_weights
 from .settings.experiment import (
     DataSettings as DataSettings,
     EvaluationSettings as EvaluationSettings,

@@ -23,11 +23,11 @@ from fitreel.settings import (
 )
 from fitreel.settings.metrics import (
     METRICS,
-    RETIRED,
     SYSTEM,
     TEST_RMSE,
     higher_is_better,
     measured,
+    retired,
 )
 from fitreel.training.history import History
 
@@ -105,7 +105,7 @@ def compare(runs: Sequence[ComparedRun], metric: str = TEST_RMSE) -> Comparison:
     # But a run that diverged lacks those of the stages that would have followed.
     differing = varied + tuple(name for name in lacked if name not in LATER)
     runs = [_with_metric(run, metric) for run in runs]
-    found = {name for run in runs for name in run.metrics if _is_shown(name) or name == metric}
+    found = {name for run in runs for name in _shown(run.metrics) | {metric} & run.metrics.keys()}
     metrics = tuple(_in_order(found, [metric, *METRICS]))
     return Comparison(
         tuple(runs),
@@ -127,9 +127,9 @@ def _with_metric(run: ComparedRun, metric: str) -> ComparedRun:
     return replace(run, metrics={**run.metrics, metric: value})
 
 
-def _is_shown(metric: str) -> bool:
-    """Return whether a metric is compared without being asked for: no seconds, no old names."""
-    return metric not in RETIRED and not metric.startswith(SYSTEM)
+def _shown(metrics: Mapping[str, float]) -> set[str]:
+    """Return the metrics that are compared without being asked for: no seconds, no old names."""
+    return {name for name in metrics.keys() - retired(metrics) if not name.startswith(SYSTEM)}
 
 
 def is_finite(value: float) -> bool:

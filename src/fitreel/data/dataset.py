@@ -1,6 +1,7 @@
 """The dataset: the rows of an experiment, their names, and those that are held out."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -28,8 +29,8 @@ class Dataset:
     """The rows to train on, in raw units, and those that are held out.
 
     ``x`` are the inputs, float32: (rows,) with one feature, (rows, features) with more. ``y`` are
-    the targets, (rows,): float32 numbers, or int64 places in ``classes``. Rows that are held out are
-    not among them, so that what reads ``x`` and ``y`` cannot touch those.
+    the targets, (rows,): float32 numbers, or int64 places in ``classes``. Rows that are held
+    out are not among them: what reads ``x`` and ``y`` cannot touch those.
     """
 
     x: Tensor
@@ -96,6 +97,12 @@ class Dataset:
         """The inputs as a matrix: (rows, features)."""
         return self.x.unsqueeze(1) if self.x.ndim == 1 else self.x
 
+    def without_test(self) -> "Dataset":
+        """Return the dataset without its test rows, for what must not look at them."""
+        rest = copy(self)  # the same tensors
+        rest._set(test=None)
+        return rest
+
     @property
     def outputs(self) -> int:
         """How many outputs a network has that is trained on it: one, or one a class."""
@@ -114,10 +121,9 @@ def default_names(features: int) -> tuple[str, ...]:
     return ("x",) if features == 1 else tuple(f"x{place}" for place in range(1, features + 1))
 
 
-def scaled(dataset: Dataset) -> tuple[Tensor, Tensor]:
-    """Return inputs, (rows, features), and targets, (rows,), as a network is trained on them."""
+def scaled(dataset: Dataset, rows: Rows | Dataset) -> tuple[Tensor, Tensor]:
+    """Return inputs, (rows, features), and targets, (rows,), as networks of a dataset see them."""
     scaling = dataset.scaling
     if scaling is None:
-        return dataset.inputs, dataset.y
-    targets = dataset.y if dataset.classes else scaling.targets(dataset.y)
-    return scaling.inputs(dataset.inputs), targets
+        return rows.inputs, rows.y
+    return scaling.inputs(rows.inputs), rows.y if dataset.classes else scaling.targets(rows.y)

@@ -17,6 +17,10 @@ class Scaling:
     target_mean: Tensor  # (), 0 for classes
     target_deviation: Tensor  # (), 1 for classes
 
+    def __post_init__(self) -> None:
+        if not (self.input_deviation > 0).all() or not self.target_deviation > 0:
+            raise ValueError("the deviations of a scaling must be above 0")
+
     @classmethod
     def of(cls, inputs: Tensor, targets: Tensor) -> Self:
         """Return the scaling that gives these rows mean 0 and deviation 1.

@@ -12,7 +12,6 @@ from fitreel.data.dataset import Dataset
 from fitreel.pages.page import packed
 from fitreel.pictures.scenes import thinned
 from fitreel.training.history import History
-from fitreel.training.weights import Weights
 
 
 def plain_texts(data: Any) -> Any:
@@ -42,9 +41,9 @@ def training_data(
 ) -> dict[str, Any]:
     """Return the losses of ``epochs``, and as many frames as ``most_bytes`` of weights allow."""
     weights = history.frames
-    hidden = weights.bias.shape[-1]
+    hidden = weights.shape.hidden
     # The first and the last frame at least, however wide the network is.
-    affordable = max(2, most_bytes // (4 * Weights.count(hidden)))
+    affordable = max(2, most_bytes // (4 * weights.shape.size))
     kept = thinned(len(history.frame_epochs), min(most_frames, affordable))
     return {
         "activation": weights.activation,

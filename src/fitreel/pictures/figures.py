@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.picture import Picture
-from fitreel.training.network import Network
 from fitreel.training.weights import Weights
 
 POINT_COLOUR = "#3b6ea5"
@@ -73,22 +72,10 @@ class NeuronTable:
 def neuron_table(weights: Weights, dataset: Dataset) -> NeuronTable:
     """Return the two weights of each hidden neuron, and whether no data point activates it."""
     return NeuronTable(
-        weights.input_weight.numpy(),
-        weights.output_weight.numpy(),
+        weights.input_weight[:, 0].numpy(),
+        weights.output_weight[0].numpy(),
         weights.dead(dataset.x).numpy(),
     )
-
-
-def draw_weights(
-    weights: Weights | Network, dataset: Dataset, name: str = "", loss: float | None = None
-) -> Picture:
-    """Draw the weights of the hidden neurons, without biases, a row for each neuron.
-
-    Neurons that no point of ``dataset`` activates are grey. ``name`` and ``loss`` make the title.
-    The height grows with the number of neurons.
-    """
-    numbers = weights.weights() if isinstance(weights, Network) else weights
-    return draw_neurons(neuron_table(numbers, dataset), name, loss)
 
 
 def draw_neurons(table: NeuronTable, name: str = "", loss: float | None = None) -> Picture:
@@ -108,7 +95,7 @@ def draw_neurons(table: NeuronTable, name: str = "", loss: float | None = None) 
     _label_neurons(left, table.dead)
     # A name is text, whatever it contains: no mathematics is parsed from it.
     figure.suptitle(
-        _title(name, loss),
+        run_title(name, loss),
         y=1 - 0.08 / height,
         color=INK,
         fontsize=13,
@@ -119,7 +106,8 @@ def draw_neurons(table: NeuronTable, name: str = "", loss: float | None = None) 
     return figure
 
 
-def _title(name: str, loss: float | None) -> str:
+def run_title(name: str, loss: float | None) -> str:
+    """Return the title of a run's picture, as in relu20-sgd-lr0.1-e1000   loss 0.0036."""
     return "   ".join(filter(None, [shorten(name), "" if loss is None else f"loss {loss:.4g}"]))
 
 

@@ -4,6 +4,7 @@ from .experiment import (
     LARGEST_SEED as LARGEST_SEED,
     MOST_EPOCHS as MOST_EPOCHS,
     MOST_NEURONS as MOST_NEURONS,
+    MOST_OF_A_BATCH as MOST_OF_A_BATCH,
     MOST_POINTS as MOST_POINTS,
     ActivationName as ActivationName,
     CheckpointSettings as CheckpointSettings,
@@ -13,6 +14,7 @@ from .experiment import (
     FilmSettings as FilmSettings,
     FunctionName as FunctionName,
     LiveSettings as LiveSettings,
+    LossName as LossName,
     OptimizerName as OptimizerName,
     PlayerSettings as PlayerSettings,
     Switch as Switch,
@@ -31,8 +33,15 @@ from .sweep import (
     with_values as with_values,
 )
 from .table import (
+    MOST_CLASSES as MOST_CLASSES,
+    MOST_FEATURES as MOST_FEATURES,
     MissingName as MissingName,
     TableSettings as TableSettings,
     TaskChoice as TaskChoice,
+    check_not_drawn as check_not_drawn,
+    check_not_of_table as check_not_of_table,
+    for_table as for_table,
+    sweep_for_table as sweep_for_table,
+    table_defaults as table_defaults,
 )
 from .tracking import PATIENCE as PATIENCE

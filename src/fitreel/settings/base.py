@@ -19,14 +19,19 @@ def setting(
     above: float = -math.inf,
     many: bool = False,
     also: Collection[str] = (),
+    added: bool = False,
 ) -> Any:
     """Declare a field: its default, its help, and the range ``above < value``, ``least..most``.
 
     ``many`` says that its option may be given again: the texts are joined by a space. ``also``
-    are old names of choices, which are accepted and not offered.
+    are old names of choices, which are accepted and not offered. ``added`` says that runs of
+    fitreel 0.4 and before lack it: its default describes them.
     """
     limits = {"least": least, "most": most, "above": above}
-    return field(default=default, metadata={"help": text, "many": many, "also": also} | limits)
+    return field(
+        default=default,
+        metadata={"help": text, "many": many, "also": also, "added": added} | limits,
+    )
 
 
 class Settings:
@@ -45,10 +50,15 @@ class Settings:
     def from_params(cls, params: Mapping[str, str]) -> Self:
         """Return the settings that an MLflow run's params hold; ValueError if one is missing."""
         hints = get_type_hints(cls)
-        names = [each.name for each in fields(cls)]  # type: ignore[arg-type]
-        if missing := [name for name in names if name not in params]:
-            raise ValueError(f"the run lacks the params {', '.join(missing)}")
+        if missing := cls.required().difference(params):
+            raise ValueError(f"the run lacks the params {', '.join(sorted(missing))}")
+        names = [each.name for each in fields(cls) if each.name in params]  # type: ignore[arg-type]
         return cls(**{name: parse(params[name], hints[name]) for name in names})
+
+    @classmethod
+    def required(cls) -> set[str]:
+        """Return the names of the settings that runs of every version have."""
+        return {each.name for each in fields(cls) if not each.metadata["added"]}  # type: ignore[arg-type]
 
 
 # Plain numbers: Python would read 1_000, spaces around it and the digits of every script as well.

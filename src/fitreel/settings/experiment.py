@@ -9,6 +9,7 @@ from fitreel.settings.base import Settings, setting
 FunctionName = Literal["quadratic", "sine", "cubic", "step", "abs"]
 ActivationName = Literal["relu", "tanh", "sigmoid", "gelu"]
 OptimizerName = Literal["sgd", "momentum", "adam"]
+LossName = Literal["mse", "mae", "huber"]
 FilmFormat = Literal["gif", "mp4"]
 Switch = Literal["on", "off"]
 
@@ -17,6 +18,7 @@ LARGEST_SEED = 2**31 - 1
 MOST_POINTS = 1_000_000
 MOST_NEURONS = 4096
 MOST_EPOCHS = 10_000_000
+MOST_OF_A_BATCH = 4096  # rows of a table, unless batch_size says otherwise
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,26 @@ class TrainingSettings(Settings):
     seed: int = setting(72, "Seed of the initial weights.", least=0, most=LARGEST_SEED)
     frame_every: int = setting(
         5, "Epochs from one frame of the film to the next.", least=1, most=MOST_EPOCHS
+    )
+    batch_size: int = setting(
+        0,
+        f"Rows of an update; 0: all, of a table at most {MOST_OF_A_BATCH}.",
+        least=0,
+        most=MOST_POINTS,
+        added=True,
+    )
+    loss: LossName = setting(
+        "mse", "Error that the training lowers; for classes it is cross-entropy.", added=True
+    )
+    weight_decay: float = setting(
+        0.0, "Share of each weight that is added to its gradient.", least=0, most=1e6, added=True
+    )
+    patience_epochs: int = setting(
+        0,
+        "Epochs without a better loss on the validation rows, then the training stops; 0: off.",
+        least=0,
+        most=MOST_EPOCHS,
+        added=True,
     )
 
     @property

@@ -12,7 +12,7 @@ from fitreel.settings.space import Dimension, count_points, parse_space
 
 SamplerName = Literal["random", "grid", "qmc", "tpe", "cmaes"]
 EngineName = Literal["local", "ray"]
-MetricName = Literal["test_rmse", "test_r2", "train_rmse"]
+MetricName = Literal["test_rmse", "test_r2", "train_rmse", "validation_error"]
 LEARNING_SAMPLERS = ("tpe", "cmaes")
 PATTERNS = {
     "address": (r"auto|[\w.-]{1,255}:\d{1,5}", "auto or HOST:PORT"),
@@ -36,7 +36,17 @@ class SweepSettings(Settings):
     )
     sampler: SamplerName = setting("random", "How to choose; tpe and cmaes learn as they go.")
     sweep_seed: int = setting(0, "Seed of the choice.", least=0, most=LARGEST_SEED)
-    metric: MetricName = setting("test_rmse", "Metric by which trials are ranked.", also=SQUARES)
+    metric: MetricName = setting(
+        "test_rmse",
+        "Metric by which trials are ranked, on a table always validation_error.",
+        also=SQUARES,
+    )
+    cv: int = setting(
+        0,
+        "Folds of a cross-validation of each trial on a table; 0: one validation part.",
+        least=0,
+        most=50,
+    )
     prune: Switch = setting("off", "Drop the worse half of a round, several times while it trains.")
     log_every: int = setting(
         0,
@@ -69,6 +79,10 @@ class SweepSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_space()
+        if self.cv == 1:
+            raise ValueError("cv must be 0, or 2 folds or more; got 1")
+        if self.cv and self.prune == "on":
+            raise ValueError("cv and prune do not go together: leave one of them out")
         try:
             (check_uri if is_database(self.storage) else check_path)(self.storage)
         except ValueError as error:

@@ -1,10 +1,27 @@
 """The settings of a table: every default, and every range, written once."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from fitreel.settings.base import Settings, setting
+from fitreel.settings.experiment import DataSettings, TrainingSettings
+from fitreel.settings.metrics import VALIDATION_ERROR
+from fitreel.settings.sweep import SweepSettings
 
+MOST_FEATURES = 2000  # after categories became features
+MOST_CLASSES = 100
+# The defaults of a training on a table, where those of points are the tutorial's.
+# Chosen on eight tables that packages ship: docs/own-data-benchmarks.md.
+TABLE_TRAINING: dict[str, Any] = {
+    "hidden": 50,
+    "optimizer": "adam",
+    "lr": 0.01,
+    "weight_decay": 0.002,
+    "patience_epochs": 50,
+}
 TaskChoice = Literal["auto", "regression", "classification"]
 MissingName = Literal["refuse", "drop", "mean", "median"]
 
@@ -21,7 +38,7 @@ class TableSettings(Settings):
     test_size: float = setting(0.2, "Share of the rows held out for the test.", least=0, most=0.9)
     test: str = setting("", "File of the test rows; no others are held out then.")
     validation_size: float = setting(
-        0.0, "Share of the other rows held out for early stopping.", least=0, most=0.9
+        0.15, "Share of the other rows held out for early stopping.", least=0, most=0.9
     )
     group: str = setting("", "Column: rows with the same value are held out together.")
     time: str = setting("", "Column: the latest rows are held out.")
@@ -38,6 +55,63 @@ class TableSettings(Settings):
         if self.group and self.time:
             raise ValueError("rows are held out by --group or by --time, not by both")
 
+    @property
+    def label(self) -> str:
+        """The name of the table in a list of runs: that of its file, without its suffixes."""
+        name = PurePosixPath(urlsplit(self.data).path.replace("\\", "/")).name
+        return name.split(".")[0].strip("-") or "table"
+
     def __bool__(self) -> bool:
         """Whether there is a table; without one, points are drawn."""
         return bool(self.data)
+
+
+def table_defaults() -> dict[str, Any]:
+    """Return the settings of a training whose defaults for tables are others than for points."""
+    return dict(TABLE_TRAINING)
+
+
+def for_table(
+    training: TrainingSettings, table: TableSettings, given: Collection[str]
+) -> TrainingSettings:
+    """Return a training with the defaults for tables where a setting was not ``given`` by name."""
+    defaults = table_defaults()
+    if not table.validation_size:  # nothing to stop by
+        defaults["patience_epochs"] = 0
+    changes = {name: value for name, value in defaults.items() if name not in given}
+    return replace(training, **changes)
+
+
+def sweep_for_table(
+    sweep: SweepSettings, table: TableSettings, given: Collection[str]
+) -> SweepSettings:
+    """Return a sweep that chooses the best trial by validation rows or folds, not by test rows.
+
+    Raises ValueError if another metric is ``given``, or if there are no such rows.
+    """
+    if "metric" in given and sweep.metric != VALIDATION_ERROR:
+        raise ValueError(
+            f"a sweep of a table ranks trials by {VALIDATION_ERROR}, so that test rows choose "
+            f"nothing; got {sweep.metric}"
+        )
+    if sweep.cv and (table.group or table.time):
+        raise ValueError(
+            "cv deals out single rows: leave out group and time, or use validation_size"
+        )
+    if not sweep.cv and not table.validation_size:
+        raise ValueError("a sweep of a table needs rows to choose by: validation_size or cv")
+    return replace(sweep, metric="validation_error")
+
+
+def check_not_of_table(sweep: SweepSettings) -> None:
+    """Raise ValueError if a sweep on drawn points asks for what only tables have."""
+    if sweep.cv or sweep.metric == VALIDATION_ERROR:
+        raise ValueError(f"cv and {VALIDATION_ERROR} are for tables; points have fresh test points")
+
+
+def check_not_drawn(data: DataSettings) -> None:
+    """Raise ValueError if settings say how to draw points, which a table replaces."""
+    if data != DataSettings(data_seed=data.data_seed):
+        raise ValueError(
+            "a table has rows of its own: samples, function, noise, x_min and x_max draw points"
+        )

@@ -21,7 +21,8 @@ def film_trial(search: Search, results: Results, number: int) -> ComparedRun | N
         _, history = fit(search.dataset, replace(settings, frame_every=every))
     except TrainingDiverged:
         return None
-    params = asdict(search.data) | asdict(settings) | {"frame_every": every}
+    points = asdict(search.data) if search.data else {}
+    params = points | asdict(settings) | {"frame_every": every}
     return ComparedRun(
         str(number),
         results.trials[number].name,

@@ -15,7 +15,8 @@ from fitreel.journal.clock import now
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.halving import rungs, worse_half
 from fitreel.sweep.trials import Outcome, Trial, curve_steps
-from fitreel.training.evaluation import evaluate_many
+from fitreel.training.evaluation import evaluate_many, fold_errors
+from fitreel.training.folds import folds
 from fitreel.training.many import fit_many
 from fitreel.training.members import Trained
 from fitreel.training.memory import is_shortage
@@ -26,26 +27,50 @@ class Round:
     """All that is needed to train some trials as one stack."""
 
     dataset: Dataset
-    data: DataSettings
+    data: DataSettings | None
     evaluation: EvaluationSettings
     trials: Sequence[Trial]
     prune: bool
     device: str = "cpu"
+    cv: int = 0  # folds of each trial
+    cv_seed: int = 0
 
     def train(self) -> list[Outcome]:
         """Train and measure the trials; a second call returns equal outcomes."""
         start = now()
         with _one_thread(), self._explained_shortage():
-            trained = self._fit()
+            trained, fold_errors = self._fit()
         networks = [each.weights for each in trained if each.weights is not None]
         measured = evaluate_many(networks, self.dataset, self.data, self.evaluation)
-        metrics = [{} if each.weights is None else next(measured) for each in trained]
+        metrics = [
+            {} if each.weights is None else next(measured) | errors
+            for each, errors in zip(trained, fold_errors, strict=True)
+        ]
         return list(map(_outcome, self.trials, trained, metrics, repeat((start, now()))))
 
-    def _fit(self) -> list[Trained]:
+    def _fit(self) -> tuple[list[Trained], list[dict[str, float]]]:
+        """Train on all rows, and on those of each fold; return also the errors over the folds."""
         settings = [trial.settings for trial in self.trials]
         looks = rungs(max(each.epochs for each in settings)) if self.prune else []
-        return fit_many(self.dataset, settings, rungs=looks, prune=worse_half, device=self.device)
+        kept = folds(self.dataset, self.cv, self.cv_seed) if self.cv else []
+        # The folds are members of the same stacks as the networks that see all rows.
+        masks = [mask for mask in (None, *kept) for _ in settings]
+        trained = fit_many(
+            self.dataset,
+            settings * (1 + len(kept)),
+            rungs=looks,
+            prune=worse_half,
+            device=self.device,
+            kept=masks if kept else (),
+        )
+        count = len(settings)
+        if not kept:
+            return trained, [{}] * count
+        errors = [
+            fold_errors(self.dataset, trained[count + trial :: count], kept)
+            for trial in range(count)
+        ]
+        return trained[:count], errors
 
     @contextmanager
     def _explained_shortage(self) -> Iterator[None]:

@@ -31,7 +31,7 @@ class Search:
 
     settings: SweepSettings
     dataset: Dataset
-    data: DataSettings
+    data: DataSettings | None  # how the points were drawn; None for a table
     base: TrainingSettings  # shared by all trials
     evaluation: EvaluationSettings
 
@@ -83,7 +83,17 @@ class Search:
     def round_of(self, trials: Sequence[Trial]) -> Round:
         """Return what an engine needs to train the trials."""
         prune, device = self.settings.prune == "on", self.settings.device
-        return Round(self.dataset, self.data, self.evaluation, trials, prune, device)
+        return Round(
+            # No test row decides which trial is best.
+            self.dataset.without_test(),
+            self.data,
+            self.evaluation,
+            trials,
+            prune,
+            device,
+            self.settings.cv,
+            self.settings.sweep_seed,
+        )
 
 
 def _finish(

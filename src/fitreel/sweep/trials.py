@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from fitreel.journal.checkpoints import pack, unpack
 from fitreel.settings import TrainingSettings
-from fitreel.settings.metrics import RETIRED
+from fitreel.settings.metrics import retired
 from fitreel.training.members import End
+from fitreel.training.shape import NetworkShape
 from fitreel.training.weights import Weights
 
 
@@ -56,6 +57,7 @@ class Outcome:
             "metrics": self.metrics,
             "weights": weights and pack(weights.flat().numpy()),
             "activation": weights and weights.activation,
+            "shape": weights and list(weights.shape),
             "times": self.times,
         }
 
@@ -63,10 +65,14 @@ class Outcome:
     def from_record(cls, record: dict[str, Any]) -> "Outcome":
         """Read an outcome from what ``to_record`` returned."""
         weights = None
+        metrics: dict[str, float] = record["metrics"]
         if record["weights"]:
             # A copy: torch warns of memory that cannot be written.
             numbers = torch.from_numpy(unpack(record["weights"]).copy())
-            weights = Weights.from_flat(numbers, record["activation"])
+            shape = record.get("shape")  # missing in journals of fitreel 0.4: one x and one y
+            weights = Weights.from_flat(
+                numbers, record["activation"], shape and NetworkShape(*shape)
+            )
         return cls(
             record["number"],
             record["end"],
@@ -74,7 +80,7 @@ class Outcome:
             record["log_every"],
             unpack(record["curve"]),
             # A journal of fitreel 0.3.0 has them all.
-            {name: each for name, each in record["metrics"].items() if name not in RETIRED},
+            {name: metrics[name] for name in metrics if name not in retired(metrics)},
             weights,
             (record["times"][0], record["times"][1]),
         )

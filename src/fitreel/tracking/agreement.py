@@ -5,9 +5,10 @@ import psutil
 from numpy.typing import NDArray
 
 from fitreel.tracking.facts import Facts
-from fitreel.training.files import LARGEST_HEADER
+from fitreel.training.files import LARGEST_HEADER, LARGEST_SHAPE
 from fitreel.training.history import frame_count
 from fitreel.training.loss_file import LARGEST_LOSSES, LOSS_SIZE
+from fitreel.training.shape import NetworkShape
 from fitreel.training.weights import Weights
 
 LARGEST_FRAMES = 2**28  # bytes, where no param says how many frames there are
@@ -18,8 +19,10 @@ def largest_history(facts: Facts) -> tuple[int, int]:
     settings = facts.training_settings()
     if settings is None:
         return LARGEST_LOSSES, LARGEST_FRAMES
+    # A file of many features is as large as it says: the check of its shapes comes later.
+    shape = LARGEST_SHAPE if facts.has_table else NetworkShape(settings.hidden)
     frames = frame_count(settings)
-    size = 4 * Weights.count(settings.hidden) + 8  # a frame's weights and its epoch
+    size = 4 * shape._replace(hidden=settings.hidden).size + 8  # a frame's weights and its epoch
     # Settings may be forged like the file, and a sparse file needs no space on a disk.
     memory = int(psutil.virtual_memory().available)
     return 100 + LOSS_SIZE * settings.epochs, min(LARGEST_HEADER + size * frames, memory)
@@ -39,7 +42,7 @@ def check_network(facts: Facts, weights: Weights) -> None:
 def check_losses(facts: Facts, losses: NDArray[np.float64]) -> None:
     """Raise ValueError if losses are not those of the training: by their count, by the last one."""
     settings, count = facts.training_settings(), len(losses)
-    may_be_fewer = facts.has_diverged
+    may_be_fewer = facts.has_diverged or bool(settings and settings.patience_epochs)
     if settings and count != settings.epochs and not (may_be_fewer and count < settings.epochs):
         raise ValueError(
             f"history.csv has {count:,} losses, "

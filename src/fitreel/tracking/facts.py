@@ -5,7 +5,14 @@ from dataclasses import fields
 from typing import TypeVar
 
 from fitreel.checks.text import plain
-from fitreel.settings import DataSettings, Settings, TrainingSettings, normalised
+from fitreel.settings import (
+    DataSettings,
+    Settings,
+    TableSettings,
+    TrainingSettings,
+    normalised,
+    parse,
+)
 from fitreel.settings.metrics import LOSS, NOISE_FLOOR, seconds_metric
 from fitreel.tracking.names import (
     DIVERGED_TAG,
@@ -23,6 +30,7 @@ from fitreel.training.provenance import KEYS as PROVENANCE_KEYS
 # `mlflow run` logs these as params, too: they say which run, not how it was made.
 PASSED_THROUGH = {"run", "name", "experiment", "tracking_uri", "patience"}
 POINTS = {each.name for each in fields(DataSettings)}
+TABLES = {each.name for each in fields(TableSettings)}
 Kind = TypeVar("Kind", bound=Settings)
 
 
@@ -102,7 +110,7 @@ class Facts:
         Raises ValueError if one cannot be read.
         """
         found = self.params_in_force
-        if not {each.name for each in fields(kind)} <= found.keys():  # type: ignore[arg-type]
+        if not kind.required() <= found.keys():
             return None
         try:
             return kind.from_params(found)
@@ -113,9 +121,26 @@ class Facts:
         """Return how the network was trained; None if that is not known."""
         return self.settings(TrainingSettings)
 
+    def table_settings(self) -> TableSettings | None:
+        """Return from which table its rows are; None if they are points."""
+        return self.settings(TableSettings) or None
+
+    @property
+    def data_seed(self) -> int:
+        """The seed that drew its points, or that held out rows of its table."""
+        text = self.params_in_force.get("data_seed", str(DataSettings.data_seed))
+        return DataSettings(data_seed=parse(text, int)).data_seed
+
+    @property
+    def has_table(self) -> bool:
+        """Whether its rows are from a table."""
+        return self.table_settings() is not None
+
     def all_settings(self) -> dict[str, str]:
         """Return all params as they are in force, equal numbers with equal text."""
         found = self.params_in_force
         # Settings that did not draw the points would be compared as if they had.
-        left_out = PASSED_THROUGH | (POINTS if self.has_edited_points else set()) | {NOISE_FLOOR}
+        no_points = self.has_edited_points or self.has_table
+        left_out = PASSED_THROUGH | {NOISE_FLOOR} | (POINTS if no_points else set())
+        left_out = left_out - {"data_seed"} if self.has_table else left_out | TABLES
         return {name: normalised(name, found[name]) for name in found.keys() - left_out}

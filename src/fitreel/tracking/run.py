@@ -12,13 +12,16 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from fitreel.data.dataset import Dataset
 from fitreel.data.files import load_dataset, sha256
+from fitreel.data.kept_table import KeptTable
 from fitreel.journal.checkpoints import Checkpoints, unpack
 from fitreel.journal.clock import now
 from fitreel.journal.journal import Journal, writing
-from fitreel.settings import Settings, TrainingSettings, normalised
+from fitreel.journal.spool import scratch
+from fitreel.settings import Settings, TableSettings, TrainingSettings, normalised
 from fitreel.settings.metrics import LOSS, seconds_metric
 from fitreel.sweep.trials import Outcome
 from fitreel.tracking.facts import Facts, earlier_provenance
+from fitreel.tracking.kept_rows import files_of, read_rows
 from fitreel.tracking.names import (
     AUTOMATIC_NAME_TAG,
     DATA,
@@ -31,6 +34,7 @@ from fitreel.tracking.names import (
     OWNER,
     PROVENANCE,
     SHA256_TAG,
+    TABLE,
     WEIGHTS,
     override_tag,
 )
@@ -208,8 +212,13 @@ class Run(Facts):
         return Checkpoints(self._journal, settings, every, on_loss=self._know_loss)
 
     def dataset(self) -> Dataset:
-        """Read the points that the run logged before it was interrupted."""
-        return load_dataset(self._artifacts[DATASET])
+        """Read the points or the table that the run logged before it was interrupted."""
+        if TABLE not in self._artifacts:
+            return load_dataset(self._artifacts[DATASET])
+        record = KeptTable.load(self._artifacts[TABLE])
+        with scratch() as folder:
+            files = files_of(record, lambda kept: self._artifacts[f"{DATA}/{kept.name}"], folder)
+            return read_rows(files, self.table_settings() or TableSettings(), self.data_seed)
 
     def weights(self) -> Weights:
         """Read the trained parameters that the run logged before it was interrupted."""
@@ -245,6 +254,14 @@ class Run(Facts):
         digest = sha256(file)
         drawn = self.tags.get(DRAWN_TAG, self.tags.get(SHA256_TAG, digest))
         self.set_tags({SHA256_TAG: digest} | ({DRAWN_TAG: drawn} if drawn != digest else {}))
+
+    def log_table(self, record: Path, name: str) -> None:
+        """Log the table that a file of artifacts("data") describes as an input of the run."""
+        files = KeptTable.load(record).files
+        self._journal.append(
+            "dataset", file=self._relative(record), path=TABLE, name=name, context="training"
+        )
+        self.set_tags({SHA256_TAG: files[0].sha256})
 
     def log_model(self, weights: Path) -> None:
         """Log a model with the weights of a file of artifacts()."""

@@ -1,7 +1,7 @@
 """A run as later stages read it."""
 
-from collections.abc import Collection
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -10,11 +10,24 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from fitreel.data.dataset import Dataset
 from fitreel.data.files import LARGEST_FILE as LARGEST_DATASET, load_dataset, sha256
-from fitreel.settings import DataSettings
+from fitreel.data.kept_table import LARGEST_RECORD, KeptFile, KeptTable
+from fitreel.journal.spool import scratch
+from fitreel.settings import DataSettings, TableSettings
 from fitreel.tracking.agreement import check_losses, check_network, largest_history
 from fitreel.tracking.artifacts import Artifacts
 from fitreel.tracking.facts import Facts, earlier_provenance
-from fitreel.tracking.names import DATASET, FRAMES, HISTORY, MODEL, PROVENANCE, SHA256_TAG, WEIGHTS
+from fitreel.tracking.kept_rows import files_of, read_rows
+from fitreel.tracking.names import (
+    DATA,
+    DATASET,
+    FRAMES,
+    HISTORY,
+    MODEL,
+    PROVENANCE,
+    SHA256_TAG,
+    TABLE,
+    WEIGHTS,
+)
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.connection import WrongAnswer, plain_errors
 from fitreel.training.files import LARGEST_WEIGHTS, load_history, load_weights
@@ -49,16 +62,41 @@ class Source(Facts):
 
     def points(self) -> AbstractContextManager[Path]:
         """Yield a copy of the file of the points; a trial has those of its sweep."""
-        artifacts = self._artifacts
+        # Not as logged: points may be edited, which `has_changed_points` reports.
+        return self._artifacts_of_rows.copy(DATASET, "generate", LARGEST_DATASET)
+
+    @property
+    def _artifacts_of_rows(self) -> Artifacts:
         if self.is_trial and (parent := self.tags.get(MLFLOW_PARENT_RUN_ID)):
             with plain_errors(self._client.tracking_uri):
-                artifacts = Source(self._client, parent)._artifacts
-        # Not as logged: points may be edited, which `has_changed_points` reports.
-        return artifacts.copy(DATASET, "generate", LARGEST_DATASET)
+                return Source(self._client, parent)._artifacts
+        return self._artifacts
+
+    @contextmanager
+    def table(self) -> Iterator[tuple[KeptTable, list[Path]]]:
+        """Yield the record of its table, and copies of its files, as they were used."""
+        artifacts = self._artifacts_of_rows
+        with ExitStack() as stack:
+            folder = stack.enter_context(scratch())
+
+            def copy(kept: KeptFile) -> Path:
+                path = f"{DATA}/{kept.name}"
+                return stack.enter_context(artifacts.copy(path, "generate", kept.size))
+
+            record = KeptTable.load(
+                stack.enter_context(artifacts.copy(TABLE, "generate", LARGEST_RECORD))
+            )
+            yield record, files_of(record, copy, folder)
 
     def dataset(self) -> Dataset:
-        """Read the points."""
-        return self._stored_points[0]
+        """Read the points, or the rows of the table, split as they were for the training."""
+        return self._stored_rows if self.has_table else self._stored_points[0]
+
+    @cached_property
+    def _stored_rows(self) -> Dataset:
+        settings = self.table_settings() or TableSettings()
+        with self.table() as (_, files):
+            return read_rows(files, settings, self.data_seed)
 
     @cached_property
     def _stored_points(self) -> tuple[Dataset, str]:
@@ -70,14 +108,15 @@ class Source(Facts):
     def has_changed_points(self) -> bool:
         """Whether the stored points are no longer those that the run logged."""
         logged = self.tags.get(SHA256_TAG)
-        return logged is not None and self._stored_points[1] != logged
+        # Rows of a table that changed are refused where they are read.
+        return logged is not None and not self.has_table and self._stored_points[1] != logged
 
     def data_settings(self) -> DataSettings | None:
         """Return how the stored points were drawn; None if that is not known.
 
         The settings do not describe edited points, whose curve is unknown.
         """
-        settings = self.settings(DataSettings)
+        settings = None if self.has_table else self.settings(DataSettings)
         if settings and (self.has_edited_points or self.has_changed_points):
             return None
         return settings
@@ -129,7 +168,7 @@ class Source(Facts):
     @property
     def has_dataset(self) -> bool:
         """Whether it has points; anybody may have logged them."""
-        return SHA256_TAG in self.tags or self.first_of([DATASET]) is not None
+        return SHA256_TAG in self.tags or self.first_of([DATASET, TABLE]) is not None
 
     def first_of(self, paths: Collection[str]) -> str | None:
         """Return the first of these artifacts that it has, or None; anybody may have logged it."""

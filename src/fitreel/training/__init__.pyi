@@ -1,3 +1,4 @@
+from .baselines import baseline_metrics as baseline_metrics, why_worse as why_worse
 from .evaluation import (
     evaluate as evaluate,
     explained as explained,

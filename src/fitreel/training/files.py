@@ -1,7 +1,10 @@
 """The files of a network's weights: one network, or the frames of a training."""
 
 import csv
+import json
 import math
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
@@ -12,17 +15,24 @@ from safetensors.torch import save_file
 
 from fitreel.checks.files import check_size
 from fitreel.checks.text import shown
-from fitreel.settings import MOST_NEURONS, ActivationName
+from fitreel.data.scaling import Scaling
+from fitreel.data.schema import Schema
+from fitreel.settings import MOST_CLASSES, MOST_FEATURES, MOST_NEURONS, ActivationName
 from fitreel.training.history import History
 from fitreel.training.loss_file import load_losses
+from fitreel.training.shape import NetworkShape
 from fitreel.training.weights import Weights
 
-LARGEST_HEADER = 100_000  # bytes before the numbers of safetensors; ours are below 1,000
+LARGEST_HEADER = 1_000_000  # bytes before the numbers of safetensors; with a schema they are most
 BLOCK = 2**23  # bytes of numbers that are read at once
-LARGEST_WEIGHTS = LARGEST_HEADER + 4 * Weights.count(MOST_NEURONS)
+LARGEST_SHAPE = NetworkShape(MOST_NEURONS, MOST_FEATURES, MOST_CLASSES)
+LARGEST_WEIGHTS = LARGEST_HEADER + 4 * LARGEST_SHAPE.size
 
 # The names under which a torch module of the same structure keeps its weights.
 STATE_NAMES = ("hidden.weight", "hidden.bias", "output.weight", "output.bias")
+SCHEMA = "schema"
+# Those of a network that was trained on scaled rows, too.
+SCALING_NAMES = tuple(f"scaling.{each.name}" for each in fields(Scaling))
 TRAINED_LOSS = "trained_loss"  # fitreel 0.3 wrote none, and no frame of the trained network
 
 
@@ -45,9 +55,12 @@ def load_history(losses: Path, frames: Path) -> History:
         raise ValueError(f"{frames.name} is not a file of frames: {error}") from None
 
 
-def save_weights(weights: Weights, path: Path) -> None:
-    """Write all parameters as safetensors, named and shaped as a torch module's state."""
-    _write(path, _state(weights), weights.activation)
+def save_weights(weights: Weights, path: Path, schema: Schema | None = None) -> None:
+    """Write all parameters as safetensors, named and shaped as a torch module's state.
+
+    The schema of the table that it was trained on says what the inputs and outputs are.
+    """
+    _write(path, _state(weights), weights.activation, schema)
 
 
 def load_weights(path: Path) -> Weights:
@@ -59,29 +72,52 @@ def load_weights(path: Path) -> Weights:
         raise ValueError(f"{path.name} is not a file of weights: {error}") from None
 
 
-def save_weight_table(weights: Weights, path: Path) -> None:
-    """Write one row for each hidden neuron: neuron, input_weight, bias, output_weight."""
+def save_weight_table(weights: Weights, path: Path, features: Sequence[str] = ()) -> None:
+    """Write one row for each hidden neuron: neuron, its input weights, bias, its output weights.
+
+    With one x and one y the columns are neuron, input_weight, bias, output_weight; the names of
+    several ``features`` follow "input_weight ", the places of several outputs "output_weight ".
+    """
+    inputs = [f"input_weight {name}" for name in features]
+    outputs = [f"output_weight {place}" for place in range(weights.shape.outputs)]
+    names = (
+        *(inputs if len(inputs) > 1 else ["input_weight"]),
+        "bias",
+        *(outputs if len(outputs) > 1 else ["output_weight"]),
+    )
+    columns = (weights.input_weight, weights.bias.unsqueeze(1), weights.output_weight.T)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["neuron", "input_weight", "bias", "output_weight"])
-        columns = (weights.input_weight, weights.bias, weights.output_weight)
-        for neuron, row in enumerate(torch.stack(columns, dim=1).tolist()):
+        writer.writerow(["neuron", *names])
+        for neuron, row in enumerate(torch.cat(columns, dim=1).tolist()):
             writer.writerow([neuron, *(f"{number:.9g}" for number in row)])
 
 
 def _state(weights: Weights) -> dict[str, torch.Tensor]:
-    parameters = zip(STATE_NAMES, weights.parameters(), strict=True)
+    tensors = dict(zip(STATE_NAMES, weights.parameters(), strict=True))
+    if weights.scaling:
+        scaling = (getattr(weights.scaling, each.name) for each in fields(Scaling))
+        tensors |= zip(SCALING_NAMES, scaling, strict=True)
     # safetensors refuses a tensor whose numbers do not lie one after the other.
-    return {name: tensor.contiguous() for name, tensor in parameters}
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
 
 def _weights(state: dict[str, torch.Tensor], activation: ActivationName) -> Weights:
-    return Weights.from_parameters([state[name] for name in STATE_NAMES], activation)
+    scaling = None
+    if SCALING_NAMES[0] in state:
+        scaling = Scaling(*(state[name] for name in SCALING_NAMES))
+    return Weights.from_parameters([state[name] for name in STATE_NAMES], activation, scaling)
 
 
-def _write(path: Path, tensors: dict[str, torch.Tensor], activation: ActivationName) -> None:
+def _write(
+    path: Path,
+    tensors: dict[str, torch.Tensor],
+    activation: ActivationName,
+    schema: Schema | None = None,
+) -> None:
+    described = {} if schema is None else {SCHEMA: json.dumps(schema.to_json())}
     try:
-        save_file(tensors, path, metadata={"activation": activation})
+        save_file(tensors, path, metadata={"activation": activation, **described})
     except SafetensorError as error:  # not an OSError, though the disk is full
         raise OSError(f"{path} cannot be written: {error}") from error
 
@@ -96,8 +132,9 @@ def _read(path: Path, epochs: int | None = None) -> tuple[dict[str, torch.Tensor
     with safe_open(path, framework="pt") as file:
         activation = (file.metadata() or {}).get("activation")
         names = STATE_NAMES if epochs is None else (*STATE_NAMES, "epoch")
-        if epochs is not None and TRAINED_LOSS in set(file.keys()):
-            names = (*names, TRAINED_LOSS)
+        optional = SCALING_NAMES if epochs is None else (*SCALING_NAMES, TRAINED_LOSS)
+        found = set(file.keys())
+        names = (*names, *(name for name in optional if name in found))
         slices = {name: file.get_slice(name) for name in names}
         shapes = {name: tuple(each.get_shape()) for name, each in slices.items()}
         for name, each in slices.items():
@@ -118,23 +155,39 @@ def _numbers(path: Path, name: str, shape: tuple[int, ...]) -> torch.Tensor:
     # Blocks are copied: what safetensors reads is not aligned, and sums over it differ in the last
     # bit.
     tensor = torch.empty(shape, dtype=torch.int64 if name == "epoch" else torch.float32)
+    if not shape:  # safetensors has no slices of a single number
+        with safe_open(path, framework="pt") as file:
+            tensor.copy_(file.get_tensor(name))
+        return _finite(tensor)
     rows = max(1, BLOCK // max(1, tensor[0].nbytes))
     for first in range(0, len(tensor), rows):
         with safe_open(path, framework="pt") as file:
             block = file.get_slice(name)[first : first + rows]
-            if not np.isfinite(block.numpy()).all():
-                raise ValueError("a weight is not finite")
-            tensor[first : first + rows] = block
+            tensor[first : first + rows] = _finite(block)
     return tensor
+
+
+def _finite(numbers: torch.Tensor) -> torch.Tensor:
+    if not np.isfinite(numbers.numpy()).all():
+        raise ValueError("a weight is not finite")
+    return numbers
 
 
 def _check_shapes(shapes: dict[str, tuple[int, ...]], epochs: int | None) -> None:
     frames = () if epochs is None else shapes["epoch"]
-    hidden = shapes["hidden.bias"][-1:]  # a tuple still: () for a scalar
-    wanted = ((*hidden, 1), hidden, (1, *hidden), (1,))
-    if tuple(shapes[name] for name in STATE_NAMES) != tuple((*frames, *each) for each in wanted):
+    # Tuples still: () for a scalar.
+    hidden, features, outputs = (
+        shapes[name][-1:] for name in ("hidden.bias", "hidden.weight", "output.bias")
+    )
+    network = ((*hidden, *features), hidden, (*outputs, *hidden), outputs)
+    wanted = {name: (*frames, *shape) for name, shape in zip(STATE_NAMES, network, strict=True)}
+    if shapes.keys() & set(SCALING_NAMES):
+        wanted |= zip(SCALING_NAMES, (features, features, (), ()), strict=True)
+    if any(shapes.get(name) != shape for name, shape in wanted.items()) or not hidden:
         found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise ValueError(f"the shapes do not fit: {found}")
+    if not features[0] <= MOST_FEATURES or not outputs[0] <= MOST_CLASSES:
+        raise ValueError(f"it has {features[0]:,} features and {outputs[0]:,} outputs")
     if not 1 <= hidden[0] <= MOST_NEURONS:
         raise ValueError(f"it has {hidden[0]:,} neurons; from 1 to {MOST_NEURONS:,} are possible")
     if epochs is None:

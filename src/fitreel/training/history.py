@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 import fitreel
 from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
+from fitreel.training.shape import NetworkShape
 from fitreel.training.weights import Weights
 
 MOST_FRAME_NUMBERS = 150_000_000  # of all frames: 0.6 GB, of which saving them makes copies
@@ -78,6 +79,13 @@ def frames_before(epoch: int, frame_every: int) -> int:
     return math.ceil(epoch / frame_every)
 
 
+def shape_of(settings: TrainingSettings, dataset: Dataset | None) -> NetworkShape:
+    """Return the shape of the network that a training has; without a dataset one x and one y."""
+    return NetworkShape(
+        settings.hidden, *((len(dataset.features), dataset.outputs) if dataset else ())
+    )
+
+
 def frame_count(settings: TrainingSettings) -> int:
     """Return how many frames a training has: one every ``frame_every`` epochs, and the last."""
     return frames_before(settings.epochs, settings.frame_every) + 1
@@ -88,10 +96,10 @@ def span(losses: NDArray[np.float64]) -> str:
     return f"{losses[0]:.4g} → {losses[-1]:.4g}"
 
 
-def check_frames(settings: TrainingSettings) -> None:
+def check_frames(settings: TrainingSettings, dataset: Dataset | None = None) -> None:
     """Raise ValueError if the weights of all frames are more than the memory should hold."""
     frames = frame_count(settings)
-    numbers = Weights.count(settings.hidden)
+    numbers = shape_of(settings, dataset).size
     if frames * numbers > MOST_FRAME_NUMBERS:
         raise ValueError(
             f"{frames:,} frames of {numbers:,} weights are {frames * numbers:,} numbers, more than "

@@ -57,7 +57,9 @@ def fit(
     if not isinstance(dataset, Dataset):  # fit(x, y), as in other libraries
         raise TypeError("fit() takes a dataset, as in fit(Dataset(x, y))")
     settings = with_keywords(TrainingSettings, settings, keywords, "fit")
-    training = Training(settings, start)
+    if settings.patience_epochs and not dataset.validation:
+        raise ValueError("patience_epochs needs validation rows: validation_size=0.1")
+    training = Training(settings, start, dataset)
     bar = progress_bar(settings.epochs, training.epoch, on_epoch) if progress else None
     with bar or nullcontext(on_epoch) as hook:
         history = _train(dataset, training, hook)
@@ -71,6 +73,10 @@ def _train(dataset: Dataset, training: Training, on_epoch: Hook | None) -> Histo
         value, gradient = loss()
         if not math.isfinite(value):
             raise TrainingDiverged(epoch, settings, _history(training, dataset))
+        if training.best and training.best.is_over(
+            epoch, loss.validation(), settings.patience_epochs
+        ):
+            break
         # Before the update: the loss is that of the weights which the hook sees, and a checkpoint
         # that it takes is the state before this epoch.
         if on_epoch is not None:
@@ -78,8 +84,12 @@ def _train(dataset: Dataset, training: Training, on_epoch: Hook | None) -> Histo
         training.losses[epoch] = value
         if epoch % settings.frame_every == 0:
             training.frames[epoch // settings.frame_every] = training.weights.flat()
-        training.optimizer.update(gradient)
+        for each in loss.batches(epoch) if gradient is None else (gradient,):
+            training.optimizer.update(each)
         training.epoch = epoch + 1
+    if training.best:
+        training.best.is_over(training.epoch, loss.validation(), settings.patience_epochs)
+        training.best.restore()
     # The last update has no epoch after it in which its loss would be computed and checked.
     final, _ = loss()
     if math.isfinite(final):

@@ -3,9 +3,12 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from torch import Tensor
+
 from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
 from fitreel.training import memory
+from fitreel.training.batches import Batches
 from fitreel.training.members import Members, Trained
 from fitreel.training.stack_frames import with_frames
 
@@ -21,19 +24,21 @@ def fit_many(
     prune: Prune | None = None,
     device: str = "cpu",
     frame_every: int | None = None,
+    kept: Sequence[Tensor | None] = (),
 ) -> list[Trained]:
-    """Train a network for each of ``settings``, on all points, as ``fit`` would each alone.
+    """Train a network for each of ``settings``, on all rows, as ``fit`` would each alone.
 
     At the epochs ``rungs``, when their losses are known, ``prune`` returns which places of
     ``settings`` to drop. Frames are kept, and with them each one's history, only if ``frame_every``
-    says from how many epochs to how many; that of the settings has no meaning here. Raises
-    ValueError if they would fill the memory.
+    says from how many epochs to how many; that of the settings has no meaning here. ``kept`` has
+    for each of ``settings`` the rows that it is trained on, (rows,) bool; None: on all. Raises
+    ValueError if frames would fill the memory.
     """
     if frame_every is not None:
-        settings = with_frames(settings, frame_every)
+        settings = with_frames(settings, frame_every, dataset)
     stacks = [
-        Members(dataset, settings, places, device, frame_every)
-        for places in _stacks(settings, len(dataset))
+        Members(dataset, settings, places, device, frame_every, kept)
+        for places in _stacks(settings, dataset)
     ]
     ends = max((each.epochs for each in settings), default=0)
     # All stacks stop at the same epoch, because `prune` compares the members of all of them.
@@ -49,18 +54,23 @@ def fit_many(
     return [trained[place] for place in range(len(settings))]
 
 
-def _stacks(settings: Sequence[TrainingSettings], points: int) -> Iterator[list[int]]:
+def _stacks(settings: Sequence[TrainingSettings], dataset: Dataset) -> Iterator[list[int]]:
     """Group the places of members that one stack can have, without much padding."""
-    groups = defaultdict(list)
+    groups = defaultdict[tuple[object, ...], list[int]](list)
     for place, each in enumerate(settings):
         # Widths up to the same power of two share a stack: padding at most doubles the work. All
         # up to 16 go together.
         width = max(4, (each.hidden - 1).bit_length())
         # sgd and momentum share an update rule: sgd is momentum without inertia.
-        groups[each.activation, each.optimizer == "adam", width].append(place)
+        # Members that see the rows in batches share their order, which follows from the seed.
+        batches = Batches(dataset, each)
+        order = () if batches.is_one else (batches.rows, each.seed)
+        stops, adam = each.patience_epochs > 0, each.optimizer == "adam"
+        groups[each.activation, adam, stops, each.loss, order, width].append(place)
     for places in groups.values():
         hidden = max(settings[place].hidden for place in places)
         # Its arrays stay in the processor's cache: see memory.py.
-        most = max(1, memory.STACKED_NUMBERS // (points * hidden))
+        rows = Batches(dataset, settings[places[0]]).rows
+        most = max(1, memory.STACKED_NUMBERS // (rows * hidden))
         for start in range(0, len(places), most):
             yield places[start : start + most]

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
+from fitreel.training.batches import Batches
 from fitreel.training.gradients import Gradients
 from fitreel.training.history import History, span
 from fitreel.training.stack import Stack
+from fitreel.training.stack_best import GOING, StackBest
 from fitreel.training.stack_frames import StackFrames
 from fitreel.training.weights import Weights
 
@@ -49,12 +51,17 @@ class Members:
         places: list[int],
         device: str,
         frame_every: int | None = None,
+        kept: Sequence[torch.Tensor | None] = (),
     ) -> None:
         members = [settings[place] for place in places]
         # float32, as `fit`: losses agree within 1e-4 at every epoch and mostly within 1e-6, because
         # sums are taken in another order. A chaotic training, after large rates, does not agree.
-        self._gradients = Gradients(dataset, torch.float32, torch.device(device))
-        self._stack = Stack(members, torch.float32, torch.device(device))
+        masks = [kept[place] for place in places] if kept else []
+        self._gradients = Gradients(
+            dataset, torch.float32, torch.device(device), members[0].loss, masks
+        )
+        self._batches = Batches(dataset, members[0])
+        self._stack = Stack(members, torch.float32, torch.device(device), dataset)
         self._dataset = dataset
         self._settings = settings
         self._places = places
@@ -65,6 +72,7 @@ class Members:
             if frame_every
             else None
         )
+        self._best = self._best_of(members) if members[0].patience_epochs else None
         self._epoch = 0  # those before are done
         self.trained: dict[int, Trained] = {}
 
@@ -75,14 +83,34 @@ class Members:
             self._epoch = min(until, start + STRETCH, self._ends.min())
             block = []
             for epoch in range(start, self._epoch):
-                losses, gradient = self._gradients(self._stack)
                 if self._frames:
                     self._frames.add(epoch, self._stack.numbers)
-                self._stack.update(gradient)
-                block.append(losses)
+                if self._best:
+                    self._best.look(epoch, self._stack)
+                block.append(self._update(epoch))
             self._losses[:, start : self._epoch] = torch.stack(block, dim=1).cpu().numpy()
+            self._end_stopped(start)
             self._end_diverged(start)
             self._end_finished()
+
+    def _best_of(self, members: list[TrainingSettings]) -> StackBest:
+        rows = self._dataset.validation
+        if rows is None:
+            raise ValueError("patience_epochs needs validation rows: validation_size=0.1")
+        device, loss = self._stack.numbers.device, members[0].loss
+        validation = Gradients(self._dataset, torch.float32, device, loss, rows=rows)
+        return StackBest(validation, members, self._stack)
+
+    def _update(self, epoch: int) -> torch.Tensor:
+        """Do the updates of an epoch; return the losses before them, (members,)."""
+        if self._batches.is_one:
+            losses, gradient = self._gradients(self._stack)
+            self._stack.update(gradient)
+            return losses
+        losses = self._gradients.losses(self._stack)
+        for rows in self._batches.order(epoch):
+            self._stack.update(self._gradients(self._stack, rows)[1])
+        return losses
 
     def latest(self) -> list[tuple[int, float]]:
         """Return the place and the latest loss of all that are left."""
@@ -93,6 +121,15 @@ class Members:
         """End members before their last epoch."""
         self._end(np.isin(self._places, list(places)), "pruned", self._epoch)
 
+    def _end_stopped(self, start: int) -> None:
+        """End members whose validation loss did not improve for too long, unless they diverged."""
+        if self._best is None:
+            return
+        for epoch in np.unique(stops := self._best.stops())[1 if GOING in stops else 0 :]:
+            finite = np.isfinite(self._losses[:, start : epoch + 1]).all(axis=1)
+            stopped = (self._best.stops() == epoch) & finite
+            self._finish(stopped, int(epoch))
+
     def _end_diverged(self, start: int) -> None:
         bad = ~np.isfinite(self._losses[:, start : self._epoch])
         # The first bad epoch of each member, in rising order: the losses after it are mostly bad as
@@ -102,14 +139,21 @@ class Members:
             self._end(~np.isfinite(self._losses[:, epoch]), "diverged", epoch)
 
     def _end_finished(self) -> None:
-        if not (self._ends == self._epoch).any():
-            return
-        # As in fit: the weights are those after the last update, whose loss must be finite, too.
-        after = self._gradients(self._stack)[0].cpu().numpy()
         ended = self._ends == self._epoch
+        if self._best and ended.any():
+            self._best.look(self._epoch, self._stack)
+        self._finish(ended, self._epoch)
+
+    def _finish(self, ended: NDArray[np.bool_], epoch: int) -> None:
+        if not ended.any():
+            return
+        if self._best:
+            self._best.restore(self._stack, ended)
+        # As in fit: the weights are those after the last update, whose loss must be finite, too.
+        after = self._gradients.losses(self._stack).cpu().numpy()
         lost = ended & ~np.isfinite(after)
-        self._end(lost, "diverged", self._epoch)
-        self._end(ended[~lost], "finished", self._epoch, after[~lost])
+        self._end(lost, "diverged", epoch)
+        self._end(ended[~lost], "finished", epoch, after[~lost])
 
     def _end(
         self,
@@ -132,6 +176,9 @@ class Members:
         self._ends, self._losses = self._ends[kept], self._losses[kept]
         if len(kept):
             self._stack.keep(torch.from_numpy(kept))
+            self._gradients.keep(torch.from_numpy(kept))
+            if self._best:
+                self._best.keep(torch.from_numpy(kept))
             if self._frames:
                 self._frames.keep(torch.from_numpy(kept))
 

@@ -7,31 +7,44 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fitreel.data.dataset import Dataset
 from fitreel.settings import ActivationName, TrainingSettings
 from fitreel.training.activations import ACTIVATIONS
+from fitreel.training.shape import NetworkShape
 from fitreel.training.weights import Weights
 
 
 class Network(nn.Module):
-    """Map (points, 1) to (points, 1) through one hidden layer."""
+    """Map (rows, features) to (rows, outputs) through one hidden layer, in scaled units."""
 
-    def __init__(self, settings: TrainingSettings) -> None:
-        """Draw the initial weights in PyTorch's distribution, from a generator of their own."""
+    def __init__(self, settings: TrainingSettings, dataset: Dataset | None = None) -> None:
+        """Draw the initial weights in PyTorch's distribution, from a generator of their own.
+
+        The dataset says how many inputs and outputs there are; without it one each.
+        """
         super().__init__()
         # Not torch's generator, which draws the points: with equal seeds the weights would be the
         # numbers of the noise.
         generator = np.random.Generator(np.random.Philox(key=settings.seed))
-        self.hidden = _linear(1, settings.hidden, generator)
+        features, outputs = (len(dataset.features), dataset.outputs) if dataset else (1, 1)
+        self.hidden = _linear(features, settings.hidden, generator)
         self.activation = ACTIVATIONS[settings.activation][0]()  # for the printed structure
-        self.output = _linear(settings.hidden, 1, generator)
+        self.output = _linear(settings.hidden, outputs, generator)
         self._activation_name = settings.activation
+        self._scaling = dataset.scaling if dataset else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Predict y from x."""
+        """Compute the outputs from inputs, both scaled: (rows, features) to (rows, outputs)."""
         return forward(x, *self.parameters(), activation=self._activation_name)
 
     def __repr__(self) -> str:
         return f"Network({self.hidden.out_features:,} {self._activation_name} neurons)"
+
+    @property
+    def shape(self) -> NetworkShape:
+        """How many neurons, inputs and outputs it has."""
+        features, outputs = self.hidden.in_features, self.output.out_features
+        return NetworkShape(self.hidden.out_features, features, outputs)
 
     def __str__(self) -> str:
         return super().__repr__()  # the structure, as torch prints it
@@ -39,7 +52,7 @@ class Network(nn.Module):
     def weights(self) -> Weights:
         """Copy the weights as they are now."""
         copies = [parameter.detach().clone() for parameter in self.parameters()]
-        return Weights.from_parameters(copies, self._activation_name)
+        return Weights.from_parameters(copies, self._activation_name, self._scaling)
 
 
 def forward(
@@ -51,7 +64,7 @@ def forward(
     *,
     activation: ActivationName,
 ) -> Tensor:
-    """Map (points, 1) to (points, 1) with the parameters of a network."""
+    """Map (rows, features) to (rows, outputs) with the parameters of a network."""
     active = ACTIVATIONS[activation][1](F.linear(x, hidden_weight, hidden_bias))
     return F.linear(active, output_weight, output_bias)
 

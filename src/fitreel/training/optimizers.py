@@ -21,14 +21,22 @@ class Optimizer:
         """Move these parameters, which are detached, in their own memory."""
         count = {"sgd": 0, "momentum": 1, "adam": 2}[settings.optimizer]
         self._parameters, self._rate = parameters, settings.lr
+        self._decay = settings.weight_decay
         self._moments = [[torch.zeros_like(each) for each in parameters] for _ in range(count)]
         # A count for each parameter, as torch has it: checkpoints of earlier versions hold these.
         self._updates = torch.zeros(len(parameters) if settings.optimizer == "adam" else 0)
-        self.update: Callable[[Sequence[Tensor]], None] = {
+        self._move: Callable[[Sequence[Tensor]], None] = {
             "sgd": self._sgd,
             "momentum": self._momentum,
             "adam": self._adam,
         }[settings.optimizer]
+
+    def update(self, gradients: Sequence[Tensor]) -> None:
+        """Move the parameters along their gradients."""
+        if self._decay:
+            pairs = zip(gradients, self._parameters, strict=True)
+            gradients = [each.add(mine, alpha=self._decay) for each, mine in pairs]
+        self._move(gradients)
 
     @property
     def memory(self) -> list[Tensor]:
@@ -68,10 +76,14 @@ class StackOptimizer:
         inertia = [MOMENTUM if each.optimizer == "momentum" else 0.0 for each in members]
         self._rates = numbers.new_tensor([each.lr for each in members]).unsqueeze(1)
         self._inertia = numbers.new_tensor(inertia).unsqueeze(1)  # (members, 1)
+        self._decays = numbers.new_tensor([each.weight_decay for each in members]).unsqueeze(1)
+        self._has_decay = any(each.weight_decay for each in members)
         self._first, self._second = torch.zeros_like(numbers), torch.zeros_like(numbers)
 
     def update(self, numbers: Tensor, gradient: Tensor) -> None:
         """Move all members along their gradients, each at its own rate."""
+        if self._has_decay:
+            gradient = gradient.addcmul(numbers, self._decays)
         if not self._is_adam:  # sgd is momentum without inertia
             self._first.mul_(self._inertia).add_(gradient)
             numbers.sub_(self._rates * self._first)
@@ -86,5 +98,5 @@ class StackOptimizer:
     def keep(self, rows: Tensor) -> None:
         """Drop all members but these."""
         # One row a member in each of these; the unused ones of sgd or adam as well.
-        for name in ("_rates", "_inertia", "_first", "_second"):
+        for name in ("_rates", "_inertia", "_decays", "_first", "_second"):
             setattr(self, name, getattr(self, name)[rows])

@@ -6,9 +6,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
-from fitreel.training.history import MOST_FRAME_NUMBERS, frame_count, frames_before
-from fitreel.training.weights import Weights
+from fitreel.training.history import MOST_FRAME_NUMBERS, frame_count, frames_before, shape_of
 
 
 class StackFrames:
@@ -34,13 +34,15 @@ class StackFrames:
         self._numbers = self._numbers[rows]
 
 
-def with_frames(settings: Sequence[TrainingSettings], every: int) -> list[TrainingSettings]:
+def with_frames(
+    settings: Sequence[TrainingSettings], every: int, dataset: Dataset | None = None
+) -> list[TrainingSettings]:
     """Return settings of many trainings with another ``frame_every``.
 
     Raises ValueError if all frames together are more than the memory should hold.
     """
     settings = [replace(each, frame_every=every) for each in settings]
-    numbers = sum(frame_count(each) * Weights.count(each.hidden) for each in settings)
+    numbers = sum(frame_count(each) * shape_of(each, dataset).size for each in settings)
     if numbers > MOST_FRAME_NUMBERS:
         raise ValueError(
             f"the frames of {len(settings):,} trainings are {numbers:,} numbers, more than "

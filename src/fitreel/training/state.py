@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
+from fitreel.training.best import Best
 from fitreel.training.history import History, check_frames, frame_count, frames_before
 from fitreel.training.network import Network
 from fitreel.training.optimizers import Optimizer
@@ -27,22 +29,31 @@ class Checkpoint:
 class Training:
     """A training that runs, as the hook sees it: the network, its losses and its frames."""
 
-    def __init__(self, settings: TrainingSettings, start: Checkpoint | None = None) -> None:
-        """Start a training, or resume it from a checkpoint.
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        start: Checkpoint | None = None,
+        dataset: Dataset | None = None,
+    ) -> None:
+        """Start a training, or resume it from a checkpoint; without a dataset one x and one y.
 
         Raises ValueError if the checkpoint belongs to another training, or if the frames are
         more than the memory should hold.
         """
-        check_frames(settings)
+        check_frames(settings, dataset)
         self.settings = settings
-        self.network = Network(settings)
+        self.network = Network(settings, dataset)
         parameters = [each.detach() for each in self.network.parameters()]  # the same memory
-        self.weights = Weights.from_parameters(parameters, settings.activation)  # here too
+        scaling = dataset.scaling if dataset else None
+        self.weights = Weights.from_parameters(parameters, settings.activation, scaling)  # too
+        self.best = Best(self.weights) if settings.patience_epochs else None
         self.optimizer = Optimizer(settings, parameters)
         self._state = [*parameters, *self.optimizer.memory]
+        if self.best:
+            self._state += self.best.memory
         self.losses = np.empty(settings.epochs)
         # A row a frame; as tensors of their own the frames of a long training take gigabytes.
-        self.frames = torch.empty(frame_count(settings), Weights.count(settings.hidden))
+        self.frames = torch.empty(frame_count(settings), self.weights.shape.size)
         self.epoch = 0  # those before are done
         self.trained_loss: float | None = None
         if start:
@@ -73,7 +84,7 @@ class Training:
 
     def finish(self, loss: float) -> None:
         """Keep the trained network as the last frame, with its loss."""
-        self.frames[-1] = self.weights.flat()
+        self.frames[frames_before(self.epoch, self.settings.frame_every)] = self.weights.flat()
         self.trained_loss = loss
 
     def history(self) -> History | None:
@@ -84,7 +95,8 @@ class Training:
         if self.trained_loss is not None:
             frame_epochs = np.append(frame_epochs, self.epoch)
         rows = self.frames[: len(frame_epochs)]
-        weights = Weights.from_flat(rows, self.settings.activation)
+        trained = self.weights
+        weights = Weights.from_flat(rows, trained.activation, trained.shape, trained.scaling)
         return History(self.losses[: self.epoch], frame_epochs, weights, self.trained_loss)
 
 

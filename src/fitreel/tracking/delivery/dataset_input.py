@@ -1,37 +1,83 @@
-"""The points of a run as MLflow shows them: an input with a name, a digest and an address."""
+"""The input of a run as MLflow shows it: points or a table, with name, digest and address."""
 
+import json
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import mlflow.data
+import pandas
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from fitreel.checks.urls import masked
 from fitreel.data.files import load_dataset, sha256
+from fitreel.data.kept_table import KeptTable
+from fitreel.data.schema import Schema
 from fitreel.journal.journal import Record
+from fitreel.tracking.names import DATA, TABLE_FILE
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.repository import below
 
 WITH_USER = ("http", "https", "ftp", "sftp")  # schemes of artifacts whose address may have a login
+DIGITS = 8  # of a digest, as many as MLflow computes
 CONTEXT_TAG = "mlflow.data.context"  # which MLflow documents
 
 
 def log_dataset(client: Client, run_id: str, record: Record, file: Path) -> None:
-    """Log a file of points as an input of a run."""
-    points = load_dataset(file)
+    """Log a file of points, or the table that a record describes, as an input of a run."""
+    address = partial(_address, client, run_id)
+    describe = _table if file.name == TABLE_FILE else _points
     with warnings.catch_warnings():
         # MLflow registers the class of local sources twice, and then cannot decide.
         warnings.filterwarnings("ignore", "The specified dataset source")
-        described = mlflow.data.from_numpy(  # type: ignore[attr-defined]
-            points.x.numpy(),
-            _address(client, run_id, record["path"]),
-            targets=points.y.numpy(),
-            name=record["name"],
-            digest=sha256(file)[:8],  # as long as those that MLflow computes
-        )
+        described = describe(record, file, address)
     tags = [InputTag(CONTEXT_TAG, record.get("context", "training"))]
-    client.log_inputs(run_id, [DatasetInput(Dataset(**described.to_dict()), tags)])
+    client.log_inputs(run_id, [DatasetInput(Dataset(**described), tags)])
+
+
+def _points(record: Record, file: Path, address: Callable[[str], str]) -> dict[str, str]:
+    points = load_dataset(file)
+    described: dict[str, str] = mlflow.data.from_numpy(  # type: ignore[attr-defined]
+        points.x.numpy(),
+        address(record["path"]),
+        targets=points.y.numpy(),
+        name=record["name"],
+        digest=sha256(file)[:DIGITS],
+    ).to_dict()
+    return described
+
+
+def _table(record: Record, file: Path, address: Callable[[str], str]) -> dict[str, str]:
+    """Describe a table by a frame without rows: its types are the schema that MLflow shows."""
+    kept = KeptTable.load(file)
+    rows = kept.files[0]
+    described: dict[str, str] = mlflow.data.from_pandas(  # type: ignore[attr-defined]
+        _frame(kept.schema),
+        address(f"{DATA}/{rows.name}") if rows.name else masked(rows.address),
+        targets=kept.schema.target,
+        name=record["name"],
+        digest=rows.sha256[:DIGITS],
+    ).to_dict()
+    columns = len(kept.schema.columns) + 1
+    count = sum(kept.rows.values())
+    profile = {"num_rows": count, "num_elements": count * columns} | {
+        f"{part}_rows": number for part, number in kept.rows.items()
+    }
+    return described | {"profile": json.dumps(profile)}
+
+
+def _frame(schema: Schema) -> pandas.DataFrame:
+    """Return two rows with the types of a table's columns."""
+    examples: dict[str, list[Any]] = {
+        "number": [0.0, 0.5],
+        "boolean": [False, True],
+        "category": ["", ""],
+    }
+    columns = {column.name: examples[column.kind] for column in schema.columns}
+    return pandas.DataFrame(columns | {schema.target: ["", ""] if schema.classes else [0.0, 0.5]})
 
 
 def _address(client: Client, run_id: str, artifact: str) -> str:
