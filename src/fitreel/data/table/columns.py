@@ -1,5 +1,6 @@
 """The columns of a table in the memory."""
 
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,8 +12,6 @@ from fitreel.checks.text import shown
 from fitreel.data.table.cells import CellKind, Cells, read_cells
 from fitreel.data.table.file import TableFile
 from fitreel.data.table.limits import MOST_TEXTS, check_numbers
-
-GROWTH = 9 / 8  # a column that is full grows by this: little is empty at the end
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +64,20 @@ class _Draft:
             own = [self.places.setdefault(text, len(self.places)) for text in cells.texts]
             values = np.array([*own, -1], np.int32)[values]
         stop = start + len(values)
-        if not start:
-            self.values = np.empty(stop, values.dtype)
         if stop > len(self.values):
-            # In place: the kernel moves pages, and copies nothing.
-            self.values.resize(max(stop, int(GROWTH * len(self.values))), refcheck=False)
+            room = _room(2 * stop, values.dtype)
+            room[:start] = self.values[:start]
+            self.values = room
         self.values[start:stop] = values
 
     def cells(self, kind: CellKind, rows: int) -> Cells:
         """Return the cells of all rows."""
-        self.values.resize(rows, refcheck=False)
-        return Cells(kind, self.values, tuple(self.places))
+        return Cells(kind, self.values[:rows], tuple(self.places))
+
+
+def _room(count: int, kind: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array that takes memory only where it is written, and returns it when it ends.
+
+    What numpy allocates stays with the process: a million rows would need half as much again.
+    """
+    return np.frombuffer(mmap.mmap(-1, count * kind.itemsize), kind)
