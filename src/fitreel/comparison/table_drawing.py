@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox, TransformedBbox
 
-from fitreel.comparison.fitted_text import fitted, text_width
+from fitreel.pictures.fitted_text import fitted, text_width
 from fitreel.comparison.summary import Table
-from fitreel.pictures.camera import DPI
+from fitreel.pictures.backdrop import DPI
 from fitreel.pictures.figures import INK
 
 RULE, TINT = "#c6cbd3", "#dcebfa"

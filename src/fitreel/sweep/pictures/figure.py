@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from fitreel.comparison.fitted_text import text_width
+from fitreel.pictures.fitted_text import text_width
 from fitreel.pictures.figures import INK, LINE_COLOUR, POSITIVE, style
 from fitreel.sweep.pictures.bundle import bundle
 from fitreel.sweep.pictures.charts import Scores, scores

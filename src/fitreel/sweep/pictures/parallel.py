@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from fitreel.comparison.fitted_text import text_width
+from fitreel.pictures.fitted_text import text_width
 from fitreel.pictures.figures import INK
 from fitreel.settings import FILMED
 from fitreel.sweep.pictures.bundle import Bundle

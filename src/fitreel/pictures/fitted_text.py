@@ -5,7 +5,7 @@ import functools
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from fitreel.pictures.camera import DPI
+from fitreel.pictures.backdrop import DPI
 from fitreel.pictures.figures import shorten
 
 MOST_LETTERS = 200  # no place has room for more
