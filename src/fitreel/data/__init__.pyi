@@ -4,5 +4,5 @@ from .files import load_dataset as load_dataset, save_dataset as save_dataset, s
 from .kept_table import KeptTable as KeptTable, keep_files as keep_files
 from .scaling import Scaling as Scaling
 from .schema import Column as Column, Schema as Schema
-from .table.encoding import encode as encode
+from .table.encoding import batches as batches, encode as encode
 from .table.reading import Table as Table, read_table as read_table

@@ -1,7 +1,8 @@
 """The encoding: the columns of a table become the features of a dataset, as its schema says."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,9 +13,23 @@ from fitreel.checks.text import plain, shown
 from fitreel.data.schema import OTHER, Column, Schema
 from fitreel.data.table.cells import Cells, read_cells
 from fitreel.data.table.columns import Columns
+from fitreel.data.table.file import open_table
 
 if TYPE_CHECKING:
     import pyarrow
+
+
+def batches(file: Path, columns: Sequence[str] = (), most: int = 2**14) -> Iterator[Any]:
+    """Yield the rows of a file as record batches of pyarrow, at most so many rows in each.
+
+    The memory holds one batch and what was read ahead, a few megabytes, of any file. Without
+    ``columns`` all that have a name are read. The columns of CSV are texts, in which ``encode``
+    finds numbers. Raises ValueError if a column is missing, or the file is damaged.
+    """
+    source = open_table(file)
+    if lacking := [name for name in columns if name not in source.schema.names]:
+        raise ValueError(f"{file.name} has no column '{shown(lacking[0])}'")
+    yield from source.batches(tuple(columns or filter(None, source.schema.names)), most)
 
 
 def encode(

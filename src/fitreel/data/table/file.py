@@ -4,26 +4,20 @@ pyarrow reads it: it comes with MLflow, streams in blocks, and loads in a tenth 
 MB, where pandas needs more of both, and the memory of the whole file several times.
 """
 
-import gzip
-import io
-import shutil
-import tempfile
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fitreel.checks.text import LONGEST_NAME, plain, shown
 from fitreel.data.table.dialect import header
-from fitreel.data.table.limits import check_bytes, check_columns
+from fitreel.data.table.limits import BLOCK, check_bytes, check_columns
+from fitreel.data.table.unpacking import is_packed, plain_errors, unpacked
 
 if TYPE_CHECKING:
     import pyarrow
 
 SAMPLE = 2**20  # bytes from which names and delimiter are recognised
-BLOCK = 2**20  # bytes of text that are read at once; a longer line is refused
 # What pandas, R and SQL write for a missing value, and spreadsheets for a failed formula.
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None", "#N/A", "<NA>"]
 COMMA = r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*)$"  # a number with a decimal comma
@@ -38,6 +32,12 @@ class TableFile:
     written: tuple[str, ...]  # the names as the file has them
     delimiter: str  # "" for Parquet
     rows: int  # as many as a Parquet file declares, 0 for CSV
+
+    @property
+    def suffix(self) -> str:
+        """How a name of the file should end, which says what it is: .csv, .parquet.gz, …."""
+        kind = {"": ".parquet", "\t": ".tsv"}.get(self.delimiter, ".csv")
+        return kind + ".gz" * is_packed(self.path)
 
     def batches(self, columns: Sequence[str], most: int = 2**14) -> Iterator[Any]:
         """Yield the rows of some columns as record batches of ``most`` rows at most.
@@ -152,60 +152,6 @@ def _names(path: Path, written: Sequence[str]) -> list[str]:
         if name and name in names[:place]:
             raise ValueError(f"{path.name} has two columns with the name '{shown(name)}'")
     return names
-
-
-@contextmanager
-def unpacked(path: Path, seekable: bool = False) -> Iterator[BinaryIO]:
-    """Open a file; what gzip has packed is unpacked as it is read, or at once if it must seek."""
-    with path.open("rb") as file:
-        start = file.read(2)
-        file.seek(0)
-        if start != b"\x1f\x8b":
-            check_bytes(path.name, path.stat().st_size)
-            yield file
-            return
-        limited = io.BufferedReader(_Limited(gzip.GzipFile(fileobj=file), path.name))
-        if not seekable:
-            yield cast(BinaryIO, limited)
-            return
-        with tempfile.TemporaryFile() as copy:
-            shutil.copyfileobj(limited, copy)
-            copy.seek(0)
-            yield cast(BinaryIO, copy)
-
-
-class _Limited(io.RawIOBase):
-    """A file that ends with an error: a few bytes of gzip may become terabytes."""
-
-    def __init__(self, file: gzip.GzipFile, name: str) -> None:
-        self._file = file
-        self._name = name
-        self._count = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        count = self._file.readinto(buffer)
-        self._count += count
-        check_bytes(self._name, self._count)
-        return count
-
-
-@contextmanager
-def plain_errors(name: str) -> Iterator[None]:
-    """Raise ValueError, in one line with the name of the file, where it cannot be read."""
-    import pyarrow
-
-    try:
-        yield
-    except (pyarrow.ArrowException, OSError, EOFError, zlib.error) as error:
-        line = shown(str(error).partition("\n")[0], 200)
-        if "UTF8" in line:
-            line = "it is not UTF-8; save it as UTF-8"
-        elif "straddl" in line:
-            line = f"a line has {BLOCK:,} bytes or more, or a quote is not closed"
-        raise ValueError(f"{name} cannot be read: {line}") from None
 
 
 def _decimal_points(cells: Any) -> Any:

@@ -1,6 +1,7 @@
 """The limits of a table: how large a file, and what is made from it, may be."""
 
 MOST_BYTES = 5 * 10**9  # of a file, once it is unpacked
+BLOCK = 2**20  # bytes of text that are read at once; a longer line is refused
 MOST_COLUMNS = 4096
 MOST_ROWS = 10**7
 MOST_NUMBERS = 250 * 10**6  # of all features: a gigabyte in float32

@@ -1,0 +1,64 @@
+"""The fetching of a table: from a path, from standard input, or from an address elsewhere."""
+
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from fitreel.data.table.file import open_table
+from fitreel.data.table.limits import check_bytes
+
+PIECE = 2**20
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # one letter is a drive
+Download = Callable[[str, Path], Path]
+
+
+def local_file(address: str, folder: Path, download: Download) -> Path:
+    """Return the file of a table: a path as it is, - for standard input, or a copy of a URI.
+
+    Copies are below ``folder``; ``download`` writes the file of a URI into the folder that it gets,
+    and returns its path. Raises ValueError or OSError, in one line, if the file cannot be had.
+    """
+    if address.lower().startswith("file:"):
+        return Path(unquote(urlsplit(address).path))
+    if address != "-" and not SCHEME.match(address):
+        return Path(address).expanduser()
+    own = Path(tempfile.mkdtemp(dir=folder))  # two addresses may end with the same name
+    return _named(_standard_input(own) if address == "-" else download(address, own))
+
+
+def copy_limited(
+    source: BinaryIO, target: Path, check: Callable[[int, float], None] | None = None
+) -> None:
+    """Write what a stream yields into a file; ValueError if it is too large.
+
+    ``check`` may raise an error of its own: it gets the bytes so far and the seconds they took.
+    """
+    count, start = 0, time.monotonic()
+    with target.open("wb") as file:
+        while piece := source.read(PIECE):
+            count += len(piece)
+            check_bytes(target.name, count)
+            if check:
+                check(count, time.monotonic() - start)
+            file.write(piece)
+
+
+def _standard_input(folder: Path) -> Path:
+    target = folder / "standard-input"
+    copy_limited(sys.stdin.buffer, target)
+    if not target.stat().st_size:
+        raise ValueError("standard input is empty")
+    return target
+
+
+def _named(path: Path) -> Path:
+    """Rename a copy so that its name says what it is."""
+    suffix = open_table(path).suffix
+    if path.name.endswith(suffix):
+        return path
+    return path.rename(path.with_name(path.name.partition(".")[0] + suffix))
