@@ -13,10 +13,15 @@ from rich.text import Text
 import fitreel.comparison
 from fitreel.checks.text import brief, shown
 from fitreel.settings.metrics import (
+    BASELINES,
     DEAD_NEURONS,
     LOSS,
+    TEST_ACCURACY,
+    TEST_LOG_LOSS,
     TEST_R2,
     TEST_RMSE,
+    TRAIN_ACCURACY,
+    TRAIN_LOG_LOSS,
     TRAIN_RMSE,
     seconds_metric,
 )
@@ -28,7 +33,11 @@ if TYPE_CHECKING:
     from fitreel.training.weights import Weights
 
 STAGES = ("generate", "train", "evaluate", "animate")
-ERRORS = (TRAIN_RMSE, TEST_RMSE, TEST_R2, "points_rmse", "points_r2")
+ERRORS = (
+    *(TRAIN_RMSE, TEST_RMSE, TEST_R2, "points_rmse", "points_r2"),
+    *(TRAIN_LOG_LOSS, TEST_LOG_LOSS, TRAIN_ACCURACY, TEST_ACCURACY),
+    *(f"{name}_{metric}" for name in BASELINES for metric in (TEST_RMSE, TEST_LOG_LOSS)),
+)
 WIDE = 1000  # columns, more than any line of ours has
 BEST = 5  # trials shown
 START_OF_ID = 8  # characters, of the 32 of an id

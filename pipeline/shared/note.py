@@ -20,12 +20,15 @@ from fitreel.settings import (
     table_defaults,
 )
 from fitreel.settings.metrics import (
+    BASELINES,
     DEAD_NEURONS,
     LOSS,
+    METRICS,
     NOISE_FLOOR,
-    TEST_R2,
+    TEST_LOG_LOSS,
     TEST_RMSE,
     TRAIN_RMSE,
+    retired,
 )
 from fitreel.settings.space import LONGEST_SPACE
 from fitreel.tracking.names import (
@@ -186,8 +189,14 @@ def _training(run: "Run") -> str:
 
 def _results(run: "Run") -> str:
     metrics, params = run.metrics, run.params_in_force
-    rows = [
-        _row(name, f"{metrics[name]:.4g}") for name in (LOSS, *ERRORS, TEST_R2) if name in metrics
+    shown_metrics = metrics.keys() - retired(metrics)
+    names = [name for name in dict.fromkeys((LOSS, *ERRORS, *METRICS)) if name != DEAD_NEURONS]
+    rows = [_row(name, f"{metrics[name]:.4g}") for name in names if name in shown_metrics]
+    rows += [
+        _row(f"{metric} of {words}", f"{metrics[baseline]:.4g}")
+        for name, words in BASELINES.items()
+        for metric in (TEST_RMSE, TEST_LOG_LOSS)
+        if (baseline := f"{name}_{metric}") in metrics
     ]
     if TEST_RMSE in metrics and (floor := _read(params, NOISE_FLOOR, float)):
         rows.append(_row("noise floor of test_rmse", f"{floor:.4g}"))
