@@ -89,10 +89,12 @@ def measure_fit(
         r2 = fitreel.training.explained(error, dataset)
         metrics, loss = {"points_rmse": error, "points_r2": r2}, error**2
     run.log_metrics(metrics)
+    if reason := fitreel.training.why_worse(metrics):
+        console.warn(f"the network is {reason}")
     with run.artifacts() as folder:
         figure = fitreel.pictures.draw_weights(weights, dataset, run.name, loss)
         figure.savefig(folder / WEIGHTS_PICTURE)
-        for name, draw in fitreel.pictures.stills(weights, dataset).items():
+        for name, draw in fitreel.pictures.still_pictures(weights, dataset).items():
             draw().savefig(folder / name)
         if copies:
             copies.add(folder)

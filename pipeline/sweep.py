@@ -142,8 +142,9 @@ def shared_params(run: "Run", search: "Search") -> dict[str, Any]:
     """Return the params that all trials share: how points were drawn, or which table it is."""
     if search.data:
         return asdict(search.data) | asdict(search.evaluation)
-    table = run.table_settings()
-    return {"data_seed": run.data_seed} | (asdict(table) if table else {})
+    table = run.table_settings() or TableSettings()
+    known = {name: value for name, value in asdict(table).items() if name not in table.unset()}
+    return {"data_seed": run.data_seed} | known
 
 
 def log_settings(run: "Run", search: "Search") -> None:

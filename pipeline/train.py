@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import fitreel.pictures
 import fitreel.training
-from fitreel.settings import CheckpointSettings, LiveSettings, TrainingSettings
+from fitreel.settings import CheckpointSettings, LiveSettings, TrainingSettings, for_table
 from fitreel.tracking.names import (
     DIVERGED_TAG,
     FRAMES,
@@ -49,6 +49,8 @@ def train(
     """
     source = session.source()
     dataset, data = source.dataset(), source.data_settings()
+    if table := source.table_settings():
+        training = for_table(training, table, session.typed)
     fitreel.training.check_frames(training, dataset)
     check_run(session, source)
     if source.has_changed_points:
@@ -63,7 +65,6 @@ def train(
             generate.record_again(run, source)
         elif source.has_changed_points:
             generate.record_changed(run, source, "training")
-        table = source.table_settings()
         prefix = f"{table.label}-" if table else data.prefix if data else ""
         run.set_name(prefix + training.label)
         train_network(run, dataset, training, checkpoints, live, window)

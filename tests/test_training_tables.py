@@ -191,8 +191,32 @@ def test_early_stopping_keeps_the_weights_with_the_least_validation_loss() -> No
 def test_early_stopping_needs_validation_rows() -> None:
     with pytest.raises(ValueError, match="patience_epochs needs validation rows"):
         fit(flowers(), SETTINGS, patience_epochs=5)
-    with pytest.raises(ValueError, match="patience_epochs is for a single training"):
+    with pytest.raises(ValueError, match="patience_epochs needs validation rows"):
         fit_many(flowers(), [replace(SETTINGS, patience_epochs=5)])
+
+
+def test_members_of_a_stack_stop_as_each_alone() -> None:
+    dataset = numbers()
+    settings = [
+        replace(SETTINGS, lr=lr, epochs=epochs, patience_epochs=patience)
+        for lr, epochs, patience in (
+            *((0.1, 400, 20), (0.1, 400, 5), (0.03, 400, 20), (0.001, 60, 50)),
+            *((0.3, 70, 9), (0.01, 100, 0)),
+        )
+    ]
+    ends = set()
+    for alone, member in zip(settings, fit_many(dataset, settings, frame_every=7), strict=True):
+        network, history = fit(dataset, alone, frame_every=7)
+        assert member.end == "finished"
+        assert len(member.losses) == len(history.losses)
+        assert member.weights is not None
+        assert member.history is not None
+        found, expected = member.weights.predict(dataset.x), network.weights().predict(dataset.x)
+        assert found.tolist() == pytest.approx(expected.tolist(), rel=1e-3)
+        assert member.history.trained_loss == pytest.approx(history.trained_loss, rel=1e-2)
+        assert member.history.frame_epochs.tolist() == history.frame_epochs.tolist()
+        ends.add(len(history.losses))
+    assert len(ends) > 3  # they stop at epochs of their own
 
 
 STACKED = [

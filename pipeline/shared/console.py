@@ -13,16 +13,16 @@ from rich.text import Text
 import fitreel.comparison
 from fitreel.checks.text import brief, shown
 from fitreel.settings.metrics import (
-    BASELINES,
+    CLASS_TEST_METRICS,
     DEAD_NEURONS,
     LOSS,
-    TEST_ACCURACY,
-    TEST_LOG_LOSS,
+    TEST_MAE,
     TEST_R2,
     TEST_RMSE,
     TRAIN_ACCURACY,
     TRAIN_LOG_LOSS,
     TRAIN_RMSE,
+    baseline_errors,
     seconds_metric,
 )
 
@@ -34,9 +34,8 @@ if TYPE_CHECKING:
 
 STAGES = ("generate", "train", "evaluate", "animate")
 ERRORS = (
-    *(TRAIN_RMSE, TEST_RMSE, TEST_R2, "points_rmse", "points_r2"),
-    *(TRAIN_LOG_LOSS, TEST_LOG_LOSS, TRAIN_ACCURACY, TEST_ACCURACY),
-    *(f"{name}_{metric}" for name in BASELINES for metric in (TEST_RMSE, TEST_LOG_LOSS)),
+    *(TRAIN_RMSE, TEST_RMSE, TEST_R2, TEST_MAE, "points_rmse", "points_r2"),
+    *(TRAIN_LOG_LOSS, TRAIN_ACCURACY, *CLASS_TEST_METRICS),
 )
 WIDE = 1000  # columns, more than any line of ours has
 BEST = 5  # trials shown
@@ -86,6 +85,8 @@ def summarise(run: "Run", ways: Mapping[str, str]) -> None:
     for label, metric in {"final loss": LOSS, **{name: name for name in ERRORS}}.items():
         if metric in run.metrics:
             table.add_row(label, f"{run.metrics[metric]:.6f}")
+    for label, value in baseline_errors(run.metrics).items():
+        table.add_row(label, f"{value:.6f}")
     if DEAD_NEURONS in run.metrics:
         count = f"{run.metrics[DEAD_NEURONS]:.0f} of {run.params_in_force.get('hidden', '?')}"
         table.add_row("dead neurons", Text(shown(count)))

@@ -20,15 +20,17 @@ from fitreel.settings import (
     table_defaults,
 )
 from fitreel.settings.metrics import (
-    BASELINES,
+    CLASS_TEST_METRICS,
     DEAD_NEURONS,
     LOSS,
-    METRICS,
     NOISE_FLOOR,
-    TEST_LOG_LOSS,
+    TEST_MAE,
+    TEST_R2,
     TEST_RMSE,
+    TRAIN_ACCURACY,
+    TRAIN_LOG_LOSS,
     TRAIN_RMSE,
-    retired,
+    baseline_errors,
 )
 from fitreel.settings.space import LONGEST_SPACE
 from fitreel.tracking.names import (
@@ -62,7 +64,10 @@ SWEEP = {
     "Sweep": SweepSettings,
 }
 PLACE = {"storage", "engine", "address", "parallel"}  # where a sweep was done, not what
-ERRORS = (TRAIN_RMSE, TEST_RMSE, "points_rmse", "points_r2")
+ERRORS = (
+    *(TRAIN_RMSE, TEST_RMSE, "points_rmse", "points_r2", TEST_R2, TEST_MAE),
+    *(TRAIN_LOG_LOSS, TRAIN_ACCURACY, *CLASS_TEST_METRICS),
+)
 NOTED = 9  # trials in the note of a sweep
 
 
@@ -70,7 +75,7 @@ def note(run: "Run") -> str:
     """Return the note of a run in Markdown: film, results, how to reproduce it, settings."""
     # The UI folds all but the first lines: what a run has learned is seen there at once.
     parts = [
-        _warning(run.tags, run.metrics),
+        _warning(run),
         *_film(run),
         _results(run),
         *_weights(run),
@@ -142,11 +147,13 @@ def _weights(run: "Run") -> list[str]:
     return [picture(run, WEIGHTS_PICTURE)] if run.has_logged("evaluate") else []
 
 
-def _warning(tags: Mapping[str, str], metrics: Mapping[str, float]) -> str:
-    if reason := tags.get(NOTHING_LEARNED_TAG):
+def _warning(run: "Run") -> str:
+    """Return why the network is useless, or than what it is worse, if it is."""
+    if reason := run.tags.get(NOTHING_LEARNED_TAG):
         return f"**The network learned nothing**: {_line(reason, 300)}"
-    worse = fitreel.training.why_worse(metrics)
-    return f"**The network is {worse}**" if worse else ""
+    if reason := fitreel.training.why_worse(run.metrics):
+        return f"**The network is {reason}**"
+    return ""
 
 
 def _draws_points(run: "Run") -> bool:
@@ -189,15 +196,8 @@ def _training(run: "Run") -> str:
 
 def _results(run: "Run") -> str:
     metrics, params = run.metrics, run.params_in_force
-    shown_metrics = metrics.keys() - retired(metrics)
-    names = [name for name in dict.fromkeys((LOSS, *ERRORS, *METRICS)) if name != DEAD_NEURONS]
-    rows = [_row(name, f"{metrics[name]:.4g}") for name in names if name in shown_metrics]
-    rows += [
-        _row(f"{metric} of {words}", f"{metrics[baseline]:.4g}")
-        for name, words in BASELINES.items()
-        for metric in (TEST_RMSE, TEST_LOG_LOSS)
-        if (baseline := f"{name}_{metric}") in metrics
-    ]
+    rows = [_row(name, f"{metrics[name]:.4g}") for name in (LOSS, *ERRORS) if name in metrics]
+    rows += [_row(label, f"{value:.4g}") for label, value in baseline_errors(metrics).items()]
     if TEST_RMSE in metrics and (floor := _read(params, NOISE_FLOOR, float)):
         rows.append(_row("noise floor of test_rmse", f"{floor:.4g}"))
     if DEAD_NEURONS in metrics:

@@ -51,7 +51,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
         for name, option in (own | {"as_json": JSON}).items()
     ]
-    if TableSettings in groups.values():
+    if TrainingSettings in groups.values() or TableSettings in groups.values():
         options += [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False)
             for name, kind in {"project": PROJECT, "context": typer.Context}.items()
@@ -63,14 +63,17 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
             name: group(**{each.name: _joined(values[each.name]) for each in fields(group)})
             for name, group in groups.items()
         }
-        if given.get("table"):
-            _fit_to_table(given, values)
-        elif isinstance(sweep := given.get("settings"), SweepSettings):
-            check_not_of_table(sweep)
+        typed = _typed(values) if "context" in values else set()
+        _fit_to_table(given, typed)
         target = given.pop("session")
         settings = {name: asdict(group) for name, group in given.items()}
         chosen = {name: values[name] for name in own if values[name] is not None}
-        plan = {"command": command.__name__, "settings": settings, "options": chosen}
+        plan = {
+            "command": command.__name__,
+            "settings": settings,
+            "options": chosen,
+            "typed": sorted(typed),
+        }
         session = Session(target, plan, as_json=values["as_json"])
         command(**given, **chosen, session=session)
 
@@ -81,15 +84,20 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_settings
 
 
-def _fit_to_table(given: dict[str, Any], values: dict[str, Any]) -> None:
-    """Change the training to the defaults for tables; ValueError if points are described, too."""
-    check_not_drawn(given["data"])
-    if "training" in given:
-        given["training"] = for_table(given["training"], _typed(values))
-    if "settings" in given:
-        given["settings"], given["table"] = sweep_for_table(
-            given["settings"], given["table"], _typed(values)
-        )
+def _fit_to_table(given: dict[str, Any], typed: set[str]) -> None:
+    """Change settings to the defaults for tables if there is one.
+
+    Raises ValueError if settings are only for points, or only for tables.
+    """
+    table, training, sweep = (given.get(name) for name in ("table", "training", "settings"))
+    if table:
+        check_not_drawn(given["data"])
+        if training:
+            given["training"] = for_table(training, table, typed)
+        if sweep:
+            given["settings"] = sweep_for_table(sweep, table, typed)
+    elif isinstance(sweep, SweepSettings):
+        check_not_of_table(sweep)
 
 
 def _typed(values: dict[str, Any]) -> set[str]:

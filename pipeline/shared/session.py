@@ -79,6 +79,11 @@ class Session:
         return self._interrupted is None
 
     @property
+    def typed(self) -> set[str]:
+        """The names of the settings that somebody typed; the others have their defaults."""
+        return set(self._plan.get("typed", ())) if self._plan else set()
+
+    @property
     def directory(self) -> Path:
         """The directory in which the command was started first."""
         first = None if self._plan is None else self._plan.get("directory")

@@ -21,9 +21,11 @@ from fitreel.comparison.table_drawing import (
     write,
 )
 from fitreel.data.dataset import Dataset
-from fitreel.pictures.camera import DPI
+from fitreel.pictures.backdrop import DPI
 from fitreel.pictures.figures import INK, draw_points, style
-from fitreel.pictures.scenes import Scenes, chosen_scenes, curve_epochs
+from fitreel.reel.recording import record_frames
+from fitreel.reel.reel import Reel
+from fitreel.reel.thinning import curve_epochs
 
 MOST_PARAMS = 7  # columns
 MOST_CURVE_POINTS = 2000
@@ -50,7 +52,7 @@ class Sheet:
 
     title: str
     curves: tuple[Curve, ...]
-    fits: tuple[Scenes, ...]  # of one frame
+    fits: tuple[Reel, ...]  # of one frame
     best: frozenset[int]  # places of the best runs
     points: Dataset | None  # if all runs have the same
     runs: Table
@@ -79,7 +81,7 @@ def sheet(comparison: Comparison) -> Sheet:
             losses = run.history.losses
             curves.append(_curve(losses, losses, losses, colours[place], place in best))
     last = np.array([-1])
-    fits = tuple(chosen_scenes(run.dataset, run.history, last) for run in runs)
+    fits = tuple(record_frames(run.dataset, run.history, last) for run in runs)
     same = len(set(first_with_points(runs))) == 1
     table = runs_table(comparison, MOST_PARAMS)
     return Sheet(
@@ -185,7 +187,7 @@ def _draw_fits(axes: Axes, content: Sheet) -> None:
     for place, (fit, colour) in enumerate(zip(content.fits, content.colours, strict=True)):
         best = place in content.best
         axes.plot(
-            fit.x,
+            fit.probes.x,
             fit.predictions[0],
             color=colour,
             linewidth=2.8 if best else thin,

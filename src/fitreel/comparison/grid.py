@@ -9,15 +9,16 @@ import torch
 from matplotlib.transforms import Bbox
 
 from fitreel.comparison.captions import run_captions
-from fitreel.comparison.fitted_text import fitted
 from fitreel.comparison.runs import Comparison
 from fitreel.comparison.timeline import Timeline, timeline
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.camera import DPI, Backdrop, NumberText, Pixels, Scenery
 from fitreel.pictures.figures import INK, LINE_COLOUR
 from fitreel.pictures.film import film_format
+from fitreel.pictures.fitted_text import fitted
 from fitreel.pictures.gif import write_gif
-from fitreel.pictures.scenes import Scenes, chosen_scenes
+from fitreel.reel.recording import record_frames
+from fitreel.reel.reel import Reel
 
 MOST_WIDE = 1600  # pixels, the whole picture
 NARROW = 800  # pixels; what a column of text has room for
@@ -63,7 +64,7 @@ def layout(cells: int) -> Layout:
 class GridCamera:
     """A camera that draws the frames of several films at once, each in its own cell."""
 
-    def __init__(self, films: Sequence[Scenes], names: Sequence[str]) -> None:
+    def __init__(self, films: Sequence[Reel], names: Sequence[str]) -> None:
         grid = layout(len(films))
         self.size = grid.size
         self._films = films
@@ -97,7 +98,7 @@ class GridCamera:
             )
         self.background = self._backdrop.draw()
 
-    def _cell(self, film: Scenes, box: tuple[int, int, int, int], large: bool) -> Scenery:
+    def _cell(self, film: Reel, box: tuple[int, int, int, int], large: bool) -> Scenery:
         (x, y, across, up), (width, height) = box, self.size
         cell = Scenery(
             self._backdrop.figure,
@@ -135,7 +136,7 @@ def render_grid(
     film_format(path, possible=("gif",))
     runs, steps = comparison.runs, _steps(comparison)
     films = [
-        chosen_scenes(run.dataset, run.history, frames)
+        record_frames(run.dataset, run.history, frames)
         for run, frames in zip(runs, steps.frames, strict=True)
     ]
     camera = GridCamera(films, run_captions(comparison))

@@ -64,7 +64,8 @@ def _real(name: str, numbers: Numbers) -> Tensor:
 def _finite(name: str, values: Tensor) -> Tensor:
     # In memory of its own, aligned: sums over slices differ in the last bit.
     copy = values.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
-    if not copy.isfinite().all():
+    # Least and greatest are nan if a number is; isfinite would need the memory of all once more.
+    if copy.numel() and not torch.stack(torch.aminmax(copy)).isfinite().all():
         place = tuple((~copy.isfinite()).nonzero()[0].tolist())
         value = values[place].item()  # before it was rounded: 1e300 is infinite in float32
         where = ", ".join(map(str, place[:1] if values.shape[1:] in {(), (1,)} else place))

@@ -50,13 +50,14 @@ class Scaling:
 
 def _moments(columns: Tensor) -> tuple[Tensor, Tensor]:
     if columns.ndim == 1:
-        return _mean_and_deviation(columns)
+        mean, deviation = _moments(columns.unsqueeze(1))
+        return mean[0], deviation[0]
     # One by one: the memory need not hold all of them in float64.
-    pairs = [_mean_and_deviation(column) for column in columns.unbind(dim=1)]
-    return torch.stack([mean for mean, _ in pairs]), torch.stack([each for _, each in pairs])
+    moments = torch.tensor([_mean_and_deviation(column) for column in columns.unbind(dim=1)])
+    means, deviations = moments.T.contiguous().unbind()
+    return means, torch.where(deviations > 0, deviations, torch.ones_like(deviations))
 
 
-def _mean_and_deviation(column: Tensor) -> tuple[Tensor, Tensor]:
+def _mean_and_deviation(column: Tensor) -> tuple[float, float]:
     numbers = column.to(torch.float64)  # float32 sums over a million rows lose digits
-    mean, deviation = numbers.mean().float(), numbers.std(correction=0).float()
-    return mean, deviation if deviation > 0 else torch.ones_like(deviation)
+    return numbers.mean().item(), numbers.std(correction=0).item()

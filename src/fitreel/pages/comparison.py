@@ -19,7 +19,7 @@ from fitreel.comparison.runs import (
 )
 from fitreel.pages.data import dataset_data, known_floor, plain_texts, training_data
 from fitreel.pages.page import packed, write_page
-from fitreel.pictures.scenes import curve_epochs, thinned
+from fitreel.reel.thinning import curve_epochs, thinned
 from fitreel.settings import DataSettings, parse
 from fitreel.settings.metrics import higher_is_better
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fitreel.checks.text import plain
 from fitreel.data.dataset import Dataset
 from fitreel.pages.page import packed
-from fitreel.pictures.scenes import thinned
+from fitreel.reel.thinning import thinned
 from fitreel.training.history import History
 
 

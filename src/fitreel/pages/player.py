@@ -10,7 +10,7 @@ from fitreel.data.dataset import Dataset
 from fitreel.pages.data import dataset_data, known_floor, plain_texts, training_data
 from fitreel.pages.page import Page, packed, write_page
 from fitreel.pages.whatif import what_if
-from fitreel.pictures.scenes import curve_epochs
+from fitreel.reel.thinning import curve_epochs
 from fitreel.settings import DataSettings, Settings
 from fitreel.training.history import History
 

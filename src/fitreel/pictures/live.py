@@ -7,7 +7,7 @@ from fitreel.data.dataset import Dataset
 from fitreel.pictures.camera import DPI, SIZE, Scenery, loss_text
 from fitreel.pictures.figures import INK, LINE_COLOUR
 from fitreel.pictures.gif import HOLD
-from fitreel.pictures.scenes import line_x
+from fitreel.reel.probes import line_x
 from fitreel.training.history import History
 from fitreel.training.state import Hook, Training
 from fitreel.training.weights import Weights

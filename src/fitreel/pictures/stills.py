@@ -24,7 +24,7 @@ from fitreel.training.importance import Importance, feature_columns, permutation
 from fitreel.training.weights import Weights
 
 
-def stills(weights: Weights, dataset: Dataset) -> Mapping[str, Callable[[], Picture]]:
+def still_pictures(weights: Weights, dataset: Dataset) -> Mapping[str, Callable[[], Picture]]:
     """Return what draws each picture besides rst.png, by the name of its file.
 
     Nothing is computed before. A regression of one feature has none: the film shows it all.

@@ -64,6 +64,16 @@ def ranking_metric(has_classes: bool) -> str:
     return TEST_LOG_LOSS if has_classes else TEST_RMSE
 
 
+def baseline_errors(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return the ranking metric of each baseline that a run has, by a label."""
+    metric = ranking_metric(TEST_LOG_LOSS in metrics)
+    return {
+        f"{metric} of {label}": metrics[f"{name}_{metric}"]
+        for name, label in BASELINES.items()
+        if f"{name}_{metric}" in metrics
+    }
+
+
 def higher_is_better(metric: str) -> bool:
     """Return whether the best value of a metric is its highest."""
     return metric.endswith(("r2", "accuracy", "f1", "roc_auc"))

@@ -1,7 +1,7 @@
 """The settings of a table: every default, and every range, written once."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -14,8 +14,14 @@ from fitreel.settings.sweep import SweepSettings
 MOST_FEATURES = 2000  # after categories became features
 MOST_CLASSES = 100
 # The defaults of a training on a table, where those of points are the tutorial's.
-TABLE_TRAINING: dict[str, Any] = {"hidden": 50, "optimizer": "adam", "lr": 0.01, "epochs": 500}
-SWEEP_VALIDATION_SIZE = 0.2  # of the rows of a sweep that has no folds
+# Chosen on eight tables that packages ship: docs/own-data-benchmarks.md.
+TABLE_TRAINING: dict[str, Any] = {
+    "hidden": 50,
+    "optimizer": "adam",
+    "lr": 0.01,
+    "weight_decay": 0.002,
+    "patience_epochs": 50,
+}
 TaskChoice = Literal["auto", "regression", "classification"]
 MissingName = Literal["refuse", "drop", "mean", "median"]
 
@@ -26,16 +32,18 @@ class TableSettings(Settings):
 
     data: str = setting("", "CSV, TSV or Parquet file, path or URI; - reads standard input.")
     target: str = setting("", "Column to predict.")
-    features: str = setting("", "Columns to predict from, a comma between them; default: all.")
+    features: str = setting(
+        "", "Columns to predict from, a comma between them; default: all.", added=True
+    )
     task: TaskChoice = setting("auto", "What to learn; auto looks at the target.")
     missing: MissingName = setting("refuse", "What to do with missing values.")
     test_size: float = setting(0.2, "Share of the rows held out for the test.", least=0, most=0.9)
-    test: str = setting("", "File of the test rows; no others are held out then.")
+    test: str = setting("", "File of the test rows; no others are held out then.", added=True)
     validation_size: float = setting(
-        0.0, "Share of the other rows held out for early stopping.", least=0, most=0.9
+        0.15, "Share of the other rows held out for early stopping.", least=0, most=0.9
     )
-    group: str = setting("", "Column: rows with the same value are held out together.")
-    time: str = setting("", "Column: the latest rows are held out.")
+    group: str = setting("", "Column: rows with the same value are held out together.", added=True)
+    time: str = setting("", "Column: the latest rows are held out.", added=True)
     keep_data_mb: float = setting(
         100.0, "A larger file is not copied into the run; its address is kept.", least=0, most=1e6
     )
@@ -48,6 +56,10 @@ class TableSettings(Settings):
             raise ValueError("these options are for own data: --data FILE")
         if self.group and self.time:
             raise ValueError("rows are held out by --group or by --time, not by both")
+
+    def unset(self) -> list[str]:
+        """Return the names of the settings that are empty, which say nothing about a run."""
+        return [each.name for each in fields(self) if getattr(self, each.name) == ""]
 
     @property
     def label(self) -> str:
@@ -65,34 +77,36 @@ def table_defaults() -> dict[str, Any]:
     return dict(TABLE_TRAINING)
 
 
-def for_table(training: TrainingSettings, given: Collection[str]) -> TrainingSettings:
+def for_table(
+    training: TrainingSettings, table: TableSettings, given: Collection[str]
+) -> TrainingSettings:
     """Return a training with the defaults for tables where a setting was not ``given`` by name."""
-    return replace(
-        training, **{name: value for name, value in TABLE_TRAINING.items() if name not in given}
-    )
+    defaults = table_defaults()
+    if not table.validation_size:  # nothing to stop by
+        defaults["patience_epochs"] = 0
+    changes = {name: value for name, value in defaults.items() if name not in given}
+    return replace(training, **changes)
 
 
 def sweep_for_table(
     sweep: SweepSettings, table: TableSettings, given: Collection[str]
-) -> tuple[SweepSettings, TableSettings]:
-    """Return both with what chooses the best trial: validation rows or folds, no test rows.
+) -> SweepSettings:
+    """Return a sweep that chooses the best trial by validation rows or folds, not by test rows.
 
-    Raises ValueError if another metric is ``given``.
+    Raises ValueError if another metric is ``given``, or if there are no such rows.
     """
     if "metric" in given and sweep.metric != VALIDATION_ERROR:
         raise ValueError(
             f"a sweep of a table ranks trials by {VALIDATION_ERROR}, so that test rows choose "
             f"nothing; got {sweep.metric}"
         )
-    if sweep.cv and table.validation_size:
-        raise ValueError("cv and validation_size do not go together: leave one of them out")
     if sweep.cv and (table.group or table.time):
         raise ValueError(
             "cv deals out single rows: leave out group and time, or use validation_size"
         )
     if not sweep.cv and not table.validation_size:
-        table = replace(table, validation_size=SWEEP_VALIDATION_SIZE)
-    return replace(sweep, metric="validation_error"), table
+        raise ValueError("a sweep of a table needs rows to choose by: validation_size or cv")
+    return replace(sweep, metric="validation_error")
 
 
 def check_not_of_table(sweep: SweepSettings) -> None:

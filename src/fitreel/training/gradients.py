@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fitreel.data.dataset import Dataset, scaled
+from fitreel.data.dataset import Dataset, Rows, scaled
 from fitreel.settings import ActivationName, LossName
 from fitreel.training.activations import ACTIVATIONS
 from fitreel.training.errors import loss_unit
@@ -67,12 +67,13 @@ class Gradients:
         device: torch.device,
         loss: LossName = "mse",
         kept: Sequence[Tensor | None] = (),
+        rows: Rows | None = None,
     ) -> None:
-        """Prepare the rows of a dataset, in the scaled units of its networks.
+        """Prepare the rows of a dataset, or others, in the scaled units of its networks.
 
         ``kept`` says for each member on which rows it is trained, (rows,) bool; None: on all.
         """
-        inputs, targets = scaled(dataset, dataset)
+        inputs, targets = scaled(dataset, rows or dataset)
         features = inputs.to(device, dtype).T
         self._design = torch.cat([features, torch.ones_like(features[:1])])  # (features + 1, rows)
         self._targets = targets.to(device) if dataset.classes else targets.to(device, dtype)
@@ -131,12 +132,12 @@ class Gradients:
             kept = None if kept is None else kept[:, rows]
         # A batch may have no row of a member, which then does not move.
         ones = torch.ones_like(design[:1]) if kept is None else kept
-        count = ones.sum(dim=1).clamp(min=1)
+        total = ones.sum(dim=1).clamp(min=1)
         most = rows_at_once(len(stack.numbers) * stack.hidden)
         for start in range(0, len(targets), most):
             part = slice(start, start + most)
             mask = None if kept is None else kept[:, part]
-            yield Part(design[:, part], targets[part], mask, count)
+            yield Part(design[:, part], targets[part], mask, total)
 
     def _part(self, stack: Stack, part: "Part") -> tuple[Tensor, Tensor]:
         """Return what some rows add to the losses and to the gradient."""
@@ -170,19 +171,19 @@ class Part(NamedTuple):
     design: Tensor  # (features + 1, rows)
     targets: Tensor  # (rows,)
     kept: Tensor | None  # (members, rows), 1 where a member is trained on a row, else 0
-    count: Tensor  # of all rows together, (1,) or (members,)
+    total: Tensor  # of all rows together, (1,) or (members,)
 
     @property
     def shares(self) -> Tensor:
         """The share of each row in a mean: (1 or members, 1, 1 or rows)."""
         kept = torch.ones_like(self.design[:1, :1]) if self.kept is None else self.kept
-        return (kept / self.count.unsqueeze(1)).unsqueeze(1)
+        return (kept / self.total.unsqueeze(1)).unsqueeze(1)
 
 
 def _sums(errors: Tensor, part: Part) -> Tensor:
     """Return what the errors of some rows, (members, rows), add to the losses, (members,)."""
     kept = errors if part.kept is None else errors * part.kept
-    return kept.sum(dim=1) / part.count
+    return kept.sum(dim=1) / part.total
 
 
 # From outputs, (members, outputs, rows), and targets, (rows,), to the errors, (members,

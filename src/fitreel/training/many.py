@@ -34,8 +34,6 @@ def fit_many(
     for each of ``settings`` the rows that it is trained on, (rows,) bool; None: on all. Raises
     ValueError if frames would fill the memory.
     """
-    if any(each.patience_epochs for each in settings):
-        raise ValueError("patience_epochs is for a single training; leave it at 0")
     if frame_every is not None:
         settings = with_frames(settings, frame_every, dataset)
     stacks = [
@@ -67,7 +65,8 @@ def _stacks(settings: Sequence[TrainingSettings], dataset: Dataset) -> Iterator[
         # Members that see the rows in batches share their order, which follows from the seed.
         batches = Batches(dataset, each)
         order = () if batches.is_one else (batches.rows, each.seed)
-        groups[each.activation, each.optimizer == "adam", each.loss, order, width].append(place)
+        stops, adam = each.patience_epochs > 0, each.optimizer == "adam"
+        groups[each.activation, adam, stops, each.loss, order, width].append(place)
     for places in groups.values():
         hidden = max(settings[place].hidden for place in places)
         # Its arrays stay in the processor's cache: see memory.py.

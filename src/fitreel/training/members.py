@@ -14,6 +14,7 @@ from fitreel.training.batches import Batches
 from fitreel.training.gradients import Gradients
 from fitreel.training.history import History, span
 from fitreel.training.stack import Stack
+from fitreel.training.stack_best import GOING, StackBest
 from fitreel.training.stack_frames import StackFrames
 from fitreel.training.weights import Weights
 
@@ -71,6 +72,7 @@ class Members:
             if frame_every
             else None
         )
+        self._best = self._best_of(members) if members[0].patience_epochs else None
         self._epoch = 0  # those before are done
         self.trained: dict[int, Trained] = {}
 
@@ -83,10 +85,21 @@ class Members:
             for epoch in range(start, self._epoch):
                 if self._frames:
                     self._frames.add(epoch, self._stack.numbers)
+                if self._best:
+                    self._best.look(epoch, self._stack)
                 block.append(self._update(epoch))
             self._losses[:, start : self._epoch] = torch.stack(block, dim=1).cpu().numpy()
+            self._end_stopped(start)
             self._end_diverged(start)
             self._end_finished()
+
+    def _best_of(self, members: list[TrainingSettings]) -> StackBest:
+        rows = self._dataset.validation
+        if rows is None:
+            raise ValueError("patience_epochs needs validation rows: validation_size=0.1")
+        device, loss = self._stack.numbers.device, members[0].loss
+        validation = Gradients(self._dataset, torch.float32, device, loss, rows=rows)
+        return StackBest(validation, members, self._stack)
 
     def _update(self, epoch: int) -> torch.Tensor:
         """Do the updates of an epoch; return the losses before them, (members,)."""
@@ -108,6 +121,15 @@ class Members:
         """End members before their last epoch."""
         self._end(np.isin(self._places, list(places)), "pruned", self._epoch)
 
+    def _end_stopped(self, start: int) -> None:
+        """End members whose validation loss did not improve for too long, unless they diverged."""
+        if self._best is None:
+            return
+        for epoch in np.unique(stops := self._best.stops())[1 if GOING in stops else 0 :]:
+            finite = np.isfinite(self._losses[:, start : epoch + 1]).all(axis=1)
+            stopped = (self._best.stops() == epoch) & finite
+            self._finish(stopped, int(epoch))
+
     def _end_diverged(self, start: int) -> None:
         bad = ~np.isfinite(self._losses[:, start : self._epoch])
         # The first bad epoch of each member, in rising order: the losses after it are mostly bad as
@@ -117,14 +139,21 @@ class Members:
             self._end(~np.isfinite(self._losses[:, epoch]), "diverged", epoch)
 
     def _end_finished(self) -> None:
-        if not (self._ends == self._epoch).any():
+        ended = self._ends == self._epoch
+        if self._best and ended.any():
+            self._best.look(self._epoch, self._stack)
+        self._finish(ended, self._epoch)
+
+    def _finish(self, ended: NDArray[np.bool_], epoch: int) -> None:
+        if not ended.any():
             return
+        if self._best:
+            self._best.restore(self._stack, ended)
         # As in fit: the weights are those after the last update, whose loss must be finite, too.
         after = self._gradients.losses(self._stack).cpu().numpy()
-        ended = self._ends == self._epoch
         lost = ended & ~np.isfinite(after)
-        self._end(lost, "diverged", self._epoch)
-        self._end(ended[~lost], "finished", self._epoch, after[~lost])
+        self._end(lost, "diverged", epoch)
+        self._end(ended[~lost], "finished", epoch, after[~lost])
 
     def _end(
         self,
@@ -148,6 +177,8 @@ class Members:
         if len(kept):
             self._stack.keep(torch.from_numpy(kept))
             self._gradients.keep(torch.from_numpy(kept))
+            if self._best:
+                self._best.keep(torch.from_numpy(kept))
             if self._frames:
                 self._frames.keep(torch.from_numpy(kept))
 

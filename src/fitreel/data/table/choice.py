@@ -58,7 +58,7 @@ def kinds(found: dict[str, FoundColumn], choice: Choice) -> dict[str, CellKind]:
     for name in choice.features:
         kept[name] = _feature(found[name])
     kept[choice.target] = _feature(found[choice.target])
-    for name in (choice.target, choice.time):
+    for name in (choice.target, choice.time, choice.group):
         if kept.get(name) == "number":
             kept[name] = "precise"
     return kept
@@ -98,7 +98,9 @@ def _ordering(found: FoundColumn, is_time: bool) -> CellKind:
         raise ValueError(
             f"column '{shown(found.name)}' {seen}; time must be numbers, or dates like 2026-01-31"
         )
-    return _feature(found) if found.kind in ("number", "boolean", "category", "other") else "raw"
+    if found.kind == "date":
+        return "time"
+    return "category" if found.kind in ("mixed", "written") else _feature(found)
 
 
 def _find(name: str, names: Sequence[str], option: str) -> str:

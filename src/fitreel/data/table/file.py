@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 SAMPLE = 2**20  # bytes from which names and delimiter are recognised
-BLOCK = 2**22  # bytes of text that are read at once; a longer line is refused
+BLOCK = 2**20  # bytes of text that are read at once; a longer line is refused
 # What pandas, R and SQL write for a missing value, and spreadsheets for a failed formula.
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None", "#N/A", "<NA>"]
 COMMA = r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*)$"  # a number with a decimal comma
@@ -39,7 +39,7 @@ class TableFile:
     delimiter: str  # "" for Parquet
     rows: int  # as many as a Parquet file declares, 0 for CSV
 
-    def batches(self, columns: Sequence[str], most: int = 2**16) -> Iterator[Any]:
+    def batches(self, columns: Sequence[str], most: int = 2**14) -> Iterator[Any]:
         """Yield the rows of some columns as record batches of ``most`` rows at most.
 
         Raises ValueError, which names the file, if it is damaged.
@@ -52,6 +52,8 @@ class TableFile:
                 named = pyarrow.RecordBatch.from_arrays(batch.columns, names=list(columns))
                 for start in range(0, len(named), most):
                     yield named.slice(start, most)
+        # What the reader kept for itself would add to the dataset's own memory.
+        pyarrow.default_memory_pool().release_unused()
 
     def _texts(self, places: list[int]) -> Iterator[Any]:
         import pyarrow
@@ -92,10 +94,8 @@ class TableFile:
         )
 
     def _typed(self, places: list[int], most: int) -> Iterator[Any]:
-        from pyarrow import parquet
-
         names = [self.written[place] for place in places]
-        with unpacked(self.path, seekable=True) as file, parquet.ParquetFile(file) as whole:
+        with unpacked(self.path, seekable=True) as file, _parquet(file) as whole:
             for batch in whole.iter_batches(most, columns=names, use_threads=False):
                 yield batch.select(names)
 
@@ -120,10 +120,9 @@ def open_table(path: Path) -> TableFile:
 
 def _open_parquet(path: Path) -> TableFile:
     import pyarrow
-    from pyarrow import parquet
 
     with plain_errors(path.name), unpacked(path, seekable=True) as file:
-        whole = parquet.ParquetFile(file)
+        whole = _parquet(file)
         written, facts = whole.schema_arrow, whole.metadata
         groups = [facts.row_group(place) for place in range(facts.num_row_groups)]
     check_bytes(path.name, sum(max(0, group.total_byte_size) for group in groups))
@@ -131,6 +130,13 @@ def _open_parquet(path: Path) -> TableFile:
         raise ValueError(f"{path.name} has no rows")
     fields = zip(_names(path, written.names), written.types, strict=True)
     return TableFile(path, pyarrow.schema(list(fields)), tuple(written.names), "", facts.num_rows)
+
+
+def _parquet(file: BinaryIO) -> Any:
+    from pyarrow import parquet
+
+    # By default it reads all columns of a row group, often of the whole file, before the first row.
+    return parquet.ParquetFile(file, buffer_size=2**16, pre_buffer=False)
 
 
 def _names(path: Path, written: Sequence[str]) -> list[str]:

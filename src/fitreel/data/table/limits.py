@@ -6,6 +6,7 @@ MOST_ROWS = 10**7
 MOST_NUMBERS = 250 * 10**6  # of all features: a gigabyte in float32
 MOST_CLASSES = 100
 MOST_VALUES = 50  # of a category, that have a feature each
+MOST_TEXTS = 100_000  # different ones of a column
 LONGEST_VALUE = 250  # letters of a text that has a feature
 FEW = 20  # different whole numbers that are taken for classes
 

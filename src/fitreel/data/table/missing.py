@@ -1,42 +1,38 @@
 """The missing values of a table: refused, or the rows that lack them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fitreel.checks.text import shown
+from fitreel.data.table.columns import Columns
 from fitreel.settings import MissingName
 
-if TYPE_CHECKING:
-    import pyarrow
 
-
-def check_complete(rows: "pyarrow.Table", columns: Sequence[str], file: str) -> None:
+def check_complete(columns: Columns, names: Sequence[str], file: str) -> None:
     """Raise ValueError, with column, count and first row, if a value is missing."""
-    lacking = [name for name in columns if rows[name].null_count]
+    lacking = [name for name in names if columns[name].is_missing.any()]
     if not lacking:
         return
-    cells = rows[lacking[0]]
-    count, first = cells.null_count, 1 + cells.is_null().index(True).as_py()
-    values = (
+    is_missing = columns[lacking[0]].is_missing
+    count, first = int(is_missing.sum()), 1 + int(is_missing.argmax())
+    where = (
         "1 missing value, in row" if count == 1 else f"{count:,} missing values, the first in row"
     )
     others = len(lacking) - 1
-    also = f" ({others:,} more column{'s' * (others > 1)} have some)" if others else ""
+    also = f" ({others:,} more column{'s have' if others > 1 else ' has'} some)" if others else ""
     raise ValueError(
-        f"column '{shown(lacking[0])}' of {file} has {values} {first:,}{also}: choose --missing "
+        f"column '{shown(lacking[0])}' of {file} has {where} {first:,}{also}: choose --missing "
         "drop, mean or median"
     )
 
 
 def incomplete(
-    rows: "pyarrow.Table", features: Sequence[str], others: Sequence[str], missing: MissingName
+    columns: Columns, features: Sequence[str], others: Sequence[str], missing: MissingName
 ) -> NDArray[np.bool_]:
     """Return which rows are dropped: (rows,). A feature may be filled, other columns never are."""
-    dropped = np.zeros(len(rows), bool)
+    dropped = np.zeros(columns.rows, bool)
     for name in (*others, *(features if missing == "drop" else ())):
-        if rows[name].null_count:
-            dropped |= rows[name].is_null().to_numpy()
+        dropped |= columns[name].is_missing
     return dropped

@@ -1,19 +1,15 @@
 """The parts of a table: which rows train, which stop a training early, and which test it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fitreel.checks.text import shown
 from fitreel.data.table.choice import Choice
-from fitreel.data.table.ordering import ranks, times
+from fitreel.data.table.columns import Columns
 from fitreel.data.table.split import Mask, Rule, hold_out
 from fitreel.data.table.target import Target
 from fitreel.settings import TableSettings
-
-if TYPE_CHECKING:
-    import pyarrow
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,14 +26,14 @@ class Parts:
 
 
 def divide(
-    rows: "pyarrow.Table",
+    columns: Columns,
     target: Target,
     choice: Choice,
     settings: TableSettings,
     seed: int,
     test_size: float,
 ) -> Parts:
-    """Return the parts of narrowed rows; ValueError if there is nothing to hold out.
+    """Return the parts of a table; ValueError if there is nothing to hold out.
 
     All rows take part, those with missing values, too: which values a row has changes nothing for
     the others, except for its class, group and time.
@@ -45,11 +41,11 @@ def divide(
     rule = Rule(
         seed,
         strata=target.y + 1 if target.classes else None,
-        groups=ranks(rows[choice.group]) if choice.group else None,
-        times=ranks(times(rows[choice.time], choice.time)) if choice.time else None,
+        groups=columns[choice.group].values if choice.group else None,
+        times=columns[choice.time].values if choice.time else None,
         column=choice.group or choice.time,
     )
-    none, rest = np.zeros(len(rows), bool), np.ones(len(rows), bool)
+    none, rest = np.zeros(columns.rows, bool), np.ones(columns.rows, bool)
     test = hold_out(test_size, rule, rest) if test_size else none
     rest = rest & ~test
     share = settings.validation_size

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fitreel.checks.text import shown
 from fitreel.data.dataset import Dataset, Rows
@@ -12,7 +11,7 @@ from fitreel.data.schema import Schema
 from fitreel.data.table import remarks
 from fitreel.data.table.cells import CellKind
 from fitreel.data.table.choice import Choice, choose, kinds
-from fitreel.data.table.columns import read_columns
+from fitreel.data.table.columns import Columns, read_columns
 from fitreel.data.table.encoding import encode_some
 from fitreel.data.table.file import open_table
 from fitreel.data.table.fitting import fit_schema, uselessness
@@ -22,9 +21,6 @@ from fitreel.data.table.split import Mask
 from fitreel.data.table.survey import survey
 from fitreel.data.table.target import Target, read_same_target, read_target
 from fitreel.settings import TableSettings
-
-if TYPE_CHECKING:
-    import pyarrow
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,27 +46,27 @@ def read_table(
     source = open_table(file)
     choice = choose(source.schema.names, settings)
     kept = kinds(survey(source, choice.columns), choice)
-    rows = read_columns(source, choice.columns, kept)
-    target = read_target(rows[choice.target], choice.target, settings.task)
+    columns = read_columns(source, choice.columns, kept, choice.group)
+    target = read_target(columns[choice.target], choice.target, settings.task)
     test_size = 0 if test_file else settings.test_size
-    parts = divide(rows, target, choice, settings, seed, test_size)
-    features, left_out = _useful(rows, parts.training, choice, kept)
-    lost = _lost(rows, features, choice, settings, file)
+    parts = divide(columns, target, choice, settings, seed, test_size)
+    features, left_out = _useful(columns, parts.training, choice)
+    lost = _lost(columns, features, choice, settings, file)
     parts = parts.without(lost)
     check_training(target, parts.training)
-    schema = fit_schema(rows, parts.training, features, kept, target, settings.missing)
+    schema = fit_schema(columns, parts.training, features, target, settings.missing)
     said = [
         *remarks.on_task(target, settings),
         *remarks.on_names(source, settings),
         *left_out,
-        *remarks.on_missing(rows, lost, schema, settings.missing),
+        *remarks.on_missing(columns, lost, schema, settings.missing),
         *remarks.on_classes(target, parts.training),
     ]
-    x, y = encode_some(schema, rows, parts.training), target.of(parts.training)
-    validation = _rows(schema, rows, target, parts.validation)
-    test = _rows(schema, rows, target, parts.test)
+    x, y = encode_some(schema, columns, parts.training), target.of(parts.training)
+    validation = _rows(schema, columns, target, parts.validation)
+    test = _rows(schema, columns, target, parts.test)
     dropped = int(lost.sum())
-    del rows  # before the dataset copies x: the memory holds the numbers twice, not three times
+    del columns  # before the dataset copies x: the memory holds the numbers twice, not three times
     if test_file:
         test, also = _read_test(test_file, schema, kept, target, settings)
         dropped += also
@@ -90,14 +86,9 @@ def read_table(
     return Table(dataset, schema, tuple(said), dropped)
 
 
-def _useful(
-    rows: "pyarrow.Table", training: Mask, choice: Choice, kept: dict[str, CellKind]
-) -> tuple[list[str], list[str]]:
+def _useful(columns: Columns, training: Mask, choice: Choice) -> tuple[list[str], list[str]]:
     """Return the features from which something can be learned, and remarks about the others."""
-    import pyarrow
-
-    mask = pyarrow.array(training)
-    why = {name: uselessness(rows[name].filter(mask), kept[name]) for name in choice.features}
+    why = {name: uselessness(columns[name].of(training)) for name in choice.features}
     features = [name for name in choice.features if not why[name]]
     said = [f"left out: '{shown(name)}', {reason}" for name, reason in why.items() if reason]
     if not features:
@@ -106,7 +97,7 @@ def _useful(
 
 
 def _lost(
-    rows: "pyarrow.Table",
+    columns: Columns,
     features: Sequence[str],
     choice: Choice,
     settings: TableSettings,
@@ -115,12 +106,12 @@ def _lost(
     """Return which rows are dropped because a value is missing; ValueError if that is refused."""
     others = [name for name in choice.columns if name not in choice.features]
     if settings.missing == "refuse":
-        check_complete(rows, [*features, *others], file.name)
-    return incomplete(rows, features, others, settings.missing)
+        check_complete(columns, [*features, *others], file.name)
+    return incomplete(columns, features, others, settings.missing)
 
 
-def _rows(schema: Schema, rows: "pyarrow.Table", target: Target, mask: Mask) -> Rows | None:
-    return Rows(encode_some(schema, rows, mask), target.of(mask)) if mask.any() else None
+def _rows(schema: Schema, columns: Columns, target: Target, mask: Mask) -> Rows | None:
+    return Rows(encode_some(schema, columns, mask), target.of(mask)) if mask.any() else None
 
 
 def _read_test(
@@ -136,10 +127,10 @@ def _read_test(
     if lacking := [name for name in choice.columns if name not in source.schema.names]:
         raise ValueError(f"{file.name} has no column '{shown(lacking[0])}'")
     try:
-        rows = read_columns(source, choice.columns, kept)
-        same = read_same_target(rows[target.name], target, file.name)
+        columns = read_columns(source, choice.columns, kept)
+        same = read_same_target(columns[target.name], target, file.name)
     except ValueError as error:  # two files have a row of this number
         line = str(error)
         raise ValueError(line if file.name in line else f"{file.name}: {line}") from None
-    lost = _lost(rows, choice.features, choice, settings, file)
-    return _rows(schema, rows, same, ~lost), int(lost.sum())
+    lost = _lost(columns, choice.features, choice, settings, file)
+    return _rows(schema, columns, same, ~lost), int(lost.sum())

@@ -1,18 +1,14 @@
 """The remarks about a table: what was decided about it, in sentences."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from fitreel.checks.text import shown
 from fitreel.data.schema import Column, Schema
+from fitreel.data.table.columns import Columns
 from fitreel.data.table.file import TableFile
 from fitreel.data.table.split import Mask
 from fitreel.data.table.target import Target
 from fitreel.settings import MissingName, TableSettings
-
-if TYPE_CHECKING:
-    import pyarrow
 
 
 def on_task(target: Target, settings: TableSettings) -> list[str]:
@@ -31,15 +27,15 @@ def on_names(source: TableFile, settings: TableSettings) -> list[str]:
     ]
 
 
-def on_missing(
-    rows: "pyarrow.Table", lost: Mask, schema: Schema, missing: MissingName
-) -> list[str]:
+def on_missing(columns: Columns, lost: Mask, schema: Schema, missing: MissingName) -> list[str]:
     """Return the sentences about rows that were dropped, and about values that were filled."""
     remarks = []
     if lost.any():
-        remarks.append(f"dropped {lost.sum():,} of {len(rows):,} rows, in which a value is missing")
+        remarks.append(
+            f"dropped {lost.sum():,} of {columns.rows:,} rows, in which a value is missing"
+        )
     for column in schema.columns:
-        count = rows[column.name].null_count
+        count = int(columns[column.name].is_missing.sum())
         if count and missing in ("mean", "median"):
             remarks.append(_filling(column, count, missing))
     return remarks

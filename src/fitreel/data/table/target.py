@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fitreel.checks.text import shown
 from fitreel.data.schema import Task
+from fitreel.data.table.cells import Cells
 from fitreel.data.table.limits import FEW, LONGEST_VALUE, MOST_CLASSES
 from fitreel.settings import TaskChoice
 
@@ -34,19 +35,16 @@ class Target:
         return torch.from_numpy(self.y[rows].astype(np.int64 if self.classes else np.float32))
 
 
-def read_target(cells: Any, name: str, choice: TaskChoice) -> Target:
-    """Return the target from narrowed cells of all rows; ValueError if it does not fit the task."""
-    import pyarrow
-
+def read_target(cells: Cells, name: str, choice: TaskChoice) -> Target:
+    """Return the target from the cells of all rows; ValueError if it does not fit the task."""
     said = shown(name)
-    is_text = pyarrow.types.is_dictionary(cells.type)
-    is_boolean = pyarrow.types.is_boolean(cells.type)
+    is_text, is_boolean = cells.kind == "category", cells.kind == "boolean"
     if choice == "regression" and is_text:
         raise ValueError(f"the target '{said}' holds texts; a regression needs numbers")
     if choice == "classification" or (choice == "auto" and (is_text or is_boolean)):
         what = "texts" if is_text else "true and false" if is_boolean else "numbers"
         return _classified(cells, name, f"'{said}' holds {what}")
-    y = _numbers(cells)
+    y = cells.values
     values = np.unique(y[~np.isnan(y)])
     if len(values) == 1:
         raise ValueError(f"the target '{said}' is {values[0]:g} in every row")
@@ -55,10 +53,10 @@ def read_target(cells: Any, name: str, choice: TaskChoice) -> Target:
     return Target(name, "regression", f"'{said}' holds numbers", (), y)
 
 
-def read_same_target(cells: Any, first: Target, file: str) -> Target:
+def read_same_target(cells: Cells, first: Target, file: str) -> Target:
     """Return the target of another file, in which no class may be new."""
     if not first.classes:
-        return Target(first.name, first.task, first.why, (), _numbers(cells))
+        return Target(first.name, first.task, first.why, (), cells.values)
     codes, names = _coded(cells)
     if unknown := [name for name in names if name not in first.classes]:
         raise ValueError(
@@ -68,7 +66,7 @@ def read_same_target(cells: Any, first: Target, file: str) -> Target:
     return Target(first.name, first.task, first.why, first.classes, places[codes])
 
 
-def _classified(cells: Any, name: str, why: str) -> Target:
+def _classified(cells: Cells, name: str, why: str) -> Target:
     codes, names = _coded(cells)
     said = f"the target '{shown(name)}'"
     if not names:
@@ -79,43 +77,23 @@ def _classified(cells: Any, name: str, why: str) -> Target:
         raise ValueError(
             f"{said} has {len(names):,} different values; at most {MOST_CLASSES} are classes"
         )
-    if any("." in each for each in names) and not _has_texts(cells):
+    if cells.kind == "precise" and any("." in each for each in names):
         raise ValueError(f"{said} holds numbers with decimals, which are not classes")
     if longest := max(names, key=len)[LONGEST_VALUE:]:
         raise ValueError(f"{said} has a class of {LONGEST_VALUE + len(longest):,} letters")
     return Target(name, "classification", why, tuple(names), codes)
 
 
-def _coded(cells: Any) -> tuple[NDArray[np.int64], list[str]]:
+def _coded(cells: Cells) -> tuple[NDArray[np.int64], list[str]]:
     """Return places of rows in names, and the names in order; a missing one has the place -1."""
-    import pyarrow
-
-    if not _has_texts(cells) and not pyarrow.types.is_boolean(cells.type):
-        y = _numbers(cells)
-        values, codes = np.unique(y[~np.isnan(y)], return_inverse=True)
-        places = np.full(len(y), -1, np.int64)
-        places[~np.isnan(y)] = codes
-        return places, [
-            f"{value:.0f}" if value.is_integer() else repr(float(value)) for value in values
-        ]
-    encoded = cells.cast(pyarrow.string()).combine_chunks().dictionary_encode()
-    found = encoded.dictionary.to_pylist()
-    names = sorted(found)
-    order = np.array([*map(names.index, found), -1], np.int64)
-    codes = encoded.indices.fill_null(len(found)).to_numpy(zero_copy_only=False)
-    return order[codes], names
-
-
-def _has_texts(cells: Any) -> bool:
-    import pyarrow
-
-    return bool(pyarrow.types.is_dictionary(cells.type))
-
-
-def _numbers(cells: Any) -> NDArray[np.float64]:
-    """Return numbers as an array, nan where one is missing."""
-    import pyarrow
-
-    if pyarrow.types.is_boolean(cells.type):
-        cells = cells.cast(pyarrow.int8())
-    return np.asarray(cells.cast(pyarrow.float64()).to_numpy(), np.float64)
+    if cells.kind == "category":
+        names = sorted(cells.texts)
+        order = np.array([*map(names.index, cells.texts), -1], np.int64)
+        return order[cells.values], names
+    present = ~cells.is_missing
+    values, codes = np.unique(cells.values[present], return_inverse=True)
+    places = np.full(len(present), -1, np.int64)
+    places[present] = codes
+    if cells.kind == "boolean":
+        return places, ["true" if value else "false" for value in values]
+    return places, [f"{value:.0f}" if value.is_integer() else str(value) for value in values]
