@@ -9,9 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from fitreel.pictures.figures import INK, shorten
-from fitreel.pictures.fitted_text import drawable
+from fitreel.pictures.fitted_text import drawable, fitted
 
+MOST_NAMES = 60
 LARGE = 10_000
+MARGIN, HEADING = 0.12, 13  # inches, points
 
 
 def brief(text: str, most: int = 40, weight: str = "normal") -> str:
@@ -38,10 +40,12 @@ def abbreviate(*axes: Axis) -> None:
 
 def set_names(axis: Axis, names: Sequence[str], most: int, size: float = 9, turn: int = 0) -> None:
     """Write names at the places 0, 1, 2, … of an axis, turned by some degrees."""
-    texts = [brief(name, most) for name in names]
+    # Of very many names only some, or they would touch.
+    step = math.ceil(len(names) / MOST_NAMES)
+    texts = [brief(name, most) for name in names[::step]]
     end = {"rotation": turn, "rotation_mode": "anchor", "ha": "left", "va": "center"}
     axis.set_ticks(
-        range(len(names)), texts, fontsize=size, parse_math=False, **(end if turn else {})
+        range(0, len(names), step), texts, fontsize=size, parse_math=False, **(end if turn else {})
     )
 
 
@@ -57,15 +61,15 @@ def set_axis_labels(axes: Axes, x: str, y: str, size: float = 10, most: int = 50
     axes.set_ylabel(brief(y, most), color=INK, fontsize=size, parse_math=False)
 
 
-def set_heading(figure: Figure, text: str, most: int = 70) -> None:
-    """Write what a picture shows in its upper left corner."""
-    height = figure.get_figheight()
+def set_heading(figure: Figure, text: str, share: float = 1.0) -> None:
+    """Write what a picture shows in its upper left corner, on a share of its width."""
+    width, height = figure.get_size_inches()
     figure.text(
-        0.12 / figure.get_figwidth(),
-        1 - 0.12 / height,
-        brief(text, most, "bold"),
+        MARGIN / width,
+        1 - MARGIN / height,
+        fitted(text, (share * width - 2 * MARGIN) * figure.dpi, HEADING, "bold"),
         color=INK,
-        fontsize=13,
+        fontsize=HEADING,
         fontweight="bold",
         va="top",
         parse_math=False,

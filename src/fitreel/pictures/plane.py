@@ -122,7 +122,7 @@ def draw_regions(weights: Weights, dataset: Dataset) -> Picture:
 
 
 def _describe(figure: Figure, axes: Axes, dataset: Dataset) -> None:
-    set_heading(figure, f"Predicted {brief(dataset.target, 24)}")
+    set_heading(figure, f"Predicted {dataset.target}", 0.3)
     set_axis_labels(axes, *dataset.features)
     abbreviate(axes.xaxis, axes.yaxis)
     _legend(figure, dataset)
@@ -169,7 +169,7 @@ def _legend(figure: Figure, dataset: Dataset) -> None:
     if len(dataset.classes) <= MOST_LISTED:
         colours = _class_colours(dataset)
         for name, colour in zip(dataset.classes, colours, strict=True):
-            handles.append(handle("s", colour, "none", brief(name, 16)))
+            handles.append(handle("s", colour, "none", brief(name, 12)))
     handles.append(handle("o", "#9aa0aa", "#ffffff", "training row"))
     if dataset.test:
         handles.append(handle("D", "#9aa0aa", INK, "test row"))
