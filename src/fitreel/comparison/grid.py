@@ -9,13 +9,13 @@ import torch
 from matplotlib.transforms import Bbox
 
 from fitreel.comparison.captions import run_captions
-from fitreel.pictures.fitted_text import fitted
 from fitreel.comparison.runs import Comparison
 from fitreel.comparison.timeline import Timeline, timeline
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.camera import DPI, Backdrop, NumberText, Pixels, Scenery
 from fitreel.pictures.figures import INK, LINE_COLOUR
 from fitreel.pictures.film import film_format
+from fitreel.pictures.fitted_text import fitted
 from fitreel.pictures.gif import write_gif
 from fitreel.reel.recording import record_frames
 from fitreel.reel.reel import Reel

@@ -88,7 +88,7 @@ def draw_heat_map(table: WeightTable, title: str = "") -> Picture:
     top, bottom = 0.6 + max(left.height_of_names, right.height_of_names), 0.8
     height = top + body + bottom
     figure = Picture(figsize=(INCHES, height), dpi=100)
-    set_heading(figure, title)
+    set_heading(figure, title, 0.6 if table.dead.any() else 1.0)
     for side, numbers in ((left, table.input_weight), (right, table.output_weight)):
         axes = figure.add_axes((side.start, bottom / height, side.width, body / height))
         bar = figure.add_axes((side.start, 0.5 / height, min(side.width, 0.3), 0.12 / height))

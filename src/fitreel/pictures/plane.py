@@ -7,23 +7,22 @@ import numpy as np
 import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from torch import Tensor
 
 from fitreel.data.dataset import Dataset, Rows
-from fitreel.pictures.class_colours import class_colours
 from fitreel.pictures.figures import INK, style
-from fitreel.pictures.labels import abbreviate, drawable, set_axis_labels, set_heading
+from fitreel.pictures.labels import abbreviate, brief, set_axis_labels, set_heading
 from fitreel.pictures.picture import Picture
+from fitreel.pictures.views.colours import FIELD, class_colour
 from fitreel.training.weights import Weights
 
 STEPS = (240, 180)  # of the grid, across and up
 MOST_DRAWN = 3_000  # rows of each kind
 MOST_LISTED = 8  # classes in the legend
-NUMBERS = "viridis"
 Colours = NDArray[np.float64]  # (rows, 3) or (rows, 4)
 
 
@@ -74,7 +73,7 @@ def draw_field(weights: Weights, dataset: Dataset) -> Picture:
         origin="lower",
         aspect="auto",
         extent=_extent(found),
-        cmap=NUMBERS,
+        cmap=FIELD,
         norm=scale,
     )
     if found.predictions.max() > found.predictions.min():
@@ -88,7 +87,7 @@ def draw_field(weights: Weights, dataset: Dataset) -> Picture:
             alpha=0.8,
         )
         axes.clabel(lines, fontsize=8)
-    _draw_rows(axes, dataset, lambda y: colormaps[NUMBERS](scale(y.numpy())))
+    _draw_rows(axes, dataset, lambda y: colormaps[FIELD](scale(y.numpy())))
     bar = figure.add_axes((0.875, 0.11, 0.025, 0.79))
     figure.colorbar(image, cax=bar)
     bar.tick_params(labelsize=8, colors=INK)
@@ -107,7 +106,7 @@ def draw_regions(weights: Weights, dataset: Dataset) -> Picture:
     axes = figure.add_axes((0.11, 0.11, 0.86, 0.79))
     style(axes)
     axes.grid(visible=False)
-    colours = class_colours(len(dataset.classes))
+    colours = _class_colours(dataset)
     likeliest, chance = found.predictions.argmax(axis=2), found.predictions.max(axis=2)
     least = 1 / len(dataset.classes)
     strength = 0.12 + 0.38 * (chance - least) / (1 - least)
@@ -123,10 +122,14 @@ def draw_regions(weights: Weights, dataset: Dataset) -> Picture:
 
 
 def _describe(figure: Figure, axes: Axes, dataset: Dataset) -> None:
-    set_heading(figure, f"Predicted {drawable(dataset.target, 24)}")
+    set_heading(figure, f"Predicted {dataset.target}", 0.3)
     set_axis_labels(axes, *dataset.features)
     abbreviate(axes.xaxis, axes.yaxis)
     _legend(figure, dataset)
+
+
+def _class_colours(dataset: Dataset) -> Colours:
+    return np.array([to_rgb(class_colour(place)) for place in range(len(dataset.classes))])
 
 
 def _draw_wrong(axes: Axes, weights: Weights, rows: Rows | Dataset) -> None:
@@ -164,9 +167,9 @@ def _legend(figure: Figure, dataset: Dataset) -> None:
 
     handles = []
     if len(dataset.classes) <= MOST_LISTED:
-        colours = class_colours(len(dataset.classes))
+        colours = _class_colours(dataset)
         for name, colour in zip(dataset.classes, colours, strict=True):
-            handles.append(handle("s", colour, "none", drawable(name, 16)))
+            handles.append(handle("s", colour, "none", brief(name, 12)))
     handles.append(handle("o", "#9aa0aa", "#ffffff", "training row"))
     if dataset.test:
         handles.append(handle("D", "#9aa0aa", INK, "test row"))
