@@ -32,8 +32,16 @@ class Readout:
         self, renderer: RendererAgg, box: BboxBase, reel: Reel, frame: int, up: float = 0
     ) -> None:
         """Draw all of it above the axes, ``up`` pixels higher; the losses end at the right."""
-        self._draw_losses(renderer, box.x1 - self.width(reel), box.y1 + up, reel, frame)
+        y = box.y1 + up + self._epoch.baseline - self._loss.baseline
+        self._draw_losses(renderer, box.x1 - self.width(reel), y, reel, frame)
         self._epoch.draw(renderer, box.x0, box.y1 + up, str(reel.epochs[frame]))
+
+    def draw_in_two_lines(
+        self, renderer: RendererAgg, box: BboxBase, reel: Reel, frame: int, line: int
+    ) -> None:
+        """Draw the losses above the axes and the epoch a line higher, both from the left."""
+        self._draw_losses(renderer, box.x0, box.y1, reel, frame)
+        self._epoch.draw(renderer, box.x0, box.y1 + line, str(reel.epochs[frame]))
 
     def width(self, reel: Reel) -> int:
         """Return the width of the losses in pixels, the same for all frames of a reel."""
