@@ -1,6 +1,7 @@
 """The inputs of the corpus, made from its files; tests/corpus/README.md explains how."""
 
 import base64
+import gzip
 import io
 import json
 import os
@@ -42,6 +43,17 @@ def content(described: Any, known: dict[str, bytes]) -> bytes:
             return _with_length(content(what, known))
         case "zip":
             return _zip({name: content(part, known) for name, part in what.items()})
+        case "lines":
+            begin, line, count = what
+            return (begin + "".join(line.format(number) for number in range(count))).encode()
+        case "declared":
+            return _declared(what["rows"], what["bytes"])
+        case "gzip":
+            return gzip.compress(content(what, known), mtime=0)
+        case "encoded":
+            return text(what[0]).encode(what[1])
+        case "parquet":
+            return _parquet(what)
         case "safetensors":
             return _safetensors(what["tensors"], what.get("metadata", {"activation": "relu"}))
     raise ValueError(f"a case has the unknown verb {verb!r}")
@@ -72,6 +84,50 @@ def _zip(files: dict[str, bytes]) -> bytes:
         for name, whole in files.items():
             archive.writestr(zipfile.ZipInfo(name), whole, zipfile.ZIP_DEFLATED)  # without a date
     return buffer.getvalue()
+
+
+def _parquet(columns: dict[str, Any]) -> bytes:
+    """Return a Parquet file of columns; or of pairs, which may have equal names."""
+    import pyarrow
+    from pyarrow import parquet
+
+    pairs = columns.items() if isinstance(columns, dict) else columns
+    cells = [pyarrow.array(each) for _, each in pairs]
+    buffer = io.BytesIO()
+    parquet.write_table(pyarrow.table(cells, names=[name for name, _ in pairs]), buffer)
+    return buffer.getvalue()
+
+
+def _declared(rows: int, size: int) -> bytes:
+    """Return a Parquet file of 50 rows whose footer declares other numbers of rows and bytes.
+
+    pyarrow would write the true ones: the footer is changed where it has them, as the variable
+    length integers of Thrift.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    buffer = io.BytesIO()
+    table = pyarrow.table({"a": np.arange(50.0), "y": np.arange(50.0) / 3})
+    parquet.write_table(table, buffer, compression="none", use_dictionary=False)
+    whole = buffer.getvalue()
+    length = int.from_bytes(whole[-8:-4], "little")
+    footer = whole[-8 - length : -8]
+    true = parquet.ParquetFile(buffer).metadata.row_group(0).total_byte_size
+    assert footer.count(b"\x16" + _varint(50)) >= 2  # of the file, of the group, of its columns
+    footer = footer.replace(b"\x16" + _varint(50), b"\x16" + _varint(rows))
+    assert b"\x16" + _varint(true) in footer
+    footer = footer.replace(b"\x16" + _varint(true), b"\x16" + _varint(size))
+    return whole[: -8 - length] + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+def _varint(number: int) -> bytes:
+    """Return an integer as Thrift's compact protocol writes it: zigzag, seven bits a byte."""
+    number, found = 2 * number, []
+    while number >= 128:
+        found.append(number % 128 + 128)
+        number //= 128
+    return bytes([*found, number])
 
 
 def _safetensors(tensors: dict[str, list[Any]], metadata: dict[str, str]) -> bytes:

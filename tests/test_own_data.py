@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,10 @@ import pytest
 from mlflow.entities import Run
 from safetensors.numpy import load_file
 
+from fitreel.tracking import Tracker
 from fitreel.tracking.names import TABLE
 from tests import processes
+from tests.conftest import ROOT, environment
 from tests.faults import SPOOL, client, wait_until
 
 SHORT = ("--epochs", "30", "--hidden", "6", "--player", "off")
@@ -112,8 +116,6 @@ def test_no_test_row_changes_the_training(directory: Path) -> None:
 
 def trained_rows(directory: Path, run: Run, table: pandas.DataFrame) -> np.ndarray:  # type: ignore[type-arg]
     """Return which rows of a table a run did not hold out for the test."""
-    from fitreel.tracking import Tracker
-
     uri = f"sqlite:///{directory}/mlflow.db"
     dataset = Tracker(uri, may_create=False).source(run.info.run_id).dataset()
     assert dataset.test is not None
@@ -131,7 +133,7 @@ def test_a_killed_run_is_resumed_from_its_own_copy_of_the_table(directory: Path)
         directory=directory,
         **{SPOOL: str(directory / "spool")},
     )
-    wait_until(lambda: any((directory / "spool").glob("*/checkpoint*")))
+    wait_until(lambda: any((directory / "spool").glob("*/checkpoint*")), "for a checkpoint")
     process.kill()
     process.join()
     (directory / "houses.csv").unlink()
@@ -237,17 +239,12 @@ def test_folds_measure_the_trials_of_a_sweep(directory: Path) -> None:
 
 def test_standard_input_is_a_table(directory: Path) -> None:
     shutil.copy(directory / "houses.csv", directory / "houses")
-    import subprocess
-    import sys
-
-    from tests.conftest import environment
-
     with (directory / "houses").open("rb") as rows:
         done = subprocess.run(
             [sys.executable, "-m", "pipeline", "generate", "--data", "-", "--target", "price"],
             stdin=rows,
             cwd=directory,
-            env=environment(PYTHONPATH=f"{Path(__file__).parents[1]}"),
+            env=environment(PYTHONPATH=str(ROOT)),
             capture_output=True,
             text=True,
             check=False,

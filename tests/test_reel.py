@@ -10,7 +10,7 @@ from fitreel.training.loop import Fit
 
 
 def test_a_scene_has_the_prediction_of_its_epoch(dataset: Dataset, trained: Fit) -> None:
-    film = record(dataset, trained.history, max_frames=400)
+    film = record(dataset, trained.history, most_frames=400)
     assert film.epochs.tolist() == list(range(0, 61, 5))
     assert np.array_equal(film.losses[:-1], trained.history.losses[::5])
     assert (film.probes.x[0], film.probes.x[-1]) == (-1, 1)
@@ -20,13 +20,13 @@ def test_a_scene_has_the_prediction_of_its_epoch(dataset: Dataset, trained: Fit)
 
 
 def test_long_films_are_thinned_evenly_with_both_ends_kept(dataset: Dataset, trained: Fit) -> None:
-    film = record(dataset, trained.history, max_frames=4)
+    film = record(dataset, trained.history, most_frames=4)
     assert film.epochs.tolist() == [0, 20, 40, 60]
 
 
 def test_a_film_ends_with_the_trained_network(dataset: Dataset, trained: Fit) -> None:
     for most in (400, 4):
-        film = record(dataset, trained.history, max_frames=most)
+        film = record(dataset, trained.history, most_frames=most)
         line = trained.network.weights().predict(torch.from_numpy(film.probes.x))
         assert np.array_equal(film.predictions[-1], line.numpy())
         error = evaluate(trained.network.weights(), dataset)["train_rmse"]
@@ -34,7 +34,7 @@ def test_a_film_ends_with_the_trained_network(dataset: Dataset, trained: Fit) ->
 
 
 def test_chosen_frames_may_come_in_any_order_and_repeatedly(dataset: Dataset, trained: Fit) -> None:
-    film = record(dataset, trained.history, max_frames=400)
+    film = record(dataset, trained.history, most_frames=400)
     chosen = np.array([3, 3, 0, 11])
     shown = record_frames(dataset, trained.history, chosen)
     assert shown.epochs.tolist() == [15, 15, 0, 55]

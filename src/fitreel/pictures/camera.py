@@ -53,7 +53,8 @@ class Camera:
         renderer = self._backdrop.restore()
         self._view.draw(self._backdrop, self._film, frame)
         if self._is_curve:
-            self._readout.draw_inside(renderer, self.axes.bbox, self._film, frame)
+            up = LEGEND_HEIGHT if self._film.dataset.test else 0
+            self._readout.draw_inside(renderer, self.axes.bbox, self._film, frame, up)
         else:
             self._readout.draw_above(renderer, self.axes.bbox, self._film, frame, LEGEND_HEIGHT)
         return self._backdrop.pixels()

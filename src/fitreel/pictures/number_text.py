@@ -19,11 +19,12 @@ class NumberText:
         self._word = word
         parts = [word, *"0123456789.e+-"]
         row = math.ceil(2 * size * DPI / 72)  # pixels from one part to the next
+        self.baseline = row // 3  # pixels above the lower edge
         figure = Figure(figsize=(4, row * len(parts) / DPI), dpi=DPI)
         figure.patch.set_alpha(0)  # the stamps are drawn over the background
         canvas = FigureCanvasAgg(figure)
         texts = [
-            figure.text(0, place * row + row // 3, part, color=colour, size=size, transform=None)
+            figure.text(0, place * row + self.baseline, part, color=colour, size=size, transform=None)
             for place, part in enumerate(parts)
         ]
         canvas.draw()  # type: ignore[no-untyped-call]

@@ -13,6 +13,7 @@ from fitreel.reel.thinning import thinned
 
 LINE_POINTS = 200
 MOST_ROWS = 500  # of the training part, and as many of the test part
+MOST_MOVING_ROWS = 250  # where every row moves in every frame, which fills a film
 GRID = (80, 60)  # places across and up
 CLASSES_OF_GRID = 4  # with more, a grid is coarser: it has a number for each class
 MARGIN = 0.04  # of a feature's range, on each side of a grid
@@ -56,6 +57,8 @@ def probes_of(dataset: Dataset, grid: tuple[int, int] = GRID, most_rows: int = M
     none = np.zeros(0, np.int64)
     if kind == "curve":
         return Probes(line_x(dataset)[:, None], LINE_POINTS, none, none)
+    if kind == "agreement":
+        most_rows = min(most_rows, MOST_MOVING_ROWS)
     rows = thinned(len(dataset), most_rows)
     test_rows = thinned(len(test), most_rows) if test else none
     inputs = [dataset.inputs[torch.from_numpy(rows)]]

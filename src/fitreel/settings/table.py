@@ -52,7 +52,8 @@ class TableSettings(Settings):
         super().__post_init__()
         if self.data and not self.target:
             raise ValueError("own data needs a target: --target COLUMN")
-        if not self.data and self != TableSettings():
+        # Not by comparing with TableSettings(), which would call this again.
+        if not self.data and any(getattr(self, each.name) != each.default for each in fields(self)):
             raise ValueError("these options are for own data: --data FILE")
         if self.group and self.time:
             raise ValueError("rows are held out by --group or by --time, not by both")

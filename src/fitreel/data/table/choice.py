@@ -37,6 +37,8 @@ def choose(names: Sequence[str], settings: TableSettings) -> Choice:
     # The reader of CSV, so that a name may have a comma in it, in quotes.
     asked = next(csv.reader([settings.features], skipinitialspace=True), [])
     features = tuple(_find(name, names, "features") for name in asked)
+    if not all(features):
+        raise ValueError("features: a name is empty")
     if target in features:
         raise ValueError(f"the target '{shown(target)}' is among the features")
     if target in (group, time):
@@ -108,9 +110,10 @@ def _find(name: str, names: Sequence[str], option: str) -> str:
     name = plain(name.strip())
     if not name or name in names:
         return name
-    if meant := nearest(name, filter(None, names)):
+    known = [each for each in names if each]
+    if meant := nearest(name, known):
         hint = f"did you mean '{shown(meant)}'?"
     else:
-        some = ", ".join(shown(each, 30) for each in list(filter(None, names))[:8])
-        hint = f"it has {some}{', …' * (len(names) > 8)}"
+        some = ", ".join(shown(each, 30) for each in known[:8])
+        hint = f"it has {some}{', …' * (len(known) > 8)}" if known else "it has no names"
     raise ValueError(f"{option}: the table has no column '{shown(name)}'; {hint}")

@@ -3,7 +3,8 @@
 import codecs
 import csv
 import io
-from itertools import islice
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 DELIMITERS = ",;\t|"
@@ -18,6 +19,7 @@ OTHERS: dict[bytes, str] = {
     b"\x28\xb5\x2f\xfd": "packed with zstd; only gzip is read",
     b"SQLite format 3": "an SQLite database; save a table of it as CSV",
     b"ARROW1": "an Arrow file; save it as Parquet",
+    b"\x1f\x8b": "packed twice",
     b"\xff\xfe": "UTF-16; save it as UTF-8",
     b"\xfe\xff": "UTF-16; save it as UTF-8",
     b"<": "an HTML or XML page, not a table",
@@ -26,22 +28,34 @@ OTHERS: dict[bytes, str] = {
 }
 
 
-def header(path: Path, start: bytes, whole: bool) -> tuple[list[str], str]:
-    """Return names and delimiter from the start of a file, or from the whole of it.
+@dataclass(frozen=True)
+class Dialect:
+    """How the lines of a file are read."""
+
+    names: tuple[str, ...]  # of the first line that is not blank
+    delimiter: str
+    blank: int  # lines above it
+
+
+def recognise(path: Path, start: bytes, whole: bool) -> Dialect:
+    """Return the dialect from the start of a file, or from the whole of it.
 
     Raises ValueError, which names the file, if it is not a table with a first line of names.
     """
     text = _text(path, start, whole)
+    if not text.strip():
+        raise ValueError(f"{path.name} is empty")
+    blank = next(place for place, line in enumerate(text.splitlines()) if line.strip())
     delimiter = _delimiter(path, text)
     lines = _lines(text, delimiter)
     if not lines:
-        raise ValueError(f"{path.name} is empty")
+        raise ValueError(f"a name in {path.name} is too long, or a quote is not closed")
     if whole and len(lines) < 2:
         raise ValueError(f"{path.name} has no rows below its first line")
     names = lines[0]
     if all(map(_is_number, names)):
         raise ValueError(f"the first line of {path.name} holds numbers, not the names of columns")
-    return names, delimiter
+    return Dialect(tuple(names), delimiter, blank)
 
 
 def _text(path: Path, start: bytes, whole: bool) -> str:
@@ -69,12 +83,17 @@ def _delimiter(path: Path, text: str) -> str:
 
 
 def _lines(text: str, delimiter: str) -> list[list[str]]:
+    """Return the first lines that are not blank, up to one that is too long for a table."""
+    found = []
     # The last line may be cut, and is not needed if there are enough.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        return list(islice(filter(None, reader), LINES))
-    except csv.Error:  # a value of 128 kB
-        return []
+    with suppress(csv.Error):  # a value of 128 kB
+        for line in reader:
+            if any(each.strip() for each in line) or len(line) > 1:
+                found.append(line)
+            if len(found) == LINES:
+                break
+    return found
 
 
 def _is_number(name: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fitreel.checks.text import LONGEST_NAME, plain, shown
-from fitreel.data.table.dialect import header
+from fitreel.data.table.dialect import recognise
 from fitreel.data.table.limits import BLOCK, check_bytes, check_columns
 from fitreel.data.table.unpacking import is_packed, plain_errors, unpacked
 
@@ -31,7 +31,8 @@ class TableFile:
     schema: "pyarrow.Schema"  # names, "" for a column without one, and types; of CSV all texts
     written: tuple[str, ...]  # the names as the file has them
     delimiter: str  # "" for Parquet
-    rows: int  # as many as a Parquet file declares, 0 for CSV
+    rows: int = 0  # as many as a Parquet file declares, 0 for CSV
+    blank: int = 0  # lines above the names
 
     @property
     def suffix(self) -> str:
@@ -60,38 +61,40 @@ class TableFile:
         from pyarrow import csv
 
         names = [str(place) for place in range(len(self.written))]
-        with unpacked(self.path) as file:
-            reader = csv.open_csv(
-                file,
-                csv.ReadOptions(
-                    # Threads would hold more blocks at once, and do not know the number of a row.
-                    use_threads=False,
-                    block_size=BLOCK,
-                    column_names=names,
-                    skip_rows_after_names=1,
-                ),
-                csv.ParseOptions(
-                    delimiter=self.delimiter,
-                    newlines_in_values=True,
-                    invalid_row_handler=self._refuse_row,
-                ),
-                csv.ConvertOptions(
-                    include_columns=[names[place] for place in places],
-                    # pyarrow would take the types from the first block.
-                    column_types=dict.fromkeys(names, pyarrow.string()),
-                    null_values=MISSING,
-                    strings_can_be_null=True,
-                ),
-            )
-            for batch in reader:
-                columns = map(_decimal_points, batch) if self.delimiter != "," else batch.columns
-                yield pyarrow.RecordBatch.from_arrays(list(columns), names=batch.schema.names)
+        ragged = list[str]()
 
-    def _refuse_row(self, row: Any) -> str:
-        raise ValueError(
-            f"{self.path.name} has {row.actual_columns:,} values in row {row.number - 1:,}, "
-            f"but {row.expected_columns:,} columns"
+        def note(row: Any) -> str:
+            count = f"{row.actual_columns:,} value{'s' * (row.actual_columns != 1)}"
+            where = f"row {row.number - 1 - self.blank:,} of {self.path.name}"
+            ragged.append(f"{where} has {count} for {row.expected_columns:,} columns")
+            return "error"
+
+        read = csv.ReadOptions(
+            # Threads would hold more blocks at once, and do not know the number of a row.
+            use_threads=False,
+            block_size=BLOCK,
+            skip_rows=self.blank,
+            column_names=names,
+            skip_rows_after_names=1,  # the first line: its names may be equal, or missing
         )
+        parse = csv.ParseOptions(
+            delimiter=self.delimiter, newlines_in_values=True, invalid_row_handler=note
+        )
+        convert = csv.ConvertOptions(
+            include_columns=[names[place] for place in places],
+            # pyarrow would take the types from the first block.
+            column_types=dict.fromkeys(names, pyarrow.string()),
+            null_values=MISSING,
+            strings_can_be_null=True,
+        )
+        with unpacked(self.path) as file:
+            try:
+                for batch in csv.open_csv(file, read, parse, convert):
+                    yield _with_points(batch) if self.delimiter != "," else batch
+            except pyarrow.ArrowInvalid:
+                if ragged:
+                    raise ValueError(ragged[0]) from None
+                raise
 
     def _typed(self, places: list[int], most: int) -> Iterator[Any]:
         names = [self.written[place] for place in places]
@@ -112,10 +115,9 @@ def open_table(path: Path) -> TableFile:
         return _open_parquet(path)
     import pyarrow
 
-    written, delimiter = header(path, start, whole=len(start) < SAMPLE)
-    names = _names(path, written)
-    schema = pyarrow.schema([(name, pyarrow.string()) for name in names])
-    return TableFile(path, schema, tuple(written), delimiter, 0)
+    dialect = recognise(path, start, whole=len(start) < SAMPLE)
+    schema = pyarrow.schema([(each, pyarrow.string()) for each in _names(path, dialect.names)])
+    return TableFile(path, schema, dialect.names, dialect.delimiter, blank=dialect.blank)
 
 
 def _open_parquet(path: Path) -> TableFile:
@@ -154,9 +156,15 @@ def _names(path: Path, written: Sequence[str]) -> list[str]:
     return names
 
 
-def _decimal_points(cells: Any) -> Any:
+def _with_points(batch: Any) -> Any:
+    """Return texts in which numbers with a decimal comma have a point."""
+    import pyarrow
     from pyarrow import compute
 
-    if not compute.any(compute.match_substring(cells, ",")).as_py():
-        return cells
-    return compute.replace_substring_regex(cells, COMMA, r"\1.\2")
+    columns = [
+        compute.replace_substring_regex(texts, COMMA, r"\1.\2")
+        if compute.any(compute.match_substring(texts, ",")).as_py()
+        else texts
+        for texts in batch
+    ]
+    return pyarrow.RecordBatch.from_arrays(columns, names=batch.schema.names)

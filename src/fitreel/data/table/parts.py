@@ -53,13 +53,17 @@ def divide(
     return Parts(rest & ~validation, validation, test)
 
 
+def check_rows(training: int, rows: int) -> None:
+    """Raise ValueError unless two rows or more are left to train on."""
+    if training < 2:
+        found = f"{training} of {rows:,} rows" if training < rows else "one row"
+        raise ValueError(f"{found} to train on: two or more are needed")
+
+
 def check_training(target: Target, training: Mask) -> None:
     """Raise ValueError unless something can be learned from the training rows."""
     y = target.y[training]
-    if len(y) < 2:
-        raise ValueError(
-            f"{len(y)} of {len(training):,} rows are left to train on; two or more are needed"
-        )
+    check_rows(len(y), len(training))
     if not target.classes:
         if y.min() == y.max():
             raise ValueError(f"'{shown(target.name)}' is {y[0]:g} in every row to train on")

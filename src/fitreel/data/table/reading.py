@@ -16,7 +16,7 @@ from fitreel.data.table.encoding import encode_some
 from fitreel.data.table.file import open_table
 from fitreel.data.table.fitting import fit_schema, uselessness
 from fitreel.data.table.missing import check_complete, incomplete
-from fitreel.data.table.parts import check_training, divide
+from fitreel.data.table.parts import check_rows, check_training, divide
 from fitreel.data.table.split import Mask
 from fitreel.data.table.survey import survey
 from fitreel.data.table.target import Target, read_same_target, read_target
@@ -47,9 +47,11 @@ def read_table(
     choice = choose(source.schema.names, settings)
     kept = kinds(survey(source, choice.columns), choice)
     columns = read_columns(source, choice.columns, kept, choice.group)
+    check_rows(columns.rows, columns.rows)
     target = read_target(columns[choice.target], choice.target, settings.task)
     test_size = 0 if test_file else settings.test_size
     parts = divide(columns, target, choice, settings, seed, test_size)
+    check_rows(int(parts.training.sum()), columns.rows)
     features, left_out = _useful(columns, parts.training, choice)
     lost = _lost(columns, features, choice, settings, file)
     parts = parts.without(lost)

@@ -27,9 +27,9 @@ class AgreementView:
         self.axes.set_xlim(*ends)
         self.axes.set_ylim(*ends)
         self.axes.plot(ends, ends, color=LINE_COLOUR, linewidth=1.5 * cell.scale)
-        size = cell.scale * (4.2 if len(probes.inputs) > 300 else 5.2)
-        self._dot = Stamp("o", size, [POINT_COLOUR])
-        self._diamond = Stamp("D", size, [TEST_COLOUR])
+        size = cell.scale * (3.6 if len(probes.inputs) > 200 else 5)
+        self._dot = Stamp("o", size, [POINT_COLOUR], opacities=1)
+        self._diamond = Stamp("D", size, [TEST_COLOUR], opacities=1)
         self._actual = dataset.y[probes.training].numpy()
         self._test_actual = dataset.test.y[probes.test].numpy() if dataset.test else np.zeros(0)
         if dataset.test:

@@ -82,9 +82,10 @@ class ConfidenceView:
                 text, is_high = "wrong below", False
             self.axes.annotate(
                 text,
-                (0, limit),
-                (3, 3 if is_high else -3),
+                (classes, limit),
+                (-3, 3 if is_high else -3),
                 textcoords="offset points",
+                ha="right",
                 va="bottom" if is_high else "top",
                 size=9,
                 color=INK,

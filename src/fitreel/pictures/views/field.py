@@ -50,13 +50,13 @@ class FieldView:
         for inputs, y, shape in parts:
             over.scatter(
                 *inputs.T.numpy(),
-                s=26 * cell.scale**2,
+                s=30 * cell.scale**2,
                 c=y.numpy(),
                 cmap=ListedColormap(self._hues),
                 norm=BoundaryNorm(self._levels, len(self._hues), clip=True),
                 marker=shape,
                 edgecolors="white",
-                linewidths=cell.scale,
+                linewidths=0.8 * cell.scale,
             )
 
     def _draw_scale(self, figure: Figure, cell: Cell, target: str) -> None:
@@ -77,7 +77,7 @@ class FieldView:
         bands = (self._raster.smooth(reel.in_space(frame)) - np.float32(first)) / np.float32(step)
         # What is beyond the targets has the colour of the nearest band.
         places = np.clip(bands, 0, len(self._hues) - 1).astype(np.uint8)
-        self._raster.put(backdrop, places, self._colours, self._edges)
+        self._raster.put(backdrop, places, self._colours, places, self._edges)
         self._points.put(backdrop)
 
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from fitreel.pictures.backdrop import Backdrop, Pixels
 
-Levels = NDArray[np.integer]  # a colour's place for each pixel
+Levels = NDArray[np.unsignedinteger]  # a colour's place for each pixel
 
 
 class Raster:
@@ -28,13 +28,16 @@ class Raster:
         found: NDArray[np.float32] = self._up @ values.reshape(self._shape) @ self._across
         return found
 
-    def put(self, backdrop: Backdrop, levels: Levels, colours: Pixels, edges: Pixels) -> None:
-        """Colour the pixels by their levels; where a level ends, its colour is that of ``edges``."""
-        found = colours[levels]
-        ends = np.zeros(levels.shape, np.bool_)
-        ends[:, 1:] = levels[:, 1:] != levels[:, :-1]
-        ends[1:] |= levels[1:] != levels[:-1]
-        found[ends] = edges[levels[ends]]
+    def put(
+        self, backdrop: Backdrop, levels: Levels, colours: Pixels, areas: Levels, edges: Pixels
+    ) -> None:
+        """Colour the pixels by their levels; where an area ends, its last pixels get its edge."""
+        found = np.take(colours, levels)
+        ends = np.zeros(areas.shape, np.bool_)
+        np.not_equal(areas[:, 1:], areas[:, :-1], out=ends[:, 1:])
+        ends[1:] |= areas[1:] != areas[:-1]
+        places = np.flatnonzero(ends)
+        found.ravel()[places] = edges[areas.ravel()[places]]
         backdrop.pixels()[self._rows, self._columns] = found
 
 

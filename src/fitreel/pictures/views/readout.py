@@ -20,18 +20,28 @@ class Readout:
         self._test = NumberText("test ", loss_size, TEST_COLOUR)
         self._epoch = NumberText("epoch ", epoch_size, INK)
 
-    def draw_inside(self, renderer: RendererAgg, box: BboxBase, reel: Reel, frame: int) -> None:
-        """Draw the epoch above the axes, the losses below a curve's points."""
+    def draw_inside(
+        self, renderer: RendererAgg, box: BboxBase, reel: Reel, frame: int, up: float = 0
+    ) -> None:
+        """Draw the epoch ``up`` pixels above the axes, the losses below a curve's points."""
         left = (box.x0 + box.x1 - self.width(reel)) / 2
         self._draw_losses(renderer, left, box.y0, reel, frame)
-        self._epoch.draw(renderer, box.x0, box.y1, str(reel.epochs[frame]))
+        self._epoch.draw(renderer, box.x0, box.y1 + up, str(reel.epochs[frame]))
 
     def draw_above(
         self, renderer: RendererAgg, box: BboxBase, reel: Reel, frame: int, up: float = 0
     ) -> None:
         """Draw all of it above the axes, ``up`` pixels higher; the losses end at the right."""
-        self._draw_losses(renderer, box.x1 - self.width(reel), box.y1 + up, reel, frame)
+        y = box.y1 + up + self._epoch.baseline - self._loss.baseline
+        self._draw_losses(renderer, box.x1 - self.width(reel), y, reel, frame)
         self._epoch.draw(renderer, box.x0, box.y1 + up, str(reel.epochs[frame]))
+
+    def draw_in_two_lines(
+        self, renderer: RendererAgg, box: BboxBase, reel: Reel, frame: int, line: int
+    ) -> None:
+        """Draw the losses above the axes and the epoch a line higher, both from the left."""
+        self._draw_losses(renderer, box.x0, box.y1, reel, frame)
+        self._epoch.draw(renderer, box.x0, box.y1 + line, str(reel.epochs[frame]))
 
     def width(self, reel: Reel) -> int:
         """Return the width of the losses in pixels, the same for all frames of a reel."""
@@ -55,8 +65,9 @@ class Readout:
         decimals = _decimals(reel)
         if reel.test_losses is None:
             return self._loss.width(loss_text(0, decimals)), 0
+        # The longest text is that of the greatest loss, or of a small one among powers of ten.
         longest = [
-            max((loss_text(each, decimals) for each in losses), key=len)
+            max((loss_text(each, decimals) for each in (losses.max(), losses.min())), key=len)
             for losses in (reel.losses, reel.test_losses)
         ]
         return self._loss.width(longest[0]), self._test.width(longest[1])
@@ -66,4 +77,5 @@ def _decimals(reel: Reel) -> int:
     """Return the decimals of a film; drawn points have four, as in the original."""
     if reel.dataset.scaling is None and reel.test_losses is None:
         return 4
-    return decimals_of(reel.losses[-1])
+    tested = 0.0 if reel.test_losses is None else reel.test_losses[-1]
+    return decimals_of(max(reel.losses[-1], tested))

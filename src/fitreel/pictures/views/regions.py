@@ -10,7 +10,7 @@ from fitreel.pictures.figures import INK
 from fitreel.pictures.views.cell import Cell, draw_legend, new_axes, to_pixels
 from fitreel.pictures.views.colours import class_colour, mixed, words
 from fitreel.pictures.views.overlay import Overlay
-from fitreel.pictures.views.raster import Raster
+from fitreel.pictures.views.raster import Levels, Raster
 from fitreel.pictures.views.stamp import Stamp
 from fitreel.reel.probes import padded_range
 from fitreel.reel.reel import Reel
@@ -39,10 +39,11 @@ class RegionsView:
                 [mixed(class_colour(k), "white", pale) for k in range(classes) for pale in paleness]
             )
         )
-        edges = [mixed(class_colour(k), "white", 0.35) for k in range(classes)]
-        self._edges = words(np.repeat(np.array(edges), SHADES, axis=0))
+        self._edges = words(
+            np.array([mixed(class_colour(k), "black", 0.35) for k in range(classes)])
+        )
         self._points = Overlay(self.axes, lambda over: self._draw_points(over, reel, cell))
-        self._cross = Stamp("x", 7 * cell.scale, [INK], line=1.8 * cell.scale)
+        self._cross = Stamp("x", 6.5 * cell.scale, [INK], line=1.4 * cell.scale)
         parts = [(dataset.inputs[probes.training], dataset.y[probes.training])]
         if dataset.test:
             parts.append((dataset.test.inputs[probes.test], dataset.test.y[probes.test]))
@@ -68,7 +69,7 @@ class RegionsView:
         for inputs, y, shape in parts:
             over.scatter(
                 *inputs.T.numpy(),
-                s=28 * cell.scale**2,
+                s=38 * cell.scale**2,
                 c=[class_colour(place) for place in y.tolist()],
                 marker=shape,
                 edgecolors="white",
@@ -77,22 +78,24 @@ class RegionsView:
 
     def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:
         """Colour the pixels by class, put the points over them, and crosses on the wrong ones."""
-        self._raster.put(backdrop, self._shades(reel.in_space(frame)), self._colours, self._edges)
+        winners, shades = self._shades(reel.in_space(frame))
+        self._raster.put(backdrop, shades, self._colours, winners, self._edges)
         self._points.put(backdrop)
         predicted = np.concatenate([reel.on_training(frame), reel.on_test(frame)]).argmax(axis=1)
         wrong = predicted != self._truth
         self._cross.put(backdrop, self._places[0][wrong], self._places[1][wrong])
 
-    def _shades(self, probabilities: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Return the place of each pixel's colour: of its class, and how sure that is."""
-        classes = probabilities.shape[1]
+    def _shades(self, probabilities: NDArray[np.float32]) -> tuple[Levels, Levels]:
+        """Return the class of each pixel, and the place of its colour: the surer, the stronger."""
         first = self._raster.smooth(probabilities[:, 0])
-        winner, second = np.zeros(first.shape, np.intp), np.full(first.shape, -1, np.float32)
+        second, classes = np.zeros_like(first), probabilities.shape[1]
+        kind = np.min_scalar_type(classes * SHADES)
+        winners = np.zeros(first.shape, kind)
         for place in range(1, classes):
+            # The probabilities of two classes add up to 1.
             other = 1 - first if classes == 2 else self._raster.smooth(probabilities[:, place])
-            wins = other > first
-            second = np.maximum(second, np.where(wins, first, other))
-            first = np.where(wins, other, first)
-            winner[wins] = place
-        sure = np.minimum((first - second) * SHADES, SHADES - 1).astype(np.intp)
-        return winner * SHADES + sure
+            np.copyto(winners, place, where=other > first)
+            second = np.maximum(second, np.minimum(first, other))
+            first = np.maximum(first, other)
+        sure = np.minimum((first - second) * SHADES, SHADES - 1).astype(kind)
+        return winners, winners * kind.type(SHADES) + sure
