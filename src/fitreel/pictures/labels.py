@@ -43,10 +43,10 @@ def set_names(axis: Axis, names: Sequence[str], most: int, size: float = 9, turn
     # Of very many names only some, or they would touch.
     step = math.ceil(len(names) / MOST_NAMES)
     texts = [brief(name, most) for name in names[::step]]
-    end = {"rotation": turn, "rotation_mode": "anchor", "ha": "left", "va": "center"}
-    axis.set_ticks(
-        range(0, len(names), step), texts, fontsize=size, parse_math=False, **(end if turn else {})
-    )
+    axis.set_ticks(range(0, len(names), step), texts, fontsize=size, parse_math=False)
+    if turn:
+        for label in axis.get_ticklabels():
+            label.set(rotation=turn, rotation_mode="anchor", ha="left", va="center")
 
 
 def set_title(axes: Axes, text: str, size: float = 11, most: int = 80) -> None:

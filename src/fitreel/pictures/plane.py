@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize, to_rgb
+from matplotlib.colors import Normalize, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
@@ -115,15 +115,17 @@ def draw_regions(weights: Weights, dataset: Dataset) -> Picture:
         shades, origin="lower", aspect="auto", extent=_extent(found), interpolation="bilinear"
     )
     _draw_rows(axes, dataset, lambda y: colours[y.numpy()])
-    for rows in filter(None, (dataset, dataset.test)):
-        _draw_wrong(axes, weights, rows)
+    _draw_wrong(axes, weights, dataset)
+    if dataset.test:
+        _draw_wrong(axes, weights, dataset.test)
     _describe(figure, axes, dataset)
     return figure
 
 
 def _describe(figure: Figure, axes: Axes, dataset: Dataset) -> None:
     set_heading(figure, f"Predicted {dataset.target}", 0.3)
-    set_axis_labels(axes, *dataset.features)
+    x, y = dataset.features
+    set_axis_labels(axes, x, y)
     abbreviate(axes.xaxis, axes.yaxis)
     _legend(figure, dataset)
 
@@ -135,8 +137,9 @@ def _class_colours(dataset: Dataset) -> Colours:
 def _draw_wrong(axes: Axes, weights: Weights, rows: Rows | Dataset) -> None:
     wrong = weights.outputs(rows.inputs).argmax(dim=-1) != rows.y
     inputs = rows.inputs[wrong][:MOST_DRAWN].numpy()
-    crowd = min(1.0, 300 / max(len(inputs), 1))
-    axes.scatter(*inputs.T, s=10 + 36 * crowd, marker="x", color=INK, linewidths=1.2, zorder=4)
+    size = 10 + 36 * min(1.0, 300 / max(len(inputs), 1))
+    x, y = inputs.T
+    axes.scatter(x, y, s=size, marker="x", color=INK, linewidths=1.2, zorder=4)
 
 
 def _draw_rows(axes: Axes, dataset: Dataset, colours: Callable[[Tensor], Colours]) -> None:
@@ -148,8 +151,10 @@ def _draw_rows(axes: Axes, dataset: Dataset, colours: Callable[[Tensor], Colours
         if len(drawn) > MOST_DRAWN:
             drawn = np.random.default_rng(0).choice(len(drawn), MOST_DRAWN, replace=False)
         crowd = min(1.0, 300 / len(drawn))
+        across, up = rows.inputs[drawn].numpy().T
         axes.scatter(
-            *rows.inputs[drawn].numpy().T,
+            across,
+            up,
             c=colours(rows.y[drawn]),
             s=size * (0.35 + 0.65 * crowd),
             marker=marker,
@@ -160,7 +165,7 @@ def _draw_rows(axes: Axes, dataset: Dataset, colours: Callable[[Tensor], Colours
 
 
 def _legend(figure: Figure, dataset: Dataset) -> None:
-    def handle(marker: str, colour: str | NDArray[np.float64], edge: str, name: str) -> Line2D:
+    def handle(marker: str, colour: str, edge: str, name: str) -> Line2D:
         return Line2D(
             [], [], linestyle="", marker=marker, color=colour, markeredgecolor=edge, label=name
         )
@@ -169,7 +174,7 @@ def _legend(figure: Figure, dataset: Dataset) -> None:
     if len(dataset.classes) <= MOST_LISTED:
         colours = _class_colours(dataset)
         for name, colour in zip(dataset.classes, colours, strict=True):
-            handles.append(handle("s", colour, "none", brief(name, 12)))
+            handles.append(handle("s", to_hex(colour), "none", brief(name, 12)))
     handles.append(handle("o", "#9aa0aa", "#ffffff", "training row"))
     if dataset.test:
         handles.append(handle("D", "#9aa0aa", INK, "test row"))
