@@ -77,9 +77,7 @@ class RegionsView:
 
     def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:
         """Colour the pixels by class, put the points over them, and crosses on the wrong ones."""
-        self._raster.put(
-            backdrop, self._shades(reel.in_space(frame)), self._colours, self._edges
-        )
+        self._raster.put(backdrop, self._shades(reel.in_space(frame)), self._colours, self._edges)
         self._points.put(backdrop)
         predicted = np.concatenate([reel.on_training(frame), reel.on_test(frame)]).argmax(axis=1)
         wrong = predicted != self._truth
