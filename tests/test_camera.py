@@ -5,8 +5,8 @@ from matplotlib.colors import to_rgb
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.backdrop import rgb
 from fitreel.pictures.camera import SIZE, Camera
-from fitreel.pictures.number_text import loss_text
 from fitreel.pictures.figures import LINE_COLOUR
+from fitreel.pictures.number_text import loss_text
 from fitreel.reel.recording import record
 from fitreel.training.loop import Fit
 
