@@ -20,7 +20,7 @@ from fitreel.tracking.tracker import Tracker
 
 PAGE = 200  # runs in one request
 # What is shown of a training does not change it.
-DECISIVE = ("data_seed",) + tuple(
+DECISIVE = tuple(
     each.name
     for kind in (TrainingSettings, TableSettings)
     for each in fields(kind)
@@ -149,4 +149,4 @@ def _training(tracker: Tracker, run: MlflowRun) -> Training | None:
         return None
     found = source.all_settings()
     # Points and runs without a table lack some; of equal points other seeds say nothing.
-    return points, tuple(found.get(name, "") for name in DECISIVE)
+    return points, tuple(found.get(name, "") for name in ("data_seed", *DECISIVE))
