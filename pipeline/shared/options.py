@@ -12,19 +12,15 @@ from fitreel.checks.text import check_filter, check_name, check_path
 from fitreel.settings import (
     GROUPS,
     ComparisonSettings,
-    SweepSettings,
     Switch,
     TableSettings,
     TrainingSettings,
-    check_not_drawn,
-    check_not_of_table,
-    for_table,
     parse,
     range_text,
-    sweep_for_table,
 )
 from pipeline.shared.completion import choices, complete_run
 from pipeline.shared.session import Session, Target
+from pipeline.shared.typed import fit_to_table, typed_names
 
 PANELS = {**GROUPS, Target: "Run"}
 
@@ -63,8 +59,8 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
             name: group(**{each.name: _joined(values[each.name]) for each in fields(group)})
             for name, group in groups.items()
         }
-        typed = _typed(values) if "context" in values else set()
-        _fit_to_table(given, typed)
+        typed = typed_names(values) if "context" in values else set()
+        fit_to_table(given, typed)
         target = given.pop("session")
         settings = {name: asdict(group) for name, group in given.items()}
         chosen = {name: values[name] for name in own if values[name] is not None}
@@ -82,37 +78,6 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     with_settings.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     with_settings.__annotations__ = {option.name: option.annotation for option in options}
     return with_settings
-
-
-def _fit_to_table(given: dict[str, Any], typed: set[str]) -> None:
-    """Change settings to the defaults for tables if there is one.
-
-    Raises ValueError if settings are only for points, or only for tables.
-    """
-    table, training, sweep = (given.get(name) for name in ("table", "training", "settings"))
-    if table:
-        check_not_drawn(given["data"])
-        if training:
-            given["training"] = for_table(training, table, typed)
-        if sweep:
-            given["settings"] = sweep_for_table(sweep, table, typed)
-    elif isinstance(sweep, SweepSettings):
-        check_not_of_table(sweep)
-
-
-def _typed(values: dict[str, Any]) -> set[str]:
-    """Return the names of the settings that somebody typed."""
-    if values["project"]:  # MLproject passes all of them
-        defaults = {
-            each.name: each.default
-            for group in (TrainingSettings, SweepSettings)
-            for each in fields(group)
-            if each.name in values
-        }
-        return {name for name, default in defaults.items() if values[name] != default}
-    source = values["context"].get_parameter_source
-    # By the name of the source: Typer has no public name for the enumeration.
-    return {name for name in values if getattr(source(name), "name", "DEFAULT") != "DEFAULT"}
 
 
 def _joined(value: Any) -> Any:

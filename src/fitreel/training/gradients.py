@@ -10,6 +10,7 @@ from torch import Tensor
 from fitreel.data.dataset import Dataset, Rows, scaled
 from fitreel.settings import ActivationName, LossName
 from fitreel.training.activations import ACTIVATIONS
+from fitreel.training.error_slopes import ERROR_SLOPES, cross_entropy
 from fitreel.training.errors import loss_unit
 from fitreel.training.memory import rows_at_once
 from fitreel.training.stack import Stack
@@ -77,7 +78,7 @@ class Gradients:
         features = inputs.to(device, dtype).T
         self._design = torch.cat([features, torch.ones_like(features[:1])])  # (features + 1, rows)
         self._targets = targets.to(device) if dataset.classes else targets.to(device, dtype)
-        self._error = cross_entropy if dataset.classes else ERRORS[loss]
+        self._error = cross_entropy if dataset.classes else ERROR_SLOPES[loss]
         self._unit = loss_unit(dataset, loss)
         self._kept = None  # (members, rows), 1 where a member is trained on a row, else 0
         if any(each is not None for each in kept):
@@ -184,38 +185,3 @@ def _sums(errors: Tensor, part: Part) -> Tensor:
     """Return what the errors of some rows, (members, rows), add to the losses, (members,)."""
     kept = errors if part.kept is None else errors * part.kept
     return kept.sum(dim=1) / part.total
-
-
-# From outputs, (members, outputs, rows), and targets, (rows,), to the errors, (members,
-# rows), and their slopes by the outputs.
-def _squares(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    error = outputs - targets
-    return error.square().sum(dim=1), error * 2
-
-
-def _absolute(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    error = outputs - targets
-    return error.abs().sum(dim=1), error.sign()
-
-
-def _huber(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    error = outputs - targets
-    slope = error.clamp(-1, 1)  # straight from 1, one deviation of scaled targets
-    return (slope * (error - slope / 2)).sum(dim=1), slope
-
-
-def cross_entropy(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the cross-entropies of classes, and their slopes."""
-    logarithms = torch.log_softmax(outputs, dim=1)
-    rows = torch.arange(len(targets), device=targets.device)
-    errors = -logarithms[:, targets, rows]  # (members, rows)
-    slopes = logarithms.exp()
-    slopes[:, targets, rows] -= 1
-    return errors, slopes
-
-
-ERRORS: dict[LossName, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
-    "mse": _squares,
-    "mae": _absolute,
-    "huber": _huber,
-}
