@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fitreel.data.dataset import Dataset
 from fitreel.data.files import sha256
-from fitreel.data.kept_table import KeptFile, KeptTable
+from fitreel.data.table.kept import KeptFile, KeptTable
 from fitreel.data.table.reading import read_table
 from fitreel.settings import TableSettings
 from fitreel.tracking.download import fetch

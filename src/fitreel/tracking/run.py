@@ -12,7 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from fitreel.data.dataset import Dataset
 from fitreel.data.files import load_dataset, sha256
-from fitreel.data.kept_table import KeptTable
+from fitreel.data.table.kept import KeptTable
 from fitreel.journal.checkpoints import Checkpoints, unpack
 from fitreel.journal.clock import now
 from fitreel.journal.journal import Journal, writing

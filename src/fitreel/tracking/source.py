@@ -11,7 +11,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from fitreel.data.dataset import Dataset
 from fitreel.data.files import LARGEST_FILE as LARGEST_DATASET, load_dataset, sha256
-from fitreel.data.kept_table import LARGEST_RECORD, KeptFile, KeptTable
+from fitreel.data.table.kept import LARGEST_RECORD, KeptFile, KeptTable
 from fitreel.journal.spool import scratch
 from fitreel.settings import DataSettings, TableSettings
 from fitreel.tracking.agreement import check_losses, check_network, largest_history

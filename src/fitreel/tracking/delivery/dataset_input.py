@@ -14,8 +14,8 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from fitreel.checks.urls import masked
 from fitreel.data.files import load_dataset, sha256
-from fitreel.data.kept_table import KeptTable
 from fitreel.data.schema import Schema
+from fitreel.data.table.kept import KeptTable
 from fitreel.journal.journal import Record
 from fitreel.tracking.names import DATA, TABLE_FILE
 from fitreel.tracking.store.client import Client
