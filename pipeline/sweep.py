@@ -14,7 +14,7 @@ from fitreel.settings import (
     TableSettings,
     TrainingSettings,
 )
-from fitreel.settings.metrics import TRAIN_RMSE
+from fitreel.settings.metrics import TRAIN_LOG_LOSS, TRAIN_RMSE
 from fitreel.tracking.names import (
     BEST_FILM,
     DIVERGED_TAG,
@@ -142,8 +142,9 @@ def shared_params(run: "Run", search: "Search") -> dict[str, Any]:
     """Return the params that all trials share: how points were drawn, or which table it is."""
     if search.data:
         return asdict(search.data) | asdict(search.evaluation)
-    table = run.table_settings()
-    return {"data_seed": run.data_seed} | (asdict(table) if table else {})
+    table = run.table_settings() or TableSettings()
+    known = {name: value for name, value in asdict(table).items() if name not in table.unset()}
+    return {"data_seed": run.data_seed} | known
 
 
 def log_settings(run: "Run", search: "Search") -> None:
@@ -163,7 +164,7 @@ def log_trial(
     params = {name: str(value) for name, value in (shared | asdict(trial.settings)).items()}
     tags = {END_TAGS[outcome.end]: str(outcome.epochs)} if outcome.end in END_TAGS else {}
     if outcome.end == "finished" and outcome.weights:
-        error = outcome.metrics[TRAIN_RMSE]
+        error = outcome.metrics[TRAIN_LOG_LOSS if dataset.classes else TRAIN_RMSE]
         if reason := fitreel.training.why_nothing_learned(
             outcome.weights, dataset, outcome.curve, error
         ):

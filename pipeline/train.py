@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import fitreel.pictures
 import fitreel.training
 from fitreel.settings import CheckpointSettings, LiveSettings, TrainingSettings, for_table
+from fitreel.settings.metrics import BEST_EPOCH
 from fitreel.tracking.names import (
     DIVERGED_TAG,
     FRAMES,
@@ -118,6 +119,12 @@ def train_network(
             record_history(run, error.history)
         raise
     record_history(run, history)
+    if history.best_epoch is not None:
+        run.log_metrics({BEST_EPOCH: history.best_epoch})
+        console.say(
+            f"stopped after {len(history.losses):,} epochs; the weights are those after "
+            f"{history.best_epoch:,}"
+        )
     record_network(run, network, dataset)
     reason = fitreel.training.why_nothing_learned(network.weights(), dataset, history.losses)
     record_standstill(run, reason)
@@ -192,5 +199,5 @@ def record_network(run: "Run", network: "Network", dataset: "Dataset") -> None:
     with run.artifacts() as folder:
         (folder / NETWORK).write_text(f"{network}\n", encoding="utf-8")
         fitreel.training.save_weight_table(weights, folder / WEIGHT_TABLE, dataset.features)
-        fitreel.training.save_weights(weights, folder / WEIGHTS, dataset.schema)
+        fitreel.training.save_weights(weights, folder / WEIGHTS, dataset)
         run.log_model(folder / WEIGHTS)

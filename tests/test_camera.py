@@ -3,9 +3,11 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from fitreel.data.dataset import Dataset
-from fitreel.pictures.camera import SIZE, Camera, loss_text, rgb
+from fitreel.pictures.backdrop import rgb
+from fitreel.pictures.camera import SIZE, Camera
 from fitreel.pictures.figures import LINE_COLOUR
-from fitreel.pictures.scenes import scenes
+from fitreel.pictures.number_text import loss_text
+from fitreel.reel.recording import record
 from fitreel.training.loop import Fit
 
 RED = np.round(np.array(to_rgb(LINE_COLOUR)) * 255)
@@ -13,17 +15,17 @@ RED = np.round(np.array(to_rgb(LINE_COLOUR)) * 255)
 
 @pytest.fixture(scope="module")
 def camera(dataset: Dataset, trained: Fit) -> Camera:
-    return Camera(scenes(dataset, trained.history, 400))
+    return Camera(record(dataset, trained.history, 400))
 
 
 def test_the_red_line_is_where_the_prediction_is(
     camera: Camera, dataset: Dataset, trained: Fit
 ) -> None:
-    film = scenes(dataset, trained.history, 400)
+    film = record(dataset, trained.history, 400)
     transform = camera.axes.transData
     for frame in (0, 3, 11):
         picture = rgb(camera.shoot(frame))
-        places = transform.transform(np.stack([film.x, film.predictions[frame]], axis=1))
+        places = transform.transform(np.stack([film.probes.x, film.predictions[frame]], axis=1))
         for across, up in places[5:-5:10]:
             assert picture[SIZE[1] - 1 - int(up), int(across)] == pytest.approx(RED, abs=2)
 

@@ -15,9 +15,10 @@ from fitreel.comparison.runs import ComparedRun, compare
 from fitreel.comparison.timeline import timeline
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
-from fitreel.pictures.camera import rgb
+from fitreel.pictures.backdrop import rgb
 from fitreel.pictures.figures import LINE_COLOUR
-from fitreel.pictures.scenes import line_x, scenes
+from fitreel.reel.probes import line_x
+from fitreel.reel.recording import record
 from fitreel.settings import MOST_RUNS, DataSettings
 from tests.compared import HOSTILE, compared, hostile
 
@@ -25,7 +26,7 @@ RED = np.array(to_rgb(LINE_COLOUR)) * 255
 
 
 def camera(runs: list[ComparedRun]) -> GridCamera:
-    films = [scenes(run.dataset, run.history, 400) for run in runs]
+    films = [record(run.dataset, run.history, 400) for run in runs]
     return GridCamera(films, run_captions(compare(runs)) if len(runs) > 1 else [runs[0].name])
 
 

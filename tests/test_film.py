@@ -12,10 +12,11 @@ from fitreel.comparison.grid import render_grid
 from fitreel.comparison.runs import ComparedRun, compare
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
-from fitreel.pictures.camera import SIZE, Camera, rgb
+from fitreel.pictures.backdrop import rgb
+from fitreel.pictures.camera import SIZE, Camera
 from fitreel.pictures.figures import LINE_COLOUR
 from fitreel.pictures.film import render
-from fitreel.pictures.scenes import scenes
+from fitreel.reel.recording import record
 from fitreel.settings import FilmFormat, FilmSettings, TrainingSettings
 from fitreel.sweep.films import render_films
 from fitreel.training.loop import Fit, TrainingDiverged, fit
@@ -44,7 +45,7 @@ def film(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset, trained: Fi
 def test_every_frame_of_the_gif_is_the_picture_of_the_camera(
     film: Path, dataset: Dataset, trained: Fit
 ) -> None:
-    camera = Camera(scenes(dataset, trained.history, 400))
+    camera = Camera(record(dataset, trained.history, 400))
     frames = iio.imread(film)[..., :3].astype(int)
     assert len(frames) == 13
     for number, frame in enumerate(frames):
@@ -73,11 +74,11 @@ def test_without_pillows_legacy_functions_the_gif_is_the_same(
 def test_the_red_line_of_the_gif_is_where_the_prediction_is(
     film: Path, dataset: Dataset, trained: Fit
 ) -> None:
-    shown = scenes(dataset, trained.history, 400)
+    shown = record(dataset, trained.history, 400)
     transform = Camera(shown).axes.transData
     red = np.array(to_rgb(LINE_COLOUR)) * 255
     for number, frame in enumerate(iio.imread(film)[..., :3]):
-        places = transform.transform(np.stack([shown.x, shown.predictions[number]], axis=1))
+        places = transform.transform(np.stack([shown.probes.x, shown.predictions[number]], axis=1))
         for across, up in places[5:-5:10]:
             assert frame[SIZE[1] - 1 - int(up), int(across)] == pytest.approx(red, abs=8)
 
@@ -112,7 +113,7 @@ def test_the_mp4_shows_the_last_frame_for_a_second_and_a_half(
     frames = iio.imread(path, plugin="FFMPEG")
     assert (meta["codec"], meta["fps"], meta["size"]) == ("h264", 10, SIZE)
     assert len(frames) == 12 + 15
-    camera = Camera(scenes(dataset, trained.history, 400))
+    camera = Camera(record(dataset, trained.history, 400))
     assert np.abs(frames[-1].astype(int) - rgb(camera.shoot(12))).mean() < 3
 
 

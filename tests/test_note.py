@@ -70,6 +70,28 @@ def test_a_note_shows_the_pictures_of_the_run(changes: dict[str, str], shown: li
     assert "![" not in note(fake_run({"format": "gif"}, {"loss": 0.1}))
 
 
+def test_a_note_begins_with_a_baseline_that_is_better() -> None:
+    metrics = {
+        "test_rmse": 61.2,
+        "test_r2": 0.3,
+        "test_mae": 50.5,
+        "ridge_test_rmse": 54.3,
+        "mean_test_rmse": 77.0,
+    }
+    text = note(fake_run({}, metrics)).replace("&emsp;", " ")
+    first, *_ = text.splitlines()
+    assert first == (
+        "**The network is worse than ridge regression on the test rows (rmse 61.2 against 54.3)**"
+    )
+    assert "|test_mae |50.5 |" in text
+    assert "|test_rmse of ridge regression |54.3 |" in text
+    assert "|test_rmse of the mean of the training rows |77 |" in text
+    better = note(fake_run({}, metrics | {"test_rmse": 50.0}))
+    assert "worse" not in better
+    nothing = note(fake_run({}, metrics, {"fitreel.nothing_learned": "it is dead"}))
+    assert nothing.splitlines()[0] == "**The network learned nothing**: it is dead"
+
+
 def test_a_note_links_to_the_player_if_the_run_has_one() -> None:
     metrics = {"system/animate_seconds": 0.4}
     link = f"[player.html](#/experiments/7/runs/{RUN}/artifacts/player.html)"

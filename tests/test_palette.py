@@ -2,15 +2,16 @@ import numpy as np
 import pytest
 
 from fitreel.data.dataset import Dataset
-from fitreel.pictures.camera import Camera, rgb
+from fitreel.pictures.backdrop import rgb
+from fitreel.pictures.camera import Camera
 from fitreel.pictures.palette import COLOURS, Palette
-from fitreel.pictures.scenes import scenes
+from fitreel.reel.recording import record
 from fitreel.training.loop import Fit
 
 
 @pytest.fixture(scope="module")
 def camera(dataset: Dataset, trained: Fit) -> Camera:
-    return Camera(scenes(dataset, trained.history, 400))
+    return Camera(record(dataset, trained.history, 400))
 
 
 def test_all_frames_look_the_same_in_the_palette(camera: Camera) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from fitreel.training.network import Network
 from fitreel.training.standstill import why_nothing_learned
 from fitreel.training.weights import Weights
 from tests.conftest import Command
+from tests.rows import classes, numbers
 from tests.stored import change_facts, tags_of
 
 
@@ -69,6 +71,38 @@ def test_a_loss_far_above_its_start_is_a_reason(trained: Fit, dataset: Dataset) 
 def test_equal_points_have_no_r2_and_are_no_reason() -> None:
     points = Dataset(torch.linspace(0, 1, 5), torch.ones(5))
     assert why_nothing_learned(constant(1.0, bias=torch.ones(3)), points) == ""
+
+
+def test_of_a_table_the_target_is_named_and_nothing_can_be_scaled() -> None:
+    dataset = numbers()
+    idle = fit(dataset, TrainingSettings(hidden=3, lr=1e-9, epochs=1)).network.weights()
+    reason = why_nothing_learned(idle, dataset)
+    assert reason.startswith("the mean of price fits the rows as well (r² ")
+    dead = replace(idle, bias=torch.full((3,), -1e9))
+    assert why_nothing_learned(dead, dataset).startswith("all 3 neurons are dead, the mean of ")
+    assert why_nothing_learned(dead, dataset).endswith("; lower lr")
+    rising = [1.0, 50.0]
+    assert "from 1 up to 50" in why_nothing_learned(idle, dataset, rising)
+
+
+def test_no_better_than_the_frequencies_of_the_classes_is_a_reason() -> None:
+    dataset = classes()
+    settings = TrainingSettings(hidden=3, optimizer="adam", lr=0.02, epochs=300)
+    learned = fit(dataset, settings).network.weights()
+    assert why_nothing_learned(learned, dataset) == ""
+    frequencies = torch.bincount(dataset.y) / len(dataset)
+    nothing = torch.zeros_like(learned.output_weight)
+    constant = replace(learned, output_weight=nothing, output_bias=frequencies.log())
+    loss = -(frequencies * frequencies.log()).sum().item()
+    assert why_nothing_learned(constant, dataset) == (
+        f"the frequencies of the classes of kind fit the rows as well (log loss {loss:.4g} against "
+        f"{loss:.4g}); change lr or train longer"
+    )
+    better = replace(constant, output_weight=0.01 * learned.output_weight)
+    assert why_nothing_learned(better, dataset) == ""
+    assert why_nothing_learned(learned, dataset, error=9.0)
+    alone = Dataset([1, 2, 3], [0, 0, 0], classes=("a", "b"))
+    assert why_nothing_learned(fit(alone, epochs=1).network.weights(), alone) == ""
 
 
 def test_the_run_says_so_in_a_line_a_tag_and_its_note(fitreel: Command, tmp_path: Path) -> None:

@@ -186,6 +186,7 @@ def test_early_stopping_keeps_the_weights_with_the_least_validation_loss() -> No
     assert torch.equal(network.weights().flat(), every[at].flat())
     assert torch.equal(history.frames[-1].flat(), every[at].flat())
     assert history.frame_epochs[-1] == stop
+    assert history.best_epoch == at
 
 
 def test_early_stopping_needs_validation_rows() -> None:

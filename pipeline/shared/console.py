@@ -13,6 +13,7 @@ from rich.text import Text
 import fitreel.comparison
 from fitreel.checks.text import brief, shown
 from fitreel.settings.metrics import (
+    BEST_EPOCH,
     CLASS_TEST_METRICS,
     DEAD_NEURONS,
     LOSS,
@@ -82,11 +83,15 @@ def summarise(run: "Run", ways: Mapping[str, str]) -> None:
     """Print the summary of a run: losses, errors, the stages' times, how to see it in the UI."""
     # Text, not str, here and below: rich takes [brackets] in a str for markup.
     table = Table(title=Text(shown(run.name)), title_justify="left", show_header=False)
-    for label, metric in {"final loss": LOSS, **{name: name for name in ERRORS}}.items():
+    # Early stopping keeps earlier weights than those of the last loss.
+    last = "loss of the last epoch" if BEST_EPOCH in run.metrics else "final loss"
+    for label, metric in {last: LOSS, **{name: name for name in ERRORS}}.items():
         if metric in run.metrics:
             table.add_row(label, f"{run.metrics[metric]:.6f}")
     for label, value in baseline_errors(run.metrics).items():
         table.add_row(label, f"{value:.6f}")
+    if BEST_EPOCH in run.metrics:
+        table.add_row("best epoch", f"{run.metrics[BEST_EPOCH]:.0f}")
     if DEAD_NEURONS in run.metrics:
         count = f"{run.metrics[DEAD_NEURONS]:.0f} of {run.params_in_force.get('hidden', '?')}"
         table.add_row("dead neurons", Text(shown(count)))

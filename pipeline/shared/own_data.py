@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import fitreel.data
 import fitreel.tracking
@@ -26,11 +27,16 @@ class OwnData:
         self._seed = seed
         self._folder = folder
 
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where the rows are, and the test rows if they are in a file of their own."""
+        named = {"table": self.settings.data, "test": self.settings.test}
+        return {name: _absolute(address) for name, address in named.items() if address}
+
     @cached_property
     def files(self) -> list[Path]:
         """The file of rows, and that of the test rows if it is one of its own."""
-        addresses = [self.settings.data, self.settings.test]
-        return [fitreel.tracking.fetch(each, self._folder) for each in addresses if each]
+        return [fitreel.tracking.fetch(each, self._folder) for each in self.addresses.values()]
 
     @cached_property
     def table(self) -> "Table":
@@ -40,6 +46,12 @@ class OwnData:
         for remark in table.remarks:
             console.say(remark)
         return table
+
+
+def _absolute(address: str) -> str:
+    """Return an address that means the same in other directories."""
+    is_path = address != "-" and not urlsplit(address).scheme
+    return str(Path(address).absolute()) if is_path else address
 
 
 @contextmanager

@@ -21,13 +21,17 @@ from fitreel.comparison.table_drawing import (
     write,
 )
 from fitreel.data.dataset import Dataset
-from fitreel.pictures.camera import DPI
+from fitreel.pictures.backdrop import DPI
 from fitreel.pictures.figures import INK, draw_points, style
-from fitreel.pictures.scenes import Scenes, chosen_scenes, curve_epochs
+from fitreel.reel.probes import kind_of
+from fitreel.reel.recording import record_frames
+from fitreel.reel.reel import Reel
+from fitreel.reel.thinning import curve_epochs
 
 MOST_PARAMS = 7  # columns
 MOST_CURVE_POINTS = 2000
 DIVERGED = 100  # times the highest first loss
+LONGEST_NAME = 60  # letters
 FAINT = "#5b616b"
 NARROWEST, MARGIN, PANEL, GAP = 1200, 24, 400, 26  # pixels
 
@@ -50,7 +54,7 @@ class Sheet:
 
     title: str
     curves: tuple[Curve, ...]
-    fits: tuple[Scenes, ...]  # of one frame
+    fits: tuple[Reel, ...]  # of one frame; none if any run predicts from more than one feature
     best: frozenset[int]  # places of the best runs
     points: Dataset | None  # if all runs have the same
     runs: Table
@@ -79,7 +83,8 @@ def sheet(comparison: Comparison) -> Sheet:
             losses = run.history.losses
             curves.append(_curve(losses, losses, losses, colours[place], place in best))
     last = np.array([-1])
-    fits = tuple(chosen_scenes(run.dataset, run.history, last) for run in runs)
+    are_curves = all(kind_of(run.dataset) == "curve" for run in runs)
+    fits = tuple(record_frames(run.dataset, run.history, last) for run in runs if are_curves)
     same = len(set(first_with_points(runs))) == 1
     table = runs_table(comparison, MOST_PARAMS)
     return Sheet(
@@ -129,13 +134,15 @@ def draw_sheet(content: Sheet) -> Figure:
     page = new_page(figure, width, height)
     write(page, content.title, MARGIN, 28, width - 2 * MARGIN, size=14, weight="bold")
     half = (width - 2 * MARGIN) / 2
-    places = [MARGIN + 56, MARGIN + half + 56]
-    left, right = (
-        figure.add_axes((x / width, 1 - (72 + PANEL) / height, (half - 66) / width, PANEL / height))
-        for x in places
-    )
-    _draw_losses(left, content.curves)
-    _draw_fits(right, content)
+    across = half - 66 if content.fits else 2 * half - 66
+
+    def panel(x: float) -> Axes:
+        place = x / width, 1 - (72 + PANEL) / height, across / width, PANEL / height
+        return figure.add_axes(place)
+
+    _draw_losses(panel(MARGIN + 56), content.curves)
+    if content.fits:
+        _draw_fits(panel(MARGIN + half + 56), content)
     y = float(top)
     for (table, colours), natural in zip(tables, widths, strict=True):
         draw_table(page, table, colours, natural, (MARGIN, width - MARGIN), y)
@@ -185,8 +192,8 @@ def _draw_fits(axes: Axes, content: Sheet) -> None:
     for place, (fit, colour) in enumerate(zip(content.fits, content.colours, strict=True)):
         best = place in content.best
         axes.plot(
-            fit.x,
-            fit.predictions[0],
+            fit.probes.x,
+            fit.in_space(0),
             color=colour,
             linewidth=2.8 if best else thin,
             zorder=3 if best else 2,
@@ -196,7 +203,9 @@ def _draw_fits(axes: Axes, content: Sheet) -> None:
     high = max(fit.dataset.y.max().item() for fit in content.fits)
     margin = 0.1 * ((high - low) or 1.0)
     axes.set_ylim(low - margin, high + margin)
-    axes.set_xlabel("x", color=INK)
+    names = {fit.dataset.features[0] for fit in content.fits}
+    name = names.pop() if len(names) == 1 else "x"
+    axes.set_xlabel(shortened(name, LONGEST_NAME), color=INK, parse_math=False)
     points = "" if content.points is not None else "; the points differ and are not shown"
     axes.set_title(f"Final fits{points}", color=INK, fontsize=11, loc="left")
 

@@ -5,26 +5,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from matplotlib.transforms import Bbox
 
 from fitreel.comparison.captions import run_captions
-from fitreel.comparison.fitted_text import fitted
 from fitreel.comparison.runs import Comparison
 from fitreel.comparison.timeline import Timeline, timeline
-from fitreel.data.dataset import Dataset
-from fitreel.pictures.camera import DPI, Backdrop, NumberText, Pixels, Scenery
-from fitreel.pictures.figures import INK, LINE_COLOUR
+from fitreel.pictures.backdrop import DPI, Backdrop, Pixels
+from fitreel.pictures.figures import INK
 from fitreel.pictures.film import film_format
+from fitreel.pictures.fitted_text import fitted
 from fitreel.pictures.gif import write_gif
-from fitreel.pictures.scenes import Scenes, chosen_scenes
+from fitreel.pictures.views.cell import Cell
+from fitreel.pictures.views.choice import new_view
+from fitreel.pictures.views.readout import Readout
+from fitreel.pictures.views.view import View
+from fitreel.reel.probes import kind_of
+from fitreel.reel.recording import record_frames
+from fitreel.reel.reel import Reel
 
 MOST_WIDE = 1600  # pixels, the whole picture
 NARROW = 800  # pixels; what a column of text has room for
 WIDEST_CELL = 400
 NARROW_RUNS = 9  # at most, in a narrow picture
 NARROW_COLUMNS = 3  # of a narrow picture: its cells are large
-MOST_CELL_POINTS = 3000  # more are one cloud at its size
 LEAST_STEPS, MOST_STEPS = 100, 200  # of a film: fewer for many runs, which bounds its bytes
 MOST_CELLS_DRAWN = 4500  # in all steps together, where that leaves steps enough
 LARGE = 260  # pixels across from which a cell has room for numbers at its axes
@@ -63,7 +66,7 @@ def layout(cells: int) -> Layout:
 class GridCamera:
     """A camera that draws the frames of several films at once, each in its own cell."""
 
-    def __init__(self, films: Sequence[Scenes], names: Sequence[str]) -> None:
+    def __init__(self, films: Sequence[Reel], names: Sequence[str]) -> None:
         grid = layout(len(films))
         self.size = grid.size
         self._films = films
@@ -73,16 +76,20 @@ class GridCamera:
         weight = "bold" if large else "normal"
         line = math.ceil(1.25 * letters * DPI / 72)  # pixels from one line of text to the next
         loss = min(16, grid.width // 20) if large else letters
-        self._loss = NumberText("Loss=", loss, LINE_COLOUR)
+        self._readout = Readout(loss, letters)
+        self._line = line
+        # Above the axes there is no room for epoch and losses in one line.
+        self._small_readout = Readout(letters if large else 0.85 * letters, letters)
         self._strip = math.ceil(1.7 * loss * DPI / 72)  # pixels below the points
-        self._epoch = NumberText("epoch ", letters, INK)
         self.cells = []
         left, right, bottom = (44, 12, 26) if large else (8, 6, 8)
         for place, (film, name) in enumerate(zip(films, names, strict=True)):
             x, y = grid.corner(place)
             top = y + grid.height - 2 * line - 6
-            box = (x + left, y + bottom, grid.width - left - right, top - y - bottom)
-            self.cells.append(self._cell(film, box, large))
+            up = top - y - bottom - (0 if _has_strip(film) else line)
+            self.cells.append(
+                self._cell(film, (x + left, y + bottom, grid.width - left - right, up), large)
+            )
             self._backdrop.figure.text(
                 x + left,
                 top + line + 5,
@@ -97,16 +104,16 @@ class GridCamera:
             )
         self.background = self._backdrop.draw()
 
-    def _cell(self, film: Scenes, box: tuple[int, int, int, int], large: bool) -> Scenery:
+    def _cell(self, film: Reel, box: tuple[int, int, int, int], large: bool) -> View:
         (x, y, across, up), (width, height) = box, self.size
-        cell = Scenery(
-            self._backdrop.figure,
-            _thinned(film.dataset),
+        place = Cell(
             (x / width, y / height, across / width, up / height),
             scale=max(0.5, across / 560),  # 560 pixels are the width of the axes in rst.gif
             # From up = (strip + 1.1) × height in pixels: a tenth is left above the points.
-            strip=1.1 * self._strip / (up - self._strip),
+            strip=1.1 * self._strip / (up - self._strip) if _has_strip(film) else 0.1,
+            is_alone=False,
         )
+        cell = new_view(self._backdrop.figure, film, place)
         if large:
             cell.axes.tick_params(labelsize=9)
             cell.axes.locator_params(nbins=5)
@@ -118,7 +125,13 @@ class GridCamera:
         """Draw a frame of every film; the array is valid until the next is drawn."""
         renderer = self._backdrop.restore()
         for film, cell in zip(self._films, self.cells, strict=True):
-            cell.draw(renderer, film, frame, self._loss, self._epoch)
+            cell.draw(self._backdrop, film, frame)
+            if _has_strip(film):
+                self._readout.draw_inside(renderer, cell.axes.bbox, film, frame)
+            else:
+                self._small_readout.draw_in_two_lines(
+                    renderer, cell.axes.bbox, film, frame, self._line
+                )
         return self._backdrop.pixels()
 
 
@@ -135,7 +148,7 @@ def render_grid(
     film_format(path, possible=("gif",))
     runs, steps = comparison.runs, _steps(comparison)
     films = [
-        chosen_scenes(run.dataset, run.history, frames)
+        record_frames(run.dataset, run.history, frames)
         for run, frames in zip(runs, steps.frames, strict=True)
     ]
     camera = GridCamera(films, run_captions(comparison))
@@ -162,12 +175,6 @@ def most_steps(runs: int) -> int:
     return min(MOST_STEPS, max(LEAST_STEPS, MOST_CELLS_DRAWN // runs))
 
 
-def _thinned(dataset: Dataset) -> Dataset:
-    """Return the points, thinned if a cell would show them as one cloud."""
-    if len(dataset) <= MOST_CELL_POINTS:
-        return dataset
-    kept = torch.linspace(0, len(dataset) - 1, MOST_CELL_POINTS, dtype=torch.float64).round().long()
-    # The outermost stay: the axes fit them.
-    ends = [end for of in (dataset.x, dataset.y) for end in (of.argmin(), of.argmax())]
-    chosen = torch.cat([kept, torch.stack(ends)]).unique()  # type: ignore[no-untyped-call]
-    return Dataset(dataset.x[chosen], dataset.y[chosen])
+def _has_strip(film: Reel) -> bool:
+    """Return whether the loss is below the points: one loss fits there, two do not."""
+    return kind_of(film.dataset) == "curve" and film.test_losses is None

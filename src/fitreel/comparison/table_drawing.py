@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox, TransformedBbox
 
-from fitreel.comparison.fitted_text import fitted, text_width
 from fitreel.comparison.summary import Table
-from fitreel.pictures.camera import DPI
+from fitreel.pictures.backdrop import DPI
 from fitreel.pictures.figures import INK
+from fitreel.pictures.fitted_text import fitted, text_width
 
 RULE, TINT = "#c6cbd3", "#dcebfa"
 ROW, SWATCH = 23, 34  # pixels

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fitreel.pictures.scenes import thinned
+from fitreel.reel.thinning import thinned
 from fitreel.training.history import History
 
 

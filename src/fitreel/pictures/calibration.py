@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.figures import INK, LINE_COLOUR, POINT_COLOUR, style
-from fitreel.pictures.labels import drawable, set_axis_labels, set_heading
+from fitreel.pictures.labels import brief, set_axis_labels, set_heading
 from fitreel.pictures.picture import Picture
 from fitreel.training.scores import log_probabilities
 from fitreel.training.weights import Weights
@@ -40,7 +40,7 @@ def calibration(weights: Weights, dataset: Dataset) -> Calibration:
     truth = rows.y.numpy()
     if len(dataset.classes) == 2:
         chances, happened = probabilities[:, 1], truth == 1
-        event = f"{drawable(dataset.target, 24)} is {drawable(dataset.classes[1], 24)}"
+        event = f"{brief(dataset.target, 24)} is {brief(dataset.classes[1], 24)}"
     else:
         chances, happened = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
         event = "the likeliest class is right"

@@ -45,10 +45,10 @@ def confusion(weights: Weights, dataset: Dataset) -> Confusion:
 def draw_confusion(found: Confusion) -> Picture:
     """Draw the matrix, 640 to 800 pixels wide: right ones blue, wrong ones vermilion."""
     classes = len(found.classes)
-    side = float(np.clip(0.55 * classes, 3.4, 6.2))  # inches of the matrix
     names = 0.3 + 0.08 * min(LETTERS, max(map(len, found.classes)))
+    side = min(max(0.55 * classes, 3.4), 6.2, 7.1 - names)  # inches of the matrix
     width = max(6.4, side + names + 0.9)
-    upright = classes * 0.55 > 6.2 or max(map(len, found.classes)) * 0.085 > side / classes
+    upright = (names - 0.3) > 0.95 * side / classes
     below = (names if upright else 0.35) + 0.35
     height = side + below + 0.65
     figure = Picture(figsize=(width, height), dpi=100)

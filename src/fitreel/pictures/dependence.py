@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.figures import LINE_COLOUR, POINT_COLOUR, style
-from fitreel.pictures.labels import abbreviate, drawable, set_axis_labels, set_heading, set_names
+from fitreel.pictures.labels import abbreviate, brief, set_axis_labels, set_heading, set_names
 from fitreel.pictures.picture import Picture
 from fitreel.training.importance import Importance, feature_columns
 from fitreel.training.weights import Weights
@@ -56,7 +56,8 @@ def _one(
         values = np.unique(rows)
         if len(values) > MOST_TICKS:
             # Few rows lie outside: there the network has seen nothing, and the curve would be wide.
-            values = np.linspace(*np.quantile(rows, [0.005, 0.995]), STEPS)
+            low, high = np.quantile(rows, [0.005, 0.995]).tolist()
+            values = np.linspace(low, high, STEPS)
         tried = torch.from_numpy(values).float().unsqueeze(1)
     predictions = np.empty(len(values))
     changed = inputs.clone()
@@ -69,7 +70,7 @@ def _one(
 def draw_dependences(found: list[Dependence], dataset: Dataset) -> Picture:
     """Draw a panel for each column, all on one scale, with a rug of the rows; 800 pixels wide."""
     figure = Picture(figsize=(8, 3.6), dpi=100)
-    set_heading(figure, f"How the prediction of {drawable(dataset.target, 30)} depends on a column")
+    set_heading(figure, f"How the prediction of {brief(dataset.target, 30)} depends on a column")
     left, gap, first = 0.115, 0.025, None
     width = (0.985 - left - gap * (len(found) - 1)) / max(len(found), 1)
     for place, each in enumerate(found):

@@ -10,10 +10,11 @@ import imageio.v2 as imageio
 
 from fitreel.checks.text import shown
 from fitreel.data.dataset import Dataset
-from fitreel.pictures.camera import Camera, FilmCamera, rgb
+from fitreel.pictures.backdrop import rgb
+from fitreel.pictures.camera import Camera, FilmCamera
 from fitreel.pictures.gif import HOLD, write_gif
 from fitreel.pictures.saved_file import SavedFile
-from fitreel.pictures.scenes import scenes
+from fitreel.reel.recording import record
 from fitreel.settings import FilmFormat, FilmSettings, shows_keywords, with_keywords
 from fitreel.training.history import History
 
@@ -49,7 +50,7 @@ def render(
     """
     settings = with_keywords(FilmSettings, settings, keywords, "render")
     write = write_gif if film_format(path, settings.format) == "gif" else _write_mp4
-    film = scenes(dataset, history, settings.max_frames)
+    film = record(dataset, history, settings.max_frames)
     write(Camera(film), len(film.epochs), Path(path), settings.fps, on_frame)
     return Film(Path(path))
 

@@ -88,7 +88,7 @@ def draw_heat_map(table: WeightTable, title: str = "") -> Picture:
     top, bottom = 0.6 + max(left.height_of_names, right.height_of_names), 0.8
     height = top + body + bottom
     figure = Picture(figsize=(INCHES, height), dpi=100)
-    set_heading(figure, title)
+    set_heading(figure, title, 0.6 if table.dead.any() else 1.0)
     for side, numbers in ((left, table.input_weight), (right, table.output_weight)):
         axes = figure.add_axes((side.start, bottom / height, side.width, body / height))
         bar = figure.add_axes((side.start, 0.5 / height, min(side.width, 0.3), 0.12 / height))
@@ -125,8 +125,9 @@ def _draw_scale(axes: Axes, scale: float, side: Side) -> None:
     axes.imshow(np.linspace(-1, 1, 101)[None], cmap=SIGNS, aspect="auto")
     ends, middle = [f"−{scale:.2g}", f"+{scale:.2g}"], ["0"] if side.width > 0.15 else [""]
     axes.set_xticks([0, 50, 100], [ends[0], *middle, ends[1]], fontsize=8, color=INK)
-    for label, at in zip(axes.get_xticklabels(), ("left", "center", "right"), strict=True):
-        label.set_ha(at)
+    left, _, right = axes.get_xticklabels()
+    left.set_horizontalalignment("left")
+    right.set_horizontalalignment("right")
     axes.set_yticks([])
     axes.tick_params(length=0)
     axes.set_xlabel(side.name, color=INK, fontsize=9, labelpad=1, loc="left")

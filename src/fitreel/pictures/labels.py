@@ -6,23 +6,22 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import EngFormatter
 
 from fitreel.pictures.figures import INK, shorten
+from fitreel.pictures.fitted_text import drawable, fitted
 
+MOST_NAMES = 60
 LARGE = 10_000
-UNKNOWN = "□"  # stands for a letter that the font lacks, of which matplotlib would warn
+MARGIN, HEADING = 0.12, 13  # inches, points
 
 
-def drawable(text: str, most: int = 40, weight: str = "normal") -> str:
+def brief(text: str, most: int = 40, weight: str = "normal") -> str:
     """Return text as one line of at most ``most`` letters, all of which the font has.
 
     It loses its middle: names often differ in their last letters alone.
     """
-    font = get_font(findfont(FontProperties(weight=weight)))
-    line = shorten(text, most, tail=2 * most // 5)
-    return "".join(letter if font.get_char_index(ord(letter)) else UNKNOWN for letter in line)
+    return drawable(shorten(text, most, tail=2 * most // 5), weight)
 
 
 def number_text(value: float) -> str:
@@ -41,34 +40,36 @@ def abbreviate(*axes: Axis) -> None:
 
 def set_names(axis: Axis, names: Sequence[str], most: int, size: float = 9, turn: int = 0) -> None:
     """Write names at the places 0, 1, 2, … of an axis, turned by some degrees."""
-    texts = [drawable(name, most) for name in names]
-    end = {"rotation": turn, "rotation_mode": "anchor", "ha": "left", "va": "center"}
-    axis.set_ticks(
-        range(len(names)), texts, fontsize=size, parse_math=False, **(end if turn else {})
-    )
+    # Of very many names only some, or they would touch.
+    step = math.ceil(len(names) / MOST_NAMES)
+    texts = [brief(name, most) for name in names[::step]]
+    axis.set_ticks(range(0, len(names), step), texts, fontsize=size, parse_math=False)
+    if turn:
+        for label in axis.get_ticklabels():
+            label.set(rotation=turn, rotation_mode="anchor", ha="left", va="center")
 
 
 def set_title(axes: Axes, text: str, size: float = 11, most: int = 80) -> None:
     """Write a title above axes, from their left."""
-    title = drawable(text, most)
+    title = brief(text, most)
     axes.set_title(title, loc="left", color=INK, fontsize=size, parse_math=False)
 
 
 def set_axis_labels(axes: Axes, x: str, y: str, size: float = 10, most: int = 50) -> None:
     """Write what the axes show."""
-    axes.set_xlabel(drawable(x, most), color=INK, fontsize=size, parse_math=False)
-    axes.set_ylabel(drawable(y, most), color=INK, fontsize=size, parse_math=False)
+    axes.set_xlabel(brief(x, most), color=INK, fontsize=size, parse_math=False)
+    axes.set_ylabel(brief(y, most), color=INK, fontsize=size, parse_math=False)
 
 
-def set_heading(figure: Figure, text: str, most: int = 70) -> None:
-    """Write what a picture shows in its upper left corner."""
-    height = figure.get_figheight()
+def set_heading(figure: Figure, text: str, share: float = 1.0) -> None:
+    """Write what a picture shows in its upper left corner, on a share of its width."""
+    width, height = figure.get_size_inches()
     figure.text(
-        0.12 / figure.get_figwidth(),
-        1 - 0.12 / height,
-        drawable(text, most, "bold"),
+        MARGIN / width,
+        1 - MARGIN / height,
+        fitted(text, (share * width - 2 * MARGIN) * figure.dpi, HEADING, "bold"),
         color=INK,
-        fontsize=13,
+        fontsize=HEADING,
         fontweight="bold",
         va="top",
         parse_math=False,

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fitreel.pictures.camera import FilmCamera, Pixels, rgb
+from fitreel.pictures.backdrop import Pixels, rgb
+from fitreel.pictures.camera import FilmCamera
 
 COLOURS = 255  # and one that is transparent
 FLAT_COLOURS = 32  # of these that are taken as they are, the most frequent ones

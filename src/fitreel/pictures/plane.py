@@ -7,23 +7,22 @@ import numpy as np
 import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from torch import Tensor
 
 from fitreel.data.dataset import Dataset, Rows
-from fitreel.pictures.class_colours import class_colours
 from fitreel.pictures.figures import INK, style
-from fitreel.pictures.labels import abbreviate, drawable, set_axis_labels, set_heading
+from fitreel.pictures.labels import abbreviate, brief, set_axis_labels, set_heading
 from fitreel.pictures.picture import Picture
+from fitreel.pictures.views.colours import FIELD, class_colour
 from fitreel.training.weights import Weights
 
 STEPS = (240, 180)  # of the grid, across and up
 MOST_DRAWN = 3_000  # rows of each kind
 MOST_LISTED = 8  # classes in the legend
-NUMBERS = "viridis"
 Colours = NDArray[np.float64]  # (rows, 3) or (rows, 4)
 
 
@@ -74,7 +73,7 @@ def draw_field(weights: Weights, dataset: Dataset) -> Picture:
         origin="lower",
         aspect="auto",
         extent=_extent(found),
-        cmap=NUMBERS,
+        cmap=FIELD,
         norm=scale,
     )
     if found.predictions.max() > found.predictions.min():
@@ -88,7 +87,7 @@ def draw_field(weights: Weights, dataset: Dataset) -> Picture:
             alpha=0.8,
         )
         axes.clabel(lines, fontsize=8)
-    _draw_rows(axes, dataset, lambda y: colormaps[NUMBERS](scale(y.numpy())))
+    _draw_rows(axes, dataset, lambda y: colormaps[FIELD](scale(y.numpy())))
     bar = figure.add_axes((0.875, 0.11, 0.025, 0.79))
     figure.colorbar(image, cax=bar)
     bar.tick_params(labelsize=8, colors=INK)
@@ -107,7 +106,7 @@ def draw_regions(weights: Weights, dataset: Dataset) -> Picture:
     axes = figure.add_axes((0.11, 0.11, 0.86, 0.79))
     style(axes)
     axes.grid(visible=False)
-    colours = class_colours(len(dataset.classes))
+    colours = _class_colours(dataset)
     likeliest, chance = found.predictions.argmax(axis=2), found.predictions.max(axis=2)
     least = 1 / len(dataset.classes)
     strength = 0.12 + 0.38 * (chance - least) / (1 - least)
@@ -116,24 +115,31 @@ def draw_regions(weights: Weights, dataset: Dataset) -> Picture:
         shades, origin="lower", aspect="auto", extent=_extent(found), interpolation="bilinear"
     )
     _draw_rows(axes, dataset, lambda y: colours[y.numpy()])
-    for rows in filter(None, (dataset, dataset.test)):
-        _draw_wrong(axes, weights, rows)
+    _draw_wrong(axes, weights, dataset)
+    if dataset.test:
+        _draw_wrong(axes, weights, dataset.test)
     _describe(figure, axes, dataset)
     return figure
 
 
 def _describe(figure: Figure, axes: Axes, dataset: Dataset) -> None:
-    set_heading(figure, f"Predicted {drawable(dataset.target, 24)}")
-    set_axis_labels(axes, *dataset.features)
+    set_heading(figure, f"Predicted {dataset.target}", 0.3)
+    x, y = dataset.features
+    set_axis_labels(axes, x, y)
     abbreviate(axes.xaxis, axes.yaxis)
     _legend(figure, dataset)
+
+
+def _class_colours(dataset: Dataset) -> Colours:
+    return np.array([to_rgb(class_colour(place)) for place in range(len(dataset.classes))])
 
 
 def _draw_wrong(axes: Axes, weights: Weights, rows: Rows | Dataset) -> None:
     wrong = weights.outputs(rows.inputs).argmax(dim=-1) != rows.y
     inputs = rows.inputs[wrong][:MOST_DRAWN].numpy()
-    crowd = min(1.0, 300 / max(len(inputs), 1))
-    axes.scatter(*inputs.T, s=10 + 36 * crowd, marker="x", color=INK, linewidths=1.2, zorder=4)
+    size = 10 + 36 * min(1.0, 300 / max(len(inputs), 1))
+    x, y = inputs.T
+    axes.scatter(x, y, s=size, marker="x", color=INK, linewidths=1.2, zorder=4)
 
 
 def _draw_rows(axes: Axes, dataset: Dataset, colours: Callable[[Tensor], Colours]) -> None:
@@ -145,8 +151,10 @@ def _draw_rows(axes: Axes, dataset: Dataset, colours: Callable[[Tensor], Colours
         if len(drawn) > MOST_DRAWN:
             drawn = np.random.default_rng(0).choice(len(drawn), MOST_DRAWN, replace=False)
         crowd = min(1.0, 300 / len(drawn))
+        across, up = rows.inputs[drawn].numpy().T
         axes.scatter(
-            *rows.inputs[drawn].numpy().T,
+            across,
+            up,
             c=colours(rows.y[drawn]),
             s=size * (0.35 + 0.65 * crowd),
             marker=marker,
@@ -157,16 +165,16 @@ def _draw_rows(axes: Axes, dataset: Dataset, colours: Callable[[Tensor], Colours
 
 
 def _legend(figure: Figure, dataset: Dataset) -> None:
-    def handle(marker: str, colour: str | NDArray[np.float64], edge: str, name: str) -> Line2D:
+    def handle(marker: str, colour: str, edge: str, name: str) -> Line2D:
         return Line2D(
             [], [], linestyle="", marker=marker, color=colour, markeredgecolor=edge, label=name
         )
 
     handles = []
     if len(dataset.classes) <= MOST_LISTED:
-        colours = class_colours(len(dataset.classes))
+        colours = _class_colours(dataset)
         for name, colour in zip(dataset.classes, colours, strict=True):
-            handles.append(handle("s", colour, "none", drawable(name, 16)))
+            handles.append(handle("s", to_hex(colour), "none", brief(name, 12)))
     handles.append(handle("o", "#9aa0aa", "#ffffff", "training row"))
     if dataset.test:
         handles.append(handle("D", "#9aa0aa", INK, "test row"))

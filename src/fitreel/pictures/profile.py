@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.figures import INK, LINE_COLOUR, POINT_COLOUR, style
-from fitreel.pictures.labels import abbreviate, drawable, set_heading, set_title
+from fitreel.pictures.labels import abbreviate, brief, set_heading, set_title
 from fitreel.pictures.picture import Picture
 from fitreel.training.importance import feature_columns
 
@@ -103,6 +103,6 @@ def _draw(axes: Axes, distribution: Distribution, colour: str) -> None:
     most = max(distribution.counts.max(), 1)
     axes.set_xlim(0, 1.02 * most)
     for row, (name, count) in enumerate(zip(distribution.values, distribution.counts, strict=True)):
-        text = f"{drawable(name, 16)}  {count:,}"
+        text = f"{brief(name, 16)}  {count:,}"
         # In the bar where it has room, as text on white would else start far from its bar.
         axes.text(0.02 * most, row, text, va="center", fontsize=7.5, color=INK, parse_math=False)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.figures import INK, LINE_COLOUR, POINT_COLOUR, style
-from fitreel.pictures.labels import abbreviate, drawable, number_text, set_axis_labels, set_heading
+from fitreel.pictures.labels import abbreviate, brief, number_text, set_axis_labels, set_heading
 from fitreel.pictures.picture import Picture
 from fitreel.training.weights import Weights
 
@@ -42,7 +42,7 @@ def draw_residuals(found: Residuals) -> Picture:
     error = np.sqrt(np.square(found.missing).mean())
     set_heading(figure, f"Residuals of {len(found.missing):,} {kind}: rmse {number_text(error)}")
     _draw_points(left, found)
-    set_axis_labels(left, f"predicted {drawable(found.target)}", "actual − predicted", most=60)
+    set_axis_labels(left, f"predicted {brief(found.target)}", "actual − predicted", most=60)
     _draw_distribution(right, found.missing)
     abbreviate(left.xaxis, left.yaxis, right.xaxis)
     return figure

@@ -50,7 +50,7 @@ def still_pictures(weights: Weights, dataset: Dataset) -> Mapping[str, Callable[
 def still_names(dataset: Dataset) -> tuple[str, ...]:
     """Return the names of the pictures that a dataset gets, in the order in which to look."""
     is_classification, features = bool(dataset.classes), len(dataset.features)
-    # Two features of a category are no plane: only two of its points can occur.
+    # Two features of one category do not span a plane: only two of its points can occur.
     is_plane = features == len(feature_columns(dataset)) == 2
     if is_plane:
         return (REGIONS, CONFUSION) if is_classification else (FIELD, RESIDUALS)

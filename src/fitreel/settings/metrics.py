@@ -18,6 +18,7 @@ TEST_ROC_AUC = "test_roc_auc"  # of two classes only
 # Of a sweep's trials on a table: root mean squared error, or log loss of classes, on rows that
 # are not trained on; with --cv the mean over the folds. No test row decides which trial is best.
 VALIDATION_ERROR = "validation_error"
+BEST_EPOCH = "best_epoch"  # whose weights early stopping kept
 DEAD_NEURONS = "dead_neurons"
 TEST_METRICS = (TEST_RMSE, TEST_R2, TEST_MAE, TEST_MSE)
 CLASS_TEST_METRICS = (TEST_LOG_LOSS, TEST_ACCURACY, TEST_F1, TEST_ROC_AUC)
@@ -36,6 +37,7 @@ METRICS = (
     TRAIN_LOG_LOSS,
     TRAIN_ACCURACY,
     DEAD_NEURONS,
+    BEST_EPOCH,
     LOSS,
 )
 # No metric but a param: it is known before the training, and the same for all that share points.
@@ -72,6 +74,12 @@ def baseline_errors(metrics: Mapping[str, float]) -> dict[str, float]:
         for name, label in BASELINES.items()
         if f"{name}_{metric}" in metrics
     }
+
+
+def baseline_metrics(metrics: Collection[str]) -> frozenset[str]:
+    """Return those metrics that measure a baseline."""
+    starts = tuple(f"{name}_test_" for name in BASELINES)
+    return frozenset(name for name in metrics if name.startswith(starts))
 
 
 def higher_is_better(metric: str) -> bool:

@@ -1,7 +1,7 @@
 """The settings of a table: every default, and every range, written once."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from fitreel.settings.experiment import DataSettings, TrainingSettings
 from fitreel.settings.metrics import VALIDATION_ERROR
 from fitreel.settings.sweep import SweepSettings
 
-MOST_FEATURES = 2000  # after categories became features
+MOST_FEATURES = 5000  # after categories became features
 MOST_CLASSES = 100
 # The defaults of a training on a table, where those of points are the tutorial's.
 # Chosen on eight tables that packages ship: docs/own-data-benchmarks.md.
@@ -32,16 +32,18 @@ class TableSettings(Settings):
 
     data: str = setting("", "CSV, TSV or Parquet file, path or URI; - reads standard input.")
     target: str = setting("", "Column to predict.")
-    features: str = setting("", "Columns to predict from, a comma between them; default: all.")
+    features: str = setting(
+        "", "Columns to predict from, a comma between them; default: all.", added=True
+    )
     task: TaskChoice = setting("auto", "What to learn; auto looks at the target.")
     missing: MissingName = setting("refuse", "What to do with missing values.")
     test_size: float = setting(0.2, "Share of the rows held out for the test.", least=0, most=0.9)
-    test: str = setting("", "File of the test rows; no others are held out then.")
+    test: str = setting("", "File of the test rows; no others are held out then.", added=True)
     validation_size: float = setting(
         0.15, "Share of the other rows held out for early stopping.", least=0, most=0.9
     )
-    group: str = setting("", "Column: rows with the same value are held out together.")
-    time: str = setting("", "Column: the latest rows are held out.")
+    group: str = setting("", "Column: rows with the same value are held out together.", added=True)
+    time: str = setting("", "Column: the latest rows are held out.", added=True)
     keep_data_mb: float = setting(
         100.0, "A larger file is not copied into the run; its address is kept.", least=0, most=1e6
     )
@@ -50,10 +52,15 @@ class TableSettings(Settings):
         super().__post_init__()
         if self.data and not self.target:
             raise ValueError("own data needs a target: --target COLUMN")
-        if not self.data and self != TableSettings():
+        # Not by comparing with TableSettings(), which would call this again.
+        if not self.data and any(getattr(self, each.name) != each.default for each in fields(self)):
             raise ValueError("these options are for own data: --data FILE")
         if self.group and self.time:
             raise ValueError("rows are held out by --group or by --time, not by both")
+
+    def unset(self) -> list[str]:
+        """Return the names of the settings that are empty, which say nothing about a run."""
+        return [each.name for each in fields(self) if getattr(self, each.name) == ""]
 
     @property
     def label(self) -> str:

@@ -22,6 +22,11 @@ class Best:
         """The numbers that it keeps from one epoch to the next, as it changes them."""
         return [self._numbers, self._loss_and_epoch]
 
+    @property
+    def epoch(self) -> int:
+        """After how many updates they were the weights."""
+        return int(self._loss_and_epoch[1].item())
+
     def is_over(self, epoch: int, loss: float, patience: int) -> bool:
         """Keep the weights if their loss is the least; return whether none was for so long."""
         least, at = self._loss_and_epoch.tolist()

@@ -30,6 +30,7 @@ class History:
     frame_epochs: NDArray[np.int64]  # (frames,)
     frames: Weights  # with a leading dimension (frames,)
     trained_loss: float | None = None
+    best_epoch: int | None = None  # whose weights early stopping kept; its files do not say
     # Where it comes from, if known: a notebook shows the player with it.
     dataset: Dataset | None = None
     settings: TrainingSettings | None = None

@@ -193,4 +193,7 @@ class Members:
             numbers = torch.cat([numbers, self._stack.numbers[row : row + 1].float().cpu()])
         weights = self._stack.unpadded(row, numbers)
         settings = self._settings[self._places[row]]
-        return History(losses, epochs.numpy(), weights, trained_loss, self._dataset, settings)
+        dataset = self._dataset
+        return History(
+            losses, epochs.numpy(), weights, trained_loss, dataset=dataset, settings=settings
+        )

@@ -97,7 +97,8 @@ class Training:
         rows = self.frames[: len(frame_epochs)]
         trained = self.weights
         weights = Weights.from_flat(rows, trained.activation, trained.shape, trained.scaling)
-        return History(self.losses[: self.epoch], frame_epochs, weights, self.trained_loss)
+        best = self.best.epoch if self.best else None
+        return History(self.losses[: self.epoch], frame_epochs, weights, self.trained_loss, best)
 
 
 # Called in every epoch before its update; it may read everything, and changes nothing.

@@ -40,9 +40,9 @@ def read_target(cells: Cells, name: str, choice: TaskChoice) -> Target:
     said = shown(name)
     is_text, is_boolean = cells.kind == "category", cells.kind == "boolean"
     if choice == "regression" and is_text:
-        raise ValueError(f"the target '{said}' holds texts; a regression needs numbers")
+        raise ValueError(f"the target '{said}' holds text; a regression needs numbers")
     if choice == "classification" or (choice == "auto" and (is_text or is_boolean)):
-        what = "texts" if is_text else "true and false" if is_boolean else "numbers"
+        what = "text" if is_text else "true and false" if is_boolean else "numbers"
         return _classified(cells, name, f"'{said}' holds {what}")
     y = cells.values
     values = np.unique(y[~np.isnan(y)])

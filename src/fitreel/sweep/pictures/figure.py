@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from fitreel.comparison.fitted_text import text_width
 from fitreel.pictures.figures import INK, LINE_COLOUR, POSITIVE, style
+from fitreel.pictures.fitted_text import text_width
 from fitreel.sweep.pictures.bundle import bundle
 from fitreel.sweep.pictures.charts import Scores, scores
 from fitreel.sweep.pictures.marks import dot_handle, dots, draw_edge, other_handles, score_grid

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from fitreel.comparison.fitted_text import text_width
 from fitreel.pictures.figures import INK, NEGATIVE, POINT_COLOUR, style
+from fitreel.pictures.fitted_text import text_width
 from fitreel.sweep.pictures.charts import OFF_SCALE, Scores
 from fitreel.sweep.pictures.page import LETTERS, MARGIN, WIDTH, add_axes, legend_height, new_figure
 

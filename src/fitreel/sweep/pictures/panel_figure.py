@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fitreel.comparison.fitted_text import text_width
 from fitreel.pictures.figures import INK, LINE_COLOUR
+from fitreel.pictures.fitted_text import text_width
 from fitreel.sweep.pictures.charts import Places, Scores
 from fitreel.sweep.pictures.marks import dot_handle, dots, draw_edge, other_handles, score_grid
 from fitreel.sweep.pictures.page import LETTERS, WIDTH

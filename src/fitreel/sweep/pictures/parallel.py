@@ -10,8 +10,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from fitreel.comparison.fitted_text import text_width
 from fitreel.pictures.figures import INK
+from fitreel.pictures.fitted_text import text_width
 from fitreel.settings import FILMED
 from fitreel.sweep.pictures.bundle import Bundle
 from fitreel.sweep.pictures.charts import Scores

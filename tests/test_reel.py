@@ -3,39 +3,40 @@ import pytest
 import torch
 
 from fitreel.data.dataset import Dataset
-from fitreel.pictures.scenes import chosen_scenes, curve_epochs, scenes
+from fitreel.reel.recording import record, record_frames
+from fitreel.reel.thinning import curve_epochs
 from fitreel.training.evaluation import evaluate
 from fitreel.training.loop import Fit
 
 
 def test_a_scene_has_the_prediction_of_its_epoch(dataset: Dataset, trained: Fit) -> None:
-    film = scenes(dataset, trained.history, max_frames=400)
+    film = record(dataset, trained.history, most_frames=400)
     assert film.epochs.tolist() == list(range(0, 61, 5))
     assert np.array_equal(film.losses[:-1], trained.history.losses[::5])
-    assert (film.x[0], film.x[-1]) == (-1, 1)
+    assert (film.probes.x[0], film.probes.x[-1]) == (-1, 1)
     for number in (0, 12):
-        prediction = trained.history.frames[number].predict(torch.from_numpy(film.x))
+        prediction = trained.history.frames[number].predict(torch.from_numpy(film.probes.x))
         assert np.array_equal(film.predictions[number], prediction.numpy())
 
 
 def test_long_films_are_thinned_evenly_with_both_ends_kept(dataset: Dataset, trained: Fit) -> None:
-    film = scenes(dataset, trained.history, max_frames=4)
+    film = record(dataset, trained.history, most_frames=4)
     assert film.epochs.tolist() == [0, 20, 40, 60]
 
 
 def test_a_film_ends_with_the_trained_network(dataset: Dataset, trained: Fit) -> None:
     for most in (400, 4):
-        film = scenes(dataset, trained.history, max_frames=most)
-        line = trained.network.weights().predict(torch.from_numpy(film.x))
+        film = record(dataset, trained.history, most_frames=most)
+        line = trained.network.weights().predict(torch.from_numpy(film.probes.x))
         assert np.array_equal(film.predictions[-1], line.numpy())
         error = evaluate(trained.network.weights(), dataset)["train_rmse"]
         assert film.losses[-1] == pytest.approx(error**2, rel=1e-6)
 
 
 def test_chosen_frames_may_come_in_any_order_and_repeatedly(dataset: Dataset, trained: Fit) -> None:
-    film = scenes(dataset, trained.history, max_frames=400)
+    film = record(dataset, trained.history, most_frames=400)
     chosen = np.array([3, 3, 0, 11])
-    shown = chosen_scenes(dataset, trained.history, chosen)
+    shown = record_frames(dataset, trained.history, chosen)
     assert shown.epochs.tolist() == [15, 15, 0, 55]
     assert np.array_equal(shown.losses, film.losses[chosen])
     assert np.array_equal(shown.predictions, film.predictions[chosen])

@@ -1,6 +1,6 @@
 import pytest
 
-from fitreel.comparison.fitted_text import fitted, text_width
+from fitreel.pictures.fitted_text import fitted, text_width
 from tests.compared import HOSTILE
 
 

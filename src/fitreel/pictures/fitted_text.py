@@ -5,7 +5,7 @@ import functools
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from fitreel.pictures.camera import DPI
+from fitreel.pictures.backdrop import DPI
 from fitreel.pictures.figures import shorten
 
 MOST_LETTERS = 200  # no place has room for more
@@ -21,16 +21,18 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
     return float(width)
 
 
+def drawable(text: str, weight: str = "normal") -> str:
+    """Return text with a box for each letter that the font lacks, of which matplotlib warns."""
+    font = get_font(findfont(FontProperties(weight=weight)))
+    return "".join(letter if font.get_char_index(ord(letter)) else UNKNOWN for letter in text)
+
+
 def fitted(text: str, width: float, size: float, weight: str = "normal") -> str:
     """Return text shortened to ``width`` pixels; a letter that the font lacks becomes a box.
 
     It loses its middle: names often differ in their last letters alone.
     """
-    font = get_font(findfont(FontProperties(weight=weight)))
-    line = "".join(
-        letter if font.get_char_index(ord(letter)) else UNKNOWN
-        for letter in " ".join(_shorten(text, MOST_LETTERS).split())
-    )
+    line = drawable(" ".join(_shorten(text, MOST_LETTERS).split()), weight)
     fits, tried = 0, len(line)  # letters: the most that fit are sought between these
     while fits < tried:
         middle = (fits + tried + 1) // 2

@@ -1,0 +1,1 @@
+"""The views: how each kind of predictions is drawn, frame by frame."""

@@ -1,0 +1,75 @@
+"""The curve: one number predicted from one feature, as a red line over the points."""
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fitreel.data.dataset import Dataset
+from fitreel.pictures.backdrop import Backdrop
+from fitreel.pictures.figures import LINE_COLOUR, POINT_COLOUR, draw_points
+from fitreel.pictures.views.cell import Cell, draw_legend, new_axes, target_range
+from fitreel.pictures.views.colours import TEST_COLOUR
+from fitreel.reel.probes import padded_range
+from fitreel.reel.reel import Reel
+from fitreel.reel.thinning import thinned
+
+MOST_CELL_POINTS = 3000  # more are one cloud at the size of a cell
+
+
+class CurveView:
+    """The points, and the line that moves in front of them."""
+
+    def __init__(self, figure: Figure, reel: Reel, cell: Cell) -> None:
+        """Draw axes that fit the points; they stay as they are from first to last frame."""
+        dataset = reel.dataset
+        names = (dataset.features[0], dataset.target) if is_named(dataset) else ("", "")
+        self.axes = new_axes(figure, cell, *names)
+        draw_points(self.axes, dataset if cell.is_alone else _thinned(dataset), cell.scale)
+        _draw_test(self.axes, dataset, cell)
+        low, high = target_range(dataset)
+        height = (high - low) or 1.0  # all y may be equal
+        self.axes.set_xlim(*padded_range(dataset, 0))
+        self.axes.set_ylim(low - cell.strip * height, high + 0.1 * height)
+        # animated: a draw of the whole figure leaves it out, so that the background is without it.
+        (self.line,) = self.axes.plot(
+            [], [], color=LINE_COLOUR, linewidth=3 * cell.scale, animated=True
+        )
+
+    def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:  # noqa: ARG002
+        """Draw the line."""
+        self.line.set_data(reel.probes.x, reel.in_space(frame))
+        self.axes.draw_artist(self.line)
+
+
+def is_named(dataset: Dataset) -> bool:
+    """Return whether the features have names of their own: drawn points are just x and y."""
+    return (*dataset.features, dataset.target) != ("x", "y")
+
+
+def _draw_test(axes: Axes, dataset: Dataset, cell: Cell) -> None:
+    test = dataset.test
+    if test is None:
+        return
+    rows = torch.from_numpy(thinned(len(test), MOST_CELL_POINTS))
+    crowd = min(1.0, 100 / len(rows))
+    axes.scatter(
+        test.inputs[rows, 0].numpy(),
+        test.y[rows].numpy(),
+        s=(8 + 26 * crowd) * cell.scale**2,
+        alpha=0.4 + 0.5 * crowd,
+        color=TEST_COLOUR,
+        marker="D",
+        linewidths=0,
+    )
+    draw_legend(axes, cell, [("o", POINT_COLOUR, "training"), ("D", TEST_COLOUR, "test")])
+
+
+def _thinned(dataset: Dataset) -> Dataset:
+    """Return the points, thinned if a cell would show them as one cloud."""
+    if len(dataset) <= MOST_CELL_POINTS:
+        return dataset
+    kept = torch.from_numpy(thinned(len(dataset), MOST_CELL_POINTS))
+    # The outermost stay: the axes fit them.
+    ends = [end for of in (dataset.x, dataset.y) for end in (of.argmin(), of.argmax())]
+    chosen = torch.cat([kept, torch.stack(ends)]).unique()  # type: ignore[no-untyped-call]
+    return Dataset(dataset.x[chosen], dataset.y[chosen])

@@ -1,0 +1,86 @@
+"""The field: a number predicted from two features, as bands of colour between contour lines."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm, ListedColormap, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from fitreel.pictures.backdrop import Backdrop
+from fitreel.pictures.figures import INK
+from fitreel.pictures.fitted_text import fitted
+from fitreel.pictures.views.cell import NAME, Cell, draw_legend, new_axes, target_range
+from fitreel.pictures.views.colours import band_colours, words
+from fitreel.pictures.views.overlay import Overlay
+from fitreel.pictures.views.raster import Raster
+from fitreel.reel.probes import padded_range
+from fitreel.reel.reel import Reel
+
+MOST_BANDS = 12  # few: a frame changes only the pixels that cross a contour line
+
+
+class FieldView:
+    """Bands of colour over two features, and the points in the colour of their own value."""
+
+    def __init__(self, figure: Figure, reel: Reel, cell: Cell) -> None:
+        dataset = reel.dataset
+        self.axes = new_axes(figure, cell, *dataset.features)
+        self.axes.grid(visible=False)
+        self.axes.set_xlim(*padded_range(dataset, 0))
+        self.axes.set_ylim(*padded_range(dataset, 1))
+        self._levels = levels_of(*target_range(dataset))
+        self._hues = band_colours(len(self._levels) - 1)
+        channels = np.array([to_rgb(colour) for colour in self._hues])
+        self._colours, self._edges = words(channels), words(0.62 * channels)
+        self._raster = Raster(self.axes, reel.probes)
+        self._points = Overlay(self.axes, lambda over: self._draw_points(over, reel, cell))
+        if cell.is_alone:
+            self._draw_scale(figure, cell, dataset.target)
+        if dataset.test:
+            draw_legend(self.axes, cell, [("o", INK, "training"), ("D", INK, "test")])
+
+    def _draw_points(self, over: Axes, reel: Reel, cell: Cell) -> None:
+        dataset, probes = reel.dataset, reel.probes
+        parts = [(dataset.inputs[probes.training], dataset.y[probes.training], "o")]
+        if dataset.test:
+            parts.append((dataset.test.inputs[probes.test], dataset.test.y[probes.test], "D"))
+        for inputs, y, shape in parts:
+            over.scatter(
+                *inputs.T.numpy(),
+                s=30 * cell.scale**2,
+                c=y.numpy(),
+                cmap=ListedColormap(self._hues),
+                norm=BoundaryNorm(self._levels, len(self._hues), clip=True),
+                marker=shape,
+                edgecolors="white",
+                linewidths=0.8 * cell.scale,
+            )
+
+    def _draw_scale(self, figure: Figure, cell: Cell, target: str) -> None:
+        left, bottom, width, height = cell.place
+        place = figure.add_axes((left + width + 0.02, bottom, 0.025, height))
+        colours = ScalarMappable(
+            BoundaryNorm(self._levels, len(self._hues)), ListedColormap(self._hues)
+        )
+        bar = figure.colorbar(colours, cax=place, ticks=self._levels[::2], spacing="proportional")
+        bar.outline.set_visible(False)  # type: ignore[operator]
+        place.tick_params(colors=INK, labelsize=9)
+        room = height * figure.bbox.height
+        place.set_ylabel(fitted(target, room, NAME), color=INK, size=NAME, parse_math=False)
+
+    def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:
+        """Colour the pixels by the band of their prediction, then put the points over them."""
+        first, step = self._levels[0], self._levels[1] - self._levels[0]
+        bands = (self._raster.smooth(reel.in_space(frame)) - np.float32(first)) / np.float32(step)
+        # What is beyond the targets has the colour of the nearest band.
+        places = np.clip(bands, 0, len(self._hues) - 1).astype(np.uint8)
+        self._raster.put(backdrop, places, self._colours, places, self._edges)
+        self._points.put(backdrop)
+
+
+def levels_of(low: float, high: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return the round numbers between which bands are, evenly from the lowest to the highest."""
+    return MaxNLocator(MOST_BANDS, steps=[1, 2, 2.5, 5, 10]).tick_values(
+        low, high if high > low else low + 1.0
+    )

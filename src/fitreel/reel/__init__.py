@@ -1,0 +1,1 @@
+"""The reel: what a film is made from, whoever trained."""
