@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 from fitreel.data.table.file import open_table
@@ -58,7 +58,7 @@ def copy_limited(
 
 def _standard_input(folder: Path) -> Path:
     target = folder / "standard-input"
-    copy_limited(sys.stdin.buffer, target)
+    copy_limited(cast(Source, sys.stdin.buffer), target)
     if not target.stat().st_size:
         raise ValueError("standard input is empty")
     return target
