@@ -45,7 +45,7 @@ def content(described: Any, known: dict[str, bytes]) -> bytes:
             return _zip({name: content(part, known) for name, part in what.items()})
         case "lines":
             begin, line, count = what
-            return (begin + "".join(line.format(number) for number in range(count))).encode()
+            return f"{begin}{''.join(line.format(number) for number in range(count))}".encode()
         case "declared":
             return _declared(what["rows"], what["bytes"])
         case "gzip":

@@ -40,7 +40,7 @@ def test_the_corpus_of_tables(case: dict[str, Any], tmp_path: Path) -> None:
         assert len(str(caught.value)) < 400
         return
     table = read_table(file, chosen, 0)
-    found = {
+    found: dict[str, Any] = {
         "inputs": table.dataset.inputs.tolist(),
         "y": table.dataset.y.tolist(),
         "rows": len(table.dataset),

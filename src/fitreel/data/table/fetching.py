@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 from fitreel.data.table.file import open_table
@@ -15,6 +15,13 @@ from fitreel.data.table.limits import check_bytes
 PIECE = 2**20
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # one letter is a drive
 Download = Callable[[str, Path], Path]
+
+
+class Source(Protocol):
+    """A stream of bytes, as standard input and the answers of servers are."""
+
+    def read1(self, size: int, /) -> bytes:
+        """Return what is there, at most ``size`` bytes; nothing at the end."""
 
 
 def local_file(address: str, folder: Path, download: Download) -> Path:
@@ -32,7 +39,7 @@ def local_file(address: str, folder: Path, download: Download) -> Path:
 
 
 def copy_limited(
-    source: BinaryIO, target: Path, check: Callable[[int, float], None] | None = None
+    source: Source, target: Path, check: Callable[[int, float], None] | None = None
 ) -> None:
     """Write what a stream yields into a file; ValueError if it is too large.
 
@@ -40,7 +47,8 @@ def copy_limited(
     """
     count, start = 0, time.monotonic()
     with target.open("wb") as file:
-        while piece := source.read(PIECE):
+        # read1 returns what is there; read would wait for a slow server, without a check.
+        while piece := source.read1(PIECE):
             count += len(piece)
             check_bytes(target.name, count)
             if check:
@@ -50,7 +58,7 @@ def copy_limited(
 
 def _standard_input(folder: Path) -> Path:
     target = folder / "standard-input"
-    copy_limited(sys.stdin.buffer, target)
+    copy_limited(cast(Source, sys.stdin.buffer), target)
     if not target.stat().st_size:
         raise ValueError("standard input is empty")
     return target

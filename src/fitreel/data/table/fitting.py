@@ -10,7 +10,7 @@ from fitreel.checks.text import shown
 from fitreel.data.schema import OTHER, Column, Schema
 from fitreel.data.table.cells import Cells
 from fitreel.data.table.columns import Columns
-from fitreel.data.table.limits import LONGEST_VALUE, MOST_VALUES, check_columns, check_numbers
+from fitreel.data.table.limits import LONGEST_VALUE, MOST_VALUES, check_numbers
 from fitreel.data.table.split import Mask
 from fitreel.data.table.target import Target
 from fitreel.settings import MissingName
@@ -61,7 +61,6 @@ def fit_schema(
     schema = Schema(tuple(fitted), target.name, target.task, target.classes)
     if twice := [name for name, count in Counter(schema.features).items() if count > 1]:
         raise ValueError(f"two features would be called '{shown(twice[0])}'; rename a column")
-    check_columns("the table", len(schema.features), "features")
     check_numbers("the table", columns.rows, len(schema.features))
     return schema
 

@@ -5,7 +5,6 @@ BLOCK = 2**20  # bytes of text that are read at once; a longer line is refused
 MOST_COLUMNS = 4096
 MOST_ROWS = 10**7
 MOST_NUMBERS = 250 * 10**6  # of all features: a gigabyte in float32
-MOST_CLASSES = 100
 MOST_VALUES = 50  # of a category, that have a feature each
 MOST_TEXTS = 100_000  # different ones of a column
 LONGEST_VALUE = 250  # letters of a text that has a feature
@@ -18,10 +17,10 @@ def check_bytes(name: str, size: int) -> None:
         raise ValueError(f"{name} has {size:,} bytes; at most {MOST_BYTES:,} are allowed")
 
 
-def check_columns(name: str, count: int, what: str = "columns") -> None:
-    """Raise ValueError if a table has too many columns, or features."""
+def check_columns(name: str, count: int) -> None:
+    """Raise ValueError if a table has too many columns."""
     if count > MOST_COLUMNS:
-        raise ValueError(f"{name} has {count:,} {what}; at most {MOST_COLUMNS:,} are allowed")
+        raise ValueError(f"{name} has {count:,} columns; at most {MOST_COLUMNS:,} are allowed")
 
 
 def check_numbers(name: str, rows: int, columns: int) -> None:

@@ -1,6 +1,7 @@
 """The split: which rows are held out, by a seed that gives the same rows for ever."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from fitreel.checks.text import shown
 
 Mask = NDArray[np.bool_]
 Codes = NDArray[np.int64]
+Values = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,8 +19,8 @@ class Rule:
 
     seed: int
     strata: Codes | None = None  # (rows,): the share is that of each of them
-    groups: Codes | None = None  # (rows,): rows with an equal one stay together
-    times: Codes | None = None  # (rows,): the latest first, all of the same time together
+    groups: Values | None = None  # (rows,): rows with an equal one stay together
+    times: Values | None = None  # (rows,): the latest first, all of the same time together
     column: str = ""  # that has the groups or times
 
 
@@ -72,7 +74,7 @@ def _stratified(share: float, strata: Codes, order: Codes) -> Mask:
     return held
 
 
-def _whole_units(share: float, units: Codes, rows: Mask, rule: Rule) -> Mask:
+def _whole_units(share: float, units: Values, rows: Mask, rule: Rule) -> Mask:
     """Return which rows are held out: whole units, as many as come closest to the share.
 
     The latest first, or else groups in an order that the seed decides; never all of them.

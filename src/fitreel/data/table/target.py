@@ -11,8 +11,8 @@ from torch import Tensor
 from fitreel.checks.text import shown
 from fitreel.data.schema import Task
 from fitreel.data.table.cells import Cells
-from fitreel.data.table.limits import FEW, LONGEST_VALUE, MOST_CLASSES
-from fitreel.settings import TaskChoice
+from fitreel.data.table.limits import FEW, LONGEST_VALUE
+from fitreel.settings import MOST_CLASSES, TaskChoice
 
 
 @dataclass(frozen=True, eq=False)
