@@ -10,10 +10,13 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 run: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . --env-manager local
 
+# One thread a process: two processes with two threads each take twice as long on two cores.
+test: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/ready-to-develop
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTING)
 
 # In the lowest versions that pyproject.toml allows: run, stages, resume, sync, sweep and compare.
+lowest: export OMP_NUM_THREADS ?= 1
 lowest: $(LOWEST)/ready
 	$(LOWEST)/bin/python -m pytest --numprocesses 2 --dist worksteal $(TESTING) \
 		tests/test_cli.py tests/test_tracking.py tests/test_nested.py tests/test_finder.py \

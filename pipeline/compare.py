@@ -1,6 +1,7 @@
 """compare: several runs next to each other, in step, in one film and on one page."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import fitreel.pages
 import fitreel.tracking
 from fitreel.checks.text import code_span, shortened
 from fitreel.settings import MOST_RUNS, ComparisonSettings
+from fitreel.settings.metrics import TEST_LOG_LOSS
 from fitreel.tracking.names import (
     COMPARED_TAG,
     COMPARISON_FILM,
@@ -77,10 +79,14 @@ def compare(
     session.check_free(None, "compare", FILES)
     if ids:
         found = named(session.tracker, ids)
+        metric = metric_of_named(found, metric)
         home = next(iter(found.experiments.values()))  # the experiment of the first run
         asked = {"metric": metric}
     else:
         home = session.tracker.find_experiment(experiment)
+        if metric == ComparisonSettings.metric:
+            metric = fitreel.tracking.metric_of_runs(session.tracker, home, filter)
+            settings = replace(settings, metric=metric)
         found = best_of(session.tracker, home, settings, filter)
         asked = {"metric": metric, "best": str(best)} | ({"filter": filter} if filter else {})
         asked |= {"with_trials": with_trials} if with_trials == "on" else {}
@@ -112,6 +118,14 @@ def named(tracker: "Tracker", ids: list[str]) -> "Found":
     """Read the named runs."""
     with progress("read", len(ids)) as show:
         return fitreel.tracking.named_runs(tracker, ids, show)
+
+
+def metric_of_named(found: "Found", metric: str) -> str:
+    """Return the metric, or that of classes if it is the default and only classes are compared."""
+    has_numbers = any(metric in run.metrics for run in found.runs)
+    has_classes = any(TEST_LOG_LOSS in run.metrics for run in found.runs)
+    is_default = metric == ComparisonSettings.metric
+    return TEST_LOG_LOSS if is_default and has_classes and not has_numbers else metric
 
 
 def best_of(

@@ -199,5 +199,5 @@ def record_network(run: "Run", network: "Network", dataset: "Dataset") -> None:
     with run.artifacts() as folder:
         (folder / NETWORK).write_text(f"{network}\n", encoding="utf-8")
         fitreel.training.save_weight_table(weights, folder / WEIGHT_TABLE, dataset.features)
-        fitreel.training.save_weights(weights, folder / WEIGHTS, dataset.schema)
+        fitreel.training.save_weights(weights, folder / WEIGHTS, dataset)
         run.log_model(folder / WEIGHTS)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas
 import pytest
 from mlflow.entities import Run
+from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from fitreel.tracking import Tracker
@@ -73,9 +74,10 @@ def test_a_table_becomes_a_run(directory: Path) -> None:
     assert {"test_mae", "test_r2", "mean_test_rmse", "ridge_test_rmse"} <= metrics.keys()
     kept = artifact(directory, run, "data/table.csv")
     assert kept.read_bytes() == (directory / "houses.csv").read_bytes()
+    assert run.inputs
     (used,) = run.inputs.dataset_inputs
-    assert json.loads(used.dataset.profile)["num_rows"] == 80
-    names = [each["name"] for each in json.loads(used.dataset.schema)["mlflow_colspec"]]
+    assert json.loads(used.dataset.profile or "")["num_rows"] == 80
+    names = [each["name"] for each in json.loads(used.dataset.schema or "")["mlflow_colspec"]]
     assert names == ["size", "age", "town", "price"]
     for name in ("rst.gif", "rst.png", "residuals.png", "importance.png", "data/profile.png"):
         assert artifact(directory, run, name).stat().st_size > 1000
@@ -114,7 +116,7 @@ def test_no_test_row_changes_the_training(directory: Path) -> None:
     assert first.data.metrics["test_rmse"] * 100 < second.data.metrics["test_rmse"]
 
 
-def trained_rows(directory: Path, run: Run, table: pandas.DataFrame) -> np.ndarray:  # type: ignore[type-arg]
+def trained_rows(directory: Path, run: Run, table: pandas.DataFrame) -> NDArray[np.bool_]:
     """Return which rows of a table a run did not hold out for the test."""
     uri = f"sqlite:///{directory}/mlflow.db"
     dataset = Tracker(uri, may_create=False).source(run.info.run_id).dataset()

@@ -64,7 +64,7 @@ def test_two_runs_in_one_database_are_two_rows(clone: Path) -> None:
     )
     for run in (slow, fast):
         assert run.info.status == "FINISHED"
-        assert len(run.data.params) == 21  # the noise floor, too
+        assert len(run.data.params) == 25  # the noise floor, too
         assert not [tag for tag in run.data.tags if tag.startswith("fitreel.override.")]
         losses = client(clone).get_metric_history(run.info.run_id, "loss")
         assert [point.step for point in losses] == list(range(50))
@@ -194,3 +194,22 @@ def test_an_environment_made_from_the_pins_runs_the_project(
         assert run.data.tags["mlflow.project.env"] == manager
     assert len(runs(clone)) == before + 2
     assert run.data.metrics["loss"] > 0
+
+
+def test_a_table_passes_through_undeclared(clone: Path, tmp_path: Path) -> None:
+    """Its options have no default that MLproject could declare; others get those of tables."""
+    rows = "\n".join(f"{x},{x * 0.3 + x % 3}" for x in range(40))
+    (tmp_path / "sales.csv").write_text(f"day,sales\n{rows}\n")
+    mlflow_run(
+        clone,
+        *("-P", f"data={tmp_path / 'sales.csv'}", "-P", "target=sales", "-P", "test_size=0.25"),
+        *("-P", "epochs=20", "-P", "player=off", "--experiment-name", "sales"),
+        *("--env-manager", "local"),
+        experiment="sales",
+    )
+    (run,) = runs(clone, "sales")
+    assert run.data.params["test_size"] == "0.25"
+    assert "ridge_test_rmse" in run.data.metrics
+    note = run.data.tags["mlflow.note.content"]
+    assert "--target sales --test-size 0.25 --epochs 20" in note
+    assert "optimizer `adam`" in note

@@ -1,12 +1,6 @@
 """The logged model, loaded and behind a server: inputs that it accepts and refuses."""
 
 import json
-import os
-import signal
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +17,7 @@ from fitreel.tracking.delivery.model_files import save_model
 from fitreel.training.files import save_weights
 from fitreel.training.loop import Fit
 from fitreel.training.weights import Weights
-from tests.conftest import environment, free_port
+from tests.scoring import post, serving
 
 
 @pytest.fixture(scope="module")
@@ -128,46 +122,8 @@ def test_mlflow_evaluates_the_model_as_a_regressor(directory: Path, tmp_path: Pa
 
 @pytest.fixture(scope="module")
 def address(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start MLflow's own scoring server."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    command = ["mlflow", "models", "serve", "-m", str(directory), "--env-manager", "local"]
-    log = tmp_path_factory.mktemp("served") / "log"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
-            env=environment(),
-            stdout=file,
-            stderr=file,
-            start_new_session=True,
-        )
-    try:
-        while not answers(f"{address}/ping"):
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.1)
+    with serving(directory, tmp_path_factory.mktemp("served") / "log") as address:
         yield address
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def answers(address: str) -> bool:
-    try:
-        urllib.request.urlopen(address).close()
-    except OSError:
-        return False
-    return True
-
-
-def post(address: str, body: str) -> tuple[int, str]:
-    request = urllib.request.Request(
-        f"{address}/invocations", body.encode(), {"Content-Type": "application/json"}
-    )
-    try:
-        with urllib.request.urlopen(request) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
 
 
 def test_a_scoring_server_answers_in_json_or_with_the_reason(

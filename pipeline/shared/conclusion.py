@@ -72,7 +72,7 @@ def log_best(run: "Run", search: "Search", results: "Results", number: int) -> N
         with run.artifacts() as folder:
             # A record of a trial has no scaling: it is that of the rows, the same for all.
             weights = outcome.weights.with_scaling(dataset.scaling)
-            fitreel.training.save_weights(weights, folder / WEIGHTS, dataset.schema)
+            fitreel.training.save_weights(weights, folder / WEIGHTS, dataset)
             run.log_model(folder / WEIGHTS)
 
 

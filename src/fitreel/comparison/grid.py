@@ -78,7 +78,7 @@ class GridCamera:
         loss = min(16, grid.width // 20) if large else letters
         self._readout = Readout(loss, letters)
         self._line = line
-        # Above other views than curves there is no room for epoch and losses in one line.
+        # Above the axes there is no room for epoch and losses in one line.
         self._small_readout = Readout(letters if large else 0.85 * letters, letters)
         self._strip = math.ceil(1.7 * loss * DPI / 72)  # pixels below the points
         self.cells = []
@@ -86,7 +86,7 @@ class GridCamera:
         for place, (film, name) in enumerate(zip(films, names, strict=True)):
             x, y = grid.corner(place)
             top = y + grid.height - 2 * line - 6
-            up = top - y - bottom - (0 if _is_curve(film) else line)
+            up = top - y - bottom - (0 if _has_strip(film) else line)
             self.cells.append(
                 self._cell(film, (x + left, y + bottom, grid.width - left - right, up), large)
             )
@@ -110,7 +110,7 @@ class GridCamera:
             (x / width, y / height, across / width, up / height),
             scale=max(0.5, across / 560),  # 560 pixels are the width of the axes in rst.gif
             # From up = (strip + 1.1) × height in pixels: a tenth is left above the points.
-            strip=1.1 * self._strip / (up - self._strip),
+            strip=1.1 * self._strip / (up - self._strip) if _has_strip(film) else 0.1,
             is_alone=False,
         )
         cell = new_view(self._backdrop.figure, film, place)
@@ -126,7 +126,7 @@ class GridCamera:
         renderer = self._backdrop.restore()
         for film, cell in zip(self._films, self.cells, strict=True):
             cell.draw(self._backdrop, film, frame)
-            if _is_curve(film):
+            if _has_strip(film):
                 self._readout.draw_inside(renderer, cell.axes.bbox, film, frame)
             else:
                 self._small_readout.draw_in_two_lines(
@@ -175,6 +175,6 @@ def most_steps(runs: int) -> int:
     return min(MOST_STEPS, max(LEAST_STEPS, MOST_CELLS_DRAWN // runs))
 
 
-
-def _is_curve(film: Reel) -> bool:
-    return kind_of(film.dataset) == "curve"
+def _has_strip(film: Reel) -> bool:
+    """Return whether the loss is below the points: one loss fits there, two do not."""
+    return kind_of(film.dataset) == "curve" and film.test_losses is None

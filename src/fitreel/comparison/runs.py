@@ -22,9 +22,11 @@ from fitreel.settings import (
     PlayerSettings,
 )
 from fitreel.settings.metrics import (
+    BEST_EPOCH,
     METRICS,
     SYSTEM,
     TEST_RMSE,
+    baseline_metrics,
     higher_is_better,
     measured,
     retired,
@@ -128,8 +130,12 @@ def _with_metric(run: ComparedRun, metric: str) -> ComparedRun:
 
 
 def _shown(metrics: Mapping[str, float]) -> set[str]:
-    """Return the metrics that are compared without being asked for: no seconds, no old names."""
-    return {name for name in metrics.keys() - retired(metrics) if not name.startswith(SYSTEM)}
+    """Return the metrics that are compared without being asked for.
+
+    No seconds, no old names, nothing of the baselines, which all runs on the same rows share.
+    """
+    left_out = retired(metrics) | baseline_metrics(metrics) | {BEST_EPOCH}
+    return {name for name in metrics.keys() - left_out if not name.startswith(SYSTEM)}
 
 
 def is_finite(value: float) -> bool:

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
+from fitreel.settings import MOST_FEATURES
+
 Task = Literal["regression", "classification"]
 Kind = Literal["number", "boolean", "category"]
 OTHER = "other"  # the value of a category that is rare, or that no training row has
@@ -33,6 +35,13 @@ class Schema:
     target: str
     task: Task
     classes: tuple[str, ...] = ()  # of a classification, in the order of the network's outputs
+
+    def __post_init__(self) -> None:
+        if (count := len(self.features)) > MOST_FEATURES:
+            raise ValueError(
+                f"the columns make {count:,} features; at most {MOST_FEATURES:,} are possible: "
+                "choose some with --features"
+            )
 
     @property
     def features(self) -> tuple[str, ...]:

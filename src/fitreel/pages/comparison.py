@@ -17,13 +17,17 @@ from fitreel.comparison.runs import (
     Group,
     first_with_points,
 )
-from fitreel.pages.data import dataset_data, known_floor, plain_texts, training_data
+from fitreel.pages.data import known_floor, plain_texts
+from fitreel.pages.films import film_data, points_data
 from fitreel.pages.page import packed, write_page
 from fitreel.reel.thinning import curve_epochs, thinned
 from fitreel.settings import DataSettings, parse
 from fitreel.settings.metrics import higher_is_better
 
-SCRIPTS = ("network.js", "charts.js", "transport.js", "comparison.js")
+SCRIPTS = (
+    *("network.js", "charts.js", "transport.js", "reel.js", "raster.js", "views.js"),
+    "comparison.js",
+)
 MOST_SHOWN_POINTS = 500
 MOST_LOSSES = 1000
 MOST_FRAMES = 400
@@ -42,7 +46,7 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
     data = {
         "metric": comparison.metric,
         "is_higher_better": higher_is_better(comparison.metric),
-        "datasets": [dataset_data(runs[first].dataset, MOST_SHOWN_POINTS) for first in places],
+        "datasets": [points_data(runs[first].dataset, MOST_SHOWN_POINTS) for first in places],
         "runs": [
             _run(run, label, places[first], epochs, MOST_BYTES // len(runs)) | {"caption": caption}
             for run, label, caption, first in zip(
@@ -92,7 +96,7 @@ def _run(
         "params": {name: shortened(text, LABEL) for name, text in run.params.items()},
         "metrics": {name: _number(value) for name, value in run.metrics.items()},
         "dataset": dataset,
-        "training": training_data(run.history, mine, MOST_FRAMES, most_bytes),
+        **film_data(run, mine, MOST_FRAMES, most_bytes),
     }
 
 

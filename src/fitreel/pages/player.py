@@ -2,27 +2,42 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fitreel.checks.text import shown
+from fitreel.checks.text import shortened, shown
 from fitreel.data.dataset import Dataset
-from fitreel.pages.data import dataset_data, known_floor, plain_texts, training_data
+from fitreel.pages.data import (
+    dataset_data,
+    known_floor,
+    loss_name,
+    plain_texts,
+    training_data,
+)
 from fitreel.pages.page import Page, packed, write_page
+from fitreel.pages.reels import reel_data
 from fitreel.pages.whatif import what_if
+from fitreel.reel.probes import MOST_ROWS, kind_of
 from fitreel.reel.thinning import curve_epochs
 from fitreel.settings import DataSettings, Settings
 from fitreel.training.history import History
 
 SCRIPTS = (
     *("network.js", "charts.js", "transport.js", "player.js"),
-    *("fit.js", "contributions.js", "loss.js", "neurons.js", "sum.js", "film.js"),
+    *("fit.js", "contributions.js", "loss.js", "dead.js", "neurons.js", "sum.js", "film.js"),
     *("initial.js", "training.js", "whatif.js", "varied.js"),
+)
+TABLE_SCRIPTS = (
+    *("network.js", "charts.js", "transport.js", "reel.js", "raster.js", "views.js"),
+    *("legend.js", "table.js", "loss.js", "start.js"),
 )
 MOST_SHOWN_POINTS = 4000
 MOST_LOSSES = 4000
 MOST_FRAMES = 1000
 MOST_BYTES = 600_000  # of weights; base64 makes 800,000 of them
+MOST_TABLE_BYTES = 900_000  # of predictions; base64 makes 1,200,000 of them
+MOST_LETTERS = 60  # of a name
 
 
 def write_player(
@@ -47,15 +62,31 @@ def write_player(
     drawn = next((each for each in known if isinstance(each, DataSettings)), dataset.drawn)
     if noise_floor is None and drawn is not None:
         noise_floor = drawn.noise_floor**2  # a loss is a square
-    data = {
+    data: dict[str, Any] = {
         "name": title,
         "noise_floor": known_floor(noise_floor),
         "settings": {name: value for group in known for name, value in vars(group).items()},
-        "what_if": what_if(known, run_id),
         "epochs": packed(epochs, np.int32),
-        "dataset": dataset_data(dataset, MOST_SHOWN_POINTS),
-        "training": training_data(history, epochs, MOST_FRAMES, MOST_BYTES),
+        "loss_name": loss_name(dataset, history),
     }
+    if kind_of(dataset) == "curve":
+        body, scripts = "player.html", SCRIPTS
+        data |= {
+            "feature": shortened(dataset.features[0], MOST_LETTERS),
+            "target": shortened(dataset.target, MOST_LETTERS),
+            # The page trains on points as they are: those of a table are scaled first.
+            "what_if": what_if(known, run_id) if dataset.scaling is None else None,
+            "dataset": dataset_data(dataset, MOST_SHOWN_POINTS),
+            "training": training_data(dataset, history, epochs, MOST_FRAMES, MOST_BYTES),
+        }
+    else:
+        body, scripts = "table.html", TABLE_SCRIPTS
+        data |= {
+            "activation": history.frames.activation,
+            "hidden": history.frames.shape.hidden,
+            "features": len(dataset.features),
+            "reel": reel_data(dataset, history, epochs, MOST_FRAMES, MOST_TABLE_BYTES, MOST_ROWS),
+        }
     return write_page(
-        Path(path), f"{title or 'training'} · fitreel", "player.html", SCRIPTS, plain_texts(data)
+        Path(path), f"{title or 'training'} · fitreel", body, scripts, plain_texts(data)
     )

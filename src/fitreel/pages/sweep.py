@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from fitreel.checks.text import shown
 from fitreel.comparison.runs import ComparedRun
-from fitreel.pages.data import dataset_data, plain_texts, training_data
+from fitreel.pages.data import plain_texts
+from fitreel.pages.films import film_data, points_data
 from fitreel.pages.page import packed, write_page
 from fitreel.settings.metrics import LOSS, METRICS, higher_is_better
 from fitreel.sweep.pictures.axes import dimension_scale
@@ -19,7 +20,10 @@ from fitreel.sweep.pictures.placing import jittered, places_of
 from fitreel.sweep.pictures.scales import Scale
 from fitreel.sweep.results import Results
 
-SCRIPTS = ("network.js", "charts.js", "transport.js", "parallel.js", "sweep.js")
+SCRIPTS = (
+    *("network.js", "charts.js", "transport.js", "reel.js", "raster.js", "views.js"),
+    *("parallel.js", "sweep.js"),
+)
 MOST_TRIALS = 20_000  # with 60 bytes each
 MOST_SHOWN_POINTS = 500
 MOST_FRAMES = 200
@@ -154,9 +158,9 @@ def _films(films: Sequence[ComparedRun]) -> list[dict[str, Any]]:
     return [
         {
             "trial": int(film.run_id),
-            "dataset": dataset_data(film.dataset, MOST_SHOWN_POINTS),
             # Its curve is not drawn: the losses of its frames are enough.
-            "training": training_data(film.history, np.array([0]), MOST_FRAMES, share),
+            **film_data(film, np.array([0]), MOST_FRAMES, share),
+            "dataset": points_data(film.dataset, MOST_SHOWN_POINTS),
         }
         for film in films
     ]

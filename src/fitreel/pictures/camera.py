@@ -50,13 +50,17 @@ class Camera:
 
     def shoot(self, frame: int) -> Pixels:
         """Draw a frame; the array is valid until the next is drawn."""
-        renderer = self._backdrop.restore()
-        self._view.draw(self._backdrop, self._film, frame)
+        return self.shoot_of(self._film, frame)
+
+    def shoot_of(self, film: Reel, frame: int) -> Pixels:
+        """Draw a frame of another film with the same rows and probes."""
+        renderer, box = self._backdrop.restore(), self.axes.bbox
+        self._view.draw(self._backdrop, film, frame)
         if self._is_curve:
-            up = LEGEND_HEIGHT if self._film.dataset.test else 0
-            self._readout.draw_inside(renderer, self.axes.bbox, self._film, frame, up)
+            up = LEGEND_HEIGHT if film.dataset.test else 0
+            self._readout.draw_inside(renderer, box, film, frame, up)
         else:
-            self._readout.draw_above(renderer, self.axes.bbox, self._film, frame, LEGEND_HEIGHT)
+            self._readout.draw_above(renderer, box, film, frame, LEGEND_HEIGHT)
         return self._backdrop.pixels()
 
 

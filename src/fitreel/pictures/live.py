@@ -1,13 +1,16 @@
 """The live window: watch the fit while it is trained. The only module that uses pyplot."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.backends.registry import BackendFilter, backend_registry
+from matplotlib.image import AxesImage
 
 from fitreel.data.dataset import Dataset
-from fitreel.pictures.camera import DPI, SIZE, Scenery, loss_text
-from fitreel.pictures.figures import INK, LINE_COLOUR
+from fitreel.pictures.backdrop import DPI, rgb
+from fitreel.pictures.camera import SIZE, Camera
 from fitreel.pictures.gif import HOLD
-from fitreel.reel.probes import line_x
+from fitreel.reel.probes import probes_of
+from fitreel.reel.recording import record_network
 from fitreel.training.history import History
 from fitreel.training.state import Hook, Training
 from fitreel.training.weights import Weights
@@ -39,15 +42,14 @@ class LiveWindow:
 
         Training goes on without it when somebody closes the window.
         """
-        self._scenery = Scenery(self._figure, dataset)
-        # The window is drawn as a whole, and would leave an animated line out.
-        self._scenery.line.set_animated(False)
-        axes, corner = self._scenery.axes, self._scenery.axes.transAxes
-        self._loss = axes.text(
-            0.5, 0.04, "", color=LINE_COLOUR, size=20, ha="center", transform=corner
-        )
-        self._epoch = axes.text(0, 1.02, "", color=INK, size=12, transform=corner)
-        self._x = line_x(dataset)
+        # Nothing before `evaluate` looks at the test rows: the window does not show them.
+        self._dataset = without_test(dataset)
+        self._probes = probes_of(self._dataset)
+        self._camera: Camera | None = None
+        axes = self._figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        blank = np.full((SIZE[1], SIZE[0], 3), 255, np.uint8)
+        self._image: AxesImage = axes.imshow(blank, interpolation="antialiased")
 
         def redraw(epoch: int, loss: float, training: Training) -> None:
             if epoch % frame_every == 0:
@@ -64,12 +66,25 @@ class LiveWindow:
     def _show(self, epoch: int, loss: float, weights: Weights, seconds: float) -> None:
         if not plt.fignum_exists(self._figure.number):
             return
-        self._scenery.line.set_data(self._x.numpy(), weights.predict(self._x).numpy())
-        self._loss.set_text(f"Loss={loss_text(loss)}")
-        self._epoch.set_text(f"epoch {epoch}")
+        frame = record_network(self._dataset, self._probes, weights, epoch, loss)
+        if self._camera is None:
+            self._camera = Camera(frame)
+        self._image.set_data(rgb(self._camera.shoot_of(frame, 0)))
         self._pause(seconds)
 
     def _pause(self, seconds: float) -> None:
         # Not plt.pause: it shows the window again each time, which may take the focus.
         self._figure.canvas.draw_idle()
         self._figure.canvas.start_event_loop(seconds)
+
+
+def without_test(dataset: Dataset) -> Dataset:
+    """Return the training rows of a dataset alone."""
+    return Dataset(
+        dataset.x,
+        dataset.y,
+        features=dataset.features,
+        target=dataset.target,
+        classes=dataset.classes,
+        scaling=dataset.scaling,
+    )

@@ -28,28 +28,42 @@ def record_frames(
     probes = probes or probes_of(dataset)
     # Each network is computed once, however often its frame is shown.
     chosen, places = np.unique(frames, return_inverse=True)
-    # A column of one feature as a row: that is how its line was always computed.
-    x = probes.inputs[:, 0] if kind_of(dataset) == "curve" else probes.inputs
     # One network at a time: all at once need frames × probes × neurons numbers.
-    predictions = np.stack([history.frames[int(k)].predict(x).numpy() for k in chosen])
+    predictions = np.stack([_predictions(dataset, probes, history.frames[int(k)]) for k in chosen])
     return Reel(
         dataset,
         probes,
         predictions[places],
         history.frame_epochs[frames],
         history.frame_losses[frames],
-        _test_losses(dataset, history, chosen)[places] if dataset.test else None,
+        None if dataset.test is None else losses_on_test(dataset, history, chosen)[places],
     )
 
 
-def _test_losses(
-    dataset: Dataset, history: History, chosen: NDArray[np.int64]
+def record_network(
+    dataset: Dataset, probes: Probes, weights: Weights, epoch: int, loss: float
+) -> Reel:
+    """Record a single network, without its loss on test rows, as a reel of one frame."""
+    predictions = _predictions(dataset, probes, weights)[None]
+    return Reel(dataset, probes, predictions, np.array([epoch]), np.array([loss]))
+
+
+def _predictions(dataset: Dataset, probes: Probes, weights: Weights) -> NDArray[np.float32]:
+    # A column of one feature as a row: that is how its line was always computed.
+    x = probes.inputs[:, 0] if kind_of(dataset) == "curve" else probes.inputs
+    found: NDArray[np.float32] = weights.predict(x).numpy()
+    return found
+
+
+def losses_on_test(
+    dataset: Dataset, history: History, frames: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    assert dataset.test
+    """Return the loss of these frames on the test rows, in raw units: (frames,)."""
+    if dataset.test is None:
+        raise ValueError("the dataset has no test rows")
     name = (history.settings or TrainingSettings()).loss
-    return np.array(
-        [held_out_loss(history.frames[int(k)], dataset, dataset.test, name) for k in chosen]
-    )
+    losses = [held_out_loss(history.frames[int(k)], dataset, dataset.test, name) for k in frames]
+    return np.array(losses)
 
 
 def held_out_loss(weights: Weights, dataset: Dataset, rows: Rows, name: LossName) -> float:

@@ -76,6 +76,12 @@ def baseline_errors(metrics: Mapping[str, float]) -> dict[str, float]:
     }
 
 
+def baseline_metrics(metrics: Collection[str]) -> frozenset[str]:
+    """Return those metrics that measure a baseline."""
+    starts = tuple(f"{name}_test_" for name in BASELINES)
+    return frozenset(name for name in metrics if name.startswith(starts))
+
+
 def higher_is_better(metric: str) -> bool:
     """Return whether the best value of a metric is its highest."""
     return metric.endswith(("r2", "accuracy", "f1", "roc_auc"))

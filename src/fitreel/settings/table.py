@@ -11,7 +11,7 @@ from fitreel.settings.experiment import DataSettings, TrainingSettings
 from fitreel.settings.metrics import VALIDATION_ERROR
 from fitreel.settings.sweep import SweepSettings
 
-MOST_FEATURES = 2000  # after categories became features
+MOST_FEATURES = 5000  # after categories became features
 MOST_CLASSES = 100
 # The defaults of a training on a table, where those of points are the tutorial's.
 # Chosen on eight tables that packages ship: docs/own-data-benchmarks.md.

@@ -1,4 +1,4 @@
-from .best import best_runs as best_runs
+from .best import best_runs as best_runs, metric_of_runs as metric_of_runs
 from .checkup import StoreCheckup as StoreCheckup
 from .completion import complete_run as complete_run
 from .download import fetch as fetch

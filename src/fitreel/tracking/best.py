@@ -9,8 +9,8 @@ from mlflow.exceptions import MlflowException
 
 from fitreel.checks.text import plain, shortened
 from fitreel.comparison.runs import PRESENTATION, is_finite
-from fitreel.settings import FILMED, TrainingSettings
-from fitreel.settings.metrics import SQUARES, higher_is_better
+from fitreel.settings import FILMED, TableSettings, TrainingSettings
+from fitreel.settings.metrics import SQUARES, TEST_LOG_LOSS, TEST_RMSE, higher_is_better
 from fitreel.tracking.finder import Finder, Found
 from fitreel.tracking.names import FILMED_TAG, KIND_TAG, SHA256_TAG, TRIAL_TAG
 from fitreel.tracking.packing import unpacked_if_readable
@@ -20,7 +20,12 @@ from fitreel.tracking.tracker import Tracker
 
 PAGE = 200  # runs in one request
 # What is shown of a training does not change it.
-DECISIVE = tuple(each.name for each in fields(TrainingSettings) if each.name not in PRESENTATION)
+DECISIVE = tuple(
+    each.name
+    for kind in (TrainingSettings, TableSettings)
+    for each in fields(kind)
+    if each.name not in PRESENTATION
+)
 Training = tuple[str, tuple[str, ...]]  # the SHA-256 of the points, and settings
 
 
@@ -64,6 +69,17 @@ def best_runs(
         finder.leave_out(f"{lost} of the best {count}", f"{trials} compared with --with-trials on")
     which = "that match the filter and " if filter_text else ""
     return finder.found(f"{which}whose {metric} is a finite number")
+
+
+def metric_of_runs(tracker: Tracker, experiment_id: str, filter_text: str | None) -> str:
+    """Return the metric that ranks the runs of an experiment: of numbers, or of classes.
+
+    That of numbers if there are both.
+    """
+    for metric in (TEST_RMSE, TEST_LOG_LOSS):
+        if next(_best_first(tracker, experiment_id, metric, filter_text or ""), None):
+            return metric
+    return TEST_RMSE
 
 
 def _best_first(
@@ -132,4 +148,5 @@ def _training(tracker: Tracker, run: MlflowRun) -> Training | None:
     except ValueError:  # the finder reads it again, and says what is wrong
         return None
     found = source.all_settings()
-    return points, tuple(found[name] for name in DECISIVE)
+    # Points and runs without a table lack some; of equal points other seeds say nothing.
+    return points, tuple(found.get(name, "") for name in ("data_seed", *DECISIVE))

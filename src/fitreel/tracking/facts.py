@@ -39,6 +39,13 @@ def has_edited_points(tags: Mapping[str, str]) -> bool:
     return tags.get(DRAWN_TAG, tags.get(SHA256_TAG)) != tags.get(SHA256_TAG)
 
 
+def added_defaults() -> dict[str, str]:
+    """Return the settings of a training that runs of earlier versions lack, as they were then."""
+    return {
+        each.name: str(each.default) for each in fields(TrainingSettings) if each.metadata["added"]
+    }
+
+
 def earlier_provenance(tags: Mapping[str, str]) -> dict[str, str]:
     """Return the provenance of a training as fitreel 0.3.0 and before kept it, in tags."""
     found = {key: tags.get(provenance_tag(key)) for key in PROVENANCE_KEYS}
@@ -143,4 +150,6 @@ class Facts:
         no_points = self.has_edited_points or self.has_table
         left_out = PASSED_THROUGH | {NOISE_FLOOR} | (POINTS if no_points else set())
         left_out = left_out - {"data_seed"} if self.has_table else left_out | TABLES
+        if TrainingSettings.required() <= found.keys():
+            found = added_defaults() | found
         return {name: normalised(name, found[name]) for name in found.keys() - left_out}

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -155,7 +156,7 @@ class Source(Facts):
             history = load_history(losses, frames)
             check_network(self, history.frames)
             check_losses(self, history.losses)
-        return history
+        return replace(history, settings=self.training_settings())
 
     def provenance(self) -> dict[str, str]:
         """Read with what its training started; nothing if that is not known."""

@@ -3,9 +3,10 @@
 import csv
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import get_args
 
 import numpy as np
@@ -15,6 +16,8 @@ from safetensors.torch import save_file
 
 from fitreel.checks.files import check_size
 from fitreel.checks.text import shown
+from fitreel.data.dataset import Dataset
+from fitreel.data.decoding import decode
 from fitreel.data.scaling import Scaling
 from fitreel.data.schema import Schema
 from fitreel.settings import MOST_CLASSES, MOST_FEATURES, MOST_NEURONS, ActivationName
@@ -24,13 +27,14 @@ from fitreel.training.shape import NetworkShape
 from fitreel.training.weights import Weights
 
 LARGEST_HEADER = 1_000_000  # bytes before the numbers of safetensors; with a schema they are most
+EXAMPLES = 3  # rows
 BLOCK = 2**23  # bytes of numbers that are read at once
 LARGEST_SHAPE = NetworkShape(MOST_NEURONS, MOST_FEATURES, MOST_CLASSES)
 LARGEST_WEIGHTS = LARGEST_HEADER + 4 * LARGEST_SHAPE.size
 
 # The names under which a torch module of the same structure keeps its weights.
 STATE_NAMES = ("hidden.weight", "hidden.bias", "output.weight", "output.bias")
-SCHEMA = "schema"
+SCHEMA, EXAMPLE = "schema", "example"
 # Those of a network that was trained on scaled rows, too.
 SCALING_NAMES = tuple(f"scaling.{each.name}" for each in fields(Scaling))
 TRAINED_LOSS = "trained_loss"  # fitreel 0.3 wrote none, and no frame of the trained network
@@ -55,12 +59,18 @@ def load_history(losses: Path, frames: Path) -> History:
         raise ValueError(f"{frames.name} is not a file of frames: {error}") from None
 
 
-def save_weights(weights: Weights, path: Path, schema: Schema | None = None) -> None:
+def save_weights(weights: Weights, path: Path, dataset: Dataset | None = None) -> None:
     """Write all parameters as safetensors, named and shaped as a torch module's state.
 
-    The schema of the table that it was trained on says what the inputs and outputs are.
+    If it was trained on a table, its schema says what the inputs and outputs are, and its first
+    rows are examples of inputs.
     """
-    _write(path, _state(weights), weights.activation, schema)
+    described = {}
+    if dataset and dataset.schema:
+        schema, rows = dataset.schema, dataset.inputs[:EXAMPLES].numpy()
+        described = {SCHEMA: schema.to_json(), EXAMPLE: decode(schema, rows)}
+    texts = {name: json.dumps(found) for name, found in described.items()}
+    _write(path, _state(weights), weights.activation, texts)
 
 
 def load_weights(path: Path) -> Weights:
@@ -70,6 +80,16 @@ def load_weights(path: Path) -> Weights:
         return _weights(*_read(path))
     except (ValueError, SafetensorError) as error:
         raise ValueError(f"{path.name} is not a file of weights: {error}") from None
+
+
+def load_schema(path: Path) -> Schema | None:
+    """Read the schema in a file of weights, after ``load_weights``; None if it has none."""
+    with safe_open(path, framework="pt") as file:
+        text = (file.metadata() or {}).get(SCHEMA)
+    try:
+        return None if text is None else Schema.from_json(json.loads(text))
+    except ValueError as error:
+        raise ValueError(f"{path.name} has no schema that can be read: {error}") from None
 
 
 def save_weight_table(weights: Weights, path: Path, features: Sequence[str] = ()) -> None:
@@ -113,9 +133,8 @@ def _write(
     path: Path,
     tensors: dict[str, torch.Tensor],
     activation: ActivationName,
-    schema: Schema | None = None,
+    described: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    described = {} if schema is None else {SCHEMA: json.dumps(schema.to_json())}
     try:
         save_file(tensors, path, metadata={"activation": activation, **described})
     except SafetensorError as error:  # not an OSError, though the disk is full

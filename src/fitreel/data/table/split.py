@@ -48,9 +48,10 @@ def shuffled(seed: int, rows: int) -> Codes:
     """Return the places of rows in an order that only seed and number of rows decide.
 
     They are ordered by the raw numbers of Philox, which numpy keeps the same for ever; shuffles by
-    numpy, and so the splitters of scikit-learn, may change with a version.
+    numpy, and so the splitters of scikit-learn, may change with a version. A network's initial
+    weights have keys of their own, so that equal seeds share no numbers.
     """
-    raw = np.random.Philox(key=seed).random_raw(rows)
+    raw = np.random.Philox(key=np.array([seed, 1], np.uint64)).random_raw(rows)
     return np.argsort(raw, kind="stable")
 
 

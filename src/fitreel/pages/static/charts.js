@@ -8,7 +8,7 @@ const colours = {};
 
 function readColours() {
   const style = getComputedStyle(document.documentElement);
-  for (const name of ["ink", "soft", "grid", "points", "line", "dead", "positive", "negative", "floor", "other", "paper", "panel"]) {
+  for (const name of ["ink", "soft", "grid", "points", "line", "dead", "positive", "negative", "floor", "other", "test", "paper", "panel"]) {
     colours[name] = style.getPropertyValue(`--${name}`).trim();
   }
 }
@@ -35,6 +35,9 @@ function axis(size, more = {}) {
   const grid = { stroke: () => colours.grid, width: 1 };
   return { stroke: () => colours.soft, grid, ticks: { ...grid, size: 4 }, font: FONT, size, gap: 4, ...more };
 }
+
+// The name of an axis: text from outside, which a canvas draws as text.
+const labelled = (text) => ({ label: text, labelSize: 20, labelFont: FONT, labelGap: 0 });
 
 // Label a logarithmic axis at 1, 2 and 5 alone, where there are two of these.
 function roundOnes(chart, values) {
@@ -96,10 +99,19 @@ function drawPoints(chart, dataset, size = 1) {
       ctx.arc(x, y, radius, 0, 2 * Math.PI);
     }
     ctx.fill();
+    if (!dataset.test) return;
+    ctx.fillStyle = colours.test;
+    ctx.beginPath();
+    dataset.test.x.forEach((value, place) => {
+      const x = left(value), y = top(dataset.test.y[place]), reach = 1.4 * radius;
+      ctx.moveTo(x, y - reach);
+      for (const [right, down] of [[reach, 0], [0, reach], [-reach, 0]]) ctx.lineTo(x + right, y + down);
+    });
+    ctx.fill();
   });
 }
 
-function drawHorizontal(chart, value, label, colour) {
+function drawHorizontal(chart, value, label, colour, isAbove = false) {
   drawing(chart, (ctx, left, top, ratio) => {
     const y = top(value), { bbox } = chart;
     ctx.strokeStyle = ctx.fillStyle = colour;
@@ -111,7 +123,7 @@ function drawHorizontal(chart, value, label, colour) {
     ctx.stroke();
     ctx.font = `${12 * ratio}px system-ui, sans-serif`;
     ctx.textAlign = "left";
-    const isLow = y + 18 * ratio > bbox.top + bbox.height;
+    const isLow = isAbove || y + 18 * ratio > bbox.top + bbox.height;
     ctx.fillText(label, bbox.left + 6 * ratio, isLow ? y - 5 * ratio : y + 15 * ratio);
   });
 }

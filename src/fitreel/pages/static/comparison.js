@@ -1,11 +1,11 @@
 // The page of a comparison: fits and losses of all runs in step, and a table.
 
 const data = JSON.parse(byId("data").textContent);
-const datasets = data.datasets.map((each) => new Dataset(each));
+const datasets = data.datasets.map((each) => each && new Dataset(each)); // null: shown by a reel
 // Names from outside may be those of an object's own members.
 const bare = (object) => Object.assign(Object.create(null), object);
 data.best = bare(data.best);
-const runs = data.runs.map((run) => ({ ...run, params: bare(run.params), metrics: bare(run.metrics), training: new Training(run.training), dataset: datasets[run.dataset], isShown: true }));
+const runs = data.runs.map((run) => ({ ...run, params: bare(run.params), metrics: bare(run.metrics), training: run.reel ? new Reel(run.reel) : new Training(run.training), dataset: datasets[run.dataset], isShown: true }));
 const MOST_STEPS = 400;
 const epochs = thinned([...new Set(runs.flatMap((run) => [...run.training.frameEpochs]))].sort((one, other) => one - other));
 const CELL_POINTS = 120;
@@ -161,30 +161,40 @@ function nearestSeries(chart, curves, series, at) {
 
 // ---- the fits over each other
 
-const xRange = [Math.min(...datasets.map((each) => each.xRange[0])), Math.max(...datasets.map((each) => each.xRange[1]))];
-const yRange = [Math.min(...datasets.map((each) => each.yRange[0])), Math.max(...datasets.map((each) => each.yRange[1]))];
+// Of runs with one feature alone: other views cannot lie over each other.
+const isCurve = (run) => !run.reel;
+const curveData = datasets.filter(Boolean);
+byId("fits").hidden = !curveData.length;
+document.querySelector("main").classList.toggle("fitless", !curveData.length);
+const xRange = [Math.min(...curveData.map((each) => each.xRange[0])), Math.max(...curveData.map((each) => each.xRange[1]))];
+const yRange = [Math.min(...curveData.map((each) => each.yRange[0])), Math.max(...curveData.map((each) => each.yRange[1]))];
 const fitX = evenly(xRange, FIT_POINTS);
-let fitCurves = runs.map(() => []);
+const fitCurves = runs.map(() => fitX.map(() => null));
 
-const fits = makeChart(document.querySelector("#fits .chart"), {
-  x: padded(xRange, 0.04),
-  y: padded(yRange, 0.2, 0.1),
-  data: [fitX, ...runs.map(() => fitX.map(() => NaN))],
-  series: runs.map((_, at) => lineOf(at)),
-  hooks: { drawAxes: (chart) => datasets.length === 1 && drawPoints(chart, datasets[0], 0.9) },
-});
-onPointer(fits, (x) => {
-  const at = x === null ? -1 : nearest(fitX, x);
-  const found = at < 0 ? null : nearestSeries(fits, fitCurves, fits.series.slice(1), at);
-  if (found === null) {
-    byId("fits-reading").textContent = NO_READING;
-    return;
-  }
-  const shown = shownX(x, xRange), { frames } = runs[found].training;
-  byId("fits-reading").replaceChildren(bold(runs[found].caption), " · x ", bold(withMinus(String(shown))),
-    "  predicted y ", bold(precise(frames[framePlace(runs[found])].predict(shown))));
-});
-byId("fits-reading").textContent = NO_READING;
+const fits = curveData.length ? makeFits() : null;
+
+function makeFits() {
+  const chart = makeChart(document.querySelector("#fits .chart"), {
+    x: padded(xRange, 0.04),
+    y: padded(yRange, 0.2, 0.1),
+    data: [fitX, ...runs.map(() => fitX.map(() => NaN))],
+    series: runs.map((run, at) => ({ ...lineOf(at), show: run.isShown && isCurve(run) })),
+    hooks: { drawAxes: (chart) => datasets.length === 1 && drawPoints(chart, datasets[0], 0.9) },
+  });
+  onPointer(chart, (x) => {
+    const at = x === null ? -1 : nearest(fitX, x);
+    const found = at < 0 ? null : nearestSeries(chart, fitCurves, chart.series.slice(1), at);
+    if (found === null) {
+      byId("fits-reading").textContent = NO_READING;
+      return;
+    }
+    const shown = shownX(x, xRange), { frames } = runs[found].training;
+    byId("fits-reading").replaceChildren(bold(runs[found].caption), " · x ", bold(withMinus(String(shown))),
+      "  predicted y ", bold(precise(frames[framePlace(runs[found])].predict(shown))));
+  });
+  byId("fits-reading").textContent = NO_READING;
+  return chart;
+}
 
 // ---- a cell a run
 
@@ -198,18 +208,23 @@ const cells = runs.map((run, at) => {
   const caption = element("figcaption", { title: differing }, swatch(at), element("span", {}, run.caption));
   const figure = element("figure", {}, caption, element("p", { className: "soft", title: run.label }, run.label), chart, moment);
   light(figure, at);
-  return { chart, moment, figure, x: evenly(run.dataset.xRange, CELL_POINTS) };
+  return { chart, moment, figure, x: isCurve(run) ? evenly(run.dataset.xRange, CELL_POINTS) : [] };
 });
 byId("cells").append(...cells.map((cell) => cell.figure));
 const mostColumns = runs.length <= 4 ? runs.length : runs.length <= 8 ? 4 : runs.length <= 15 ? 5 : runs.length <= 30 ? 6 : 8;
 byId("cells").style.setProperty("--columns", Math.ceil(runs.length / Math.ceil(runs.length / mostColumns)));
+const noAxes = () => [axis(0, { show: false }), axis(0, { show: false })];
 runs.forEach((run, at) => {
+  if (!isCurve(run)) {
+    cells[at].view = makeView(cells[at].chart, run.training, { size: runs.length <= 12 ? 0.7 : 0.5, axes: noAxes() });
+    return;
+  }
   cells[at].plot = makeChart(cells[at].chart, {
     x: padded(run.dataset.xRange, 0.04),
     y: padded(run.dataset.yRange, 0.2, 0.1),
     data: [cells[at].x, cells[at].x.map(() => NaN)],
     series: [{ stroke: () => colours.line, width: runs.length <= 12 ? 2.5 : 2 }],
-    axes: [axis(0, { show: false }), axis(0, { show: false })],
+    axes: noAxes(),
     hooks: { drawAxes: (chart) => drawPoints(chart, run.dataset, runs.length <= 12 ? 0.8 : 0.55) },
   });
 });
@@ -296,17 +311,21 @@ function makeEqual() {
 function show(at) {
   place = at;
   runs.forEach((run, number) => {
-    const { frames, frameEpochs, frameLosses } = run.training, now = framePlace(run), frame = frames[now];
-    if (fits.series[number + 1].show !== run.isShown) fits.setSeries(number + 1, { show: run.isShown });
+    const { frameEpochs, frameLosses, testLosses } = run.training, now = framePlace(run);
+    const isSeen = run.isShown && isCurve(run);
+    if (fits && fits.series[number + 1].show !== isSeen) fits.setSeries(number + 1, { show: isSeen });
     if (run.shownFrame === now) return; // it waits at its end, or another run was switched off
     run.shownFrame = now;
-    const [from, to] = run.dataset.xRange;
-    fitCurves[number] = Array.from(fitX, (x) => (x < from || x > to ? null : frame.predict(x)));
     const cell = cells[number];
-    cell.plot.setData([cell.x, cell.x.map((x) => frame.predict(x))]);
-    cell.moment.replaceChildren(`epoch ${frameEpochs[now].toLocaleString("en")} · loss `, bold(lossText(frameLosses[now])));
+    if (isCurve(run)) {
+      const [from, to] = run.dataset.xRange, frame = run.training.frames[now];
+      fitCurves[number] = Array.from(fitX, (x) => (x < from || x > to ? null : frame.predict(x)));
+      cell.plot.setData([cell.x, cell.x.map((x) => frame.predict(x))]);
+    } else cell.view.show(now);
+    cell.moment.replaceChildren(`epoch ${frameEpochs[now].toLocaleString("en")} · loss `, bold(lossText(frameLosses[now])),
+      ...(testLosses ? [" · test ", bold(lossText(testLosses[now]))] : []));
   });
-  fits.setData([fitX, ...fitCurves]);
+  fits?.setData([fitX, ...fitCurves]);
   losses.redraw(false);
   byId("moment").replaceChildren("epoch ", bold(epochs[place].toLocaleString("en")));
   byId("scrub").setAttribute("aria-valuetext", `epoch ${epochs[place].toLocaleString("en")}`);

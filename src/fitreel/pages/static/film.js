@@ -1,7 +1,7 @@
 // The film of the page: all panels at a frame, and the keys.
 
 views.push(() => {
-  byId("moment").replaceChildren("epoch ", bold(epochText(place)), "  loss ", bold(lossText(training.frameLosses[place])));
+  byId("moment").replaceChildren("epoch ", bold(epochText(place)), ...lossParts(training, place));
   byId("scrub").setAttribute("aria-valuetext", `epoch ${epochText(place)}`);
 });
 

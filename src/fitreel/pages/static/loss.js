@@ -1,6 +1,7 @@
-// The loss curve: where the film is, the noise floor, and when the picked neuron is dead.
+// The loss curve: where the film is, the losses on test rows, and the noise floor.
 
 let loss;
+const beneathLoss = []; // draw on the chart, beneath the curves
 
 function makeLoss() {
   const log = byId("log").checked;
@@ -9,7 +10,7 @@ function makeLoss() {
   const floor = data.noise_floor;
   loss = makeChart(document.querySelector("#loss .chart"), {
     x: padded([0, Math.max(1, epochs[epochs.length - 1])], 0.02), // the dot is whole at both ends
-    y: lossRange([values, others, floor ? [floor] : []], log),
+    y: lossRange([values, others, training.testLosses ?? [], floor ? [floor] : []], log),
     log,
     data: [epochs, values, Array.from(epochs, (_, at) => others[at] ?? null)],
     series: [
@@ -17,12 +18,14 @@ function makeLoss() {
       { stroke: () => colours.other, width: 2 },
     ],
     hooks: {
-      drawAxes: drawDeadEpochs,
+      drawAxes: (chart) => beneathLoss.forEach((draw) => draw(chart)),
       draw: (chart) => {
         if (floor) drawHorizontal(chart, floor, `noise floor ${short(floor, 3)}`, colours.floor);
-        if (!frame) return;
+        drawTestLosses(chart);
+        if (frame === undefined) return;
         drawVertical(chart, training.frameEpochs[place], colours.line);
         drawHere(chart, training.frameLosses[place], colours.line);
+        if (training.testLosses) drawHere(chart, training.testLosses[place], colours.test);
         if (other) drawHere(chart, other.frameLosses[place], colours.other);
       },
     },
@@ -47,26 +50,26 @@ function drawHere(chart, value, colour) {
   });
 }
 
-// While the picked neuron is dead, the curve's background is grey.
-function drawDeadEpochs(chart) {
-  if (picked === null) return;
-  drawing(chart, (ctx, left) => {
-    ctx.fillStyle = `${colours.dead}40`;
-    training.frameEpochs.forEach((epoch, at) => {
-      if (!training.isDead(at, picked, dataset.xRange)) return;
-      const next = training.frameEpochs[at + 1] ?? epoch;
-      ctx.fillRect(left(epoch), chart.bbox.top, left(next) - left(epoch), chart.bbox.height);
-    });
+// The losses on test rows, a point a frame.
+function drawTestLosses(chart) {
+  if (!training.testLosses) return;
+  drawing(chart, (ctx, left, top, ratio) => {
+    ctx.strokeStyle = colours.test;
+    ctx.lineWidth = 2 * ratio;
+    ctx.setLineDash([6 * ratio, 3 * ratio]);
+    ctx.beginPath();
+    training.testLosses.forEach((value, at) => value > 0 && ctx.lineTo(left(training.frameEpochs[at]), top(value)));
+    ctx.stroke();
   });
 }
 
-views.push(() => {
-  loss.redraw(false);
-  const isEverDead = picked !== null && training.frames.some((_, at) => training.isDead(at, picked, dataset.xRange));
-  byId("dead-epochs").hidden = !isEverDead;
-  byId("dead-epochs").lastElementChild.textContent = `neuron ${picked} is dead`;
-});
+// The losses of a frame, as parts of a text.
+function lossParts({ frameLosses, testLosses }, at) {
+  return ["  loss ", bold(lossText(frameLosses[at])), ...(testLosses ? ["  test ", bold(lossText(testLosses[at]))] : [])];
+}
 
+views.push(() => loss.redraw(false));
 byId("log").addEventListener("change", makeLoss);
 makeLoss();
 byId("loss-reading").textContent = "press to jump";
+byId("loss-name").textContent = data.loss_name;

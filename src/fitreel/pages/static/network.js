@@ -55,6 +55,7 @@ class Training {
     this.losses = decoded(data.losses, Float32Array);
     this.frameEpochs = decoded(data.frame_epochs, Int32Array);
     this.frameLosses = decoded(data.frame_losses, Float32Array);
+    this.testLosses = data.test_losses ? decoded(data.test_losses, Float32Array) : null;
     const numbers = decoded(data.weights, Float32Array);
     const size = 3 * data.hidden + 1;
     this.frames = Array.from(this.frameEpochs, (_, place) =>
@@ -96,6 +97,7 @@ class Dataset {
   constructor(data) {
     this.x = decoded(data.x, Float32Array);
     this.y = decoded(data.y, Float32Array);
+    this.test = data.test && { x: decoded(data.test.x, Float32Array), y: decoded(data.test.y, Float32Array) };
     this.count = data.count;
     this.xRange = data.x_range;
     this.yRange = data.y_range;

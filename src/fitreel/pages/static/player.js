@@ -12,6 +12,7 @@ let other = null; // another training on the same points: what if
 
 readColours();
 document.body.classList.toggle("relu", training.hasKinks);
+document.body.classList.toggle("tested", training.testLosses !== null);
 document.title = `${data.name || "training"} · fitreel`;
 byId("title").textContent = data.name || "Training";
 byId("facts").textContent = facts(data.settings).join(" · ");

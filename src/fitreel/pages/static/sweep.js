@@ -5,7 +5,11 @@ const ROWS = 200; // of the table, until more are asked for
 const numbers = decoded(data.trials.number, Int32Array);
 const ends = Array.from(decoded(data.trials.end, Int32Array), (end) => data.ends[end]);
 const axes = data.axes.map((axis) => ({ ...axis, places: decoded(axis.places, Float32Array) }));
-const films = new Map(data.films.map((film) => [film.trial, { ...film, dataset: new Dataset(film.dataset), training: new Training(film.training) }]));
+const films = new Map(data.films.map((film) => [film.trial, {
+  ...film,
+  dataset: film.dataset && new Dataset(film.dataset),
+  training: film.reel ? new Reel(film.reel) : new Training(film.training),
+}]));
 const filmOf = (trial) => films.get(numbers[trial]);
 
 readColours();
@@ -177,7 +181,7 @@ function choose() {
 
 // ---- the film of a trial
 
-const epochs = [...new Set(data.films.flatMap((film) => [...decoded(film.training.frame_epochs, Int32Array)]))].sort((one, other) => one - other);
+const epochs = [...new Set(data.films.flatMap((film) => [...decoded((film.reel ?? film.training).frame_epochs, Int32Array)]))].sort((one, other) => one - other);
 const FIT_POINTS = 300;
 let picked = null, film = null, fit = null, fitX = [], transport = null;
 
@@ -195,23 +199,28 @@ function pick(trial) {
     transport?.pause();
     return;
   }
-  const { dataset } = film;
+  if (film.reel) fit = makeView(document.querySelector("#film .chart"), film.training);
+  else makeFit(film.dataset);
+  transport.go(0);
+  transport.play();
+}
+
+function makeFit(dataset) {
   fitX = evenly(dataset.xRange, FIT_POINTS);
   fit = makeChart(document.querySelector("#film .chart"), {
     x: padded(dataset.xRange, 0.04),
     y: padded(dataset.yRange, 0.2, 0.1),
     data: [fitX, fitX.map(() => NaN)],
     series: [{ stroke: () => colours.line, width: 3 }],
-    hooks: { drawAxes: (chart) => drawPoints(chart, film.dataset) },
+    hooks: { drawAxes: (chart) => drawPoints(chart, dataset) },
   });
-  transport.go(0);
-  transport.play();
 }
 
 function show(place) {
   if (!film) return;
   const { training } = film, at = training.frameAt(epochs[place]);
-  fit.setData([fitX, fitX.map((x) => training.frames[at].predict(x))]);
+  if (film.reel) fit.show(at);
+  else fit.setData([fitX, fitX.map((x) => training.frames[at].predict(x))]);
   byId("moment").replaceChildren("epoch ", bold(training.frameEpochs[at].toLocaleString("en")), " · loss ", bold(lossText(training.frameLosses[at])));
   byId("scrub").setAttribute("aria-valuetext", `epoch ${training.frameEpochs[at].toLocaleString("en")}`);
 }

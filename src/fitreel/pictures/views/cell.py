@@ -78,11 +78,19 @@ def target_range(dataset: Dataset) -> tuple[float, float]:
     return min(part.min().item() for part in parts), max(part.max().item() for part in parts)
 
 
+def picture_size(axes: Axes) -> tuple[int, int]:
+    """Return the width and the height of the picture that axes are on, in pixels."""
+    figure = axes.get_figure(root=True)
+    if figure is None:
+        raise ValueError("these axes are on no figure")
+    return round(figure.bbox.width), round(figure.bbox.height)
+
+
 def to_pixels(
     axes: Axes, x: NDArray[np.floating], y: NDArray[np.floating]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the columns and the rows, from the top, of the pixels of points; at most the edges."""
-    box, height = axes.bbox, axes.get_figure(root=True).bbox.height  # type: ignore[union-attr]
+    box, (_, height) = axes.bbox, picture_size(axes)
     places = axes.transData.transform(np.column_stack([x, y]))
     columns = np.clip(places[:, 0], box.x0 + 1, box.x1 - 1)
     rows = np.clip(height - places[:, 1], height - box.y1 + 1, height - box.y0 - 1)

@@ -25,8 +25,7 @@ class CurveView:
         names = (dataset.features[0], dataset.target) if is_named(dataset) else ("", "")
         self.axes = new_axes(figure, cell, *names)
         draw_points(self.axes, dataset if cell.is_alone else _thinned(dataset), cell.scale)
-        if dataset.test:
-            _draw_test(self.axes, dataset, cell)
+        _draw_test(self.axes, dataset, cell)
         low, high = target_range(dataset)
         height = (high - low) or 1.0  # all y may be equal
         self.axes.set_xlim(*padded_range(dataset, 0))
@@ -36,7 +35,7 @@ class CurveView:
             [], [], color=LINE_COLOUR, linewidth=3 * cell.scale, animated=True
         )
 
-    def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:
+    def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:  # noqa: ARG002
         """Draw the line."""
         self.line.set_data(reel.probes.x, reel.in_space(frame))
         self.axes.draw_artist(self.line)
@@ -48,12 +47,14 @@ def is_named(dataset: Dataset) -> bool:
 
 
 def _draw_test(axes: Axes, dataset: Dataset, cell: Cell) -> None:
-    assert dataset.test
-    rows = torch.from_numpy(thinned(len(dataset.test), MOST_CELL_POINTS))
+    test = dataset.test
+    if test is None:
+        return
+    rows = torch.from_numpy(thinned(len(test), MOST_CELL_POINTS))
     crowd = min(1.0, 100 / len(rows))
     axes.scatter(
-        dataset.test.inputs[rows, 0].numpy(),
-        dataset.test.y[rows].numpy(),
+        test.inputs[rows, 0].numpy(),
+        test.y[rows].numpy(),
         s=(8 + 26 * crowd) * cell.scale**2,
         alpha=0.4 + 0.5 * crowd,
         color=TEST_COLOUR,

@@ -7,7 +7,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from fitreel.pictures.backdrop import DPI, Backdrop
+from fitreel.pictures.backdrop import Backdrop
 from fitreel.pictures.figures import INK
 from fitreel.pictures.fitted_text import fitted
 from fitreel.pictures.views.cell import NAME, Cell, draw_legend, new_axes, target_range
@@ -33,9 +33,7 @@ class FieldView:
         self._hues = band_colours(len(self._levels) - 1)
         channels = np.array([to_rgb(colour) for colour in self._hues])
         self._colours, self._edges = words(channels), words(0.62 * channels)
-        assert reel.probes.grid
-        height = round(figure.get_size_inches()[1] * DPI)
-        self._raster = Raster(self.axes, reel.probes.grid, height)
+        self._raster = Raster(self.axes, reel.probes)
         self._points = Overlay(self.axes, lambda over: self._draw_points(over, reel, cell))
         if cell.is_alone:
             self._draw_scale(figure, cell, dataset.target)

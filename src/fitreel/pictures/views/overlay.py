@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from fitreel.pictures.backdrop import DPI, Backdrop, rgba
+from fitreel.pictures.views.cell import picture_size
 
 OPACITIES = 4  # few, so that a palette has all blends
 
@@ -17,8 +18,8 @@ class Overlay:
 
     def __init__(self, axes: Axes, draw: Callable[[Axes], None]) -> None:
         """Draw on transparent axes that lie where ``axes`` are, with the same limits."""
-        size = axes.get_figure(root=True).get_size_inches()  # type: ignore[union-attr]
-        figure = Figure(figsize=tuple(size), dpi=DPI)
+        width, height = picture_size(axes)
+        figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
         figure.patch.set_alpha(0)
         canvas = FigureCanvasAgg(figure)
         over = figure.add_axes(axes.get_position())

@@ -5,6 +5,8 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from fitreel.pictures.backdrop import Backdrop, Pixels
+from fitreel.pictures.views.cell import picture_size
+from fitreel.reel.probes import Probes
 
 Levels = NDArray[np.unsignedinteger]  # a colour's place for each pixel
 
@@ -12,8 +14,12 @@ Levels = NDArray[np.unsignedinteger]  # a colour's place for each pixel
 class Raster:
     """The pixels inside of axes whose limits are the ends of a grid."""
 
-    def __init__(self, axes: Axes, grid: tuple[int, int], picture_height: int) -> None:
-        box, (across, up) = axes.bbox, grid
+    def __init__(self, axes: Axes, probes: Probes) -> None:
+        """Place the grid of some probes; ValueError if they have none."""
+        if probes.grid is None:
+            raise ValueError("these probes have no grid")
+        box, (across, up) = axes.bbox, probes.grid
+        picture_height = picture_size(axes)[1]
         self._columns = slice(int(np.ceil(box.x0)) + 1, int(box.x1))
         self._rows = slice(picture_height - int(box.y1) + 1, picture_height - int(np.ceil(box.y0)))
         x = np.arange(self._columns.start, self._columns.stop) + 0.5
@@ -24,7 +30,7 @@ class Raster:
         self._up = _between((y - box.y0) / box.height, up)
 
     def smooth(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return numbers of a grid, (across × up,), at each pixel: (rows, columns), from the top."""
+        """Return numbers of a grid, (across × up,), at each pixel: (rows, columns), top first."""
         found: NDArray[np.float32] = self._up @ values.reshape(self._shape) @ self._across
         return found
 

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fitreel.pictures.backdrop import DPI, Backdrop
+from fitreel.pictures.backdrop import Backdrop
 from fitreel.pictures.figures import INK
 from fitreel.pictures.views.cell import Cell, draw_legend, new_axes, to_pixels
 from fitreel.pictures.views.colours import class_colour, mixed, words
@@ -29,9 +29,7 @@ class RegionsView:
         self.axes.grid(visible=False)
         self.axes.set_xlim(*padded_range(dataset, 0))
         self.axes.set_ylim(*padded_range(dataset, 1))
-        assert probes.grid
-        height = round(figure.get_size_inches()[1] * DPI)
-        self._raster = Raster(self.axes, probes.grid, height)
+        self._raster = Raster(self.axes, reel.probes)
         classes = len(dataset.classes)
         paleness = np.linspace(PALEST, STRONGEST, SHADES)
         self._colours = words(

@@ -1,0 +1,24 @@
+// The legend of a view: its classes, the marks of rows, and the bands of a field.
+
+function makeLegend(parent, reel) {
+  const entry = (sample, text) => element("span", {}, sample, ` ${text}`);
+  const swatchOf = (colour) => {
+    const made = element("i", { className: "swatch" });
+    made.style.background = colour;
+    return made;
+  };
+  const parts = reel.kind === "agreement" ? [] : reel.classes.slice(0, 20).map((name, place) => entry(swatchOf(reel.hue(place)), name));
+  if (reel.kind === "field") parts.push(entry(bandsOf(reel), `${reel.target}: ${reading(reel.low)} to ${reading(reel.high)}`));
+  if (reel.kind === "agreement") parts.push(entry(element("i", { className: "sample line" }), "predicted as it is"));
+  const isPlain = reel.kind !== "agreement";
+  parts.push(entry(element("i", { className: isPlain ? "dot plain" : "dot" }), "training row"));
+  if (reel.testLosses) parts.push(entry(element("i", { className: isPlain ? "dot test plain" : "dot test" }), "test row"));
+  if (reel.predicted) parts.push(entry(element("b", {}, "×"), "wrong"));
+  parent.replaceChildren(...parts);
+}
+
+function bandsOf(reel) {
+  const made = element("i", { className: "bands" });
+  made.style.background = `linear-gradient(to right, ${reel.hues.map((hue, place) => `${hue} ${(100 * place) / reel.hues.length}% ${(100 * (place + 1)) / reel.hues.length}%`).join(", ")})`;
+  return made;
+}
