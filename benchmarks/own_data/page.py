@@ -46,10 +46,11 @@ The ratio is our error by that of the better of scikit-learn's network and ours 
 most {GOAL}. Seconds are those of one training of ours, of one sweep, of one training of theirs: the
 median over the splits.
 
-{_verdicts(results)} With so few test rows chance decides much: a standard error
-is often more than a tenth. One split of diamonds holds out a stone whose size is a typing error, on
-which all networks fail, scikit-learn's more; without that split the ratio is
-{_without_worst(results.get("diamonds"))}.
+{_verdicts(results)}
+
+With few test rows chance decides much: a standard error is often more than a tenth. One split of
+diamonds holds out a stone whose size is a typing error, on which all networks fail, scikit-learn's
+more; without that split the ratio is {_without_worst(results.get("diamonds"))}.
 
 ## What is compared
 
