@@ -67,11 +67,13 @@ def test_rows_that_were_made_by_hand_need_no_scaling() -> None:
 def test_a_class_without_training_rows_costs_much_but_not_everything() -> None:
     x = torch.linspace(0, 1, 12).unsqueeze(1)
     kept = Dataset(
-        x, [0, 1] * 6, classes="abc", test=Rows(torch.tensor([[0.5]]), torch.tensor([2]))
+        x, [0, 2] * 6, classes="abc", test=Rows(torch.tensor([[0.5]]), torch.tensor([1]))
     )
     found = baseline_metrics(kept)
     assert found["majority_test_log_loss"] == found["logistic_test_log_loss"]
     assert 36 < found["majority_test_log_loss"] < 37
+    last = Dataset(x, kept.y, classes="abc", test=Rows(x[-1:], torch.tensor([2])))
+    assert baseline_metrics(last)["logistic_test_log_loss"] < 1
     alone = Dataset(x, [1] * 12, classes="abc", test=Rows(x[:1], torch.tensor([1])))
     assert baseline_metrics(alone)["logistic_test_log_loss"] == 0
 
