@@ -25,7 +25,7 @@ class NumberText:
         canvas = FigureCanvasAgg(figure)
         texts = [
             figure.text(
-                0, each * row + self.baseline, part, color=colour, size=size, transform=None
+                0, at * row + self.baseline, part, color=colour, size=size, transform=None
             )
             for at, part in enumerate(parts)
         ]
