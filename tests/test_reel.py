@@ -2,14 +2,17 @@ import numpy as np
 import pytest
 import torch
 
-from fitreel.data.dataset import Dataset
-from fitreel.reel.recording import record, record_frames
+from fitreel.data.dataset import Dataset, Rows
+from fitreel.reel.probes import kind_of, probes_of
+from fitreel.reel.recording import losses_on_test, record, record_frames
 from fitreel.reel.thinning import curve_epochs
+from fitreel.settings import TrainingSettings
 from fitreel.training.evaluation import evaluate
-from fitreel.training.loop import Fit
+from fitreel.training.loop import Fit, fit
+from tests.kinds import KINDS, dataset_of, history_of
 
 
-def test_a_scene_has_the_prediction_of_its_epoch(dataset: Dataset, trained: Fit) -> None:
+def test_a_frame_has_the_prediction_of_its_epoch(dataset: Dataset, trained: Fit) -> None:
     film = record(dataset, trained.history, most_frames=400)
     assert film.epochs.tolist() == list(range(0, 61, 5))
     assert np.array_equal(film.losses[:-1], trained.history.losses[::5])
@@ -49,3 +52,77 @@ def test_a_thinned_curve_keeps_its_spikes_and_its_ends() -> None:
     assert {0, 123_456, 654_321, 999_999} <= set(kept.tolist())
     assert len(kept) <= 4002
     assert curve_epochs(losses[:50], 50).tolist() == list(range(50))
+
+
+@pytest.mark.parametrize(
+    ("kind", "places", "rows"),
+    [
+        ("curve", 200, (0, 0)),
+        ("field", 80 * 60, (160, 40)),
+        ("regions", 80 * 60, (160, 40)),
+        ("agreement", 0, (160, 40)),
+        ("confidence", 0, (120, 30)),
+    ],
+)
+def test_the_probes_of_a_kind_are_a_line_a_grid_or_rows(
+    kind: str, places: int, rows: tuple[int, int]
+) -> None:
+    reel = record(dataset_of(kind), history_of(kind), 5)
+    assert kind_of(reel.dataset) == kind
+    assert reel.probes.places == places
+    assert (len(reel.probes.training), len(reel.probes.test)) == rows
+    assert len(reel.in_space(0)) == places
+    network = history_of(kind).frames[-1]
+    assert reel.dataset.test
+    for found, part, shown in (
+        (reel.on_training(4), reel.dataset, reel.probes.training),
+        (reel.on_test(4), reel.dataset.test, reel.probes.test),
+    ):
+        wanted = network.predict(part.inputs[torch.from_numpy(shown)]).numpy()
+        assert found == pytest.approx(wanted, abs=1e-4)
+
+
+def test_the_grid_begins_at_its_lower_left_and_fits_the_test_rows() -> None:
+    dataset = dataset_of("field")
+    probes = probes_of(dataset, grid=(5, 4))
+    places = probes.inputs[:20].reshape(4, 5, 2)
+    assert (places[0, :, 1] == places[0, 0, 1]).all()
+    assert (places[:, 0, 0] == places[0, 0, 0]).all()
+    assert places[0, 0].tolist() < places[3, 4].tolist()
+    assert dataset.test
+    for rows in (dataset.inputs, dataset.test.inputs):
+        assert (rows >= places[0, 0]).all()
+        assert (rows <= places[3, 4]).all()
+
+
+def test_many_rows_are_a_sample_of_both_parts() -> None:
+    x = torch.rand(4000, 3)
+    many = Dataset(x, x[:, 0], test=Rows(x[:3000], x[:3000, 0]))
+    probes = probes_of(many)
+    assert (len(probes.training), len(probes.test)) == (250, 250)
+    classes = Dataset(x, (x[:, 0] > 0.5).long(), classes=["a", "b"], test=many.test)
+    assert (len(probes_of(classes).training), len(probes_of(classes).test)) == (500, 500)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_loss_of_the_test_rows_is_what_evaluate_measures(kind: str) -> None:
+    reel = record(dataset_of(kind), history_of(kind), 3)
+    metrics = evaluate(history_of(kind).frames[-1], dataset_of(kind))
+    assert reel.test_losses is not None
+    name = "test_log_loss" if reel.dataset.classes else "test_mse"
+    assert reel.test_losses[-1] == pytest.approx(metrics[name], rel=1e-5)
+    assert reel.test_losses[0] > reel.test_losses[-1]
+
+
+def test_the_loss_of_the_test_rows_is_of_the_kind_that_was_trained() -> None:
+    dataset = dataset_of("agreement")
+    history = fit(dataset, TrainingSettings(optimizer="adam", epochs=10, loss="mae")).history
+    found = record(dataset, history, 2).test_losses
+    assert found is not None
+    assert found[-1] == pytest.approx(evaluate(history.frames[-1], dataset)["test_mae"], rel=1e-5)
+
+
+def test_drawn_points_have_no_loss_on_test_rows(dataset: Dataset, trained: Fit) -> None:
+    assert record(dataset, trained.history, 5).test_losses is None
+    with pytest.raises(ValueError, match="no test rows"):
+        losses_on_test(dataset, trained.history, np.array([0]))

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fitreel.checks.text import plain
+from fitreel.checks.text import plain, shortened
 from fitreel.data.dataset import Dataset
 from fitreel.pages.page import packed
 from fitreel.pictures.views.cell import target_range
@@ -17,6 +17,8 @@ from fitreel.reel.thinning import thinned
 from fitreel.settings import TrainingSettings
 from fitreel.training.history import History
 from fitreel.training.weights import Weights
+
+MOST_LETTERS = 60  # of a name
 
 
 def plain_texts(data: Any) -> Any:
@@ -43,6 +45,8 @@ def dataset_data(dataset: Dataset, most: int) -> dict[str, Any]:
         "test": {"x": packed(test_x, np.float32), "y": packed(test_y, np.float32)}
         if test
         else None,
+        "feature": shortened(dataset.features[0], MOST_LETTERS),
+        "target": shortened(dataset.target, MOST_LETTERS),
         "count": len(dataset),
         "x": packed(x[kept], np.float32),
         "y": packed(y[kept], np.float32),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fitreel.checks.text import shortened, shown
+from fitreel.checks.text import shown
 from fitreel.data.dataset import Dataset
 from fitreel.pages.data import (
     dataset_data,
@@ -37,7 +37,6 @@ MOST_LOSSES = 4000
 MOST_FRAMES = 1000
 MOST_BYTES = 600_000  # of weights; base64 makes 800,000 of them
 MOST_TABLE_BYTES = 900_000  # of predictions; base64 makes 1,200,000 of them
-MOST_LETTERS = 60  # of a name
 
 
 def write_player(
@@ -72,8 +71,6 @@ def write_player(
     if kind_of(dataset) == "curve":
         body, scripts = "player.html", SCRIPTS
         data |= {
-            "feature": shortened(dataset.features[0], MOST_LETTERS),
-            "target": shortened(dataset.target, MOST_LETTERS),
             # The page trains on points as they are: those of a table are scaled first.
             "what_if": what_if(known, run_id) if dataset.scaling is None else None,
             "dataset": dataset_data(dataset, MOST_SHOWN_POINTS),

@@ -194,7 +194,7 @@ function onScrub(chart, jump) {
 const withMinus = (text) => text.replace(/-/g, "−");
 const short = (value, digits = 4) => withMinus(String(Number(value.toPrecision(digits))));
 const precise = (value) => withMinus(Math.abs(value) < 1000 ? value.toFixed(5) : value.toPrecision(8));
-const lossText = (loss) => (loss < 1e5 ? loss.toFixed(4) : loss.toExponential(4));
+const lossText = (loss) => (loss < 100 ? loss.toFixed(4) : loss < 1e5 ? loss.toPrecision(6) : loss.toExponential(4));
 const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
 // x as it is shown: what is computed from it is true of the number that is read.

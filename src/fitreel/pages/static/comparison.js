@@ -163,7 +163,9 @@ function nearestSeries(chart, curves, series, at) {
 
 // Of runs with one feature alone: other views cannot lie over each other.
 const isCurve = (run) => !run.reel;
-const curveData = datasets.filter(Boolean);
+const withPoints = datasets.filter(Boolean);
+const areAlike = withPoints.every(({ feature, target }) => feature === withPoints[0].feature && target === withPoints[0].target);
+const curveData = areAlike ? withPoints : [];
 byId("fits").hidden = !curveData.length;
 document.querySelector("main").classList.toggle("fitless", !curveData.length);
 const xRange = [Math.min(...curveData.map((each) => each.xRange[0])), Math.max(...curveData.map((each) => each.xRange[1]))];
@@ -189,8 +191,8 @@ function makeFits() {
       return;
     }
     const shown = shownX(x, xRange), { frames } = runs[found].training;
-    byId("fits-reading").replaceChildren(bold(runs[found].caption), " · x ", bold(withMinus(String(shown))),
-      "  predicted y ", bold(precise(frames[framePlace(runs[found])].predict(shown))));
+    byId("fits-reading").replaceChildren(bold(runs[found].caption), ` · ${curveData[0].feature} `, bold(withMinus(String(shown))),
+      `  predicted ${curveData[0].target} `, bold(precise(frames[framePlace(runs[found])].predict(shown))));
   });
   byId("fits-reading").textContent = NO_READING;
   return chart;

@@ -2,7 +2,7 @@
 
 const pickedFill = () => (picked === null ? "transparent" : `${colours[sign(picked)]}40`);
 let pointedX = null;
-const isNamed = data.feature !== "x" || data.target !== "y"; // drawn points are just x and y
+const isNamed = dataset.feature !== "x" || dataset.target !== "y"; // drawn points are just x and y
 
 const fit = makeChart(document.querySelector("#fit .chart"), {
   x: xAxis,
@@ -14,7 +14,7 @@ const fit = makeChart(document.querySelector("#fit .chart"), {
     { stroke: () => colours.other, width: 2.5 },
   ],
   bands: [{ series: [1, 2], fill: pickedFill }, { series: [2, 1], fill: pickedFill }],
-  axes: isNamed ? [axis(30, labelled(data.feature)), axis(52, labelled(data.target))] : undefined,
+  axes: isNamed ? [axis(30, labelled(dataset.feature)), axis(52, labelled(dataset.target))] : undefined,
   sync: "x",
   hooks: {
     drawAxes: (chart) => drawPoints(chart, dataset, 1.15),
@@ -49,7 +49,7 @@ function showReading() {
     return;
   }
   const y = frame.predict(x);
-  byId("fit-reading").replaceChildren(`${data.feature} `, bold(withMinus(String(x))), `  predicted ${data.target} `, bold(precise(y)));
+  byId("fit-reading").replaceChildren(`${dataset.feature} `, bold(withMinus(String(x))), `  predicted ${dataset.target} `, bold(precise(y)));
   const added = picked === null ? [] : [`neuron ${picked} adds `, bold(precise(frame.contribution(picked, x)))];
   byId("contributions-reading").replaceChildren(...added);
   const left = fit.valToPos(x, "x"), top = fit.valToPos(y, "y");

@@ -98,6 +98,8 @@ class Dataset {
     this.x = decoded(data.x, Float32Array);
     this.y = decoded(data.y, Float32Array);
     this.test = data.test && { x: decoded(data.test.x, Float32Array), y: decoded(data.test.y, Float32Array) };
+    this.feature = data.feature;
+    this.target = data.target;
     this.count = data.count;
     this.xRange = data.x_range;
     this.yRange = data.y_range;
