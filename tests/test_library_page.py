@@ -17,7 +17,10 @@ from tests.browser import numbers
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs/library.md").read_text(encoding="utf-8")
-FILES = {"rst.gif", "points.csv", "points.png", "player.html", "slow.mp4", "weights.png"}
+FILES = {
+    *("rst.gif", "points.csv", "points.png", "player.html", "slow.mp4", "weights.png"),
+    *("diabetes.csv", "own.gif"),
+}
 
 
 class Example(NamedTuple):

@@ -71,5 +71,5 @@ def own_data(
 
 
 def rows_of(opened: OwnData | None) -> "Dataset | None":
-    """Return the rows of a table that was read; None if there is none."""
+    """Return the rows of a table that was read; None where points are drawn."""
     return opened.table.dataset if opened else None

@@ -1,6 +1,8 @@
-from .data.dataset import Dataset as Dataset
+from .data.dataset import Dataset as Dataset, Rows as Rows
 from .data.drawing import generate as generate
 from .data.files import load_dataset as load_dataset
+from .data.scaling import Scaling as Scaling
+from .data.table.loading import load_table as load_table
 from .pages.player import write_player as write_player
 from .pictures.figures import scatter as scatter
 from .pictures.film import render as render
@@ -11,6 +13,7 @@ from .settings.experiment import (
     FilmSettings as FilmSettings,
     TrainingSettings as TrainingSettings,
 )
+from .settings.table import TableSettings as TableSettings
 from .training.evaluation import evaluate as evaluate
 from .training.history import History as History
 from .training.loop import TrainingDiverged as TrainingDiverged, fit as fit

@@ -43,5 +43,6 @@ from .table import (
     for_table as for_table,
     sweep_for_table as sweep_for_table,
     table_defaults as table_defaults,
+    table_training as table_training,
 )
 from .tracking import PATIENCE as PATIENCE

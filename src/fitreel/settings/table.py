@@ -78,15 +78,21 @@ def table_defaults() -> dict[str, Any]:
     return dict(TABLE_TRAINING)
 
 
+def table_training(*, has_validation: bool) -> TrainingSettings:
+    """Return how to train on a table; without validation rows for all epochs."""
+    defaults = table_defaults()
+    if not has_validation:  # nothing to stop by
+        defaults["patience_epochs"] = 0
+    return TrainingSettings(**defaults)
+
+
 def for_table(
     training: TrainingSettings, table: TableSettings, given: Collection[str]
 ) -> TrainingSettings:
     """Return a training with the defaults for tables where a setting was not ``given`` by name."""
-    defaults = table_defaults()
-    if not table.validation_size:  # nothing to stop by
-        defaults["patience_epochs"] = 0
-    changes = {name: value for name, value in defaults.items() if name not in given}
-    return replace(training, **changes)
+    defaults = table_training(has_validation=table.validation_size > 0)
+    names = table_defaults().keys() - given
+    return replace(training, **{name: getattr(defaults, name) for name in names})
 
 
 def sweep_for_table(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from fitreel.data.dataset import Dataset
-from fitreel.settings import TrainingSettings, shows_keywords, with_keywords
+from fitreel.settings import TrainingSettings, shows_keywords, table_training, with_keywords
 from fitreel.training.history import History
 from fitreel.training.loss import Loss
 from fitreel.training.network import Network
@@ -40,7 +40,7 @@ class TrainingDiverged(ArithmeticError):
 @shows_keywords(TrainingSettings)
 def fit(
     dataset: Dataset,
-    settings: TrainingSettings = TrainingSettings(),
+    settings: TrainingSettings | None = None,
     on_epoch: Hook | None = None,
     start: Checkpoint | None = None,
     *,
@@ -50,13 +50,14 @@ def fit(
     """Train a network on all points, ``settings.epochs`` times, or resume from a checkpoint.
 
     ``on_epoch(epoch, loss, training)`` is called in every epoch before its update. ``progress``
-    shows a bar. Keywords replace single settings; defaults are those of TrainingSettings. Raises
+    shows a bar. Keywords replace single settings; defaults are those of TrainingSettings, for a table
+    those of ``table_training``. Raises
     TrainingDiverged when a loss is not finite, ValueError for a setting out of range, TypeError for
     an unknown name.
     """
     if not isinstance(dataset, Dataset):  # fit(x, y), as in other libraries
         raise TypeError("fit() takes a dataset, as in fit(Dataset(x, y))")
-    settings = with_keywords(TrainingSettings, settings, keywords, "fit")
+    settings = with_keywords(TrainingSettings, settings or _defaults(dataset), keywords, "fit")
     if settings.patience_epochs and not dataset.validation:
         raise ValueError("patience_epochs needs validation rows: validation_size=0.1")
     training = Training(settings, start, dataset)
@@ -64,6 +65,12 @@ def fit(
     with bar or nullcontext(on_epoch) as hook:
         history = _train(dataset, training, hook)
     return Fit(training.network, history)
+
+
+def _defaults(dataset: Dataset) -> TrainingSettings:
+    if dataset.schema is None:
+        return TrainingSettings()
+    return table_training(has_validation=dataset.validation is not None)
 
 
 def _train(dataset: Dataset, training: Training, on_epoch: Hook | None) -> History:
