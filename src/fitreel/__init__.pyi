@@ -1,7 +1,6 @@
-from .data.dataset import Dataset as Dataset, Rows as Rows
+from .data.dataset import Dataset as Dataset
 from .data.drawing import generate as generate
 from .data.files import load_dataset as load_dataset
-from .data.scaling import Scaling as Scaling
 from .data.table.loading import load_table as load_table
 from .pages.player import write_player as write_player
 from .pictures.figures import scatter as scatter
