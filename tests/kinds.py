@@ -21,7 +21,7 @@ KINDS = ("curve", "field", "regions", "agreement", "confidence")
 def table(
     inputs: Any, targets: Any, features: Sequence[str], target: str, classes: Sequence[str] = ()
 ) -> Dataset:
-    """Hold every fifth row out, and scale by the others."""
+    """Return a dataset with every fifth row held out, scaled by the others."""
     x = torch.from_numpy(np.asarray(inputs, np.float32))
     y = torch.from_numpy(np.asarray(targets, np.int64 if classes else np.float32))
     held_out = torch.arange(len(x)) % 5 == 4
