@@ -22,7 +22,7 @@ TIMES = 3  # the best of so many
 
 
 def with_test_rows(inputs: np.ndarray, targets: np.ndarray, classes: int = 0) -> Dataset:
-    """Hold every fifth row out, and scale by the others."""
+    """Return a dataset with every fifth row held out, scaled by the others."""
     x = torch.from_numpy(inputs.astype(np.float32))
     y = torch.from_numpy(targets.astype(np.int64 if classes else np.float32))
     order = torch.from_numpy(np.random.default_rng(0).permutation(len(x)))

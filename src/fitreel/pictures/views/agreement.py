@@ -39,7 +39,7 @@ class AgreementView:
             )
 
     def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:
-        """Put the dots, those of test rows over the others; what is far off is at the edge."""
+        """Draw the dots, those of test rows over the others; what is far off is at the edge."""
         found = (reel.on_training(frame), reel.on_test(frame))
         for actual, predicted, mark in zip(self._actual, found, self._marks, strict=False):
             mark.put(backdrop, *to_pixels(self.axes, actual, predicted))

@@ -92,7 +92,7 @@ class ConfidenceView:
             )
 
     def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:
-        """Put the dots, those of test rows over the others."""
+        """Draw the dots, those of test rows over the others."""
         found = (reel.on_training(frame), reel.on_test(frame))
         for part, predictions, mark in zip(self._parts, found, self._marks, strict=False):
             x, probability, wrong, truth = part.sorted(predictions)
