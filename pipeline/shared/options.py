@@ -247,6 +247,37 @@ LISTED = Annotated[
 ]
 LIMIT = Annotated[int, typer.Option(help="How many runs.", metavar="INT", min=1, max=10_000)]
 
+# For predict.
+NEW_DATA = Annotated[
+    str,
+    _text_option(
+        "File with the columns of the run's table: CSV, TSV, Parquet, .gz, a URI, or - for "
+        "standard input.",
+        "FILE",
+        check_path,
+        group=None,
+    ),
+]
+NEW_OUT = Annotated[
+    str,
+    _text_option(
+        "File for the predictions, .csv, .tsv or .parquet; - for standard output.",
+        "FILE",
+        check_path,
+        group=None,
+    ),
+]
+OTHER_RUN = Annotated[str | None, _target_option("run")]
+MODEL = Annotated[
+    str | None,
+    _text_option(
+        "Registered model to predict with: models:/NAME@champion or models:/NAME/1.",
+        "MODEL",
+        check_name,
+        group=None,
+    ),
+]
+
 # For run.
 COPIES = Annotated[
     str | None,

@@ -34,6 +34,7 @@ from fitreel.tracking.store.connection import WrongAnswer, plain_errors
 from fitreel.training.files import LARGEST_WEIGHTS, load_history, load_weights
 from fitreel.training.history import History
 from fitreel.training.loss_file import LARGEST_LOSSES, load_losses
+from fitreel.training.predictor import Predictor
 from fitreel.training.provenance import MOST_BYTES as LARGEST_PROVENANCE, load_provenance
 from fitreel.training.weights import Weights
 
@@ -144,6 +145,19 @@ class Source(Facts):
             weights = load_weights(path)
             check_network(self, weights)
         return weights
+
+    def predictor(self) -> Predictor:
+        """Read the trained network, and the columns that it predicts from."""
+        if self.is_trial and self.has_table:
+            raise ValueError(
+                f"run {self.run_id} is a trial of a sweep, whose network knows no columns: predict "
+                "with the sweep, which keeps its best, or train it alone with fitreel run"
+            )
+        with self._artifacts.copy_as_logged(WEIGHTS, "train", LARGEST_WEIGHTS) as path:
+            found = Predictor.load(path)
+            if not self.kind:  # the settings of a sweep are not those of its best trial
+                check_network(self, found.weights)
+        return found
 
     def history(self) -> History:
         """Read losses and frames."""
