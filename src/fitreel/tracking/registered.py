@@ -31,7 +31,7 @@ def read_model(client: Client, uri: str) -> Predictor:
         raise ValueError(f"'{seen}' is not a model; write models:/NAME@ALIAS or models:/NAME/1")
     with plain_errors(client.tracking_uri):
         try:
-            model_id = match["id"] or _version(client, match).model_id
+            model_id = match["id"] or _model_id(_version(client, match))
         except MlflowException as error:
             raise ValueError(f"{seen}: {scrubbed(str(error.message), uri)}") from error
         if not model_id:
@@ -43,6 +43,12 @@ def _version(client: Client, match: "re.Match[str]") -> ModelVersion:
     if match["alias"]:
         return client.get_model_version_by_alias(match["name"], match["alias"])
     return client.get_model_version(match["name"], match["version"])
+
+
+def _model_id(version: ModelVersion) -> str | None:
+    # Not every store keeps the id by itself.
+    source = URI.fullmatch(version.source or "")
+    return version.model_id or (source and source["id"])
 
 
 def read_logged(client: Client, model: LoggedModel, seen: str) -> Predictor:
