@@ -146,7 +146,7 @@ def test_the_command_takes_runs_models_and_pipes(tmp_path: Path) -> None:
     code, output, errors = run(*words, "--out", "o.csv", "--json")
     assert json.loads(output) == {"rows": 59, "out": str(tmp_path / "o.csv")}, errors
     assert (tmp_path / "o.csv").read_text() == printed
-    for words, reason in {
+    for options, reason in {
         ("--data", "t.csv"): "name a run with --run, or a model with --model",
         ("--run", run_id, "--data", "t.csv", "--out", "o.xls"): "--out must end with one of",
         ("--model", "models:/none@champion", "--data", "t.csv"): "none",
@@ -154,5 +154,5 @@ def test_the_command_takes_runs_models_and_pipes(tmp_path: Path) -> None:
         ("--model", "x", "--data", "t.csv"): "is not a model",
         ("--run", run_id, "--data", "none.csv"): "none.csv does not exist",
     }.items():
-        code, _, errors = run("predict", *words)
+        code, _, errors = run("predict", *options)
         assert (code, reason in errors, errors.count("\n")) == (2, True, 1), errors

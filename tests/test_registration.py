@@ -147,7 +147,7 @@ def test_another_one_becomes_the_champion_while_it_is_compared(
 ) -> None:
     register(client, good[0], "race")  # version 1
     client.delete_registered_model_alias("race", "champion")
-    foreign = client.create_model_version("race", "elsewhere").version
+    foreign = str(client.create_model_version("race", "elsewhere").version)
     client.set_registered_model_alias("race", "champion", foreign)
     compared = registration._compared
 

@@ -4,9 +4,7 @@ All may be done twice: each step finds what an earlier try did.
 """
 
 import pyarrow
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 
 from fitreel.data.dataset import Rows
 from fitreel.data.decoding import decode
@@ -30,29 +28,29 @@ def register(client: Client, run_id: str, name: str) -> None:
     The alias champion moves to it if it is better, or if there was none; else it is the challenger.
     A tag of the version says why.
     """
-    version = _version(client, run_id, name)
+    version, _ = _version(client, run_id, name)
     # Read again after each comparison: somebody else may have moved the alias while it lasted.
     champion, alias, why = _champion(client, name), CHALLENGER, ""
     while not why or _champion(client, name) != champion:
         champion = _champion(client, name)
         if champion is None:
             alias, why = CHAMPION, "champion: there was none"
-        elif champion == str(version.version):  # an earlier try has moved the alias
+        elif champion == version:  # an earlier try has moved the alias
             return
         else:
             alias, why = _compared(client, run_id, name, champion)
-    client.set_model_version_tag(name, version.version, REGISTERED_TAG, why)
-    client.set_registered_model_alias(name, alias, version.version)
+    client.set_model_version_tag(name, version, REGISTERED_TAG, why)
+    client.set_registered_model_alias(name, alias, version)
 
 
 def registered(client: Client, run_id: str, name: str) -> str:
     """Return what became of the model of a run that was registered."""
-    version = _version(client, run_id, name)
-    return f"registered {name} version {version.version}, {version.tags.get(REGISTERED_TAG, '')}"
+    version, why = _version(client, run_id, name)
+    return f"registered {name} version {version}, {why}"
 
 
-def _version(client: Client, run_id: str, name: str) -> ModelVersion:
-    """Return the version that is the model of a run; it is created if it is missing."""
+def _version(client: Client, run_id: str, name: str) -> tuple[str, str]:
+    """Return the version that is the model of a run, created if it is missing, and its tag."""
     run = client.get_run(run_id)
     wanted = f"source_run_id = '{run_id}' AND name = '{MODEL}'"
     models = client.search_logged_models([run.info.experiment_id], wanted)
@@ -61,14 +59,13 @@ def _version(client: Client, run_id: str, name: str) -> ModelVersion:
     try:
         client.create_registered_model(name)
     except MlflowException as error:
-        if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    for version in client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'"):
-        return version
+    for found in client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'"):
+        return str(found.version), found.tags.get(REGISTERED_TAG, "")
     model_id = min(model.model_id for model in models)
-    return client.create_model_version(
-        name, f"models:/{model_id}", run_id, model_id=model_id, await_creation_for=None
-    )
+    created = client.create_model_version(name, f"models:/{model_id}", run_id, model_id=model_id)
+    return str(created.version), ""
 
 
 def _champion(client: Client, name: str) -> str | None:
