@@ -22,6 +22,7 @@ COMMANDS = {  # in this order; RUN is the run that generate printed
     "compare": ("--out", "compared"),
     "sweep": ("--trials", "2", "--epochs", "20"),
     "resume": ("RUN",),
+    "predict": ("--run", "RUN", "--data", "points.csv", "--out", "predictions.csv"),
     "show": ("RUN",),
     "list": (),
     "open": ("RUN",),
@@ -52,6 +53,7 @@ def documented() -> dict[str, tuple[set[str], dict[str, set[str]]]]:
 def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Run every command with --json; return what each printed."""
     directory = tmp_path_factory.mktemp("json")
+    (directory / "points.csv").write_text("x\n0.5\n")
     printed = dict[str, dict[str, Any]]()
     for command, options in COMMANDS.items():
         words = (printed["generate"]["run_id"] if word == "RUN" else word for word in options)

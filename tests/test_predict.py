@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from fitreel.data.decoding import decode
 from fitreel.data.table.predicting import predict_file
 from fitreel.training.files import save_weights
 from fitreel.training.predictor import Predictor
-from tests.conftest import Command, environment
+from tests import processes
 from tests.houses import houses, network
 
 HEADER = "note,town,new,size\n"
@@ -125,35 +124,35 @@ def test_a_file_without_a_schema_is_one_of_points(tmp_path: Path) -> None:
         Predictor.load(tmp_path / "w")
 
 
-def test_the_command_takes_runs_models_and_pipes(fitreel: Command, tmp_path: Path) -> None:
+def test_the_command_takes_runs_models_and_pipes(tmp_path: Path) -> None:
     table = "size,new,town,price\n" + "".join(
         f"{size},{size % 2 == 0},{('Rome', 'Ulm')[size % 3 == 0]},{3 * size}\n"
         for size in range(1, 60)
     )
     (tmp_path / "t.csv").write_text(table)
-    short = ("--epochs", "5", "--max-frames", "2")
-    run_id = fitreel("run", "--data", "t.csv", "--target", "price", *short).stdout.strip()
-    printed = fitreel("predict", "--run", run_id, "--data", "t.csv").stdout
+
+    def run(*words: str) -> tuple[int, str, str]:
+        spool = {"FITREEL_SPOOL": str(tmp_path / "spool")}
+        return processes.run(*words, directory=tmp_path, **spool)
+
+    short = ("--epochs", "5", "--max-frames", "2", "--register", "houses")
+    code, output, errors = run("run", "--data", "t.csv", "--target", "price", *short)
+    assert code == 0, errors
+    run_id = output.strip()
+    _, printed, _ = run("predict", "--run", run_id, "--data", "t.csv")
     assert printed.splitlines()[0] == "size,new,town,price,prediction"
     assert len(printed.splitlines()) == 60
-    piped = subprocess.run(
-        ["fitreel", "predict", "--run", run_id, "--data", "-", "--out", "o.csv", "--json"],
-        cwd=tmp_path,
-        env=environment(),
-        input=table,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(piped.stdout) == {"rows": 59, "out": str(tmp_path / "o.csv")}
+    words = ("predict", "--model", "models:/houses@champion", "--data", "t.csv")
+    code, output, errors = run(*words, "--out", "o.csv", "--json")
+    assert json.loads(output) == {"rows": 59, "out": str(tmp_path / "o.csv")}, errors
     assert (tmp_path / "o.csv").read_text() == printed
-    for words, reason in {
+    for options, reason in {
         ("--data", "t.csv"): "name a run with --run, or a model with --model",
         ("--run", run_id, "--data", "t.csv", "--out", "o.xls"): "--out must end with one of",
-        ("--model", "models:/none@champion", "--data", "t.csv"): "models:/none@champion",
+        ("--model", "models:/none@champion", "--data", "t.csv"): "none",
+        ("--model", "models:/houses/7", "--data", "t.csv"): "houses",
         ("--model", "x", "--data", "t.csv"): "is not a model",
         ("--run", run_id, "--data", "none.csv"): "none.csv does not exist",
     }.items():
-        done = fitreel("predict", *words)
-        assert (done.returncode, reason in done.stderr) == (2, True), done.stderr
-        assert done.stderr.count("\n") == 1
+        code, _, errors = run("predict", *options)
+        assert (code, reason in errors, errors.count("\n")) == (2, True, 1), errors

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
-from fitreel.checks.text import check_filter, check_name, check_path
+from fitreel.checks.text import check_filter, check_model, check_name, check_path
 from fitreel.settings import (
     GROUPS,
     ComparisonSettings,
@@ -285,6 +285,15 @@ COPIES = Annotated[
         "Directory for film, pictures and player as well; created if it is missing.",
         "DIRECTORY",
         check_path,
+        Target,
+    ),
+]
+REGISTER = Annotated[
+    str | None,
+    _text_option(
+        "Register the model under this name: as champion if it is better on its test rows.",
+        "NAME",
+        check_model,
         Target,
     ),
 ]

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 from mlflow.entities import LoggedModel
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from fitreel.checks.files import check_size
@@ -25,13 +24,13 @@ URI = re.compile(
 
 
 def read_model(client: Client, uri: str) -> Predictor:
-    """Read the network of a model; ValueError if there is none, or if fitreel did not log it."""
+    """Read the network of a model; ValueError if it is missing, or not one of fitreel's."""
     seen = shown(uri)
     if (match := URI.fullmatch(uri)) is None:
         raise ValueError(f"'{seen}' is not a model; write models:/NAME@ALIAS or models:/NAME/1")
     with plain_errors(client.tracking_uri):
         try:
-            model_id = match["id"] or _version(client, match).model_id
+            model_id = match["id"] or _model_id(client, match)
         except MlflowException as error:
             raise ValueError(f"{seen}: {scrubbed(str(error.message), uri)}") from error
         if not model_id:
@@ -39,10 +38,16 @@ def read_model(client: Client, uri: str) -> Predictor:
         return read_logged(client, client.get_logged_model(model_id), seen)
 
 
-def _version(client: Client, match: "re.Match[str]") -> ModelVersion:
-    if match["alias"]:
-        return client.get_model_version_by_alias(match["name"], match["alias"])
-    return client.get_model_version(match["name"], match["version"])
+def _model_id(client: Client, match: "re.Match[str]") -> str | None:
+    name, alias = match["name"], match["alias"]
+    version = (
+        client.get_model_version_by_alias(name, alias)
+        if alias
+        else client.get_model_version(name, match["version"])
+    )
+    # Not every store keeps the id by itself.
+    source = URI.fullmatch(version.source or "")
+    return version.model_id or (source and source["id"])
 
 
 def read_logged(client: Client, model: LoggedModel, seen: str) -> Predictor:

@@ -26,6 +26,7 @@ from fitreel.tracking.names import SOURCE_RUN_TAG, VERSION_TAG
 from fitreel.tracking.packing import packed
 from fitreel.tracking.process import owner_tags
 from fitreel.tracking.registered import read_model
+from fitreel.tracking.registration import registered
 from fitreel.tracking.run import Run
 from fitreel.tracking.source import Source
 from fitreel.tracking.store.client import Client
@@ -124,6 +125,11 @@ class Tracker:
     def model(self, uri: str) -> Predictor:
         """Read the network of a model: models:/NAME@ALIAS or models:/NAME/1."""
         return read_model(self.client, uri)
+
+    def registered(self, run_id: str, name: str) -> str:
+        """Return what became of the model of a run that was registered under a name."""
+        with plain_errors(self.client.tracking_uri):
+            return registered(self.client, run_id, name)
 
     def source_or_none(self, named: str | None) -> Source | None:
         """Open a run for reading if one is named or active."""

@@ -52,7 +52,7 @@ class ServedTable(PythonModel):
     ) -> pd.Series | pd.DataFrame:
         """Return the column prediction; of classes also a column of probabilities for each.
 
-        Raises MlflowException, which names column and row of what is no input.
+        Raises MlflowException, which names column and row of what it refuses.
         """
         rows = pd.DataFrame(model_input)  # a server passes other JSON than tables on as a dict
         names = [column["name"] for column in self.schema["columns"]]
