@@ -115,6 +115,11 @@ NEEDS = {
         "runs in a PostgreSQL database",
         "postgresql util-linux",
     ),
+    "peaks": Need(
+        lambda: os.access("/proc/self/clear_refs", os.W_OK),
+        "how much memory a table needs",
+        advice="run the tests on Linux, which can set the peak of a process back",
+    ),
     "strace": Need(may_trace, "the order of system calls", "strace"),
     "mount": Need(
         may_mount,

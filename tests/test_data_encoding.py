@@ -1,7 +1,5 @@
 """New rows as features, as the schema of a training says; and files in batches of rows."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from pyarrow import parquet
 from fitreel.data import Column, Schema, batches, encode, read_table
 from fitreel.data.schema import OTHER
 from fitreel.settings import TableSettings
-from tests.conftest import ROOT
+from tests.peaks import peak_after_warming, write
 
 SCHEMA = Schema(
     (
@@ -165,43 +163,25 @@ def test_batches_need_their_columns(table: dict[str, Path]) -> None:
         next(batches(table["commas.csv"], ["a", "z"]))
 
 
-MEASURED = """
-import sys
-from pathlib import Path
-import pyarrow.compute, pyarrow.csv, pyarrow.parquet
+ENCODING = """
 from fitreel.data import Column, Schema, batches, encode
-schema = Schema((Column("a", "number"),), "y", "regression")
-file, count = Path(sys.argv[1]), 0
-def peak():
-    # Not getrusage: on Linux a new process has the peak of the one that started it.
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
-def rows(limit):
-    count = 0
-    for batch in batches(file, ["a"]):
-        count += len(encode(schema, batch))
-        if count > limit:
-            break
-    return count
-rows(100_000)
-before = peak()
-rows(10**9)
-print(peak() - before)
+from fitreel.data.table import file
+
+file.BLOCK = 2**16  # little is read ahead: what grows is what is measured
+SCHEMA = Schema((Column("a", "number"), Column("b", "number")), "y", "regression")
+
+def step(path):
+    for batch in batches(path, ["a", "b"]):
+        encode(SCHEMA, batch)
 """
 
 
+@pytest.mark.needs("peaks")
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_the_memory_of_batches_does_not_grow_with_the_file(tmp_path: Path, kind: str) -> None:
-    numbers = np.random.default_rng(0).normal(size=2_000_000).round(3)
-    file = tmp_path / f"table.{kind}"
-    if kind == "csv":
-        from pyarrow import csv
-
-        csv.write_csv(pyarrow.table({"a": numbers}), file)
-    else:
-        parquet.write_table(pyarrow.table({"a": numbers}), file)
-    command = [sys.executable, "-c", MEASURED, str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    assert (
-        int(done.stdout) < 24_000_000
-    )  # what is read ahead; all numbers, as texts, have more than 40 MB
+    numbers = np.random.default_rng(0).normal(size=(1_000_000, 2)).round(9)
+    small, large = tmp_path / f"small.{kind}", tmp_path / f"large.{kind}"
+    for file, count in ((small, 50_000), (large, len(numbers))):
+        write(dict(zip("ab", numbers[:count].T, strict=True)), file)
+    all_rows = numbers.nbytes * (2 if kind == "csv" else 1)  # as texts, or as float64
+    assert peak_after_warming(ENCODING, small, large) < all_rows / 2
