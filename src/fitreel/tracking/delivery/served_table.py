@@ -136,7 +136,8 @@ def _places(
     )
     found = np.fromiter((places.get(text, other) for text in texts), int, len(cells))
     # A text without a feature of its own is all zeros.
-    features: NDArray[np.float32] = np.eye(len(values) + 1, len(values), dtype=np.float32)[found]
+    lookup = np.eye(len(values) + 1, len(values), dtype=np.float32)
+    features: NDArray[np.float32] = lookup[found]
     return features
 
 
