@@ -23,6 +23,7 @@ COMMANDS = {  # in this order; RUN is the run that generate printed
     "sweep": ("--trials", "2", "--epochs", "20"),
     "resume": ("RUN",),
     "predict": ("--run", "RUN", "--data", "points.csv", "--out", "predictions.csv"),
+    "export": ("RUN", "--out", "written.onnx"),
     "show": ("RUN",),
     "list": (),
     "open": ("RUN",),

@@ -278,6 +278,20 @@ MODEL = Annotated[
     ),
 ]
 
+# For export.
+FormatName = Literal["onnx"]
+FORMAT = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="What to write it as.",
+        parser=_parser(functools.partial(parse, kind=FormatName)),
+        metavar=_metavar(FormatName),
+        autocompletion=choices(FormatName),
+    ),
+]
+EXPORTED = Annotated[str, _text_option("File to write.", "FILE", check_path, group=None)]
+
 # For run.
 COPIES = Annotated[
     str | None,
