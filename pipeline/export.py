@@ -22,7 +22,8 @@ def export(
     """
     tracker = fitreel.tracking.Tracker(tracking_uri or None, may_create=False)
     source = tracker.source(run)
-    fitreel.training.write_onnx(source.predictor(), Path(out))
+    write = {"onnx": fitreel.training.write_onnx}[kind]
+    write(source.predictor(), Path(out))
     if as_json:
         print_json({"run_id": source.run_id, "out": Path(out).absolute()})
     else:

@@ -18,7 +18,7 @@ from fitreel.training.weights import Weights
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-# Old enough for runtimes in use, new enough for Softmax over one axis. The operator Gelu came later.
+# Old enough for runtimes in use, new enough for Softmax over one axis; Gelu came later.
 OPSET, IR_VERSION = 17, 8
 INPUT = "features"
 
@@ -72,14 +72,15 @@ def _model(predictor: Predictor) -> "ModelProto":
     weights, schema = predictor.weights, predictor.schema
     constants = _constants(weights)
     nodes = [helper.make_node(*each[:2], [each.output]) for each in _nodes(weights)]
-    name, shape = "prediction", ["rows"]
+    rows: list[str | int] = ["rows"]  # of any number
+    name, shape = "prediction", rows
     if weights.is_classifier:
-        name, shape = "probabilities", ["rows", weights.shape.outputs]
+        name, shape = "probabilities", [*rows, weights.shape.outputs]
     floats = TensorProto.FLOAT
     graph = helper.make_graph(
         nodes,
         "fitreel",
-        [helper.make_tensor_value_info(INPUT, floats, ["rows", weights.shape.features])],
+        [helper.make_tensor_value_info(INPUT, floats, [*rows, weights.shape.features])],
         [helper.make_tensor_value_info(name, floats, shape)],
         [numpy_helper.from_array(array, each) for each, array in constants.items()],
     )
