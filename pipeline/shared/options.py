@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
-from fitreel.checks.text import check_filter, check_model, check_name, check_path
+from fitreel.checks.text import check_filter, check_model, check_name, check_path, shown
 from fitreel.settings import (
     GROUPS,
     ComparisonSettings,
@@ -277,6 +277,22 @@ MODEL = Annotated[
         group=None,
     ),
 ]
+
+
+# For export.
+def _check_format(text: str) -> str:
+    if text != "onnx":
+        raise ValueError(f"'{shown(text)}' is not onnx, the only format")
+    return text
+
+
+FORMAT = Annotated[
+    str,
+    typer.Option(
+        "--format", help="What to write it as.", parser=_parser(_check_format), metavar="onnx"
+    ),
+]
+EXPORTED = Annotated[str, _text_option("File to write.", "FILE", check_path, group=None)]
 
 # For run.
 COPIES = Annotated[

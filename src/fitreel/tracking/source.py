@@ -150,8 +150,8 @@ class Source(Facts):
         """Read the trained network, and the columns that it predicts from."""
         if self.is_trial and self.has_table:
             raise ValueError(
-                f"run {self.run_id} is a trial of a sweep, whose network knows no columns: predict "
-                "with the sweep, which keeps its best, or train it alone with fitreel run"
+                f"run {self.run_id} is a trial of a sweep, whose network knows no columns: name "
+                "the sweep, which keeps its best, or train it alone with fitreel run"
             )
         with self._artifacts.copy_as_logged(WEIGHTS, "train", LARGEST_WEIGHTS) as path:
             found = Predictor.load(path)

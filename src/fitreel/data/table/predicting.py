@@ -2,14 +2,13 @@
 
 import csv
 import io
-import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from torch import Tensor
 
+from fitreel.checks.files import drafted
 from fitreel.checks.text import shortened, shown
 from fitreel.data.schema import Schema
 from fitreel.data.table.encoding import encode
@@ -31,7 +30,7 @@ def predict_file(path: Path, out: Path, schema: Schema, predict: Predict) -> int
     if delimiter == "," and file.delimiter:
         delimiter = file.delimiter
     count = 0
-    with _draft(out) as draft, draft.open("xb") as sink:
+    with drafted(out) as draft, draft.open("xb") as sink:
         writer: Any = None
         for batch in _predicted(file, schema, predict):
             with plain_errors(out.name):
@@ -92,15 +91,3 @@ class _TextWriter:
     def close(self) -> None:
         self._text.flush()
         self._text.detach()
-
-
-@contextmanager
-def _draft(out: Path) -> Iterator[Path]:
-    """Yield the path of a file that takes the place of ``out`` when the block is done."""
-    # In the same directory, because only there a rename is one step.
-    draft = out.parent / f".{out.name}-{secrets.token_hex(4)}"
-    try:
-        yield draft
-        draft.replace(out)
-    finally:
-        draft.unlink(missing_ok=True)
