@@ -13,6 +13,8 @@ from pyarrow import parquet
 
 from fitreel.data import Dataset, Schema, Table, read_table
 from fitreel.data.table import limits
+from fitreel.data.table.file import open_table
+from fitreel.data.table.survey import survey
 from fitreel.settings import TableSettings
 from tests.conftest import ROOT
 from tests.inputs import place
@@ -68,6 +70,28 @@ def test_gzip_that_becomes_too_large_is_refused(
     monkeypatch.setattr(limits, "MOST_BYTES", size + 1000)  # of the packed file, and a little more
     with pytest.raises(ValueError, match="bytes; at most"):
         read_table(file, settings(), 0)
+
+
+def test_rows_too_many_are_refused_in_both_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "train.csv", tmp_path / "test.csv"
+    first.write_text("a,y\n" + "".join(f"{n},{n}.5\n" for n in range(4)))
+    second.write_text("a,y\n" + "".join(f"{n},{n}.5\n" for n in range(6)))
+    monkeypatch.setattr(limits, "MOST_ROWS", 5)
+    with pytest.raises(ValueError, match="test.csv has 6 rows or more; at most 5 are allowed"):
+        read_table(first, settings(), 0, second)
+    source = open_table(second)
+    with pytest.raises(ValueError, match="6 rows or more"):  # before a second look at all rows
+        survey(source, ["a"])
+
+
+def test_an_error_counts_the_rows_of_all_batches(tmp_path: Path) -> None:
+    numbers = np.arange(40_000) + 0.5
+    numbers[33_333] = np.inf
+    parquet.write_table(pyarrow.table({"a": numbers, "y": numbers}), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="column 'a' has inf in row 33,334; "):
+        read_table(tmp_path / "a.parquet", settings(), 0)
 
 
 # ---- held-out rows ----------------------------------------------------------------------------
@@ -268,6 +292,35 @@ def test_a_file_of_test_rows_that_does_not_fit(tmp_path: Path, rows: str, messag
         read_table(first, settings(), 0, second)
 
 
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (
+            "wv",
+            r"^test\.csv has the group 'w', which has rows to train on: no 'g' may be in both",
+        ),
+        ("wxv", r"^test\.csv has the group 'w', which has rows to train on, and 1 more: "),
+        ("34", r"^test\.csv has the group '3', which "),
+        ("v5", ""),
+    ],
+)
+def test_a_group_in_both_files_is_refused(tmp_path: Path, groups: str, message: str) -> None:
+    first, second = tmp_path / "train.csv", tmp_path / "test.csv"
+    own = "1233" if groups.isdecimal() else "wxzz"
+    first.write_text("a,g,y\n" + "".join(f"{n},{each},{n}.5\n" for n, each in enumerate(own)))
+    second.write_text("g,a,y\n" + "".join(f"{each},7,7.5\n" for each in groups))
+    chosen = settings(group="g")
+    if message:
+        with pytest.raises(ValueError, match=message):
+            read_table(first, chosen, 0, second)
+    else:
+        table = read_table(first, chosen, 0, second)
+        assert table.dataset.test
+        assert table.dataset.features == ("a",)
+    second.write_text("a,y\n7,7.5\n")
+    assert read_table(first, chosen, 0, second).dataset.test
+
+
 # ---- what is learned from the training rows ---------------------------------------------------
 
 
@@ -279,6 +332,16 @@ def test_the_50_most_frequent_texts_have_features_and_the_others_share_one(tmp_p
     assert dataset.features == (*(f"a=t{n:02}" for n in range(50)), "a=other")
     assert torch.equal(dataset.inputs.sum(dim=1), torch.ones(len(texts)))
     assert dataset.inputs[:, -1].sum() == sum(range(1, 11))
+
+
+def test_equally_frequent_texts_and_truth_values_are_filled_the_same_way_in_any_order(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text("a,b,y\nz,true,1.5\nx,false,2.5\n,,3.5\nz,true,4.5\nx,false,5.5\n")
+    dataset = read_table(file, settings(missing="mean"), 0).dataset
+    assert dataset.features == ("a=x", "a=z", "b")
+    assert dataset.inputs[2].tolist() == [1, 0, 0]
 
 
 def test_the_scaling_is_that_of_the_training_rows(shops: Path) -> None:

@@ -32,7 +32,6 @@ def read_columns(
 
     Only the column of groups may have more than 100,000 different texts.
     """
-    check_numbers(file.path.name, file.rows, len(columns))
     drafts = {name: _Draft() for name in columns}
     rows = 0
     for batch in file.batches(columns):

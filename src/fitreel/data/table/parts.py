@@ -1,10 +1,12 @@
 """The parts of a table: which rows train, which stop a training early, and which test it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fitreel.checks.text import shown
+from fitreel.data.table.cells import Cells
 from fitreel.data.table.choice import Choice
 from fitreel.data.table.columns import Columns
 from fitreel.data.table.split import Mask, Rule, hold_out
@@ -74,3 +76,19 @@ def check_training(target: Target, training: Mask) -> None:
         raise ValueError(
             f"no row to train on has the class '{lacking}': all are held out or dropped"
         )
+
+
+def check_groups(training: Cells, test: Cells, name: str, file: str) -> None:
+    """Raise ValueError if a group of the rows to train on is in the file of test rows, too."""
+    if both := sorted(_groups(training) & _groups(test)):
+        group = shown(f"{both[0]:.15g}" if isinstance(both[0], float) else both[0], 40)
+        more = f", and {len(both) - 1:,} more" if len(both) > 1 else ""
+        raise ValueError(
+            f"{file} has the group '{group}', which has rows to train on{more}: no '{shown(name)}' "
+            "may be in both files"
+        )
+
+
+def _groups(cells: Cells) -> set[Any]:
+    found = cells.values[~cells.is_missing]
+    return set(cells.texts) if cells.kind == "category" else set(np.unique(found).tolist())

@@ -9,14 +9,14 @@ from fitreel.data.dataset import Dataset, Rows
 from fitreel.data.scaling import Scaling
 from fitreel.data.schema import Schema
 from fitreel.data.table import remarks
-from fitreel.data.table.cells import CellKind
+from fitreel.data.table.cells import CellKind, Cells
 from fitreel.data.table.choice import Choice, choose, kinds
 from fitreel.data.table.columns import Columns, read_columns
 from fitreel.data.table.encoding import encode_some
 from fitreel.data.table.file import open_table
 from fitreel.data.table.fitting import fit_schema, uselessness
 from fitreel.data.table.missing import check_complete, incomplete
-from fitreel.data.table.parts import check_rows, check_training, divide
+from fitreel.data.table.parts import check_groups, check_rows, check_training, divide
 from fitreel.data.table.split import Mask
 from fitreel.data.table.survey import survey
 from fitreel.data.table.target import Target, read_same_target, read_target
@@ -68,9 +68,10 @@ def read_table(
     validation = _rows(schema, columns, target, parts.validation)
     test = _rows(schema, columns, target, parts.test)
     dropped = int(lost.sum())
+    groups = {choice.group: columns[choice.group]} if choice.group else {}
     del columns  # before the dataset copies x: the memory holds the numbers twice, not three times
     if test_file:
-        test, also = _read_test(test_file, schema, kept, target, settings)
+        test, also = _read_test(test_file, schema, kept, target, settings, groups)
         dropped += also
     if test is None and (test_file or test_size):
         raise ValueError("no row is left for the test: all that are held out lack a value")
@@ -122,14 +123,22 @@ def _read_test(
     kept: dict[str, CellKind],
     target: Target,
     settings: TableSettings,
+    groups: dict[str, Cells],
 ) -> tuple[Rows | None, int]:
-    """Return the rows of a file of test rows, and how many were dropped."""
+    """Return the rows of a file of test rows, and how many were dropped.
+
+    ``groups`` has the column of groups of the rows to train on, if there is one; the file of test
+    rows may lack it.
+    """
     source = open_table(file)
-    choice = Choice(target.name, tuple(column.name for column in schema.columns))
+    group = next((name for name in groups if name in source.schema.names), "")
+    choice = Choice(target.name, tuple(column.name for column in schema.columns), group)
     if lacking := [name for name in choice.columns if name not in source.schema.names]:
         raise ValueError(f"{file.name} has no column '{shown(lacking[0])}'")
     try:
-        columns = read_columns(source, choice.columns, kept)
+        columns = read_columns(source, choice.columns, kept, group)
+        if group:
+            check_groups(groups[group], columns[group], group, file.name)
         same = read_same_target(columns[target.name], target, file.name)
     except ValueError as error:  # two files have a row of this number
         line = str(error)
