@@ -79,7 +79,7 @@ def test_rows_too_many_are_refused_in_both_files(
     first.write_text("a,y\n" + "".join(f"{n},{n}.5\n" for n in range(4)))
     second.write_text("a,y\n" + "".join(f"{n},{n}.5\n" for n in range(6)))
     monkeypatch.setattr(limits, "MOST_ROWS", 5)
-    with pytest.raises(ValueError, match="test.csv has 6 rows or more; at most 5 are allowed"):
+    with pytest.raises(ValueError, match=r"test\.csv has 6 rows or more; at most 5 are allowed"):
         read_table(first, settings(), 0, second)
     source = open_table(second)
     with pytest.raises(ValueError, match="6 rows or more"):  # before a second look at all rows
