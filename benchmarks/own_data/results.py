@@ -45,6 +45,17 @@ class Result:
         return self.error("ours")[0] / best
 
 
+@dataclass(frozen=True)
+class Loading:
+    """What loading a large file took."""
+
+    side: str  # ours, pandas
+    suffix: str  # of the file
+    size: int  # bytes of the file
+    seconds: float
+    peak: float  # bytes of memory more than before
+
+
 @dataclass
 class Measured:
     """The results of all tables, when and on which machine they were measured."""
@@ -52,6 +63,7 @@ class Measured:
     when: str
     machine: str
     results: dict[str, Result]
+    loading: list[Loading] = field(default_factory=list)
 
 
 def machine() -> str:
@@ -66,7 +78,17 @@ def machine() -> str:
 
 def save(results: dict[str, Result], path: Path = MEASURED) -> None:
     """Write the results as JSON, with today's date and this machine."""
-    measured = Measured(str(date.today()), machine(), results)
+    _write(Measured(str(date.today()), machine(), results, load(path).loading), path)
+
+
+def save_loading(loading: list[Loading], path: Path = MEASURED) -> None:
+    """Write what loading took; the results keep their date and machine."""
+    measured = load(path)
+    measured.loading = loading
+    _write(measured, path)
+
+
+def _write(measured: Measured, path: Path) -> None:
     path.write_text(json.dumps(asdict(measured), indent=1) + "\n", encoding="utf-8")
 
 
@@ -76,4 +98,5 @@ def load(path: Path = MEASURED) -> Measured:
         return Measured("", "", {})
     stored = json.loads(path.read_text(encoding="utf-8"))
     results = {name: Result(**each) for name, each in stored["results"].items()}
-    return Measured(stored["when"], stored["machine"], results)
+    loading = [Loading(**each) for each in stored.get("loading", [])]
+    return Measured(stored["when"], stored["machine"], results, loading)
