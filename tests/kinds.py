@@ -56,9 +56,7 @@ def dataset_of(kind: str) -> Dataset:
 @cache
 def history_of(kind: str, epochs: int = 60) -> History:
     """Train on such a table."""
-    return fit(
-        dataset_of(kind), TrainingSettings(optimizer="adam", lr=0.02, epochs=epochs)
-    ).history
+    return fit(dataset_of(kind), TrainingSettings(optimizer="adam", lr=0.02, epochs=epochs)).history
 
 
 def run_of(kind: str, place: int = 0) -> ComparedRun:
