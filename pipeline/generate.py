@@ -32,14 +32,16 @@ def generate(data: DataSettings, table: TableSettings, session: Session) -> None
 
     Example: fitreel generate --function sine --noise 0.1
     """
-    source = session.source_or_none()
-    into = session.into(source)
-    if session.is_new and into and into.has_dataset:
-        raise ValueError(f"run {into.run_id} has points already; leave out --run")
-    session.check_free(source, "generate", FILES)
-    with own_data(table, data, session) as opened, session.run(source) as run:
-        run.set_name(table.label if table else data.label)
-        make_dataset(run, data, opened)
+    # First: a table that cannot be read creates neither a store nor a run.
+    with own_data(table, data, session) as opened:
+        source = session.source_or_none()
+        into = session.into(source)
+        if session.is_new and into and into.has_dataset:
+            raise ValueError(f"run {into.run_id} has points already; leave out --run")
+        session.check_free(source, "generate", FILES)
+        with session.run(source) as run:
+            run.set_name(table.label if table else data.label)
+            make_dataset(run, data, opened)
 
 
 @stage("generate", restore=lambda run: run.dataset())

@@ -46,18 +46,19 @@ def run(
     """
     if open_player and player.player == "off":
         raise ValueError("--open shows the player; leave out --player off")
-    source = session.source_or_none()
-    check_unused(session, source)
-    session.check_free(source, "evaluate", evaluate.FILES)
-    session.check_free(source, "animate", animate.files(film, player))
-    # Before the run is opened: without a display nothing is created.
-    window = train.open_window(live)
-    if out:
-        session.copies.leave_in(session.directory / out)
+    # First: a table that cannot be read creates neither a store nor a run.
     with own_data(table, data, session) as opened:
+        source = session.source_or_none()
+        check_unused(session, source)
+        session.check_free(source, "evaluate", evaluate.FILES)
+        session.check_free(source, "animate", animate.files(film, player))
         # Here and not only in the training: too many frames are refused before a run is created.
         if session.is_new:
             fitreel.training.check_frames(training, rows_of(opened))
+        # Before the run is opened: without a display nothing is created.
+        window = train.open_window(live)
+        if out:
+            session.copies.leave_in(session.directory / out)
         with session.run(source) as run:
             prefix = f"{table.label}-" if table else data.prefix
             run.set_name(prefix + training.label)

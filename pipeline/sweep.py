@@ -90,28 +90,28 @@ def sweep(
     """
     if settings.shortage:
         console.warn(settings.shortage)
-    # Study, engine and archive before the run is opened: if Optuna, the device or the storage is
-    # missing, nothing is created.
+    # Study, table, engine and archive before the run is opened: if Optuna, a file, the device or
+    # the storage is missing, nothing is created.
     study = fitreel.sweep.open_study(settings)
-    source = session.source_or_none()
-    check_unused(session, source)
-    session.check_free(source, "sweep", FILES)
-    engine = fitreel.sweep.open_engine(settings)
-    archive = fitreel.sweep.Archive(settings.storage, session.directory)
-    report = Report()
-    opened = session.run(source, describe=report.describe, summarise=report.summarise)
-    with own_data(table, data, session) as rows, opened as run:
-        run.set_name(f"{table.label}-{settings.label}" if table else settings.label)
-        run.set_tags({KIND_TAG: "sweep"})
-        dataset = generate.make_dataset(run, data, rows)
-        # By the run's id, so that a resumed sweep continues the same study.
-        study.archive_in(archive, f"fitreel-{run.run_id}")
-        known = None if table else data
-        search = fitreel.sweep.Search(settings, dataset, known, training, evaluation)
-        with run.stage("sweep"):
-            report.results = train_trials(run, search, study, engine)
-        conclude(run, search, report.results)
-        wait_for_store(run, report.results)
+    with own_data(table, data, session) as rows:
+        source = session.source_or_none()
+        check_unused(session, source)
+        session.check_free(source, "sweep", FILES)
+        engine = fitreel.sweep.open_engine(settings)
+        archive = fitreel.sweep.Archive(settings.storage, session.directory)
+        report = Report()
+        with session.run(source, describe=report.describe, summarise=report.summarise) as run:
+            run.set_name(f"{table.label}-{settings.label}" if table else settings.label)
+            run.set_tags({KIND_TAG: "sweep"})
+            dataset = generate.make_dataset(run, data, rows)
+            # By the run's id, so that a resumed sweep continues the same study.
+            study.archive_in(archive, f"fitreel-{run.run_id}")
+            known = None if table else data
+            search = fitreel.sweep.Search(settings, dataset, known, training, evaluation)
+            with run.stage("sweep"):
+                report.results = train_trials(run, search, study, engine)
+            conclude(run, search, report.results)
+            wait_for_store(run, report.results)
 
 
 def train_trials(run: "Run", search: "Search", study: "Study", engine: "Engine") -> "Results":

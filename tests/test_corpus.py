@@ -393,6 +393,25 @@ def test_files_of_runs(forker: Forks, base: Base, tmp_path: Path, case: Any, com
             assert torch.equal(read, torch.tensor(case["read"], dtype=torch.float32))
 
 
+# ---- tables -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CORPUS["tables"] if "refused" in case],
+    ids=lambda case: str(case["name"]),
+)
+def test_tables(forker: Forks, tmp_path: Path, case: Any) -> None:
+    """What is wrong with each is tested with the reading; here that nothing is left behind."""
+    here, name = Place(tmp_path), case.get("file", "table.csv")
+    place(here.work / name, case["content"], {})
+    before = here.files()
+    options = {"target": "y", "test_size": 0.0, "validation_size": 0.0} | case.get("settings", {})
+    given = [f"--{option.replace('_', '-')}={value}" for option, value in options.items()]
+    check_refused(here.run(forker, "generate", f"--data={name}", *given), case["refused"])
+    assert here.files() == before
+
+
 # ---- ids and names ----------------------------------------------------------------------------
 
 
