@@ -4,6 +4,7 @@ python -m benchmarks.views
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -21,7 +22,7 @@ TIMES = 3  # the best of so many
 
 
 def with_test_rows(inputs: np.ndarray, targets: np.ndarray, classes: int = 0) -> Dataset:
-    """Hold every fifth row out, and scale by the others."""
+    """Return a dataset with every fifth row held out, scaled by the others."""
     x = torch.from_numpy(inputs.astype(np.float32))
     y = torch.from_numpy(targets.astype(np.int64 if classes else np.float32))
     order = torch.from_numpy(np.random.default_rng(0).permutation(len(x)))
@@ -48,10 +49,10 @@ def tables() -> dict[str, Dataset]:
         "drawn points": generate(),
         "1 feature": with_test_rows(diabetes.data[:, [2]], diabetes.target),
         "2 features": with_test_rows(diabetes.data[:, [2, 3]], diabetes.target),
-        "2 features, 2 classes": with_test_rows(*moons, classes=2),
+        "2 features, 2 classes": with_test_rows(moons[0], moons[1], classes=2),
         "2 features, 3 classes": with_test_rows(iris.data[:, [0, 2]], iris.target, classes=3),
         "10 features": with_test_rows(diabetes.data, diabetes.target),
-        "8 features, 20,000 rows": with_test_rows(*many),
+        "8 features, 20,000 rows": with_test_rows(many[0], many[1]),
         "30 features, 2 classes": with_test_rows(cancer.data, cancer.target, classes=2),
         "64 features, 10 classes": with_test_rows(digits.data, digits.target, classes=10),
     }
@@ -75,9 +76,8 @@ def main() -> None:
         film, player = Path(name) / "rst.gif", Path(name) / "player.html"
         for kind, dataset in tables().items():
             history = fit(dataset, SETTINGS).history
-            # Bound as defaults: a closure would see the next table.
-            drawn = fastest(lambda d=dataset, h=history: render(d, h, film))
-            written = fastest(lambda d=dataset, h=history: write_player(d, h, player))
+            drawn = fastest(partial(render, dataset, history, film))
+            written = fastest(partial(write_player, dataset, history, player))
             curve = curve or drawn
             sizes = [path.stat().st_size / 1000 for path in (film, player)]
             print(

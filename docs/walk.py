@@ -16,15 +16,17 @@ PAGES = (  # in the order in which a reader meets them
     "docs/runs.md",
     "docs/comparing.md",
     "docs/sweeping.md",
+    "docs/own-data.md",
     "docs/stages.md",
     "docs/reliability.md",
 )
-PROGRAMS = ("fitreel", "mlflow", "make", "pip", "source", "optuna", "RUN=$(fitreel")
+PROGRAMS = ("fitreel", "mlflow", "make", "pip", "python", "source", "optuna", "RUN=$(fitreel")
 NOT_TYPED = {  # the beginning of a command, and why nobody types it in the walk
     "make run": "it sets up an environment first; MAKE_RUN is what it runs then",
     "make test": "it is what types all this",
     "pip install": "all that is installed already",
     "source": "the environment is active already",
+    "mlflow models serve": "it serves until Ctrl-C; tests/test_served_table.py asks such a server",
     "fitreel --install-completion": "it writes into the files of a shell",
 }
 MAKE_RUN = "mlflow run . --env-manager local"
@@ -37,6 +39,9 @@ PICTURES = {
     "compare.png": "compare.png",
     "settings.png": "mlruns/*/*/artifacts/settings.png",
     "best.gif": "pictures/compare.gif",
+    "own-data.gif": "own/rst.gif",
+    "own-data-importance.png": "own/importance.png",
+    "own-data-classes.gif": "moons/rst.gif",
     "lesson-rate.gif": "rate/compare.gif",
     "lesson-dead.png": "dead/rst.png",
     "lesson-width.gif": "width/compare.gif",

@@ -20,9 +20,11 @@ from pipeline.animate import animate
 from pipeline.compare import compare
 from pipeline.doctor import doctor
 from pipeline.evaluate import evaluate
+from pipeline.export import export
 from pipeline.generate import generate
 from pipeline.list import list_runs
 from pipeline.open import open_run
+from pipeline.predict import predict
 from pipeline.reap import reap
 from pipeline.reproduce import reproduce
 from pipeline.resume import or_resume, resume
@@ -45,6 +47,8 @@ for command in (run, generate, train, evaluate, animate, or_resume(sweep)):
 app.command("list", rich_help_panel="Afterwards")(list_runs)
 app.command(rich_help_panel="Afterwards")(show)
 app.command("open", rich_help_panel="Afterwards")(open_run)
+app.command(rich_help_panel="Afterwards")(predict)
+app.command(rich_help_panel="Afterwards")(export)
 app.command(rich_help_panel="Afterwards")(compare)
 app.command(rich_help_panel="Afterwards")(resume)
 app.command(rich_help_panel="Afterwards")(sync)

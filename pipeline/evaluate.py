@@ -11,6 +11,7 @@ from fitreel.tracking.names import NOTHING_LEARNED_TAG, WEIGHTS_PICTURE
 from pipeline import generate
 from pipeline.shared import console
 from pipeline.shared.copies import Copies
+from pipeline.shared.options import REGISTER
 from pipeline.shared.session import Session
 from pipeline.shared.stage import nothing, stage
 from pipeline.train import record_standstill
@@ -25,7 +26,7 @@ NO_CURVE = "there is no test on fresh points and no noise floor"
 FILES = (WEIGHTS_PICTURE, *STILLS)
 
 
-def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
+def evaluate(evaluation: EvaluationSettings, session: Session, register: REGISTER = None) -> None:
     """Measure a trained run on its own points and on fresh ones or test rows; draw its weights.
 
     Example: fitreel evaluate --run RUN --test-samples 5000
@@ -45,6 +46,7 @@ def evaluate(evaluation: EvaluationSettings, session: Session) -> None:
             record_standstill(run, found or fitreel.training.why_nothing_learned(weights, dataset))
         was_seen = not source.has_changed_points
         measure_fit(run, dataset, weights, data, evaluation, was_seen=was_seen)
+        session.register(run, register, source.run_id)
 
 
 def say_what_changed(source: "Source") -> None:

@@ -17,7 +17,7 @@ from fitreel.settings import (
     TrainingSettings,
 )
 from pipeline import animate, evaluate, generate, train
-from pipeline.shared.options import COPIES, OPENED
+from pipeline.shared.options import COPIES, OPENED, REGISTER
 from pipeline.shared.own_data import own_data, rows_of
 from pipeline.shared.session import Session
 from pipeline.shared.viewing import page_file, show_in_browser
@@ -37,6 +37,7 @@ def run(
     player: PlayerSettings,
     session: Session,
     out: COPIES = None,
+    register: REGISTER = None,
     open_player: OPENED = False,
 ) -> None:
     """Draw points or read a table, train, evaluate and film: all four stages in one run.
@@ -66,6 +67,7 @@ def run(
             known, copies = None if table else data, session.copies
             evaluate.measure_fit(run, dataset, weights, known, evaluation, copies=copies)
             animate.film_training(run, dataset, history, film, player, known, training, copies)
+            session.register(run, register, run.run_id)
     if open_player:
         page = page_file(session.tracker.source(run.run_id))
         show_in_browser(page.as_uri())

@@ -21,7 +21,7 @@ KINDS = ("curve", "field", "regions", "agreement", "confidence")
 def table(
     inputs: Any, targets: Any, features: Sequence[str], target: str, classes: Sequence[str] = ()
 ) -> Dataset:
-    """Hold every fifth row out, and scale by the others."""
+    """Return a dataset with every fifth row held out, scaled by the others."""
     x = torch.from_numpy(np.asarray(inputs, np.float32))
     y = torch.from_numpy(np.asarray(targets, np.int64 if classes else np.float32))
     held_out = torch.arange(len(x)) % 5 == 4
@@ -56,9 +56,7 @@ def dataset_of(kind: str) -> Dataset:
 @cache
 def history_of(kind: str, epochs: int = 60) -> History:
     """Train on such a table."""
-    return fit(
-        dataset_of(kind), TrainingSettings(optimizer="adam", lr=0.02, epochs=epochs)
-    ).history
+    return fit(dataset_of(kind), TrainingSettings(optimizer="adam", lr=0.02, epochs=epochs)).history
 
 
 def run_of(kind: str, place: int = 0) -> ComparedRun:

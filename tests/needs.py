@@ -136,6 +136,11 @@ NEEDS = {
         "mlflow run --env-manager uv",
         advice=f"uv python install {PYTHON}",
     ),
+    "onnx": Need(
+        lambda: all(map(importlib.util.find_spec, ("onnx", "onnxruntime"))),
+        "networks as ONNX files",
+        advice="pip install --constraint constraints.txt onnx onnxruntime",
+    ),
     "pyenv": Need(
         programs("pyenv"),
         "mlflow run --env-manager virtualenv",

@@ -103,8 +103,12 @@ def test_every_command_works_and_leaves_the_pictures_shown(reader: Reader, page:
     for command in walk.typed(page):
         if command != LIVE:
             reader.type(command, kind)
+    # The README shows a picture of a page that is read later, where it is compared.
+    later = {
+        name for each in walk.PAGES[walk.PAGES.index(page) + 1 :] for name in walk.images(each)
+    }
     for name in walk.images(page):
-        if name in walk.PICTURES:
+        if name in walk.PICTURES and (name not in later or walk.has_left(reader.directory, name)):
             assert_alike(walk.picture(reader.directory, name), walk.ROOT / "docs/images" / name)
 
 

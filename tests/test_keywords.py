@@ -55,7 +55,9 @@ WRONG: dict[str, Callable[[Dataset], Any]] = {
     ),
     "fit() has no setting 'neurons'; did you mean hidden?": lambda one: fit(one, neurons=3),
     "fit() has no setting 'dropout'; it has hidden, activation, optimizer, lr, epochs, seed, "
-    "frame_every, batch_size, loss, weight_decay, patience_epochs": lambda one: fit(one, dropout=0.5),
+    "frame_every, batch_size, loss, weight_decay, patience_epochs": lambda one: fit(
+        one, dropout=0.5
+    ),
     "fit() takes TrainingSettings, or keywords; got 0.1": lambda one: ANY_FIT(one, 0.1),
     "fit() takes TrainingSettings, or keywords; got DataSettings": lambda one: ANY_FIT(
         one, DataSettings()

@@ -1,5 +1,6 @@
 """The player's "what if" in a real browser: it trains as the library does, and shows how."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -241,8 +242,7 @@ def test_the_shown_command_makes_a_run_with_these_losses(browser: Browser, tmp_p
     assert program == "fitreel"
     code, output, errors = processes.run(*arguments, "--json", directory=tmp_path)
     assert code == 0, errors
-    (loss,) = re.findall(r'"loss": ?([^,}]+)', output)
-    assert float(loss) == pytest.approx(expected, abs=1e-5)
+    assert json.loads(output)["metrics"]["loss"] == pytest.approx(expected, abs=1e-5)
 
 
 def test_without_all_points_only_the_command_is_left(browser: Browser, tmp_path: Path) -> None:
@@ -254,6 +254,14 @@ def test_without_all_points_only_the_command_is_left(browser: Browser, tmp_path:
         assert text(page, "command") == "fitreel run --hidden 3 --epochs 2 --samples 4500"
         page.wait_for_timeout(100)
         assert page.evaluate("other") is None
+
+
+@pytest.mark.parametrize(
+    "changes", [{"loss": "mae"}, {"batch_size": 20}, {"weight_decay": 0.1}, {"patience_epochs": 3}]
+)
+def test_what_the_page_cannot_train_is_not_offered(changes: dict[str, Any]) -> None:
+    assert what_if([DEFAULTS]) is not None
+    assert what_if([replace(DEFAULTS, **changes)]) is None
 
 
 def test_a_page_without_settings_has_no_panel(

@@ -199,10 +199,11 @@ def test_the_description_names_inputs_outputs_and_an_example(
     directory: Path, model: Any, dataset: Dataset
 ) -> None:
     described = Model.load(str(directory))
+    assert described.metadata
     assert described.metadata["inputs"] == {"size": "number", "new": "boolean", "town": "category"}
     names = ["prediction", *(f"probability {each}" for each in dataset.classes)]
     assert described.signature.outputs.input_names() == names
-    example = described.load_input_example(str(directory))
+    example: Any = described.load_input_example(str(directory))
     assert example.equals(rows_of(dataset)[:3])
     assert model.predict(example).equals(model.predict(rows_of(dataset)[:3]))
     assert "mlflow-skinny==" in (directory / "requirements.txt").read_text()

@@ -69,7 +69,8 @@ BAD = {
     "": "it is empty",
     "lr": "'lr' needs a range or choices",
     "rate=1|2": "got 'rate'",
-    "noise=float:0:1": "a sweep varies hidden, activation, optimizer, lr, epochs, seed;",
+    "noise=float:0:1": "a sweep varies hidden, activation, optimizer, lr, epochs, seed, "
+    "batch_size, loss, weight_decay, patience_epochs;",
     "frame_every=1|2": "got 'frame_every'",
     "lr=log:0.5:0.1": "lr needs LOW below HIGH",
     "lr=log:0.1:0.1": "lr needs LOW below HIGH",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
-from fitreel.checks.text import check_filter, check_name, check_path
+from fitreel.checks.text import check_filter, check_model, check_name, check_path, shown
 from fitreel.settings import (
     GROUPS,
     ComparisonSettings,
@@ -247,6 +247,53 @@ LISTED = Annotated[
 ]
 LIMIT = Annotated[int, typer.Option(help="How many runs.", metavar="INT", min=1, max=10_000)]
 
+# For predict.
+NEW_DATA = Annotated[
+    str,
+    _text_option(
+        "File with the columns of the run's table: CSV, TSV, Parquet, .gz, a URI, or - for "
+        "standard input.",
+        "FILE",
+        check_path,
+        group=None,
+    ),
+]
+NEW_OUT = Annotated[
+    str,
+    _text_option(
+        "File for the predictions, .csv, .tsv or .parquet; - for standard output.",
+        "FILE",
+        check_path,
+        group=None,
+    ),
+]
+OTHER_RUN = Annotated[str | None, _target_option("run")]
+MODEL = Annotated[
+    str | None,
+    _text_option(
+        "Registered model to predict with: models:/NAME@champion or models:/NAME/1.",
+        "MODEL",
+        check_name,
+        group=None,
+    ),
+]
+
+
+# For export.
+def _check_format(text: str) -> str:
+    if text != "onnx":
+        raise ValueError(f"'{shown(text)}' is not onnx, the only format")
+    return text
+
+
+FORMAT = Annotated[
+    str,
+    typer.Option(
+        "--format", help="What to write it as.", parser=_parser(_check_format), metavar="onnx"
+    ),
+]
+EXPORTED = Annotated[str, _text_option("File to write.", "FILE", check_path, group=None)]
+
 # For run.
 COPIES = Annotated[
     str | None,
@@ -254,6 +301,15 @@ COPIES = Annotated[
         "Directory for film, pictures and player as well; created if it is missing.",
         "DIRECTORY",
         check_path,
+        Target,
+    ),
+]
+REGISTER = Annotated[
+    str | None,
+    _text_option(
+        "Register the model under this name: as champion if it is better on its test rows.",
+        "NAME",
+        check_model,
         Target,
     ),
 ]

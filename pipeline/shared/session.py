@@ -72,6 +72,7 @@ class Session:
         self._interrupted = interrupted
         self.as_json = as_json
         self.copies = Copies()
+        self._registered: tuple[str, str] | None = None
 
     @property
     def is_new(self) -> bool:
@@ -178,6 +179,15 @@ class Session:
             raise
         self._close(run, summarise, is_delivered=True)
 
+    def register(self, run: "Run", name: str | None, run_id: str) -> None:
+        """Register the model of a run under a name, if there is one; the end says what came of it.
+
+        It is delivered as everything else: if the store is away, by fitreel sync.
+        """
+        if name:
+            run.register(name, run_id)
+            self._registered = (run_id, name)
+
     def _open(
         self, source: "Source | None", experiment_id: str | None
     ) -> AbstractContextManager["Run"]:
@@ -197,6 +207,8 @@ class Session:
             return
         uri = self.target.tracking_uri
         summarise(run, ways_to_look(run, self.tracker, uri) if is_delivered else {})
+        if self._registered and is_delivered:
+            console.say(self.tracker.registered(*self._registered))
         for copy in self.copies.files:
             console.say(f"wrote {copy}")
         if not self.is_new:  # several commands of a run may be resumed: one result is printed

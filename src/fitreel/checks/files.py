@@ -1,7 +1,9 @@
-"""Files from outside: their size is checked before they are read. Copying a file safely."""
+"""Files from outside: their size is checked before they are read. Writing a file safely."""
 
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 BLOCK = 2**20  # bytes of text without a line's end that no table of ours has
@@ -27,12 +29,21 @@ def check_lines(path: Path) -> None:
 
 def publish(file: Path, directory: Path) -> None:
     """Copy a file into a directory, completely or not at all; it replaces one of the same name."""
+    with (
+        drafted(directory / file.name) as draft,
+        file.open("rb") as ours,
+        draft.open("xb") as theirs,
+    ):
+        shutil.copyfileobj(ours, theirs)
+
+
+@contextmanager
+def drafted(out: Path) -> Iterator[Path]:
+    """Yield the path of a file that takes the place of ``out`` when the block is done."""
     # In the same directory, because only there a rename is one step.
-    draft = directory / f".{file.name}-{secrets.token_hex(4)}"
+    draft = out.parent / f".{out.name}-{secrets.token_hex(4)}"
     try:
-        with file.open("rb") as ours, draft.open("xb") as theirs:
-            shutil.copyfileobj(ours, theirs)
-        draft.replace(directory / file.name)
-    except BaseException:
+        yield draft
+        draft.replace(out)
+    finally:
         draft.unlink(missing_ok=True)
-        raise

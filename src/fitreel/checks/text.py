@@ -50,6 +50,13 @@ def check_name(text: str) -> str:
     return _check(text, LONGEST_NAME)
 
 
+def check_model(text: str) -> str:
+    """Return the name of a registered model; ValueError if MLflow or a filter does not allow it."""
+    if found := set(_check(text, LONGEST_NAME)) & set("/:@%'\""):
+        raise ValueError(f"'{shown(text)}' has a {min(found)}, which no registered model has")
+    return text
+
+
 def check_uri(text: str) -> str:
     """Return a tracking URI; ValueError if it is not one. No store is contacted."""
     seen = f"'{shown(masked(_check(text, LONGEST_URI)))}'"

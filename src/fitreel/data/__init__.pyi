@@ -6,4 +6,5 @@ from .schema import Column as Column, Schema as Schema
 from .table.encoding import batches as batches, encode as encode
 from .table.kept import KeptTable as KeptTable, keep_files as keep_files
 from .table.loading import load_table as load_table
+from .table.predicting import predict_file as predict_file
 from .table.reading import Table as Table, read_table as read_table

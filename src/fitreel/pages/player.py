@@ -23,15 +23,19 @@ from fitreel.reel.thinning import curve_epochs
 from fitreel.settings import DataSettings, Settings
 from fitreel.training.history import History
 
-SCRIPTS = (
+_CURVE_SCRIPTS = (
     *("network.js", "charts.js", "transport.js", "player.js"),
     *("fit.js", "contributions.js", "loss.js", "dead.js", "neurons.js", "sum.js", "film.js"),
     *("initial.js", "training.js", "whatif.js", "varied.js"),
 )
-TABLE_SCRIPTS = (
+_TABLE_SCRIPTS = (
     *("network.js", "charts.js", "transport.js", "reel.js", "raster.js", "views.js"),
     *("legend.js", "table.js", "loss.js", "start.js"),
 )
+SCRIPTS: dict[str, tuple[str, ...]] = {
+    "player.html": _CURVE_SCRIPTS,
+    "table.html": _TABLE_SCRIPTS,
+}
 MOST_SHOWN_POINTS = 4000
 MOST_LOSSES = 4000
 MOST_FRAMES = 1000
@@ -69,7 +73,7 @@ def write_player(
         "loss_name": loss_name(dataset, history),
     }
     if kind_of(dataset) == "curve":
-        body, scripts = "player.html", SCRIPTS
+        body = "player.html"
         data |= {
             # The page trains on points as they are: those of a table are scaled first.
             "what_if": what_if(known, run_id) if dataset.scaling is None else None,
@@ -77,7 +81,7 @@ def write_player(
             "training": training_data(dataset, history, epochs, MOST_FRAMES, MOST_BYTES),
         }
     else:
-        body, scripts = "table.html", TABLE_SCRIPTS
+        body = "table.html"
         data |= {
             "activation": history.frames.activation,
             "hidden": history.frames.shape.hidden,
@@ -85,5 +89,5 @@ def write_player(
             "reel": reel_data(dataset, history, epochs, MOST_FRAMES, MOST_TABLE_BYTES, MOST_ROWS),
         }
     return write_page(
-        Path(path), f"{title or 'training'} · fitreel", body, scripts, plain_texts(data)
+        Path(path), f"{title or 'training'} · fitreel", body, SCRIPTS[body], plain_texts(data)
     )

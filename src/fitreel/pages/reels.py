@@ -12,6 +12,7 @@ from fitreel.pages.page import packed
 from fitreel.pictures.views.cell import target_range
 from fitreel.pictures.views.colours import CLASS_COLOURS, band_colours
 from fitreel.pictures.views.field import levels_of
+from fitreel.pictures.views.rows import shown_rows
 from fitreel.reel.probes import Probes, kind_of, padded_range, probes_of
 from fitreel.reel.recording import record_frames
 from fitreel.reel.reel import Reel
@@ -130,11 +131,7 @@ def _limits(reel: Reel) -> dict[str, Any]:
 
 def _targets(reel: Reel) -> NDArray[Any]:
     """Return the targets of the rows that are shown: numbers, or places of classes."""
-    dataset, probes = reel.dataset, reel.probes
-    parts = [dataset.y[probes.training]]
-    if dataset.test:
-        parts.append(dataset.test.y[probes.test])
-    return np.concatenate([part.numpy() for part in parts])
+    return np.concatenate([part.targets for part in shown_rows(reel)])
 
 
 def quantised(values: NDArray[np.floating], low: float, high: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from fitreel.settings import ActivationName, DataSettings, Settings, TrainingSettings, range_text
 
 VARIED = ("lr", "hidden", "seed", "activation")  # in the page; the order of its command
+NOT_IN_PAGE = ("batch_size", "weight_decay", "patience_epochs")
 OPTION, PARAM, KEYWORD = " --{name} {value}", " -P {name}={value}", ", {name}={value}"
 
 
@@ -19,7 +20,11 @@ def what_if(settings: Sequence[Settings], run_id: str = "") -> dict[str, Any] | 
     ``run_id`` is a run that has the points of the page: its command trains on them again, where no
     settings draw them.
     """
-    if not any(isinstance(group, TrainingSettings) for group in settings):
+    training = next((each for each in settings if isinstance(each, TrainingSettings)), None)
+    # The page trains on all points at once, by squared errors, without decay and to the last epoch.
+    if training is None or any(getattr(training, name) for name in NOT_IN_PAGE):
+        return None
+    if training.loss != TrainingSettings.loss:
         return None
     varied = {each.name: each for each in fields(TrainingSettings) if each.name in VARIED}
     return {

@@ -24,9 +24,7 @@ class NumberText:
         figure.patch.set_alpha(0)  # the stamps are drawn over the background
         canvas = FigureCanvasAgg(figure)
         texts = [
-            figure.text(
-                0, at * row + self.baseline, part, color=colour, size=size, transform=None
-            )
+            figure.text(0, at * row + self.baseline, part, color=colour, size=size, transform=None)
             for at, part in enumerate(parts)
         ]
         canvas.draw()  # type: ignore[no-untyped-call]

@@ -1,1 +1,1 @@
-"""The reel: what a film is made from, whoever trained."""
+"""The reel: what a film is made from, of any trained model."""

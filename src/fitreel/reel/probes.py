@@ -29,7 +29,7 @@ class Probes:
     """
 
     inputs: Tensor  # (probes, features), raw units; the line or grid comes first, rows by rows up
-    places: int  # of the line or the grid; 0 if there is none
+    places: int  # of the line or the grid; 0 for rows alone
     training: NDArray[np.int64]
     test: NDArray[np.int64]
     grid: tuple[int, int] | None = None  # places across and up

@@ -5,7 +5,13 @@ import psutil
 from numpy.typing import NDArray
 
 from fitreel.tracking.facts import Facts
-from fitreel.training.files import LARGEST_HEADER, LARGEST_SHAPE
+from fitreel.training.files import (
+    LARGEST_HEADER,
+    LARGEST_SHAPE,
+    LARGEST_WEIGHTS,
+    POINTS_HEADER,
+    POINTS_WEIGHTS,
+)
 from fitreel.training.history import frame_count
 from fitreel.training.loss_file import LARGEST_LOSSES, LOSS_SIZE
 from fitreel.training.shape import NetworkShape
@@ -21,11 +27,17 @@ def largest_history(facts: Facts) -> tuple[int, int]:
         return LARGEST_LOSSES, LARGEST_FRAMES
     # A file of many features is as large as it says: the check of its shapes comes later.
     shape = LARGEST_SHAPE if facts.has_table else NetworkShape(settings.hidden)
+    header = LARGEST_HEADER if facts.has_table else POINTS_HEADER
     frames = frame_count(settings)
     size = 4 * shape._replace(hidden=settings.hidden).size + 8  # a frame's weights and its epoch
     # Settings may be forged like the file, and a sparse file needs no space on a disk.
     memory = int(psutil.virtual_memory().available)
-    return 100 + LOSS_SIZE * settings.epochs, min(LARGEST_HEADER + size * frames, memory)
+    return 100 + LOSS_SIZE * settings.epochs, min(header + size * frames, memory)
+
+
+def largest_weights(facts: Facts) -> int:
+    """Return how many bytes the weights of a run can have."""
+    return LARGEST_WEIGHTS if facts.has_table else POINTS_WEIGHTS
 
 
 def check_network(facts: Facts, weights: Weights) -> None:

@@ -13,6 +13,7 @@ OUTCOME_TAG = "fitreel.outcome"  # "diverged", "pruned", "nothing learned"; most
 # Tags that hold JSON, for processes: all the tags below are packed into these two (packing.py).
 OWNER_TAG = "fitreel.owner"  # the process that writes the run; renewed with each heartbeat
 FACTS_TAG = "fitreel.facts"
+REGISTERED_TAG = "fitreel.registered"  # of a version of a registered model: which alias, and why
 DOCTOR_TAG = "fitreel.doctor"  # of the run that `fitreel doctor` creates and removes
 
 # The owner.

@@ -267,6 +267,10 @@ class Run(Facts):
         """Log a model with the weights of a file of artifacts()."""
         self._journal.append("model", weights=self._relative(weights))
 
+    def register(self, name: str, run_id: str) -> None:
+        """Register the model of a run, its own or the one it was read from, under a name."""
+        self._journal.append("register", name=name, run_id=run_id)
+
     def _relative(self, file: Path) -> str:
         return str(file.relative_to(self._journal.directory / "artifacts"))
 

@@ -14,7 +14,12 @@ from fitreel.data.files import LARGEST_FILE as LARGEST_DATASET, load_dataset, sh
 from fitreel.data.table.kept import LARGEST_RECORD, KeptFile, KeptTable
 from fitreel.journal.spool import scratch
 from fitreel.settings import DataSettings, TableSettings
-from fitreel.tracking.agreement import check_losses, check_network, largest_history
+from fitreel.tracking.agreement import (
+    check_losses,
+    check_network,
+    largest_history,
+    largest_weights,
+)
 from fitreel.tracking.artifacts import Artifacts
 from fitreel.tracking.facts import Facts, earlier_provenance
 from fitreel.tracking.kept_rows import files_of, read_rows
@@ -31,9 +36,10 @@ from fitreel.tracking.names import (
 )
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.connection import WrongAnswer, plain_errors
-from fitreel.training.files import LARGEST_WEIGHTS, load_history, load_weights
+from fitreel.training.files import load_history, load_weights
 from fitreel.training.history import History
 from fitreel.training.loss_file import LARGEST_LOSSES, load_losses
+from fitreel.training.predictor import Predictor
 from fitreel.training.provenance import MOST_BYTES as LARGEST_PROVENANCE, load_provenance
 from fitreel.training.weights import Weights
 
@@ -140,10 +146,23 @@ class Source(Facts):
 
     def weights(self) -> Weights:
         """Read the trained parameters."""
-        with self._artifacts.copy_as_logged(WEIGHTS, "train", LARGEST_WEIGHTS) as path:
+        with self._artifacts.copy_as_logged(WEIGHTS, "train", largest_weights(self)) as path:
             weights = load_weights(path)
             check_network(self, weights)
         return weights
+
+    def predictor(self) -> Predictor:
+        """Read the trained network, and the columns that it predicts from."""
+        if self.is_trial and self.has_table:
+            raise ValueError(
+                f"run {self.run_id} is a trial of a sweep, whose network knows no columns: name "
+                "the sweep, which keeps its best, or train it alone with fitreel run"
+            )
+        with self._artifacts.copy_as_logged(WEIGHTS, "train", largest_weights(self)) as path:
+            found = Predictor.load(path)
+            if not self.kind:  # the settings of a sweep are not those of its best trial
+                check_network(self, found.weights)
+        return found
 
     def history(self) -> History:
         """Read losses and frames."""

@@ -25,6 +25,8 @@ from fitreel.tracking.lookup import find_run
 from fitreel.tracking.names import SOURCE_RUN_TAG, VERSION_TAG
 from fitreel.tracking.packing import packed
 from fitreel.tracking.process import owner_tags
+from fitreel.tracking.registered import read_model
+from fitreel.tracking.registration import registered
 from fitreel.tracking.run import Run
 from fitreel.tracking.source import Source
 from fitreel.tracking.store.client import Client
@@ -39,6 +41,7 @@ from fitreel.tracking.store.database import absolute, check_store
 from fitreel.tracking.store.ending import end
 from fitreel.tracking.store.limits import FIRST, request_limit
 from fitreel.tracking.store.patience import Patience, Retries
+from fitreel.training.predictor import Predictor
 
 
 class Tracker:
@@ -118,6 +121,15 @@ class Tracker:
                     f"there is no run '{shown(text)}' in {self.uri}; fitreel list shows its runs"
                 )
             return Source(self.client, run.info.run_id, run)
+
+    def model(self, uri: str) -> Predictor:
+        """Read the network of a model: models:/NAME@ALIAS or models:/NAME/1."""
+        return read_model(self.client, uri)
+
+    def registered(self, run_id: str, name: str) -> str:
+        """Return what became of the model of a run that was registered under a name."""
+        with plain_errors(self.client.tracking_uri):
+            return registered(self.client, run_id, name)
 
     def source_or_none(self, named: str | None) -> Source | None:
         """Open a run for reading if one is named or active."""

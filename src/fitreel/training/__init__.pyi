@@ -21,6 +21,8 @@ from .loss_file import load_losses as load_losses, save_losses as save_losses
 from .many import fit_many as fit_many
 from .members import Trained as Trained
 from .network import Network as Network
+from .onnx_export import write_onnx as write_onnx
+from .predictor import Predictor as Predictor
 from .provenance import (
     read_provenance as read_provenance,
     save_provenance as save_provenance,

@@ -26,11 +26,13 @@ from fitreel.training.loss_file import load_losses
 from fitreel.training.shape import NetworkShape
 from fitreel.training.weights import Weights
 
+POINTS_HEADER = 100_000  # without a schema ours are below 1,000
 LARGEST_HEADER = 1_000_000  # bytes before the numbers of safetensors; with a schema they are most
 EXAMPLES = 3  # rows
 BLOCK = 2**23  # bytes of numbers that are read at once
 LARGEST_SHAPE = NetworkShape(MOST_NEURONS, MOST_FEATURES, MOST_CLASSES)
 LARGEST_WEIGHTS = LARGEST_HEADER + 4 * LARGEST_SHAPE.size
+POINTS_WEIGHTS = POINTS_HEADER + 4 * NetworkShape(MOST_NEURONS).size
 
 # The names under which a torch module of the same structure keeps its weights.
 STATE_NAMES = ("hidden.weight", "hidden.bias", "output.weight", "output.bias")

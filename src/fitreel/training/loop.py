@@ -50,10 +50,9 @@ def fit(
     """Train a network on all points, ``settings.epochs`` times, or resume from a checkpoint.
 
     ``on_epoch(epoch, loss, training)`` is called in every epoch before its update. ``progress``
-    shows a bar. Keywords replace single settings; defaults are those of TrainingSettings, for a table
-    those of ``table_training``. Raises
-    TrainingDiverged when a loss is not finite, ValueError for a setting out of range, TypeError for
-    an unknown name.
+    shows a bar. Keywords replace single settings; defaults are those of TrainingSettings, for a
+    table those that suit it. Raises TrainingDiverged when a loss is not finite, ValueError for a
+    setting out of range, TypeError for an unknown name.
     """
     if not isinstance(dataset, Dataset):  # fit(x, y), as in other libraries
         raise TypeError("fit() takes a dataset, as in fit(Dataset(x, y))")

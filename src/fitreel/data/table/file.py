@@ -6,6 +6,7 @@ MB, where pandas needs more of both, and the memory of the whole file several ti
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -56,7 +57,30 @@ class TableFile:
         # What the reader kept for itself would add to the dataset's own memory.
         pyarrow.default_memory_pool().release_unused()
 
-    def _texts(self, places: list[int]) -> Iterator[Any]:
+    def written_batches(self, columns: Sequence[str]) -> Iterator[tuple[Any, Any]]:
+        """Yield rows as record batches twice: all columns as they are written, some as read."""
+        import pyarrow
+
+        everything = list(range(len(self.written)))
+        places = [self.schema.names.index(name) for name in columns]
+        texts = partial(self._texts, everything, as_written=True)
+        with plain_errors(self.path.name):
+            for batch in texts() if self.delimiter else self._typed(everything, 2**14):
+                chosen = [batch.column(place) for place in places]
+                found = pyarrow.RecordBatch.from_arrays(chosen, names=list(columns))
+                whole = pyarrow.RecordBatch.from_arrays(batch.columns, names=list(self.written))
+                yield whole, self._read(found) if self.delimiter else found
+
+    def _read(self, texts: Any) -> Any:
+        import pyarrow
+        from pyarrow import compute
+
+        missing = pyarrow.array(MISSING)
+        cells = [compute.if_else(compute.is_in(each, missing), None, each) for each in texts]
+        batch = pyarrow.RecordBatch.from_arrays(cells, names=texts.schema.names)
+        return _with_points(batch) if self.delimiter != "," else batch
+
+    def _texts(self, places: list[int], *, as_written: bool = False) -> Iterator[Any]:
         import pyarrow
         from pyarrow import csv
 
@@ -85,12 +109,13 @@ class TableFile:
             # pyarrow would take the types from the first block.
             column_types=dict.fromkeys(names, pyarrow.string()),
             null_values=MISSING,
-            strings_can_be_null=True,
+            strings_can_be_null=not as_written,
         )
         with unpacked(self.path) as file:
             try:
                 for batch in csv.open_csv(file, read, parse, convert):
-                    yield _with_points(batch) if self.delimiter != "," else batch
+                    has_points = as_written or self.delimiter == ","
+                    yield batch if has_points else _with_points(batch)
             except pyarrow.ArrowInvalid:
                 if ragged:
                     raise ValueError(ragged[0]) from None

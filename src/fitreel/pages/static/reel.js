@@ -1,4 +1,4 @@
-// The reel: the predictions of each frame on a grid or on rows, whoever trained.
+// The reel: the predictions of each frame on a grid or on rows, of any model.
 
 const STEPS = 65535; // of a quantised number
 

@@ -11,6 +11,7 @@ from fitreel.pictures.figures import GRID, INK
 from fitreel.pictures.fitted_text import fitted
 from fitreel.pictures.views.cell import Cell, draw_legend, new_axes, to_pixels
 from fitreel.pictures.views.colours import class_colour
+from fitreel.pictures.views.rows import shown_rows
 from fitreel.pictures.views.stamp import Stamp
 from fitreel.reel.reel import Reel
 
@@ -64,10 +65,9 @@ class ConfidenceView:
         colours = [class_colour(place) for place in range(len(classes))]
         self._marks = Stamp("o", size, colours), Stamp("D", 0.9 * size, colours)
         self._cross = Stamp("x", 1.3 * size, [INK], line=1.2 * cell.scale)
-        self._parts = [Part(dataset.y[probes.training].numpy())]
+        self._parts = [Part(part.targets) for part in shown_rows(reel)]
         marks = [("o", INK, "training")]
         if dataset.test:
-            self._parts.append(Part(dataset.test.y[probes.test].numpy()))
             marks.append(("D", INK, "test"))
         draw_legend(self.axes, cell, [*marks, ("x", INK, "wrong")])
 
@@ -92,7 +92,7 @@ class ConfidenceView:
             )
 
     def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:
-        """Put the dots, those of test rows over the others."""
+        """Draw the dots, those of test rows over the others."""
         found = (reel.on_training(frame), reel.on_test(frame))
         for part, predictions, mark in zip(self._parts, found, self._marks, strict=False):
             x, probability, wrong, truth = part.sorted(predictions)

@@ -1,11 +1,11 @@
 """The field: a number predicted from two features, as bands of colour between contour lines."""
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from fitreel.pictures.backdrop import Backdrop
 from fitreel.pictures.figures import INK
@@ -14,6 +14,7 @@ from fitreel.pictures.views.cell import NAME, Cell, draw_legend, new_axes, targe
 from fitreel.pictures.views.colours import band_colours, words
 from fitreel.pictures.views.overlay import Overlay
 from fitreel.pictures.views.raster import Raster
+from fitreel.pictures.views.rows import draw_rows
 from fitreel.reel.probes import padded_range
 from fitreel.reel.reel import Reel
 
@@ -34,28 +35,18 @@ class FieldView:
         channels = np.array([to_rgb(colour) for colour in self._hues])
         self._colours, self._edges = words(channels), words(0.62 * channels)
         self._raster = Raster(self.axes, reel.probes)
-        self._points = Overlay(self.axes, lambda over: self._draw_points(over, reel, cell))
+        self._points = Overlay(
+            self.axes, lambda over: draw_rows(over, reel, cell.scale, self._hues_of)
+        )
         if cell.is_alone:
             self._draw_scale(figure, cell, dataset.target)
         if dataset.test:
             draw_legend(self.axes, cell, [("o", INK, "training"), ("D", INK, "test")])
 
-    def _draw_points(self, over: Axes, reel: Reel, cell: Cell) -> None:
-        dataset, probes = reel.dataset, reel.probes
-        parts = [(dataset.inputs[probes.training], dataset.y[probes.training], "o")]
-        if dataset.test:
-            parts.append((dataset.test.inputs[probes.test], dataset.test.y[probes.test], "D"))
-        for inputs, y, shape in parts:
-            over.scatter(
-                *inputs.T.numpy(),
-                s=30 * cell.scale**2,
-                c=y.numpy(),
-                cmap=ListedColormap(self._hues),
-                norm=BoundaryNorm(self._levels, len(self._hues), clip=True),
-                marker=shape,
-                edgecolors="white",
-                linewidths=0.8 * cell.scale,
-            )
+    def _hues_of(self, targets: NDArray[np.floating]) -> list[str]:
+        """Return the colours of the bands that have these targets."""
+        places = np.searchsorted(self._levels, targets, "right") - 1
+        return [self._hues[min(place, len(self._hues) - 1)] for place in places.tolist()]
 
     def _draw_scale(self, figure: Figure, cell: Cell, target: str) -> None:
         left, bottom, width, height = cell.place
@@ -64,7 +55,7 @@ class FieldView:
             BoundaryNorm(self._levels, len(self._hues)), ListedColormap(self._hues)
         )
         bar = figure.colorbar(colours, cax=place, ticks=self._levels[::2], spacing="proportional")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         place.tick_params(colors=INK, labelsize=9)
         room = height * figure.bbox.height
         place.set_ylabel(fitted(target, room, NAME), color=INK, size=NAME, parse_math=False)
@@ -79,8 +70,7 @@ class FieldView:
         self._points.put(backdrop)
 
 
-def levels_of(low: float, high: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def levels_of(low: float, high: float) -> NDArray[np.float64]:
     """Return the round numbers between which bands are, evenly from the lowest to the highest."""
-    return MaxNLocator(MOST_BANDS, steps=[1, 2, 2.5, 5, 10]).tick_values(
-        low, high if high > low else low + 1.0
-    )
+    locator = MaxNLocator(MOST_BANDS, steps=[1, 2, 2.5, 5, 10])
+    return np.asarray(locator.tick_values(low, high if high > low else low + 1.0))

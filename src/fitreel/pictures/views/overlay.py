@@ -22,7 +22,8 @@ class Overlay:
         figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
         figure.patch.set_alpha(0)
         canvas = FigureCanvasAgg(figure)
-        over = figure.add_axes(axes.get_position())
+        left, bottom, across, up = axes.get_position().bounds
+        over = figure.add_axes((left, bottom, across, up))
         over.set_axis_off()
         over.set_xlim(axes.get_xlim())
         over.set_ylim(axes.get_ylim())

@@ -31,8 +31,7 @@ class Raster:
 
     def smooth(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return numbers of a grid, (across × up,), at each pixel: (rows, columns), top first."""
-        found: NDArray[np.float32] = self._up @ values.reshape(self._shape) @ self._across
-        return found
+        return np.asarray(self._up @ values.reshape(self._shape) @ self._across, np.float32)
 
     def put(
         self, backdrop: Backdrop, levels: Levels, colours: Pixels, areas: Levels, edges: Pixels

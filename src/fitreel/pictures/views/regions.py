@@ -1,7 +1,6 @@
 """The regions: classes predicted from two features, stronger in colour where they are surer."""
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -11,6 +10,7 @@ from fitreel.pictures.views.cell import Cell, draw_legend, new_axes, to_pixels
 from fitreel.pictures.views.colours import class_colour, mixed, words
 from fitreel.pictures.views.overlay import Overlay
 from fitreel.pictures.views.raster import Levels, Raster
+from fitreel.pictures.views.rows import draw_rows, shown_rows
 from fitreel.pictures.views.stamp import Stamp
 from fitreel.reel.probes import padded_range
 from fitreel.reel.reel import Reel
@@ -24,7 +24,7 @@ class RegionsView:
     """The regions of the classes, the points by class, and crosses on those that are wrong."""
 
     def __init__(self, figure: Figure, reel: Reel, cell: Cell) -> None:
-        dataset, probes = reel.dataset, reel.probes
+        dataset = reel.dataset
         self.axes = new_axes(figure, cell, *dataset.features)
         self.axes.grid(visible=False)
         self.axes.set_xlim(*padded_range(dataset, 0))
@@ -40,13 +40,10 @@ class RegionsView:
         self._edges = words(
             np.array([mixed(class_colour(k), "black", 0.35) for k in range(classes)])
         )
-        self._points = Overlay(self.axes, lambda over: self._draw_points(over, reel, cell))
+        self._points = Overlay(self.axes, lambda over: draw_rows(over, reel, cell.scale, _hues))
         self._cross = Stamp("x", 6.5 * cell.scale, [INK], line=1.4 * cell.scale)
-        parts = [(dataset.inputs[probes.training], dataset.y[probes.training])]
-        if dataset.test:
-            parts.append((dataset.test.inputs[probes.test], dataset.test.y[probes.test]))
-        inputs = np.concatenate([x.numpy() for x, _ in parts])
-        self._truth = np.concatenate([y.numpy() for _, y in parts])
+        inputs = np.concatenate([part.inputs for part in shown_rows(reel)])
+        self._truth = np.concatenate([part.targets for part in shown_rows(reel)])
         self._places = to_pixels(self.axes, inputs[:, 0], inputs[:, 1])
         self._draw_legend(reel, cell)
 
@@ -58,21 +55,6 @@ class RegionsView:
         if reel.dataset.test:
             marks += [("D", INK, "test")]
         draw_legend(self.axes, cell, [*marks, ("x", INK, "wrong")])
-
-    def _draw_points(self, over: Axes, reel: Reel, cell: Cell) -> None:
-        dataset, probes = reel.dataset, reel.probes
-        parts = [(dataset.inputs[probes.training], dataset.y[probes.training], "o")]
-        if dataset.test:
-            parts.append((dataset.test.inputs[probes.test], dataset.test.y[probes.test], "D"))
-        for inputs, y, shape in parts:
-            over.scatter(
-                *inputs.T.numpy(),
-                s=38 * cell.scale**2,
-                c=[class_colour(place) for place in y.tolist()],
-                marker=shape,
-                edgecolors="white",
-                linewidths=cell.scale,
-            )
 
     def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:
         """Colour the pixels by class, put the points over them, and crosses on the wrong ones."""
@@ -97,3 +79,7 @@ class RegionsView:
             first = np.maximum(first, other)
         sure = np.minimum((first - second) * SHADES, SHADES - 1).astype(kind)
         return winners, winners * kind.type(SHADES) + sure
+
+
+def _hues(classes: NDArray[np.int64]) -> list[str]:
+    return [class_colour(place) for place in classes.tolist()]

@@ -57,7 +57,7 @@ class Stamp:
         rows: NDArray[np.int64],
         colours: NDArray[np.int64] | int = 0,
     ) -> None:
-        """Put the mark at pixels, rows from the top, in these colours."""
+        """Draw the mark at pixels, rows from the top, in these colours."""
         pixels = backdrop.pixels()
         height, width = pixels.shape
         x = np.clip(self._columns[:, None] + columns, 0, width - 1)  # (pixels of the mark, marks)

@@ -11,6 +11,7 @@ from fitreel.tracking.delivery.dataset_input import log_dataset
 from fitreel.tracking.delivery.logged_model import log_model, remove_extra_models
 from fitreel.tracking.delivery.nested import NestedRuns
 from fitreel.tracking.delivery.values import METRICS_PER_CALL, log_values
+from fitreel.tracking.registration import register
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.creation import DOUBT, remove_extras, runs_of
 from fitreel.tracking.store.ending import end
@@ -23,6 +24,7 @@ DELIVERED = (
     "artifacts",
     "dataset",
     "model",
+    "register",
     "status",
 )
 
@@ -69,6 +71,8 @@ class Delivery:
             log_dataset(self._client, self._run_id, first, self._journal.file(first, "file"))
         elif kind == "model":
             log_model(self._client, self._run_id, self._journal.file(first, "weights"))
+        elif kind == "register":
+            register(self._client, first["run_id"], first["name"])
         else:
             self._log_status(first)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import mlflow.pyfunc
 from mlflow.models import Model, ModelSignature, convert_input_example_to_serving_input
-from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 from safetensors import safe_open
 
@@ -91,11 +91,11 @@ def _described(weights: Path) -> tuple[TableSchema | None, dict[str, Any]]:
 def _signature_of(schema: TableSchema) -> ModelSignature:
     # Inputs have no types here, and the model checks them itself: MLflow's doubles refuse whole
     # numbers of a table, its booleans take any text for true, and any other type refuses CSV.
-    outputs = [
+    outputs: list[ColSpec | TensorSpec] = [
         ColSpec(DataType.string if schema.classes else DataType.double, "prediction"),
         *(ColSpec(DataType.double, f"probability {each}") for each in schema.classes),
     ]
-    return ModelSignature(outputs=Schema(outputs))  # type: ignore[no-untyped-call]
+    return ModelSignature(outputs=Schema(outputs))
 
 
 def _signature() -> ModelSignature:

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 MOST_NUMBERS = 2**22  # in one array; with many rows and neurons the whole would fill the memory
 LAYERS = ("hidden", "output")
 OTHER = "other"
-CELLS = {"number": Real, "boolean": (Real, np.bool_), "category": str}
+CELLS: dict[str, Any] = {"number": Real, "boolean": (Real, np.bool_), "category": str}
 WANTED = {"number": "a finite number", "boolean": "true or false", "category": "text"}
 JOINERS = "\u200c\u200d"  # not printable by themselves, but Persian and emoji are written with them
 # numpy has no erf, and scipy is not among the packages of the model.
@@ -52,7 +52,7 @@ class ServedTable(PythonModel):
     ) -> pd.Series | pd.DataFrame:
         """Return the column prediction; of classes also a column of probabilities for each.
 
-        Raises MlflowException, which names column and row of what is no input.
+        Raises MlflowException, which names column and row of what it refuses.
         """
         rows = pd.DataFrame(model_input)  # a server passes other JSON than tables on as a dict
         names = [column["name"] for column in self.schema["columns"]]
@@ -92,7 +92,8 @@ class ServedTable(PythonModel):
         else:
             found = found * np.float64(weights["scaling.target_deviation"])
             found += np.float64(weights["scaling.target_mean"])
-        return found.astype(np.float32).astype(np.float64)
+        rounded: Floats = found.astype(np.float32).astype(np.float64)
+        return rounded
 
 
 def _features(cells: pd.Series, column: dict[str, Any]) -> NDArray[np.float32]:
@@ -115,7 +116,7 @@ def _features(cells: pd.Series, column: dict[str, Any]) -> NDArray[np.float32]:
     if missing.any():
         cells = cells.astype(object).where(~missing, fill)
     with np.errstate(over="ignore"):
-        numbers = cells.to_numpy(np.float32)
+        numbers: NDArray[np.float32] = cells.to_numpy(np.float32)
     wrong = ~np.isfinite(numbers) if kind == "number" else (numbers != 0) & (numbers != 1)
     if wrong.any():
         raise _refusal(f"column '{column['name']}' must be {WANTED[kind]} in row {wrong.argmax()}")
@@ -135,7 +136,9 @@ def _places(
     )
     found = np.fromiter((places.get(text, other) for text in texts), int, len(cells))
     # A text without a feature of its own is all zeros.
-    return np.eye(len(values) + 1, len(values), dtype=np.float32)[found]
+    lookup = np.eye(len(values) + 1, len(values), dtype=np.float32)
+    features: NDArray[np.float32] = lookup[found]
+    return features
 
 
 def _plain(text: str) -> str:
