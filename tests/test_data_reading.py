@@ -12,9 +12,9 @@ import yaml
 from pyarrow import parquet
 
 from fitreel.data import Dataset, Schema, Table, read_table
-from fitreel.data.table import limits
+from fitreel.data.table import columns, limits
 from fitreel.data.table.file import open_table
-from fitreel.data.table.survey import survey
+from fitreel.data.table.survey import Survey, survey
 from fitreel.settings import TableSettings
 from tests.conftest import ROOT
 from tests.inputs import place
@@ -92,6 +92,24 @@ def test_an_error_counts_the_rows_of_all_batches(tmp_path: Path) -> None:
     parquet.write_table(pyarrow.table({"a": numbers, "y": numbers}), tmp_path / "a.parquet")
     with pytest.raises(ValueError, match="column 'a' has inf in row 33,334; "):
         read_table(tmp_path / "a.parquet", settings(), 0)
+
+
+def test_the_first_of_the_wrong_cells_in_all_batches_is_named() -> None:
+    found = Survey()
+    for texts in (["1", "2"], ["3", "u"], ["v", "4"]):
+        found.add(pyarrow.array(texts))
+    assert found.first == (4, "u")
+
+
+def test_a_group_may_have_more_texts_than_a_feature(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text("a,g,y\n" + "".join(f"{n},g{n},{n}.5\n" for n in range(9)))
+    monkeypatch.setattr(columns, "MOST_TEXTS", 8)
+    assert len(read_table(file, settings(group="g", features="a"), 0).dataset) == 9
+    with pytest.raises(ValueError, match="column 'g' has more than 8 different texts"):
+        read_table(file, settings(features="a,g"), 0)
 
 
 # ---- held-out rows ----------------------------------------------------------------------------

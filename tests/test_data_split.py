@@ -66,6 +66,12 @@ def test_rows_of_a_group_stay_together() -> None:
     assert 45 < held.sum() < 75
 
 
+def test_the_share_of_groups_is_that_of_the_rows_that_take_part() -> None:
+    groups = np.arange(100) // 10
+    held = hold_out(0.4, Rule(4, groups=groups), np.arange(100) < 50)
+    assert held.sum() == 20
+
+
 def test_a_seed_decides_which_groups() -> None:
     groups = np.arange(100) // 10
     chosen = {

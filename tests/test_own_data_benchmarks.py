@@ -7,8 +7,18 @@ import pandas as pd
 import pytest
 import torch
 
+from benchmarks.own_data import loading
+from benchmarks.own_data.loading import STEPS, measure, write
 from benchmarks.own_data.page import PAGE, page
-from benchmarks.own_data.results import Measured, Result, load, save
+from benchmarks.own_data.results import (
+    MEASURED,
+    Loading,
+    Measured,
+    Result,
+    load,
+    save,
+    save_loading,
+)
 from benchmarks.own_data.sides import (
     SIDES,
     SPACE,
@@ -115,3 +125,33 @@ def test_the_page_is_made_of_what_was_measured() -> None:
     assert all(
         len(errors) == SPLITS for each in stored.results.values() for errors in each.errors.values()
     )
+
+
+def test_the_loading_is_kept_and_shown_without_new_results(tmp_path: Path) -> None:
+    path = tmp_path / "measured.json"
+    path.write_text(MEASURED.read_text(encoding="utf-8"), encoding="utf-8")
+    before = load(path)
+    found = Loading("ours", ".csv", 4_000_000, 1.25, 7_000_000.0)
+    save_loading([found], path)
+    after = load(path)
+    assert (after.when, after.machine, after.results) == (
+        before.when,
+        before.machine,
+        before.results,
+    )
+    assert "| csv | 4 | ours | 1.2 | 7 |" in page(after)
+    save(after.results, path)
+    assert load(path).loading == [found]
+
+
+@pytest.mark.needs("peaks")
+@pytest.mark.parametrize("suffix", STEPS)
+def test_the_loading_of_a_file_is_measured(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "TIMES", 1)
+    small, large = write(tmp_path, 10)[suffix], write(tmp_path, 50_000)[suffix]
+    found = measure("ours", STEPS[suffix]["ours"], small, large)
+    assert 0 < found.seconds < 60
+    assert 4 * 50_000 * 20 < found.peak < 100_000_000
+    assert found.size == large.stat().st_size

@@ -124,8 +124,7 @@ class TableFile:
     def _typed(self, places: list[int], most: int) -> Iterator[Any]:
         names = [self.written[place] for place in places]
         with unpacked(self.path, seekable=True) as file, _parquet(file) as whole:
-            for batch in whole.iter_batches(most, columns=names, use_threads=False):
-                yield batch.select(names)
+            yield from whole.iter_batches(most, columns=names, use_threads=False)
 
 
 def open_table(path: Path) -> TableFile:
