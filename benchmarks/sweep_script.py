@@ -32,6 +32,10 @@ SHARED = {
     "activation": "relu",
     "optimizer": "sgd",
     "epochs": EPOCHS,
+    "batch_size": 0,
+    "loss": "mse",
+    "weight_decay": 0.0,
+    "patience_epochs": 0,
 }
 
 

@@ -158,10 +158,10 @@ def test_a_saved_history_is_loaded_exactly(
         return torch.tensor(values, dtype=torch.float32).reshape(shape)
 
     weights = Weights(
+        numbers(frames, hidden, 1),
         numbers(frames, hidden),
-        numbers(frames, hidden),
-        numbers(frames, hidden),
-        numbers(frames),
+        numbers(frames, 1, hidden),
+        numbers(frames, 1),
         "relu",
     )
     losses = numbers((frames - 1) * every + 1).to(torch.float64).numpy()

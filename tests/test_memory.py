@@ -83,9 +83,10 @@ def test_trainings_in_small_stacks_equal_those_in_one_stack(
             places: list[int],
             device: str,
             frame_every: int | None,
+            kept: Sequence[torch.Tensor | None],
         ) -> None:
             sizes.append(len(places))
-            super().__init__(dataset, settings, places, device, frame_every)
+            super().__init__(dataset, settings, places, device, frame_every, kept)
 
     monkeypatch.setattr(memory, "STACKED_NUMBERS", most)
     monkeypatch.setattr(many, "Members", Counted)

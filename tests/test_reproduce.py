@@ -244,7 +244,7 @@ def test_uncommitted_changes_and_another_commit_are_named(clone: Path) -> None:
 
     training = clone / "src/fitreel/training/loop.py"
     faithful = training.read_text()
-    training.write_text(faithful.replace("(gradient)", "([1.01 * each for each in gradient])"))
+    training.write_text(faithful.replace("(gradient,)", "([1.01 * each for each in gradient],)"))
     assert training.read_text() != faithful
     done = in_clone(clone, "reproduce", run_id)
     assert done.returncode == 1
