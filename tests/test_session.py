@@ -2,15 +2,18 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 
-from fitreel.settings import DataSettings
+from fitreel.settings import DataSettings, TableSettings, TrainingSettings
 from fitreel.tracking import Tracker
+from pipeline.run import run
+from pipeline.shared.session import _settings
 from tests import processes
 from tests.faults import SPOOL, client, runs
 from tests.servers import Server
@@ -199,3 +202,15 @@ def test_foreign_files_on_a_server_are_not_replaced(
     assert refusal == HAS_POINTS
     fresh = server.run_with()
     assert server.done("generate", MLFLOW_RUN_ID=fresh, MLFLOW_TRACKING_URI=uri) == fresh
+
+
+def test_a_command_of_an_earlier_version_is_resumed_with_the_defaults_of_later_settings() -> None:
+    """A journal of fitreel 0.4 says nothing of tables, batches and early stopping."""
+    earlier = asdict(TrainingSettings(hidden=5))
+    for name in ("batch_size", "loss", "weight_decay", "patience_epochs"):
+        del earlier[name]
+    plan = {"settings": {"data": asdict(DataSettings()), "training": earlier}}
+    found = _settings(SimpleNamespace(plan=plan, run_id="0" * 32), run)  # type: ignore[arg-type]
+    assert found["training"] == TrainingSettings(hidden=5)
+    assert found["table"] == TableSettings()
+    assert "session" not in found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import fitreel.journal
 import fitreel.tracking
 from fitreel.checks.text import check_name, check_uri
-from fitreel.settings import PATIENCE, parse
+from fitreel.settings import GROUPS, PATIENCE, parse
 from pipeline.shared import console
 from pipeline.shared.copies import Copies
 from pipeline.shared.note import note
@@ -261,7 +261,10 @@ def _settings(interrupted: "Interrupted", command: Callable[..., None]) -> dict[
     """Return the groups of settings that an interrupted command was started with."""
     kinds = get_type_hints(command)
     try:
-        return {key: kinds[key](**values) for key, values in interrupted.plan["settings"].items()}
+        found = {key: kinds[key](**values) for key, values in interrupted.plan["settings"].items()}
+        # What an earlier version did not have, as tables in 0.4, has its defaults.
+        groups = {key: kind for key, kind in kinds.items() if kind in GROUPS}
+        return {key: kind() for key, kind in groups.items() if key not in found} | found
     except (KeyError, TypeError):
         raise ValueError(
             f"run {interrupted.run_id} was started by another version of fitreel"
