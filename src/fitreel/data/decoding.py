@@ -13,12 +13,8 @@ def decode(schema: Schema, features: NDArray[np.float32]) -> dict[str, list[Any]
 
     ``features`` are (rows, features). A text that has no feature of its own becomes "other".
     """
-    columns, start = {}, 0
-    for column in schema.columns:
-        stop = start + len(column.features)
-        columns[column.name] = _cells(column, features[:, start:stop])
-        start = stop
-    return columns
+    parts = schema.parts
+    return {each.name: _cells(each, features[:, parts[each.name]]) for each in schema.columns}
 
 
 def _cells(column: Column, part: NDArray[np.float32]) -> list[Any]:

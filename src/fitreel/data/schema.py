@@ -1,6 +1,7 @@
 """The schema: how the columns of a table become the features of a dataset."""
 
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from typing import Any, Literal, Self
 
 from fitreel.settings import MOST_FEATURES
@@ -47,6 +48,13 @@ class Schema:
     def features(self) -> tuple[str, ...]:
         """The names of all features, in the order of the network's inputs."""
         return tuple(name for column in self.columns for name in column.features)
+
+    @property
+    def parts(self) -> dict[str, slice]:
+        """Which of all features are those of each column, by its name."""
+        ends = list(accumulate(len(column.features) for column in self.columns))
+        names = (column.name for column in self.columns)
+        return dict(zip(names, map(slice, [0, *ends[:-1]], ends), strict=True))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""

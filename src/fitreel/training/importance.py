@@ -66,10 +66,7 @@ def feature_columns(dataset: Dataset) -> dict[str, slice]:
     """Return the features of each column of the dataset's table, by its name."""
     if dataset.schema is None:
         return {name: slice(place, place + 1) for place, name in enumerate(dataset.features)}
-    ends = np.cumsum([len(column.features) for column in dataset.schema.columns]).tolist()
-    names = [column.name for column in dataset.schema.columns]
-    bounds = zip(names, [0, *ends[:-1]], ends, strict=True)
-    return {name: slice(start, end) for name, start, end in bounds}
+    return dataset.schema.parts
 
 
 def _sample(rows: Rows | Dataset, most: int, generator: np.random.Generator) -> Rows:

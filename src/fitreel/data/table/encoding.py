@@ -71,11 +71,8 @@ def _parts(
     schema: Schema, features: NDArray[np.float32]
 ) -> Iterator[tuple[Column, NDArray[np.float32]]]:
     """Yield each column, and the part of the features that is its own."""
-    start = 0
-    for column in schema.columns:
-        stop = start + len(column.features)
-        yield column, features[:, start:stop]
-        start = stop
+    for column, part in zip(schema.columns, schema.parts.values(), strict=True):
+        yield column, features[:, part]
 
 
 def _write(features: NDArray[np.float32], column: Column, cells: Cells) -> None:
