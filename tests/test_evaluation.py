@@ -10,9 +10,10 @@ from sklearn.metrics import mean_squared_error, r2_score
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import FUNCTIONS, generate, generate_unseen
 from fitreel.settings import DataSettings, EvaluationSettings, FunctionName, TrainingSettings
-from fitreel.training.evaluation import evaluate, explained, root_error
+from fitreel.training.evaluation import evaluate, explained
 from fitreel.training.loop import Fit
 from fitreel.training.many import fit_many
+from fitreel.training.scores import root_error
 
 
 def test_the_metrics_are_those_of_scikit_learn(dataset: Dataset, trained: Fit) -> None:

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fitreel.data.dataset import Dataset, Rows, scaled
+from fitreel.data.dataset import Dataset, Rows
 from fitreel.reel.probes import Probes, kind_of, probes_of
 from fitreel.reel.reel import Reel
 from fitreel.reel.thinning import thinned
 from fitreel.settings import LossName, TrainingSettings
-from fitreel.training.errors import error_function, loss_unit
+from fitreel.training.errors import error_function, loss_unit, prepared
 from fitreel.training.history import History
 from fitreel.training.weights import Weights
 
@@ -68,7 +68,6 @@ def losses_on_test(
 
 def held_out_loss(weights: Weights, dataset: Dataset, rows: Rows, name: LossName) -> float:
     """Return what a training lowers, in raw units, on rows that are held out."""
-    inputs, targets = scaled(dataset, rows)
+    inputs, targets = prepared(dataset, rows)
     outputs = weights.with_scaling(None).outputs(inputs)
-    wanted = targets if dataset.classes else targets.unsqueeze(1)
-    return error_function(dataset, name)(outputs, wanted).item() * loss_unit(dataset, name)
+    return error_function(dataset, name)(outputs, targets).item() * loss_unit(dataset, name)

@@ -2,7 +2,6 @@ from .baselines import baseline_metrics as baseline_metrics, why_worse as why_wo
 from .evaluation import (
     evaluate as evaluate,
     explained as explained,
-    root_error as root_error,
 )
 from .files import (
     load_history as load_history,
@@ -27,6 +26,7 @@ from .provenance import (
     read_provenance as read_provenance,
     save_provenance as save_provenance,
 )
+from .scores import root_error as root_error
 from .standstill import why_nothing_learned as why_nothing_learned
 from .state import Checkpoint as Checkpoint, Hook as Hook, Training as Training
 from .weights import Weights as Weights

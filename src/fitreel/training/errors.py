@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn import functional as F
 
-from fitreel.data.dataset import Dataset
+from fitreel.data.dataset import Dataset, Rows, scaled
 from fitreel.settings import LossName
 
 # From the outputs of a network, (rows, outputs), and targets, (rows, 1) or places of classes
@@ -22,6 +22,12 @@ ERRORS: dict[LossName, ErrorFunction] = {
 def error_function(dataset: Dataset, loss: LossName) -> ErrorFunction:
     """Return what the training lowers: cross-entropy for classes, else what ``loss`` names."""
     return F.cross_entropy if dataset.classes else ERRORS[loss]
+
+
+def prepared(dataset: Dataset, rows: Rows | Dataset) -> tuple[Tensor, Tensor]:
+    """Return inputs, (rows, features), and targets as the error function takes them."""
+    inputs, targets = scaled(dataset, rows)
+    return inputs, targets if dataset.classes else targets.unsqueeze(1)
 
 
 def loss_unit(dataset: Dataset, loss: LossName) -> float:

@@ -21,7 +21,13 @@ from fitreel.settings.metrics import (
 )
 from fitreel.training.members import Trained
 from fitreel.training.network import Network
-from fitreel.training.scores import log_probabilities, mean_log_loss, network_scores
+from fitreel.training.scores import (
+    log_probabilities,
+    mean_log_loss,
+    network_error,
+    network_scores,
+    root_error,
+)
 from fitreel.training.weights import Weights
 
 
@@ -65,7 +71,7 @@ def evaluate_many(
         metrics = _on_training_rows(weights, dataset)
         metrics[DEAD_NEURONS] = float(weights.dead(dataset.x).sum())
         if dataset.validation:
-            metrics[VALIDATION_ERROR] = error_on(weights, dataset.validation)
+            metrics[VALIDATION_ERROR] = network_error(weights, dataset.validation)
         if dataset.test:
             metrics |= network_scores(weights, dataset.test)
         elif unseen is not None:
@@ -84,13 +90,6 @@ def _on_training_rows(weights: Weights, dataset: Dataset) -> dict[str, float]:
     }
 
 
-def error_on(weights: Weights, rows: Rows) -> float:
-    """Return the root mean squared error on some rows, or the log loss of classes."""
-    if weights.is_classifier:
-        return mean_log_loss(log_probabilities(weights, rows.inputs), rows.y.numpy())
-    return root_error(weights, rows)
-
-
 def fold_errors(
     dataset: Dataset, trained: Sequence[Trained], kept: Sequence[Tensor]
 ) -> dict[str, float]:
@@ -98,20 +97,11 @@ def fold_errors(
     if any(each.weights is None for each in trained):
         return {}
     errors = [
-        error_on(each.weights, Rows(dataset.inputs[~mask], dataset.y[~mask]))
+        network_error(each.weights, Rows(dataset.inputs[~mask], dataset.y[~mask]))
         for each, mask in zip(trained, kept, strict=True)
         if each.weights is not None
     ]
     return {VALIDATION_ERROR: math.fsum(errors) / len(errors)}
-
-
-def root_error(weights: Weights, dataset: Dataset | Rows) -> float:
-    """Return the root of the mean squared error on some rows, in the unit of y."""
-    # One feature as (rows,), which any function of x takes.
-    inputs = dataset.x if isinstance(dataset, Dataset) else dataset.inputs
-    # In float64: a float32 sum over a million points loses digits.
-    error = (weights.predict(inputs) - dataset.y).to(torch.float64)
-    return float(error.square().mean().item() ** 0.5)
 
 
 def explained(root_error: float, dataset: Dataset | Rows) -> float:

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from fitreel.data.dataset import Dataset, Rows, scaled
+from fitreel.data.dataset import Dataset
 from fitreel.settings import TrainingSettings
 from fitreel.training.batches import Batches
-from fitreel.training.errors import error_function, loss_unit
+from fitreel.training.errors import error_function, loss_unit, prepared
 from fitreel.training.memory import rows_at_once
 from fitreel.training.network import forward
 
@@ -27,12 +27,12 @@ class Loss:
         self._parameters = parameters
         self._error = error_function(dataset, settings.loss)
         self._unit = loss_unit(dataset, settings.loss)
-        self._inputs, self._targets = _prepared(dataset, dataset)
+        self._inputs, self._targets = prepared(dataset, dataset)
         self._batches = Batches(dataset, settings)
         rows = rows_at_once(settings.hidden)
         self._parts = _parts(self._inputs, self._targets, rows)
         held_out = dataset.validation if settings.patience_epochs else None
-        self._validation = _parts(*_prepared(dataset, held_out), rows) if held_out else []
+        self._validation = _parts(*prepared(dataset, held_out), rows) if held_out else []
 
     def __call__(self) -> tuple[float, Gradient | None]:
         """Return the loss on all rows, in raw units, and its gradient if all rows are one batch."""
@@ -77,12 +77,6 @@ class Loss:
             for total, slope in zip(gradient, slopes, strict=True):
                 total.add_(slope, alpha=share)
         return _single(value), [each.float() for each in gradient]
-
-
-def _prepared(dataset: Dataset, rows: Rows | Dataset) -> tuple[Tensor, Tensor]:
-    """Return inputs, (rows, features), and targets as the error function takes them."""
-    inputs, targets = scaled(dataset, rows)
-    return inputs, targets if dataset.classes else targets.unsqueeze(1)
 
 
 def _parts(inputs: Tensor, targets: Tensor, rows: int) -> list[tuple[Tensor, Tensor]]:

@@ -1,6 +1,7 @@
 """The scores: how far predictions are from the truth, in numbers that a run keeps as metrics."""
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -74,7 +75,18 @@ def network_scores(weights: Weights, rows: Rows | Dataset) -> dict[str, float]:
 
 def network_error(weights: Weights, rows: Rows | Dataset) -> float:
     """Return the error by which networks are ranked: log loss for classes, else the root error."""
-    return outputs_error(weights, weights.outputs(rows.inputs), rows)
+    if weights.is_classifier:
+        return mean_log_loss(log_probabilities(weights, rows.inputs), rows.y.numpy())
+    return root_error(weights, rows)
+
+
+def root_error(weights: Weights, dataset: Dataset | Rows) -> float:
+    """Return the root of the mean squared error on some rows, in the unit of y."""
+    # One feature as (rows,), which any function of x takes.
+    inputs = dataset.x if isinstance(dataset, Dataset) else dataset.inputs
+    # In float64: a float32 sum over a million points loses digits.
+    error = (weights.predict(inputs) - dataset.y).to(torch.float64)
+    return float(error.square().mean().item() ** 0.5)
 
 
 def outputs_error(weights: Weights, outputs: Tensor, rows: Rows | Dataset) -> float:
