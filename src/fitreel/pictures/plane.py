@@ -17,10 +17,13 @@ from fitreel.data.dataset import Dataset, Rows
 from fitreel.pictures.figures import INK, style
 from fitreel.pictures.labels import abbreviate, brief, set_axis_labels, set_heading
 from fitreel.pictures.picture import Picture
+from fitreel.pictures.views.cell import target_range
 from fitreel.pictures.views.colours import FIELD, class_colour
+from fitreel.reel.probes import padded_range
 from fitreel.training.weights import Weights
 
 STEPS = (240, 180)  # of the grid, across and up
+ROOM = 0.05  # of a feature's range, on each side
 MOST_DRAWN = 3_000  # rows of each kind
 MOST_LISTED = 8  # classes in the legend
 Colours = NDArray[np.float64]  # (rows, 3) or (rows, 4)
@@ -37,10 +40,10 @@ class Plane:
 
 def plane(weights: Weights, dataset: Dataset) -> Plane:
     """Return the predictions on a grid over the training and test rows, in raw units."""
-    inputs = (
-        dataset.inputs if not dataset.test else torch.cat([dataset.inputs, dataset.test.inputs])
-    )
-    axes = [_axis(inputs[:, place], steps) for place, steps in enumerate(STEPS)]
+    axes = [
+        np.linspace(*padded_range(dataset, feature, ROOM), steps)
+        for feature, steps in enumerate(STEPS)
+    ]
     x, y = np.meshgrid(*axes)
     grid = torch.from_numpy(np.stack([x.ravel(), y.ravel()], axis=1)).float()
     found = weights.predict(grid).double().numpy()
@@ -51,12 +54,6 @@ def _extent(found: Plane) -> tuple[float, float, float, float]:
     return (found.x[0], found.x[-1], found.y[0], found.y[-1])
 
 
-def _axis(values: Tensor, steps: int) -> NDArray[np.float64]:
-    low, high = values.min().item(), values.max().item()
-    room = 0.05 * (high - low) or 1.0
-    return np.linspace(low - room, high + room, steps)
-
-
 def draw_field(weights: Weights, dataset: Dataset) -> Picture:
     """Draw predicted numbers as colours with contour lines, and the rows in the same colours."""
     found = plane(weights, dataset)
@@ -64,9 +61,8 @@ def draw_field(weights: Weights, dataset: Dataset) -> Picture:
     axes = figure.add_axes((0.11, 0.11, 0.74, 0.79))
     style(axes)
     axes.grid(visible=False)
-    numbers = [dataset.y, *([dataset.test.y] if dataset.test else [])]
-    low = min(found.predictions.min(), *(each.min().item() for each in numbers))
-    high = max(found.predictions.max(), *(each.max().item() for each in numbers))
+    low, high = target_range(dataset)
+    low, high = min(found.predictions.min(), low), max(found.predictions.max(), high)
     scale = Normalize(low, high if high > low else low + 1)
     image = axes.imshow(
         found.predictions,

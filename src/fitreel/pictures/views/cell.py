@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.figures import INK, style
 from fitreel.pictures.fitted_text import fitted
+from fitreel.reel.probes import padded_range
 
 NAME, LEGEND = 12, 10  # points
 LEGEND_HEIGHT = 24  # pixels above the axes
@@ -40,6 +41,15 @@ def new_axes(figure: Figure, cell: Cell, x_name: str = "", y_name: str = "") -> 
         width, height = axes.bbox.width, axes.bbox.height
         axes.set_xlabel(fitted(x_name, width, NAME), color=INK, size=NAME, parse_math=False)
         axes.set_ylabel(fitted(y_name, height, NAME), color=INK, size=NAME, parse_math=False)
+    return axes
+
+
+def new_plane(figure: Figure, cell: Cell, dataset: Dataset) -> Axes:
+    """Add the axes of a cell over two features, whose limits are those of a grid."""
+    axes = new_axes(figure, cell, *dataset.features)
+    axes.grid(visible=False)
+    axes.set_xlim(*padded_range(dataset, 0))
+    axes.set_ylim(*padded_range(dataset, 1))
     return axes
 
 

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from fitreel.pictures.backdrop import Backdrop
 from fitreel.pictures.figures import INK
 from fitreel.pictures.fitted_text import fitted
-from fitreel.pictures.views.cell import NAME, Cell, draw_legend, new_axes, target_range
+from fitreel.pictures.views.cell import NAME, Cell, draw_legend, new_plane, target_range
 from fitreel.pictures.views.colours import band_colours, words
 from fitreel.pictures.views.overlay import Overlay
 from fitreel.pictures.views.raster import Raster
 from fitreel.pictures.views.rows import draw_rows
-from fitreel.reel.probes import padded_range
 from fitreel.reel.reel import Reel
 
 MOST_BANDS = 12  # few: a frame changes only the pixels that cross a contour line
@@ -26,10 +25,7 @@ class FieldView:
 
     def __init__(self, figure: Figure, reel: Reel, cell: Cell) -> None:
         dataset = reel.dataset
-        self.axes = new_axes(figure, cell, *dataset.features)
-        self.axes.grid(visible=False)
-        self.axes.set_xlim(*padded_range(dataset, 0))
-        self.axes.set_ylim(*padded_range(dataset, 1))
+        self.axes = new_plane(figure, cell, dataset)
         self._levels = levels_of(*target_range(dataset))
         self._hues = band_colours(len(self._levels) - 1)
         channels = np.array([to_rgb(colour) for colour in self._hues])

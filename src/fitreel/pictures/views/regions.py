@@ -6,13 +6,12 @@ from numpy.typing import NDArray
 
 from fitreel.pictures.backdrop import Backdrop
 from fitreel.pictures.figures import INK
-from fitreel.pictures.views.cell import Cell, draw_legend, new_axes, to_pixels
+from fitreel.pictures.views.cell import Cell, draw_legend, new_plane, to_pixels
 from fitreel.pictures.views.colours import class_colour, mixed, words
 from fitreel.pictures.views.overlay import Overlay
 from fitreel.pictures.views.raster import Levels, Raster
 from fitreel.pictures.views.rows import draw_rows, shown_rows
 from fitreel.pictures.views.stamp import Stamp
-from fitreel.reel.probes import padded_range
 from fitreel.reel.reel import Reel
 
 SHADES = 4  # of each class, from undecided to certain
@@ -25,10 +24,7 @@ class RegionsView:
 
     def __init__(self, figure: Figure, reel: Reel, cell: Cell) -> None:
         dataset = reel.dataset
-        self.axes = new_axes(figure, cell, *dataset.features)
-        self.axes.grid(visible=False)
-        self.axes.set_xlim(*padded_range(dataset, 0))
-        self.axes.set_ylim(*padded_range(dataset, 1))
+        self.axes = new_plane(figure, cell, dataset)
         self._raster = Raster(self.axes, reel.probes)
         classes = len(dataset.classes)
         paleness = np.linspace(PALEST, STRONGEST, SHADES)
