@@ -1,6 +1,8 @@
 """generate: draw the points of an experiment, or read its table."""
 
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import fitreel.data
@@ -22,6 +24,7 @@ from pipeline.shared.stage import stage
 
 if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
+    from fitreel.data.table.kept import KeptTable
     from fitreel.tracking import Run, Source
 
 FILES = (DATASET, SCATTER, TABLE)
@@ -48,27 +51,40 @@ def generate(data: DataSettings, table: TableSettings, session: Session) -> None
 def make_dataset(run: "Run", data: DataSettings, opened: "OwnData | None" = None) -> "Dataset":
     """Draw the points, or read the table, and log them."""
     if opened:
-        record_table(run, data, opened)
+        record_new(run, data, opened)
         return opened.table.dataset
     dataset = fitreel.data.generate(data)
     record(run, dataset, data)
     return dataset
 
 
-def record_table(run: "Run", data: DataSettings, opened: "OwnData") -> None:
+def record_new(run: "Run", data: DataSettings, opened: "OwnData") -> None:
     """Log a table as it was used, how it was read, and a picture of it."""
-    settings, dataset = opened.settings, opened.table.dataset
-    run.log_settings(settings, leave_out=settings.unset())
-    run.log_params({"data_seed": str(data.data_seed)})
+    dataset, most = opened.table.dataset, int(opened.settings.keep_data_mb * 1e6)
     files = dict(zip(opened.addresses, opened.files, strict=True))
-    most = int(settings.keep_data_mb * 1e6)
-    with run.artifacts(DATA) as folder:
+    parts = {"training": dataset, "validation": dataset.validation, "test": dataset.test}
+    rows = {name: len(part) for name, part in parts.items() if part}
+
+    def keep(folder: Path) -> "KeptTable":
         kept = fitreel.data.keep_files(folder, files, opened.addresses, most)
-        parts = {"training": dataset, "validation": dataset.validation, "test": dataset.test}
-        rows = {name: len(part) for name, part in parts.items() if part}
-        fitreel.data.KeptTable(kept, opened.table.schema, rows).save(folder)
+        return fitreel.data.KeptTable(kept, opened.table.schema, rows)
+
+    record_table(run, opened.settings, data.data_seed, dataset, keep)
+
+
+def record_table(
+    run: "Run",
+    settings: TableSettings,
+    seed: int,
+    dataset: "Dataset",
+    keep: "Callable[[Path], KeptTable]",
+) -> None:
+    """Log a table; ``keep`` copies its files into a folder and returns the record of them."""
+    run.log_settings(settings, leave_out=settings.unset())
+    run.log_params({"data_seed": str(seed)})
+    with run.artifacts(DATA) as folder:
+        run.log_table(keep(folder), folder / TABLE_FILE, settings.label)
         fitreel.pictures.draw_profile(dataset).savefig(folder / PROFILE_FILE)
-        run.log_table(folder / TABLE_FILE, settings.label)
 
 
 def record(run: "Run", dataset: "Dataset", data: DataSettings | None) -> None:
@@ -87,15 +103,15 @@ def record_again(run: "Run", source: "Source") -> None:
     if settings is None:
         record(run, source.dataset(), source.data_settings())
         return
-    run.log_settings(settings, leave_out=settings.unset())
-    run.log_params({"data_seed": str(source.data_seed)})
-    with source.table() as (kept, files), run.artifacts(DATA) as folder:
-        for each, file in zip(kept.files, files, strict=True):
-            if each.name:  # a larger one stays at its address
-                shutil.copy(file, folder / each.name)
-        kept.save(folder)
-        fitreel.pictures.draw_profile(source.dataset()).savefig(folder / PROFILE_FILE)
-        run.log_table(folder / TABLE_FILE, settings.label)
+    with source.table() as (kept, files):
+
+        def keep(folder: Path) -> "KeptTable":
+            for each, file in zip(kept.files, files, strict=True):
+                if each.name:  # a larger one stays at its address
+                    shutil.copy(file, folder / each.name)
+            return kept
+
+        record_table(run, settings, source.data_seed, source.dataset(), keep)
 
 
 def record_changed(

@@ -13,6 +13,7 @@ from mlflow.entities import Run
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from fitreel.data import absolute_address
 from fitreel.tracking import Tracker
 from fitreel.tracking.names import TABLE
 from tests import processes
@@ -256,3 +257,14 @@ def test_standard_input_is_a_table(directory: Path) -> None:
     assert run.info.run_name == "table"
     kept = artifact(directory, run, "data/table.csv")
     assert kept.read_bytes() == (directory / "houses.csv").read_bytes()
+
+
+def test_an_address_means_the_same_in_other_directories(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(directory)
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert absolute_address("houses.csv") == str(directory / "houses.csv")
+    assert absolute_address("~/houses.csv") == "/home/ada/houses.csv"
+    for other in ("-", "https://host/houses.csv", "runs:/abc/houses.csv", "file:///houses.csv"):
+        assert absolute_address(other) == other

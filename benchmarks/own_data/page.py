@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.own_data.results import GOAL, Loading, Measured, Result
 from benchmarks.own_data.sides import FOLDS, NEURONS, SPACE, TRIALS, defaults
 from benchmarks.own_data.tables import SPLITS
-from fitreel.settings import TableSettings, table_defaults
+from fitreel.settings import TABLE_TRAINING, TableSettings
 
 WIDTH = 100  # characters of a line
 PAGE = Path(__file__).parents[2] / "docs" / "own-data-benchmarks.md"
@@ -108,7 +108,7 @@ of palmerpenguins. Rows with missing values are left out.
 
 
 def _ours() -> str:
-    settings = ", ".join(f"`{name} {value}`" for name, value in table_defaults().items())
+    settings = ", ".join(f"`{name} {value}`" for name, value in TABLE_TRAINING.items())
     held_out = round(100 * TableSettings.validation_size)
     text = (
         f"- **Ours**: a training with no option given: {settings}, at most {defaults().epochs:,} "

@@ -63,15 +63,14 @@ def log_best(run: "Run", search: "Search", results: "Results", number: int) -> N
     outcome, dataset = results.outcomes[number], search.dataset
     # By their own names: the model of the sweep is this one.
     run.log_metrics(outcome.metrics)
-    if outcome.weights and dataset.test:  # no trial was measured on these rows
-        weights = outcome.weights.with_scaling(dataset.scaling)
+    # A record of a trial has no scaling: it is that of the rows, the same for all.
+    weights = outcome.weights and outcome.weights.with_scaling(dataset.scaling)
+    if weights and dataset.test:  # no trial was measured on these rows
         measured = fitreel.training.evaluate(weights, dataset)
         run.log_metrics(measured | fitreel.training.baseline_metrics(dataset))
     run.set_tags({BEST_TRIAL_TAG: str(number)})
-    if outcome.weights:
+    if weights:
         with run.artifacts() as folder:
-            # A record of a trial has no scaling: it is that of the rows, the same for all.
-            weights = outcome.weights.with_scaling(dataset.scaling)
             fitreel.training.save_weights(weights, folder / WEIGHTS, dataset)
             run.log_model(folder / WEIGHTS)
 

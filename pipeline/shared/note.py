@@ -10,6 +10,7 @@ import fitreel.tracking
 import fitreel.training
 from fitreel.checks.text import brief, code_span, shown
 from fitreel.settings import (
+    TABLE_TRAINING,
     DataSettings,
     EvaluationSettings,
     FilmSettings,
@@ -17,7 +18,6 @@ from fitreel.settings import (
     TableSettings,
     TrainingSettings,
     parse,
-    table_defaults,
 )
 from fitreel.settings.metrics import (
     CLASS_TEST_METRICS,
@@ -239,7 +239,7 @@ def _changed(
     params: Mapping[str, str], groups: Mapping[str, Any], most: int = 80
 ) -> list[tuple[str, str]]:
     """Return the settings that differ from their defaults, quoted for a shell."""
-    defaults = table_defaults() if params.get("data") else {}
+    defaults = TABLE_TRAINING if params.get("data") else {}
     return [
         # Anybody may have written a param, and people copy this line into a shell.
         (each.name, shlex.quote(_line(params[each.name], most)))

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import fitreel.data
 import fitreel.tracking
@@ -31,7 +30,11 @@ class OwnData:
     def addresses(self) -> dict[str, str]:
         """Where the rows are, and the test rows if they are in a file of their own."""
         named = {"table": self.settings.data, "test": self.settings.test}
-        return {name: _absolute(address) for name, address in named.items() if address}
+        return {
+            name: fitreel.data.absolute_address(address)
+            for name, address in named.items()
+            if address
+        }
 
     @cached_property
     def files(self) -> list[Path]:
@@ -46,12 +49,6 @@ class OwnData:
         for remark in table.remarks:
             console.say(remark)
         return table
-
-
-def _absolute(address: str) -> str:
-    """Return an address that means the same in other directories."""
-    is_path = address != "-" and not urlsplit(address).scheme
-    return str(Path(address).absolute()) if is_path else address
 
 
 @contextmanager

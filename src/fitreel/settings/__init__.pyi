@@ -35,6 +35,7 @@ from .sweep import (
 from .table import (
     MOST_CLASSES as MOST_CLASSES,
     MOST_FEATURES as MOST_FEATURES,
+    TABLE_TRAINING as TABLE_TRAINING,
     MissingName as MissingName,
     TableSettings as TableSettings,
     TaskChoice as TaskChoice,
@@ -42,7 +43,6 @@ from .table import (
     check_not_of_table as check_not_of_table,
     for_table as for_table,
     sweep_for_table as sweep_for_table,
-    table_defaults as table_defaults,
     table_training as table_training,
 )
 from .tracking import PATIENCE as PATIENCE

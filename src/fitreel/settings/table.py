@@ -73,17 +73,10 @@ class TableSettings(Settings):
         return bool(self.data)
 
 
-def table_defaults() -> dict[str, Any]:
-    """Return the settings of a training whose defaults for tables are others than for points."""
-    return dict(TABLE_TRAINING)
-
-
 def table_training(*, has_validation: bool) -> TrainingSettings:
     """Return how to train on a table; without validation rows for all epochs."""
-    defaults = table_defaults()
-    if not has_validation:  # nothing to stop by
-        defaults["patience_epochs"] = 0
-    return TrainingSettings(**defaults)
+    training = TrainingSettings(**TABLE_TRAINING)
+    return training if has_validation else replace(training, patience_epochs=0)
 
 
 def for_table(
@@ -91,7 +84,7 @@ def for_table(
 ) -> TrainingSettings:
     """Return a training with the defaults for tables where a setting was not ``given`` by name."""
     defaults = table_training(has_validation=table.validation_size > 0)
-    names = table_defaults().keys() - given
+    names = TABLE_TRAINING.keys() - given
     return replace(training, **{name: getattr(defaults, name) for name in names})
 
 

@@ -255,13 +255,13 @@ class Run(Facts):
         drawn = self.tags.get(DRAWN_TAG, self.tags.get(SHA256_TAG, digest))
         self.set_tags({SHA256_TAG: digest} | ({DRAWN_TAG: drawn} if drawn != digest else {}))
 
-    def log_table(self, record: Path, name: str) -> None:
-        """Log the table that a file of artifacts("data") describes as an input of the run."""
-        files = KeptTable.load(record).files
+    def log_table(self, kept: KeptTable, record: Path, name: str) -> None:
+        """Log a table, whose record is a file of artifacts("data"), as an input of the run."""
+        kept.save(record)
         self._journal.append(
             "dataset", file=self._relative(record), path=TABLE, name=name, context="training"
         )
-        self.set_tags({SHA256_TAG: files[0].sha256})
+        self.set_tags({SHA256_TAG: kept.files[0].sha256})
 
     def log_model(self, weights: Path) -> None:
         """Log a model with the weights of a file of artifacts()."""

@@ -24,6 +24,13 @@ class Source(Protocol):
         """Return what is there, at most ``size`` bytes; nothing at the end."""
 
 
+def absolute_address(address: str) -> str:
+    """Return an address that means the same in other directories."""
+    if address == "-" or SCHEME.match(address):
+        return address
+    return str(Path(address).expanduser().absolute())
+
+
 def local_file(address: str, folder: Path, download: Download) -> Path:
     """Return the file of a table: a path as it is, - for standard input, or a copy of a URI.
 

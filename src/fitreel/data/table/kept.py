@@ -9,7 +9,6 @@ from typing import Any, Self
 from fitreel.data.files import sha256
 from fitreel.data.schema import Schema
 
-RECORD = "table.json"
 LARGEST_RECORD = 10_000_000  # bytes
 KINDS = ("csv", "tsv", "parquet")
 
@@ -32,11 +31,11 @@ class KeptTable:
     schema: Schema
     rows: dict[str, int]  # training, validation, test
 
-    def save(self, folder: Path) -> None:
+    def save(self, path: Path) -> None:
         """Write it as JSON."""
         content = asdict(self) | {"schema": self.schema.to_json()}
         text = json.dumps(content, indent=2, ensure_ascii=False)
-        (folder / RECORD).write_text(f"{text}\n", encoding="utf-8")
+        path.write_text(f"{text}\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Self:
