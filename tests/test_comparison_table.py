@@ -42,7 +42,7 @@ def test_groups_show_mean_interval_and_seeds() -> None:
 
 def test_equal_params_are_folded() -> None:
     text = comparison_table(compare([compared(lr=0.1), compared(lr=0.2)]))
-    folded = text.partition("<details><summary>12 params are equal</summary>\n\n")[2]
+    folded = text.partition("<details><summary>16 params are equal</summary>\n\n")[2]
     assert ["`hidden`", "`20`"] in rows(folded)
     assert folded.endswith("\n\n</details>\n")
 
