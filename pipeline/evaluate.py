@@ -78,7 +78,7 @@ def measure_fit(
     Points that changed after the training are neither the training's nor fresh ones: they count
     as ``points_…``.
     """
-    if not dataset.test:  # a table has test rows of its own
+    if dataset.schema is None:  # a table is tested on rows of its own, or on none
         run.log_settings(evaluation)
     if data:
         log_noise_floor(run, data)

@@ -87,6 +87,13 @@ def test_a_table_becomes_a_run(directory: Path) -> None:
     assert "fitreel run --data houses.csv --target price --hidden 6 --epochs 30\n" in note
 
 
+def test_without_test_rows_nothing_is_said_of_a_test(directory: Path) -> None:
+    options = ("--data", "houses.csv", "--target", "price", "--test-size", "0", *SHORT)
+    run = succeed(directory, "run", *options)
+    assert "test_samples" not in run.data.params
+    assert not [name for name in run.data.metrics if name.startswith("test_")]
+
+
 def test_text_is_learned_as_classes(directory: Path) -> None:
     code, output, errors = command(
         directory, "run", "--data", "flowers.csv", "--target", "kind", *SHORT, "--lr", "0.05"
