@@ -247,11 +247,12 @@ def test_folds_measure_the_trials_of_a_sweep(directory: Path) -> None:
         assert (code, message in errors) == (2, True)
 
 
-def test_standard_input_is_a_table(directory: Path) -> None:
+def test_standard_input_is_a_table_that_is_kept_however_large(directory: Path) -> None:
+    options = ["--data", "-", "--target", "price", "--keep-data-mb", "0"]
     shutil.copy(directory / "houses.csv", directory / "houses")
     with (directory / "houses").open("rb") as rows:
         done = subprocess.run(
-            [sys.executable, "-m", "pipeline", "generate", "--data", "-", "--target", "price"],
+            [sys.executable, "-m", "pipeline", "generate", *options],
             stdin=rows,
             cwd=directory,
             env=environment(PYTHONPATH=str(ROOT)),

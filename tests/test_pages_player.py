@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
 from fitreel.pages.player import write_player
-from fitreel.settings import ActivationName, DataSettings, TrainingSettings
+from fitreel.settings import ActivationName, DataSettings, LossName, TrainingSettings
 from fitreel.training.history import History
 from fitreel.training.loop import fit
 from tests.browser import errorless, is_red, numbers, pixel, scrub, smallest_text, until
@@ -259,6 +259,18 @@ def test_a_neuron_that_comes_back_is_dead_for_now(page: Page, tmp_path: Path) ->
     )
 
 
+@pytest.mark.parametrize(
+    ("loss", "words"), [("mae", "The mean of the distances"), ("huber", "of short ones the square")]
+)
+def test_the_words_explain_the_loss_of_the_run(
+    page: Page, dataset: Dataset, tmp_path: Path, loss: LossName, words: str
+) -> None:
+    history = fit(dataset, loss=loss, epochs=3).history
+    write_player(dataset, history, tmp_path / "player.html")
+    page.goto((tmp_path / "player.html").as_uri())
+    assert words in (page.locator("#meaning-of-loss").text_content() or "")
+
+
 def test_the_question_mark_explains_the_words(player: Page) -> None:
     words = player.get_by_role("dialog", name="What the words mean")
     expect(words).to_be_hidden()
@@ -268,6 +280,7 @@ def test_the_question_mark_explains_the_words(player: Page) -> None:
     expect(words).to_be_visible()
     for word in ("Kink", "Dead neuron", "Noise floor"):
         expect(words.get_by_role("term").filter(has_text=word)).to_be_visible()
+    expect(words).to_contain_text("The mean of the squared distances, measured upwards")
     player.keyboard.press("Escape")
     expect(words).to_be_hidden()
     assert player.evaluate("picked") == 0  # escape closed the words, and nothing else

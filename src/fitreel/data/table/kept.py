@@ -55,15 +55,17 @@ def keep_files(
 ) -> tuple[KeptFile, ...]:
     """Copy files of rows into a folder, each under its key; those of more than ``most`` bytes not.
 
-    ``addresses`` say where each came from, by the same keys.
+    ``addresses`` say where each came from, by the same keys; standard input, -, can be read only
+    once, and is always kept.
     """
     kept = []
     for name, file in files.items():
         size = file.stat().st_size
         full = name + "".join(_suffixes(file))
-        if size <= most:
+        is_kept = size <= most or addresses[name] == "-"
+        if is_kept:
             shutil.copyfile(file, folder / full)
-        kept.append(KeptFile(full if size <= most else "", addresses[name], sha256(file), size))
+        kept.append(KeptFile(full if is_kept else "", addresses[name], sha256(file), size))
     return tuple(kept)
 
 

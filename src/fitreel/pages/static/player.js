@@ -17,6 +17,14 @@ document.title = `${data.name || "training"} · fitreel`;
 byId("title").textContent = data.name || "Training";
 byId("facts").textContent = facts(data.settings).join(" · ");
 
+const DISTANCES = "distances, measured upwards, from the points to the red line";
+const LOSSES = {
+  "mean squared error": `The mean of the squared ${DISTANCES}.`,
+  "mean absolute error": `The mean of the ${DISTANCES}.`,
+  "Huber loss": `A mean of the ${DISTANCES}: of short ones the square counts, of long ones the length.`,
+};
+byId("meaning-of-loss").textContent = LOSSES[data.loss_name];
+
 // What the network is and how it was trained, as far as it is known.
 function facts({ optimizer, lr, seed, function: curve, noise, data_seed: dataSeed }) {
   const points = dataset.count === dataset.x.length ? counted(dataset.count, "point")
