@@ -4,14 +4,12 @@ import torch
 
 from fitreel.comparison.timeline import timeline
 from fitreel.training.history import History
-from fitreel.training.shape import NetworkShape
 from fitreel.training.weights import Weights
 from tests.compared import compared
 
 
 def history(*frame_epochs: int, epochs: int = 1000) -> History:
-    frames = NetworkShape(hidden=1).split(torch.zeros(len(frame_epochs), 4))
-    weights = Weights.from_parameters(frames, "relu")
+    weights = Weights.from_flat(torch.zeros(len(frame_epochs), 4), "relu")
     return History(np.ones(epochs), np.array(frame_epochs), weights)
 
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from fitreel.data.table.file import open_table
 from fitreel.data.table.limits import check_bytes
 
+STANDARD_INPUT = "-"  # the address of a table that can be read only once
 PIECE = 2**20
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # one letter is a drive
 Download = Callable[[str, Path], Path]
@@ -26,7 +27,7 @@ class Source(Protocol):
 
 def absolute_address(address: str) -> str:
     """Return an address that means the same in other directories."""
-    if address == "-" or SCHEME.match(address):
+    if address == STANDARD_INPUT or SCHEME.match(address):
         return address
     return str(Path(address).expanduser().absolute())
 
@@ -39,10 +40,11 @@ def local_file(address: str, folder: Path, download: Download) -> Path:
     """
     if address.lower().startswith("file:"):
         return Path(unquote(urlsplit(address).path))
-    if address != "-" and not SCHEME.match(address):
+    if address != STANDARD_INPUT and not SCHEME.match(address):
         return Path(address).expanduser()
     own = Path(tempfile.mkdtemp(dir=folder))  # two addresses may end with the same name
-    return _named(_standard_input(own) if address == "-" else download(address, own))
+    is_standard = address == STANDARD_INPUT
+    return _named(_standard_input(own) if is_standard else download(address, own))
 
 
 def copy_limited(

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from fitreel.data.files import sha256
 from fitreel.data.schema import Schema
+from fitreel.data.table.fetching import STANDARD_INPUT
 
 LARGEST_RECORD = 10_000_000  # bytes
 KINDS = ("csv", "tsv", "parquet")
@@ -55,14 +56,13 @@ def keep_files(
 ) -> tuple[KeptFile, ...]:
     """Copy files of rows into a folder, each under its key; those of more than ``most`` bytes not.
 
-    ``addresses`` say where each came from, by the same keys; standard input, -, can be read only
-    once, and is always kept.
+    ``addresses`` say where each came from, by the same keys; standard input is always kept.
     """
     kept = []
     for name, file in files.items():
         size = file.stat().st_size
         full = name + "".join(_suffixes(file))
-        is_kept = size <= most or addresses[name] == "-"
+        is_kept = size <= most or addresses[name] == STANDARD_INPUT
         if is_kept:
             shutil.copyfile(file, folder / full)
         kept.append(KeptFile(full if is_kept else "", addresses[name], sha256(file), size))
