@@ -14,6 +14,7 @@ from tests.conftest import environment
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
+        "tests.before_commands",
         "pipeline.app",
         "matplotlib.backends.backend_agg",
         "fitreel.comparison.figure",
