@@ -7,7 +7,7 @@ from fitreel.pictures.backdrop import rgb
 from fitreel.pictures.camera import SIZE, Camera
 from fitreel.pictures.figures import LINE_COLOUR
 from fitreel.pictures.number_text import loss_text
-from fitreel.reel.recording import record
+from fitreel.reel.of_history import record
 from fitreel.training.loop import Fit
 
 RED = np.round(np.array(to_rgb(LINE_COLOUR)) * 255)

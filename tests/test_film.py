@@ -16,7 +16,7 @@ from fitreel.pictures.backdrop import rgb
 from fitreel.pictures.camera import SIZE, Camera
 from fitreel.pictures.figures import LINE_COLOUR
 from fitreel.pictures.film import render
-from fitreel.reel.recording import record
+from fitreel.reel.of_history import record
 from fitreel.settings import FilmFormat, FilmSettings, TrainingSettings
 from fitreel.sweep.films import render_films
 from fitreel.training.loop import Fit, TrainingDiverged, fit

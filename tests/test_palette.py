@@ -5,7 +5,7 @@ from fitreel.data.dataset import Dataset
 from fitreel.pictures.backdrop import rgb
 from fitreel.pictures.camera import Camera
 from fitreel.pictures.palette import COLOURS, Palette
-from fitreel.reel.recording import record
+from fitreel.reel.of_history import record
 from fitreel.training.loop import Fit
 
 

@@ -21,12 +21,12 @@ from fitreel.pictures.views.colours import TEST_COLOUR, band_colours, class_colo
 from fitreel.pictures.views.confidence import Part
 from fitreel.pictures.views.field import levels_of
 from fitreel.reel.probes import probes_of
-from fitreel.reel.recording import record, record_network
-from fitreel.reel.reel import Reel
+from fitreel.reel.of_history import record, record_network
+from fitreel.reel.recording import Recording
 from tests.kinds import KINDS, dataset_of, history_of
 
 
-def filmed(kind: str) -> tuple[Camera, Reel]:
+def filmed(kind: str) -> tuple[Camera, Recording]:
     reel = record(dataset_of(kind), history_of(kind), 200)
     return Camera(reel), reel
 

@@ -24,8 +24,8 @@ from fitreel.data.dataset import Dataset
 from fitreel.pictures.backdrop import DPI
 from fitreel.pictures.figures import INK, draw_points, style
 from fitreel.reel.probes import kind_of
-from fitreel.reel.recording import record_frames
-from fitreel.reel.reel import Reel
+from fitreel.reel.of_history import record_frames
+from fitreel.reel.recording import Recording
 from fitreel.reel.thinning import curve_epochs
 
 MOST_PARAMS = 7  # columns
@@ -54,7 +54,7 @@ class Sheet:
 
     title: str
     curves: tuple[Curve, ...]
-    fits: tuple[Reel, ...]  # of one frame; none if any run predicts from more than one feature
+    fits: tuple[Recording, ...]  # of one frame; none if any run predicts from more than one feature
     best: frozenset[int]  # places of the best runs
     points: Dataset | None  # if all runs have the same
     runs: Table

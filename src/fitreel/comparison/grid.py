@@ -20,8 +20,8 @@ from fitreel.pictures.views.choice import new_view
 from fitreel.pictures.views.readout import Readout
 from fitreel.pictures.views.view import View
 from fitreel.reel.probes import kind_of
-from fitreel.reel.recording import record_frames
-from fitreel.reel.reel import Reel
+from fitreel.reel.of_history import record_frames
+from fitreel.reel.recording import Recording
 
 MOST_WIDE = 1600  # pixels, the whole picture
 NARROW = 800  # pixels; what a column of text has room for
@@ -66,7 +66,7 @@ def layout(cells: int) -> Layout:
 class GridCamera:
     """A camera that draws the frames of several films at once, each in its own cell."""
 
-    def __init__(self, films: Sequence[Reel], names: Sequence[str]) -> None:
+    def __init__(self, films: Sequence[Recording], names: Sequence[str]) -> None:
         grid = layout(len(films))
         self.size = grid.size
         self._films = films
@@ -104,7 +104,7 @@ class GridCamera:
             )
         self.background = self._backdrop.draw()
 
-    def _cell(self, film: Reel, box: tuple[int, int, int, int], large: bool) -> View:
+    def _cell(self, film: Recording, box: tuple[int, int, int, int], large: bool) -> View:
         (x, y, across, up), (width, height) = box, self.size
         place = Cell(
             (x / width, y / height, across / width, up / height),
@@ -175,6 +175,6 @@ def most_steps(runs: int) -> int:
     return min(MOST_STEPS, max(LEAST_STEPS, MOST_CELLS_DRAWN // runs))
 
 
-def _has_strip(film: Reel) -> bool:
+def _has_strip(film: Recording) -> bool:
     """Return whether the loss is below the points: one loss fits there, two do not."""
     return kind_of(film.dataset) == "curve" and film.test_losses is None

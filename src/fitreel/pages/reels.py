@@ -14,8 +14,8 @@ from fitreel.pictures.views.colours import CLASS_COLOURS, band_colours
 from fitreel.pictures.views.field import levels_of
 from fitreel.pictures.views.rows import shown_rows
 from fitreel.reel.probes import Probes, kind_of, padded_range, probes_of
-from fitreel.reel.recording import record_frames
-from fitreel.reel.reel import Reel
+from fitreel.reel.of_history import record_frames
+from fitreel.reel.recording import Recording
 from fitreel.reel.thinning import thinned
 from fitreel.training.history import History
 
@@ -71,7 +71,7 @@ def _frame_bytes(dataset: Dataset, probes: Probes) -> int:
     return 2 * probes.places * (1 if classes == 2 else classes) + rows
 
 
-def _rows(reel: Reel) -> dict[str, Any]:
+def _rows(reel: Recording) -> dict[str, Any]:
     """Return the rows that are shown, the training rows first."""
     dataset, probes, targets = reel.dataset, reel.probes, _targets(reel)
     inputs = probes.inputs[probes.places :].numpy()
@@ -84,7 +84,7 @@ def _rows(reel: Reel) -> dict[str, Any]:
     }
 
 
-def _predictions(reel: Reel) -> dict[str, Any]:
+def _predictions(reel: Recording) -> dict[str, Any]:
     dataset, probes = reel.dataset, reel.probes
     on_rows = reel.predictions[:, probes.places :]
     if not dataset.classes:
@@ -108,7 +108,7 @@ def _predictions(reel: Reel) -> dict[str, Any]:
     return found | _limits(reel) | {"values": quantised(channels, 0, 1)}
 
 
-def _numbers(reel: Reel, on_rows: NDArray[np.float32]) -> dict[str, Any]:
+def _numbers(reel: Recording, on_rows: NDArray[np.float32]) -> dict[str, Any]:
     low, high = target_range(reel.dataset)
     if reel.probes.grid:
         levels = levels_of(low, high)
@@ -121,7 +121,7 @@ def _numbers(reel: Reel, on_rows: NDArray[np.float32]) -> dict[str, Any]:
     return {"low": low, "high": high, "values": quantised(on_rows, low, high)}
 
 
-def _limits(reel: Reel) -> dict[str, Any]:
+def _limits(reel: Recording) -> dict[str, Any]:
     return {
         "grid": reel.probes.grid,
         "x_range": padded_range(reel.dataset, 0),
@@ -129,7 +129,7 @@ def _limits(reel: Reel) -> dict[str, Any]:
     }
 
 
-def _targets(reel: Reel) -> NDArray[Any]:
+def _targets(reel: Recording) -> NDArray[Any]:
     """Return the targets of the rows that are shown: numbers, or places of classes."""
     return np.concatenate([part.targets for part in shown_rows(reel)])
 

@@ -8,7 +8,7 @@ from fitreel.pictures.views.choice import new_view
 from fitreel.pictures.views.curve import is_named
 from fitreel.pictures.views.readout import Readout
 from fitreel.reel.probes import kind_of
-from fitreel.reel.reel import Reel
+from fitreel.reel.recording import Recording
 
 SIZE = (640, 480)  # pixels
 AXES = (0.09, 0.09, 0.88, 0.84)  # left, bottom, width, height in parts of the picture
@@ -39,7 +39,7 @@ class Camera:
 
     size = SIZE
 
-    def __init__(self, film: Reel) -> None:
+    def __init__(self, film: Recording) -> None:
         self._film = film
         self._backdrop = Backdrop(SIZE)
         self._view = new_view(self._backdrop.figure, film, Cell(_place(film)))
@@ -52,7 +52,7 @@ class Camera:
         """Draw a frame; the array is valid until the next is drawn."""
         return self.shoot_of(self._film, frame)
 
-    def shoot_of(self, film: Reel, frame: int) -> Pixels:
+    def shoot_of(self, film: Recording, frame: int) -> Pixels:
         """Draw a frame of another film with the same rows and probes."""
         renderer, box = self._backdrop.restore(), self.axes.bbox
         self._view.draw(self._backdrop, film, frame)
@@ -64,7 +64,7 @@ class Camera:
         return self._backdrop.pixels()
 
 
-def _place(film: Reel) -> tuple[float, float, float, float]:
+def _place(film: Recording) -> tuple[float, float, float, float]:
     kind = kind_of(film.dataset)
     if kind == "curve" and not is_named(film.dataset):
         return AXES

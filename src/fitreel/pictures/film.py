@@ -14,7 +14,7 @@ from fitreel.pictures.backdrop import rgb
 from fitreel.pictures.camera import Camera, FilmCamera
 from fitreel.pictures.gif import HOLD, write_gif
 from fitreel.pictures.saved_file import SavedFile
-from fitreel.reel.recording import record
+from fitreel.reel.of_history import record
 from fitreel.settings import FilmFormat, FilmSettings, shows_keywords, with_keywords
 from fitreel.training.history import History
 

@@ -1,73 +1,38 @@
-"""The recording: the history of our own network becomes a reel."""
+"""The recording: the losses and the predictions of every frame, as plain arrays."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fitreel.data.dataset import Dataset, Rows
-from fitreel.reel.probes import Probes, kind_of, probes_of
-from fitreel.reel.reel import Reel
-from fitreel.reel.thinning import thinned
-from fitreel.settings import LossName, TrainingSettings
-from fitreel.training.errors import error_function, loss_unit, prepared
-from fitreel.training.history import History
-from fitreel.training.weights import Weights
+from fitreel.data.dataset import Dataset
+from fitreel.reel.probes import Probes
 
 
-def record(dataset: Dataset, history: History, most_frames: int) -> Reel:
-    """Record a training; more than ``most_frames`` are thinned evenly, ends kept."""
-    return record_frames(dataset, history, thinned(len(history.frame_epochs), most_frames))
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What a film shows: one row a frame. Any model of any framework can fill it.
 
+    ``predictions`` are numbers in raw units, (frames, probes), or the probabilities of classes,
+    (frames, probes, classes).
+    """
 
-def record_frames(
-    dataset: Dataset,
-    history: History,
-    frames: NDArray[np.int64],
-    probes: Probes | None = None,
-) -> Reel:
-    """Record these frames, places in ``history.frames``; a place may be repeated."""
-    probes = probes or probes_of(dataset)
-    # Each network is computed once, however often its frame is shown.
-    chosen, places = np.unique(frames, return_inverse=True)
-    # One network at a time: all at once need frames × probes × neurons numbers.
-    predictions = np.stack([_predictions(dataset, probes, history.frames[int(k)]) for k in chosen])
-    return Reel(
-        dataset,
-        probes,
-        predictions[places],
-        history.frame_epochs[frames],
-        history.frame_losses[frames],
-        None if dataset.test is None else losses_on_test(dataset, history, chosen)[places],
-    )
+    dataset: Dataset
+    probes: Probes
+    predictions: NDArray[np.float32]
+    epochs: NDArray[np.int64]  # (frames,)
+    losses: NDArray[np.float64]  # (frames,), on the training rows
+    test_losses: NDArray[np.float64] | None = None  # (frames,), on the test rows, if there are any
 
+    def in_space(self, frame: int) -> NDArray[np.float32]:
+        """Return what a frame predicts on the line or the grid of the probes."""
+        return self.predictions[frame, : self.probes.places]
 
-def record_network(
-    dataset: Dataset, probes: Probes, weights: Weights, epoch: int, loss: float
-) -> Reel:
-    """Record a single network, without its loss on test rows, as a reel of one frame."""
-    predictions = _predictions(dataset, probes, weights)[None]
-    return Reel(dataset, probes, predictions, np.array([epoch]), np.array([loss]))
+    def on_training(self, frame: int) -> NDArray[np.float32]:
+        """Return what a frame predicts for the training rows of the probes."""
+        end = self.probes.places + len(self.probes.training)
+        return self.predictions[frame, self.probes.places : end]
 
-
-def _predictions(dataset: Dataset, probes: Probes, weights: Weights) -> NDArray[np.float32]:
-    # A column of one feature as a row: that is how its line was always computed.
-    x = probes.inputs[:, 0] if kind_of(dataset) == "curve" else probes.inputs
-    found: NDArray[np.float32] = weights.predict(x).numpy()
-    return found
-
-
-def losses_on_test(
-    dataset: Dataset, history: History, frames: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the loss of these frames on the test rows, in raw units: (frames,)."""
-    if dataset.test is None:
-        raise ValueError("the dataset has no test rows")
-    name = (history.settings or TrainingSettings()).loss
-    losses = [held_out_loss(history.frames[int(k)], dataset, dataset.test, name) for k in frames]
-    return np.array(losses)
-
-
-def held_out_loss(weights: Weights, dataset: Dataset, rows: Rows, name: LossName) -> float:
-    """Return what a training lowers, in raw units, on rows that are held out."""
-    inputs, targets = prepared(dataset, rows)
-    outputs = weights.with_scaling(None).outputs(inputs)
-    return error_function(dataset, name)(outputs, targets).item() * loss_unit(dataset, name)
+    def on_test(self, frame: int) -> NDArray[np.float32]:
+        """Return what a frame predicts for the test rows of the probes."""
+        return self.predictions[frame, self.probes.places + len(self.probes.training) :]

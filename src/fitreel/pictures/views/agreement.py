@@ -8,7 +8,7 @@ from fitreel.pictures.views.cell import Cell, draw_legend, new_axes, target_rang
 from fitreel.pictures.views.colours import TEST_COLOUR
 from fitreel.pictures.views.rows import shown_rows
 from fitreel.pictures.views.stamp import Stamp
-from fitreel.reel.reel import Reel
+from fitreel.reel.recording import Recording
 
 MARGIN = 0.05  # of the targets' range
 
@@ -16,7 +16,7 @@ MARGIN = 0.05  # of the targets' range
 class AgreementView:
     """A dot for each row: across its target, up its prediction; right ones are on the diagonal."""
 
-    def __init__(self, figure: Figure, reel: Reel, cell: Cell) -> None:
+    def __init__(self, figure: Figure, reel: Recording, cell: Cell) -> None:
         dataset, probes = reel.dataset, reel.probes
         self.axes = new_axes(
             figure, cell, f"actual {dataset.target}", f"predicted {dataset.target}"
@@ -38,7 +38,7 @@ class AgreementView:
                 self.axes, cell, [("o", POINT_COLOUR, "training"), ("D", TEST_COLOUR, "test")]
             )
 
-    def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:
+    def draw(self, backdrop: Backdrop, reel: Recording, frame: int) -> None:
         """Draw the dots, those of test rows over the others; what is far off is at the edge."""
         found = (reel.on_training(frame), reel.on_test(frame))
         for actual, predicted, mark in zip(self._actual, found, self._marks, strict=False):

@@ -10,7 +10,7 @@ from fitreel.pictures.views.field import FieldView
 from fitreel.pictures.views.regions import RegionsView
 from fitreel.pictures.views.view import View
 from fitreel.reel.probes import Kind, kind_of
-from fitreel.reel.reel import Reel
+from fitreel.reel.recording import Recording
 
 VIEWS: dict[Kind, type[View]] = {
     "curve": CurveView,
@@ -21,6 +21,6 @@ VIEWS: dict[Kind, type[View]] = {
 }
 
 
-def new_view(figure: Figure, reel: Reel, cell: Cell) -> View:
+def new_view(figure: Figure, reel: Recording, cell: Cell) -> View:
     """Draw the scenery of the view that fits a reel."""
     return VIEWS[kind_of(reel.dataset)](figure, reel, cell)  # type: ignore[call-arg]

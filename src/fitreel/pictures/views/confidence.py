@@ -13,7 +13,7 @@ from fitreel.pictures.views.cell import Cell, draw_legend, new_axes, to_pixels
 from fitreel.pictures.views.colours import class_colour
 from fitreel.pictures.views.rows import shown_rows
 from fitreel.pictures.views.stamp import Stamp
-from fitreel.reel.reel import Reel
+from fitreel.reel.recording import Recording
 
 FILLED = 0.86  # of the width of a class
 
@@ -45,7 +45,7 @@ class Part:
 class ConfidenceView:
     """A rising row of dots for each class; wrong ones have crosses."""
 
-    def __init__(self, figure: Figure, reel: Reel, cell: Cell) -> None:
+    def __init__(self, figure: Figure, reel: Recording, cell: Cell) -> None:
         dataset, probes = reel.dataset, reel.probes
         self.axes = new_axes(figure, cell, dataset.target, "probability of the true class")
         classes = dataset.classes
@@ -91,7 +91,7 @@ class ConfidenceView:
                 color=INK,
             )
 
-    def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:
+    def draw(self, backdrop: Backdrop, reel: Recording, frame: int) -> None:
         """Draw the dots, those of test rows over the others."""
         found = (reel.on_training(frame), reel.on_test(frame))
         for part, predictions, mark in zip(self._parts, found, self._marks, strict=False):

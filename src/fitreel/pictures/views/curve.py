@@ -10,7 +10,7 @@ from fitreel.pictures.figures import LINE_COLOUR, POINT_COLOUR, draw_points
 from fitreel.pictures.views.cell import Cell, draw_legend, new_axes, target_range
 from fitreel.pictures.views.colours import TEST_COLOUR
 from fitreel.reel.probes import padded_range
-from fitreel.reel.reel import Reel
+from fitreel.reel.recording import Recording
 from fitreel.reel.thinning import thinned
 
 MOST_CELL_POINTS = 3000  # more are one cloud at the size of a cell
@@ -19,7 +19,7 @@ MOST_CELL_POINTS = 3000  # more are one cloud at the size of a cell
 class CurveView:
     """The points, and the line that moves in front of them."""
 
-    def __init__(self, figure: Figure, reel: Reel, cell: Cell) -> None:
+    def __init__(self, figure: Figure, reel: Recording, cell: Cell) -> None:
         """Draw axes that fit the points; they stay as they are from first to last frame."""
         dataset = reel.dataset
         names = (dataset.features[0], dataset.target) if is_named(dataset) else ("", "")
@@ -35,7 +35,7 @@ class CurveView:
             [], [], color=LINE_COLOUR, linewidth=3 * cell.scale, animated=True
         )
 
-    def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:  # noqa: ARG002
+    def draw(self, backdrop: Backdrop, reel: Recording, frame: int) -> None:  # noqa: ARG002
         """Draw the line."""
         self.line.set_data(reel.probes.x, reel.in_space(frame))
         self.axes.draw_artist(self.line)

@@ -15,7 +15,7 @@ from fitreel.pictures.views.colours import band_colours, words
 from fitreel.pictures.views.overlay import Overlay
 from fitreel.pictures.views.raster import Raster
 from fitreel.pictures.views.rows import draw_rows
-from fitreel.reel.reel import Reel
+from fitreel.reel.recording import Recording
 
 MOST_BANDS = 12  # few: a frame changes only the pixels that cross a contour line
 
@@ -23,7 +23,7 @@ MOST_BANDS = 12  # few: a frame changes only the pixels that cross a contour lin
 class FieldView:
     """Bands of colour over two features, and the points in the colour of their own value."""
 
-    def __init__(self, figure: Figure, reel: Reel, cell: Cell) -> None:
+    def __init__(self, figure: Figure, reel: Recording, cell: Cell) -> None:
         dataset = reel.dataset
         self.axes = new_plane(figure, cell, dataset)
         self._levels = levels_of(*target_range(dataset))
@@ -56,7 +56,7 @@ class FieldView:
         room = height * figure.bbox.height
         place.set_ylabel(fitted(target, room, NAME), color=INK, size=NAME, parse_math=False)
 
-    def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:
+    def draw(self, backdrop: Backdrop, reel: Recording, frame: int) -> None:
         """Colour the pixels by the band of their prediction, then put the points over them."""
         first, step = self._levels[0], self._levels[1] - self._levels[0]
         bands = (self._raster.smooth(reel.in_space(frame)) - np.float32(first)) / np.float32(step)

@@ -6,7 +6,7 @@ from matplotlib.transforms import BboxBase
 from fitreel.pictures.figures import INK, LINE_COLOUR
 from fitreel.pictures.number_text import NumberText, decimals_of, loss_text
 from fitreel.pictures.views.colours import TEST_COLOUR
-from fitreel.reel.reel import Reel
+from fitreel.reel.recording import Recording
 
 GAP = 14  # pixels from the loss to that of the test rows
 
@@ -21,7 +21,7 @@ class Readout:
         self._epoch = NumberText("epoch ", epoch_size, INK)
 
     def draw_inside(
-        self, renderer: RendererAgg, box: BboxBase, reel: Reel, frame: int, up: float = 0
+        self, renderer: RendererAgg, box: BboxBase, reel: Recording, frame: int, up: float = 0
     ) -> None:
         """Draw the epoch ``up`` pixels above the axes, the losses below a curve's points."""
         left = (box.x0 + box.x1 - self.width(reel)) / 2
@@ -29,7 +29,7 @@ class Readout:
         self._epoch.draw(renderer, box.x0, box.y1 + up, str(reel.epochs[frame]))
 
     def draw_above(
-        self, renderer: RendererAgg, box: BboxBase, reel: Reel, frame: int, up: float = 0
+        self, renderer: RendererAgg, box: BboxBase, reel: Recording, frame: int, up: float = 0
     ) -> None:
         """Draw all of it above the axes, ``up`` pixels higher; the losses end at the right."""
         y = box.y1 + up + self._epoch.baseline - self._loss.baseline
@@ -37,19 +37,19 @@ class Readout:
         self._epoch.draw(renderer, box.x0, box.y1 + up, str(reel.epochs[frame]))
 
     def draw_in_two_lines(
-        self, renderer: RendererAgg, box: BboxBase, reel: Reel, frame: int, line: int
+        self, renderer: RendererAgg, box: BboxBase, reel: Recording, frame: int, line: int
     ) -> None:
         """Draw the losses above the axes and the epoch a line higher, both from the left."""
         self._draw_losses(renderer, box.x0, box.y1, reel, frame)
         self._epoch.draw(renderer, box.x0, box.y1 + line, str(reel.epochs[frame]))
 
-    def width(self, reel: Reel) -> int:
+    def width(self, reel: Recording) -> int:
         """Return the width of the losses in pixels, the same for all frames of a reel."""
         loss, test = self._widths(reel)
         return loss if reel.test_losses is None else loss + GAP + test
 
     def _draw_losses(
-        self, renderer: RendererAgg, left: float, y: float, reel: Reel, frame: int
+        self, renderer: RendererAgg, left: float, y: float, reel: Recording, frame: int
     ) -> None:
         if reel.test_losses is None:
             # In a width that stays: with its own the text would jump from frame to frame.
@@ -60,7 +60,7 @@ class Readout:
         text = loss_text(reel.test_losses[frame], decimals)
         self._test.draw(renderer, left + loss + GAP, y, text, test)
 
-    def _widths(self, reel: Reel) -> tuple[int, int]:
+    def _widths(self, reel: Recording) -> tuple[int, int]:
         """Return the width of the two losses with the longest numbers of the reel."""
         decimals = _decimals(reel)
         if reel.test_losses is None:
@@ -73,7 +73,7 @@ class Readout:
         return self._loss.width(longest[0]), self._test.width(longest[1])
 
 
-def _decimals(reel: Reel) -> int:
+def _decimals(reel: Recording) -> int:
     """Return the decimals of a film; drawn points have four, as in the original."""
     if reel.dataset.scaling is None and reel.test_losses is None:
         return 4

@@ -12,7 +12,7 @@ from fitreel.pictures.views.overlay import Overlay
 from fitreel.pictures.views.raster import Levels, Raster
 from fitreel.pictures.views.rows import draw_rows, shown_rows
 from fitreel.pictures.views.stamp import Stamp
-from fitreel.reel.reel import Reel
+from fitreel.reel.recording import Recording
 
 SHADES = 4  # of each class, from undecided to certain
 PALEST, STRONGEST = 0.9, 0.5  # share of white
@@ -22,7 +22,7 @@ MOST_NAMES = 5  # in the legend
 class RegionsView:
     """The regions of the classes, the points by class, and crosses on those that are wrong."""
 
-    def __init__(self, figure: Figure, reel: Reel, cell: Cell) -> None:
+    def __init__(self, figure: Figure, reel: Recording, cell: Cell) -> None:
         dataset = reel.dataset
         self.axes = new_plane(figure, cell, dataset)
         self._raster = Raster(self.axes, reel.probes)
@@ -43,7 +43,7 @@ class RegionsView:
         self._places = to_pixels(self.axes, inputs[:, 0], inputs[:, 1])
         self._draw_legend(reel, cell)
 
-    def _draw_legend(self, reel: Reel, cell: Cell) -> None:
+    def _draw_legend(self, reel: Recording, cell: Cell) -> None:
         names = list(enumerate(reel.dataset.classes))[:MOST_NAMES]
         marks = [("s", class_colour(place), name) for place, name in names]
         if (more := len(reel.dataset.classes) - MOST_NAMES) > 0:
@@ -52,7 +52,7 @@ class RegionsView:
             marks += [("D", INK, "test")]
         draw_legend(self.axes, cell, [*marks, ("x", INK, "wrong")])
 
-    def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:
+    def draw(self, backdrop: Backdrop, reel: Recording, frame: int) -> None:
         """Colour the pixels by class, put the points over them, and crosses on the wrong ones."""
         winners, shades = self._shades(reel.in_space(frame))
         self._raster.put(backdrop, shades, self._colours, winners, self._edges)

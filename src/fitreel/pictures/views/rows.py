@@ -8,7 +8,7 @@ import torch
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from fitreel.reel.reel import Reel
+from fitreel.reel.recording import Recording
 
 CIRCLE, DIAMOND = "o", "D"  # of training rows, of test rows
 SIZE = 34  # square points
@@ -23,7 +23,7 @@ class ShownRows:
     shape: str
 
 
-def shown_rows(reel: Reel) -> list[ShownRows]:
+def shown_rows(reel: Recording) -> list[ShownRows]:
     """Return the training rows of a reel's probes, and the test rows if there are any."""
     dataset, probes = reel.dataset, reel.probes
     training = torch.from_numpy(probes.training)
@@ -37,7 +37,7 @@ def shown_rows(reel: Reel) -> list[ShownRows]:
 
 
 def draw_rows(
-    axes: Axes, reel: Reel, scale: float, colours: Callable[[NDArray[Any]], list[str]]
+    axes: Axes, reel: Recording, scale: float, colours: Callable[[NDArray[Any]], list[str]]
 ) -> None:
     """Draw rows over two features; ``colours`` returns those of some targets."""
     for part in shown_rows(reel):

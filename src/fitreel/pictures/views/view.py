@@ -5,7 +5,7 @@ from typing import Protocol
 from matplotlib.axes import Axes
 
 from fitreel.pictures.backdrop import Backdrop
-from fitreel.reel.reel import Reel
+from fitreel.reel.recording import Recording
 
 
 class View(Protocol):
@@ -13,5 +13,5 @@ class View(Protocol):
 
     axes: Axes
 
-    def draw(self, backdrop: Backdrop, reel: Reel, frame: int) -> None:
+    def draw(self, backdrop: Backdrop, reel: Recording, frame: int) -> None:
         """Draw what moves on the restored backdrop."""
