@@ -17,8 +17,8 @@ from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
 from fitreel.pictures.backdrop import rgb
 from fitreel.pictures.figures import LINE_COLOUR
-from fitreel.reel.probes import line_x
 from fitreel.reel.of_history import record
+from fitreel.reel.probes import line_x
 from fitreel.settings import MOST_RUNS, DataSettings
 from tests.compared import HOSTILE, compared, hostile
 

@@ -15,8 +15,8 @@ from fitreel.pages.data import in_raw_units
 from fitreel.pages.player import write_player
 from fitreel.pages.reels import GRID
 from fitreel.pictures.backdrop import rgb
-from fitreel.reel.probes import probes_of
 from fitreel.reel.of_history import record, record_frames
+from fitreel.reel.probes import probes_of
 from tests.browser import is_red, numbers, pixel, scrub
 from tests.kinds import KINDS, dataset_of, history_of, run_of
 from tests.test_views import hostile

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from fitreel.data.dataset import Dataset, Rows
-from fitreel.reel.probes import kind_of, probes_of
 from fitreel.reel.of_history import losses_on_test, record, record_frames
+from fitreel.reel.probes import kind_of, probes_of
 from fitreel.reel.thinning import curve_epochs
 from fitreel.settings import TrainingSettings
 from fitreel.training.evaluation import evaluate

@@ -20,8 +20,8 @@ from fitreel.pictures.live import without_test
 from fitreel.pictures.views.colours import TEST_COLOUR, band_colours, class_colour
 from fitreel.pictures.views.confidence import Part
 from fitreel.pictures.views.field import levels_of
-from fitreel.reel.probes import probes_of
 from fitreel.reel.of_history import record, record_network
+from fitreel.reel.probes import probes_of
 from fitreel.reel.recording import Recording
 from tests.kinds import KINDS, dataset_of, history_of
 

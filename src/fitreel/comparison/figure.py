@@ -23,8 +23,8 @@ from fitreel.comparison.table_drawing import (
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.backdrop import DPI
 from fitreel.pictures.figures import INK, draw_points, style
-from fitreel.reel.probes import kind_of
 from fitreel.reel.of_history import record_frames
+from fitreel.reel.probes import kind_of
 from fitreel.reel.recording import Recording
 from fitreel.reel.thinning import curve_epochs
 

@@ -19,8 +19,8 @@ from fitreel.pictures.views.cell import Cell
 from fitreel.pictures.views.choice import new_view
 from fitreel.pictures.views.readout import Readout
 from fitreel.pictures.views.view import View
-from fitreel.reel.probes import kind_of
 from fitreel.reel.of_history import record_frames
+from fitreel.reel.probes import kind_of
 from fitreel.reel.recording import Recording
 
 MOST_WIDE = 1600  # pixels, the whole picture

@@ -11,8 +11,8 @@ from fitreel.checks.text import plain, shortened
 from fitreel.data.dataset import Dataset
 from fitreel.pages.page import packed
 from fitreel.pictures.views.cell import target_range
-from fitreel.reel.probes import feature_range
 from fitreel.reel.of_history import losses_on_test
+from fitreel.reel.probes import feature_range
 from fitreel.reel.thinning import thinned
 from fitreel.settings import TrainingSettings
 from fitreel.training.history import History

@@ -13,8 +13,8 @@ from fitreel.pictures.views.cell import target_range
 from fitreel.pictures.views.colours import CLASS_COLOURS, band_colours
 from fitreel.pictures.views.field import levels_of
 from fitreel.pictures.views.rows import shown_rows
-from fitreel.reel.probes import Probes, kind_of, padded_range, probes_of
 from fitreel.reel.of_history import record_frames
+from fitreel.reel.probes import Probes, kind_of, padded_range, probes_of
 from fitreel.reel.recording import Recording
 from fitreel.reel.thinning import thinned
 from fitreel.training.history import History

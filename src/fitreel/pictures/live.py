@@ -9,8 +9,8 @@ from fitreel.data.dataset import Dataset
 from fitreel.pictures.backdrop import DPI, rgb
 from fitreel.pictures.camera import SIZE, Camera
 from fitreel.pictures.gif import HOLD
-from fitreel.reel.probes import probes_of
 from fitreel.reel.of_history import record_network
+from fitreel.reel.probes import probes_of
 from fitreel.training.history import History
 from fitreel.training.state import Hook, Training
 from fitreel.training.weights import Weights
