@@ -19,6 +19,7 @@ class Entry:
     run_id: str | None  # None if the process died before it had one
     status: str | None  # how the command ended; None if it died
     resumable: bool  # False once the command ended for good
+    is_guest: bool = False  # its run was opened by somebody else, who ends it
 
     @property
     def is_over(self) -> bool:
@@ -30,12 +31,12 @@ def read_entry(path: Path) -> Entry | None:
     """Return what a journal is about; None if it has no record."""
     check_own(path)
     uri, plan, run_id, status, resumable = "", None, None, None, True
-    diverged = False
+    diverged = is_guest = False
     for record in _readable(path):
         if record["kind"] == "plan":
             uri, plan = record["uri"], record["plan"]
         elif record["kind"] == "run":
-            run_id = record["run_id"]
+            run_id, is_guest = record["run_id"], record.get("guest", False)
         elif record["kind"] == "status":
             # A resumed run says RUNNING again.
             status = None if record["status"] == "RUNNING" else record["status"]
@@ -47,7 +48,7 @@ def read_entry(path: Path) -> Entry | None:
             diverged = diverged or "fitreel.diverged_epoch" in record.get("tags", {})
     if not uri and is_empty(path):
         return None
-    return Entry(path, uri, plan or {}, run_id, status, resumable)
+    return Entry(path, uri, plan or {}, run_id, status, resumable, is_guest)
 
 
 def _readable(path: Path) -> Iterator[Record]:

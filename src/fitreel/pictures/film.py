@@ -15,6 +15,8 @@ from fitreel.pictures.camera import Camera, FilmCamera
 from fitreel.pictures.gif import HOLD, write_gif
 from fitreel.pictures.saved_file import SavedFile
 from fitreel.reel.of_history import record
+from fitreel.reel.recording import Recording
+from fitreel.reel.reel import Reel
 from fitreel.settings import FilmFormat, FilmSettings, shows_keywords, with_keywords
 from fitreel.training.history import History
 
@@ -49,8 +51,29 @@ def render(
     format, TypeError for an unknown name.
     """
     settings = with_keywords(FilmSettings, settings, keywords, "render")
+    return _write(record(dataset, history, settings.max_frames), path, settings, on_frame)
+
+
+@shows_keywords(FilmSettings)
+def render_reel(
+    reel: Reel,
+    path: Path | str,
+    settings: FilmSettings = FilmSettings(),
+    on_frame: Callable[[int], None] | None = None,
+    **keywords: Any,
+) -> Film:
+    """Write the film of a reel to ``path``, as ``render`` does; ValueError if it has no frame."""
+    settings = with_keywords(FilmSettings, settings, keywords, "render_reel")
+    return _write(reel.recording(settings.max_frames), path, settings, on_frame)
+
+
+def _write(
+    film: Recording,
+    path: Path | str,
+    settings: FilmSettings,
+    on_frame: Callable[[int], None] | None,
+) -> Film:
     write = write_gif if film_format(path, settings.format) == "gif" else _write_mp4
-    film = record(dataset, history, settings.max_frames)
     write(Camera(film), len(film.epochs), Path(path), settings.fps, on_frame)
     return Film(Path(path))
 

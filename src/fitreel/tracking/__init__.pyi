@@ -3,6 +3,7 @@ from .checkup import StoreCheckup as StoreCheckup
 from .completion import complete_run as complete_run
 from .download import fetch as fetch
 from .facts import has_edited_points as has_edited_points
+from .filming import film as film
 from .finder import named_runs as named_runs
 from .listing import newest_runs as newest_runs
 from .managers import (

@@ -49,6 +49,31 @@ def delivering(client: Client, journal: Journal, run: Run, patience: Patience) -
     journal.remove()
 
 
+@contextmanager
+def delivering_as_guest(
+    client: Client, journal: Journal, run: Run, patience: Patience
+) -> Iterator[None]:
+    """Deliver the journal of a run that somebody else opened, and ends: its status stays.
+
+    Raises as ``delivering`` does, unless the block raises itself.
+    """
+    courier = Courier(
+        client.without_patience(), journal, run.run_id, patience, has_heart=False
+    )
+    courier.start()
+    try:
+        try:
+            yield
+        except BaseException as error:
+            interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
+            with suppress(Undelivered, ValueError):
+                courier.finish(HASTE if interrupted else math.inf)
+            raise
+        courier.finish()
+    finally:
+        journal.remove() if courier.is_done else journal.close()
+
+
 class Closing:
     """The end of a run that was broken off; each case returns whether the journal may go."""
 

@@ -7,7 +7,8 @@ PREFIX = "fitreel."  # of all tags
 
 # Tags of a run in the store, for people to filter by.
 VERSION_TAG = "fitreel.version"
-KIND_TAG = "fitreel.kind"  # "sweep" or "comparison"; an experiment has none
+KIND_TAG = "fitreel.kind"  # "sweep", "comparison" or "film"; an experiment has none
+FILM_KIND = "film"  # of any model: its run has a reel, and no network of ours
 TRIAL_TAG = "fitreel.trial"  # its number, of a run below a sweep
 OUTCOME_TAG = "fitreel.outcome"  # "diverged", "pruned", "nothing learned"; most runs have none
 # Tags that hold JSON, for processes: all the tags below are packed into these two (packing.py).
@@ -69,6 +70,8 @@ DATASET_FILE = "dataset.csv"
 DATASET = f"{DATA}/{DATASET_FILE}"
 TABLE_FILE = "table.json"  # what is known of a table, whose own files stand next to it
 TABLE = f"{DATA}/{TABLE_FILE}"
+ROWS_FILE = "rows.safetensors"  # what a film of any model shows, and its probes
+ROWS = f"{DATA}/{ROWS_FILE}"
 PROFILE_FILE = "profile.png"
 SCATTER_FILE = "scatter.png"
 SCATTER = f"{DATA}/{SCATTER_FILE}"
@@ -77,6 +80,8 @@ HISTORY_FILE = "history.csv"
 HISTORY = f"{TRAINING}/{HISTORY_FILE}"
 FRAMES_FILE = "frames.safetensors"
 FRAMES = f"{TRAINING}/{FRAMES_FILE}"
+REEL_FILE = "reel.safetensors"
+REEL = f"{TRAINING}/{REEL_FILE}"
 PROVENANCE_FILE = "provenance.json"
 PROVENANCE = f"{TRAINING}/{PROVENANCE_FILE}"
 NETWORK = "network.txt"
@@ -84,6 +89,7 @@ WEIGHT_TABLE = "weights.csv"
 WEIGHTS = "weights.safetensors"
 WEIGHTS_PICTURE = "rst.png"
 PLAYER = "player.html"
+PREDICTIONS = "predictions.csv"
 TRIALS = "trials.csv"
 BEST_FILM = "best.gif"
 SWEEP_PAGE = "sweep.html"

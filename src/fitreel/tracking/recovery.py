@@ -12,6 +12,9 @@ from fitreel.journal.clock import now
 from fitreel.journal.entry import Entry
 from fitreel.journal.journal import Journal
 from fitreel.tracking.delivery.delivery import Delivery
+from fitreel.tracking.film_files import finish_film
+from fitreel.tracking.run import Run
+from fitreel.tracking.source import Source
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.connection import plain
 from fitreel.tracking.store.creation import remove_extras, runs_of
@@ -103,7 +106,8 @@ def _deliver(
 
 
 def _deliver_all(journal: Journal, entry: Entry, run_id: str, client: Client) -> None:
-    if not entry.plan and not entry.status:
+    finish_film(Run(journal, Source(client, run_id)), journal)
+    if not entry.plan and not entry.status and not entry.is_guest:
         # It will not be resumed, and its process died before it could write its status.
         journal.append("status", status=KILLED, time=now(), resumable=False)
     # The patience is for a whole step, below; a second one inside would multiply it.

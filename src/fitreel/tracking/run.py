@@ -15,6 +15,7 @@ from fitreel.data.files import load_dataset, sha256
 from fitreel.data.table.kept import KeptTable
 from fitreel.journal.checkpoints import Checkpoints, unpack
 from fitreel.journal.clock import now
+from fitreel.journal.filming import FilmWriter
 from fitreel.journal.journal import Journal, writing
 from fitreel.journal.spool import scratch
 from fitreel.settings import Settings, TableSettings, TrainingSettings, normalised
@@ -169,6 +170,10 @@ class Run(Facts):
         if sums:
             self.set_tags({DIGESTS_TAG: json.dumps(sums)})
 
+    def artifact(self, path: str) -> Path | None:
+        """Return the file of an artifact that it logged through this journal, or None."""
+        return self._artifacts.get(path)
+
     def _know_artifacts(self, folder: Path, to: str | None) -> None:
         for file in folder.glob("*"):
             self._artifacts[str(Path(to or "") / file.name)] = file
@@ -210,6 +215,10 @@ class Run(Facts):
     def checkpoints(self, settings: TrainingSettings, every: int) -> Checkpoints:
         """Open the checkpoints of its training."""
         return Checkpoints(self._journal, settings, every, on_loss=self._know_loss)
+
+    def film_writer(self) -> FilmWriter:
+        """Open the writer of a film, through which its points become metrics."""
+        return FilmWriter(self._journal)
 
     def dataset(self) -> Dataset:
         """Read the points or the table that the run logged before it was interrupted."""

@@ -20,7 +20,7 @@ from fitreel.checks.urls import masked
 from fitreel.journal.journal import Journal, Record
 from fitreel.journal.signals import held
 from fitreel.journal.spool import new_journal
-from fitreel.tracking.closing import HASTE, delivering
+from fitreel.tracking.closing import HASTE, delivering, delivering_as_guest
 from fitreel.tracking.lookup import find_run
 from fitreel.tracking.names import SOURCE_RUN_TAG, VERSION_TAG
 from fitreel.tracking.packing import packed
@@ -185,6 +185,23 @@ class Tracker:
                 journal.close()
                 raise
             with delivering(self.client, journal, run, self._patience):
+                release()
+                yield run
+
+    @contextmanager
+    def join(self, run_id: str) -> Iterator[Run]:
+        """Open a run that somebody else opened, and will end, for writing."""
+        with held(self._longest_hold) as release:
+            journal = new_journal()
+            try:
+                with plain_errors(self.client.tracking_uri):
+                    journal.append("plan", uri=absolute(mlflow.get_tracking_uri()), plan=None)
+                    run = Run(journal, Source(self.client, run_id))
+                    journal.append("run", run_id=run_id, guest=True)
+            except BaseException:
+                journal.remove()
+                raise
+            with delivering_as_guest(self.client, journal, run, self._patience):
                 release()
                 yield run
 

@@ -33,7 +33,16 @@ REPORTED_AFTER = 1.0  # seconds that the end waits for a store until it says so
 class Courier(threading.Thread):
     """A thread that delivers a journal; another one sends the heartbeat of the run."""
 
-    def __init__(self, client: Client, journal: Journal, run_id: str, patience: Patience) -> None:
+    def __init__(
+        self,
+        client: Client,
+        journal: Journal,
+        run_id: str,
+        patience: Patience,
+        *,
+        has_heart: bool = True,
+    ) -> None:
+        """Prepare a delivery; without a heart it leaves the owner of the run as it is."""
         # daemon: a request that never ends must not keep the process alive.
         super().__init__(name="courier", daemon=True)
         self._client = client
@@ -49,13 +58,15 @@ class Courier(threading.Thread):
         self._progress_at = time.monotonic()  # when the store took something last
         # A thread of its own: an upload may take minutes, and without heartbeats a run looks dead.
         self._heart = threading.Thread(target=self._beat, name="heart", daemon=True)
+        self._has_heart = has_heart
         self._trouble: Exception | None = None
         self._has_reported_refusal = False
         self._done = False
 
     def run(self) -> None:
         """Deliver what the journal gets, until ``finish`` is called and nothing is left."""
-        self._heart.start()
+        if self._has_heart:
+            self._heart.start()
         try:
             while not (self._done or self._given_up.is_set()):
                 # Read before the delivery: what is appended until `finish` is called must be
@@ -105,6 +116,11 @@ class Courier(threading.Thread):
             )
         self._closing.wait(BEAT)
         self._trouble = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all is delivered."""
+        return self._done
 
     @property
     def waits(self) -> bool:

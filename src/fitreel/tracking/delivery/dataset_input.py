@@ -13,11 +13,13 @@ import pandas
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from fitreel.checks.urls import masked
+from fitreel.data.dataset import Dataset as Points
 from fitreel.data.files import load_dataset, sha256
 from fitreel.data.schema import Schema
 from fitreel.data.table.kept import KeptTable
 from fitreel.journal.journal import Record
-from fitreel.tracking.names import DATA, TABLE_FILE
+from fitreel.reel.files import load_rows
+from fitreel.tracking.names import DATA, ROWS_FILE, TABLE_FILE
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.repository import below
 
@@ -29,7 +31,7 @@ CONTEXT_TAG = "mlflow.data.context"  # which MLflow documents
 def log_dataset(client: Client, run_id: str, record: Record, file: Path) -> None:
     """Log a file of points, or the table that a record describes, as an input of a run."""
     address = partial(_address, client, run_id)
-    describe = _table if file.name == TABLE_FILE else _points
+    describe = {TABLE_FILE: _table, ROWS_FILE: _rows}.get(file.name, _points)
     with warnings.catch_warnings():
         # MLflow registers the class of local sources twice, and then cannot decide.
         warnings.filterwarnings("ignore", "The specified dataset source")
@@ -39,7 +41,17 @@ def log_dataset(client: Client, run_id: str, record: Record, file: Path) -> None
 
 
 def _points(record: Record, file: Path, address: Callable[[str], str]) -> dict[str, str]:
-    points = load_dataset(file)
+    return _numbers(load_dataset(file), record, file, address)
+
+
+def _rows(record: Record, file: Path, address: Callable[[str], str]) -> dict[str, str]:
+    rows, _ = load_rows(file)
+    return _numbers(rows, record, file, address)
+
+
+def _numbers(
+    points: Points, record: Record, file: Path, address: Callable[[str], str]
+) -> dict[str, str]:
     described: dict[str, str] = mlflow.data.from_numpy(  # type: ignore[attr-defined]
         points.x.numpy(),
         address(record["path"]),

@@ -6,6 +6,7 @@ points with the same time stamp MLflow keeps one.
 
 import math
 
+from fitreel.journal.filming import CURVE
 from fitreel.journal.journal import Journal, Record
 from fitreel.tracking.delivery.dataset_input import log_dataset
 from fitreel.tracking.delivery.logged_model import log_model, remove_extra_models
@@ -19,6 +20,7 @@ from fitreel.tracking.store.ending import end
 DELIVERED = (
     "values",
     "losses",
+    CURVE,
     "trial",
     "trial_artifacts",
     "artifacts",
@@ -27,6 +29,8 @@ DELIVERED = (
     "register",
     "status",
 )
+
+VALUES = {"values", "losses", CURVE}  # share a call
 
 
 class Delivery:
@@ -57,7 +61,7 @@ class Delivery:
 
     def _deliver(self, records: list[Record]) -> None:
         kind, first = records[0]["kind"], records[0]
-        if kind in ("values", "losses"):
+        if kind in VALUES:
             log_values(self._client, self._run_id, records)
         elif kind == "trial":
             self._nested.deliver(records)
@@ -98,7 +102,7 @@ class Delivery:
 
     def _size(self, record: Record) -> int:
         """Return how much of a call a record takes."""
-        if record["kind"] in ("values", "losses"):
+        if record["kind"] in VALUES:
             return int(record.get("count", 0)) + 10
         share = self._nested.share(record) if record["kind"] == "trial" else 1
         return math.ceil(METRICS_PER_CALL * share)
@@ -123,4 +127,4 @@ class Delivery:
 
 def _share_a_call(one: Record, other: Record) -> bool:
     kinds = {one["kind"], other["kind"]}
-    return len(kinds) == 1 or kinds == {"values", "losses"}
+    return len(kinds) == 1 or kinds <= VALUES

@@ -6,6 +6,7 @@ import numpy as np
 from mlflow.entities import Metric, Param, RunTag
 
 from fitreel.journal.checkpoints import unpack
+from fitreel.journal.filming import CURVE, points_of
 from fitreel.journal.journal import Record
 from fitreel.tracking.store.client import Client
 
@@ -18,7 +19,7 @@ def log_values(client: Client, run_id: str, records: Sequence[Record]) -> None:
     for record in records:
         params |= record.get("params", {})
         tags |= record.get("tags", {})
-        metrics.extend(losses(record) if record["kind"] == "losses" else _metrics(record))
+        metrics.extend(METRICS_OF.get(record["kind"], _metrics)(record))
     # Metrics first: a stage's tag says that it is done, and must not be there before they are.
     for first in range(0, len(metrics), METRICS_PER_CALL):
         client.log_batch(run_id, metrics=metrics[first : first + METRICS_PER_CALL])
@@ -35,9 +36,20 @@ def _metrics(record: Record) -> Iterator[Metric]:
         yield Metric(key, value, record["time"], 0)
 
 
+def curve(record: Record) -> Iterator[Metric]:
+    """Yield the metrics of a record of a film's curve, their times spread as those of losses."""
+    steps, values = points_of(record)
+    times = np.linspace(record["start"], record["end"], len(values)).astype(int).tolist()
+    for step, value, when in zip(steps.tolist(), values.tolist(), times, strict=True):
+        yield Metric(record["name"], value, when, step)
+
+
 def losses(record: Record) -> Iterator[Metric]:
     """Yield the metrics of a record of losses, their times spread evenly over the record's."""
     values = unpack(record["numbers"]).tolist()
     times = np.linspace(record["start"], record["end"], len(values)).astype(int).tolist()
     for epoch, (value, when) in enumerate(zip(values, times, strict=True), start=record["first"]):
         yield Metric("loss", value, when, epoch)
+
+
+METRICS_OF = {"losses": losses, CURVE: curve}

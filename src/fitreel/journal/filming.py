@@ -1,0 +1,92 @@
+"""The film in a journal: the points and the frames of a reel, written in groups, and read back."""
+
+import base64
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fitreel.journal.clock import now
+from fitreel.journal.journal import Journal, Record
+from fitreel.reel.listener import Frame
+from fitreel.reel.reel import Reel
+
+GAP = 0.1  # seconds from one group to the next: what a kill may lose, and little time for each step
+CURVE, SHOTS = "curve", "shots"  # kinds of records
+
+
+class FilmWriter:
+    """A listener of a reel that writes into a journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._points: dict[str, tuple[list[int], list[float]]] = {}
+        self._frames: list[Frame] = []
+        self._written = time.monotonic()
+        self._last = now()
+
+    def on_point(self, step: int, values: Mapping[str, float]) -> None:
+        """Keep the values of a step for the next group."""
+        for name, value in values.items():
+            steps, found = self._points.setdefault(name, ([], []))
+            steps.append(step)
+            found.append(value)
+        if time.monotonic() - self._written > GAP:
+            self.flush()
+
+    def on_frame(self, frame: Frame) -> None:
+        """Keep a frame for the next group."""
+        self._frames.append(frame)
+
+    def flush(self) -> None:
+        """Write what was kept, the points first."""
+        start, self._last = self._last, max(self._last, now())
+        for name, (steps, values) in self._points.items():
+            self._journal.append(
+                CURVE,
+                name=name,
+                count=len(steps),
+                steps=_packed(np.array(steps, np.int64)),
+                values=_packed(np.array(values, np.float64)),
+                start=start,
+                end=self._last,
+            )
+        self._points.clear()
+        if self._frames:
+            self._journal.append(
+                SHOTS,
+                steps=_packed(np.array([frame.step for frame in self._frames], np.int64)),
+                losses=_packed(np.array([frame.loss for frame in self._frames], np.float64)),
+                numbers=_packed(np.stack([frame.predictions for frame in self._frames])),
+            )
+            self._frames.clear()
+        self._written = time.monotonic()
+
+
+def points_of(record: Record) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the steps and the values of a record of a curve."""
+    return _unpacked(record["steps"], np.int64), _unpacked(record["values"], np.float64)
+
+
+def add_records(reel: Reel, records: Iterable[Record]) -> None:
+    """Add the points and the frames of records to a reel, which drops frames if there are many."""
+    for record in records:
+        if record["kind"] == CURVE:
+            reel.extend(record["name"], *points_of(record))
+        elif record["kind"] == SHOTS:
+            steps = _unpacked(record["steps"], np.int64)
+            losses = _unpacked(record["losses"], np.float64)
+            numbers = _unpacked(record["numbers"], np.float32)
+            frames = numbers.reshape(len(steps), *reel.shape_of_frame)
+            for step, loss, frame in zip(steps.tolist(), losses.tolist(), frames, strict=True):
+                reel.add(Frame(step, loss, frame))
+
+
+def _packed(numbers: NDArray[Any]) -> str:
+    return base64.b64encode(numbers.tobytes()).decode()
+
+
+def _unpacked(text: str, kind: type[Any]) -> NDArray[Any]:
+    return np.frombuffer(base64.b64decode(text), kind)

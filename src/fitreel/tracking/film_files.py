@@ -1,0 +1,75 @@
+"""The files of a film in a run: made from its reel, also by `sync` from the journal of a dead process."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+import fitreel
+from fitreel.journal.filming import SHOTS, add_records
+from fitreel.journal.journal import Journal
+from fitreel.reel.files import load_rows, save_reel, save_rows
+from fitreel.reel.reel import Reel
+from fitreel.tracking.names import (
+    DATA,
+    FILM_KIND,
+    PLAYER,
+    PREDICTIONS,
+    REEL,
+    REEL_FILE,
+    ROWS,
+    ROWS_FILE,
+    TRAINING,
+    film_path,
+)
+from fitreel.tracking.run import Run
+
+MOST_LISTED = 10_000  # rows of predictions.csv
+
+
+def log_rows(run: Run, reel: Reel, name: str) -> None:
+    """Log the rows and the probes, at the start: `sync` needs them to make the film."""
+    with run.artifacts(DATA) as folder:
+        save_rows(reel.dataset, reel.probes, folder / ROWS_FILE)
+    run.log_dataset(folder / ROWS_FILE, name)
+
+
+def log_film(run: Run, reel: Reel) -> None:
+    """Log the reel, and film, player and last predictions if it has a frame."""
+    with run.artifacts(TRAINING) as folder:
+        save_reel(reel, folder / REEL_FILE)
+    if not reel.frames:
+        return
+    with run.artifacts() as folder:
+        fitreel.render_reel(reel, folder / film_path("gif"))
+        fitreel.write_reel_player(reel, folder / PLAYER, run.name)
+        save_predictions(reel, folder / PREDICTIONS)
+
+
+def save_predictions(reel: Reel, path: Path) -> None:
+    """Write the last frame's predictions on the probes as CSV: the inputs, and what is predicted."""
+    recording, dataset = reel.recording(), reel.dataset
+    found = recording.predictions[-1][:MOST_LISTED]
+    inputs = reel.probes.inputs[:MOST_LISTED].numpy()
+    heads = [f"probability {name}" for name in dataset.classes] or ["prediction"]
+    columns = np.column_stack([inputs, found])
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*dataset.features, *heads])
+        writer.writerows([[f"{number:.9g}" for number in row] for row in columns])
+
+
+def finish_film(run: Run, journal: Journal) -> None:
+    """Make the files of a film whose process died, from the points and frames in its journal."""
+    records = [record for _, record in journal.records()]
+    rows = run.artifact(ROWS)
+    if rows is None or run.artifact(REEL) or SHOTS not in {each["kind"] for each in records}:
+        return
+    reel = Reel.of(*load_rows(rows))
+    add_records(reel, records)
+    log_film(run, reel)
+
+
+def is_film(run: Run) -> bool:
+    """Return whether a run is that of a film."""
+    return run.kind == FILM_KIND

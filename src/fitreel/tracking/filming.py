@@ -1,0 +1,157 @@
+"""The filming of any training: its run, its reel, and what is logged at the end."""
+
+import signal
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import mlflow
+
+from fitreel.checks.text import check_metric, plain
+from fitreel.data.column import Numbers
+from fitreel.journal.filming import FilmWriter
+from fitreel.journal.signals import SIGNALS
+from fitreel.journal.spool import Undelivered
+from fitreel.reel.listener import Frame
+from fitreel.reel.reel import EVERY, Reel
+from fitreel.settings import PATIENCE, FilmSettings
+from fitreel.tracking.film_files import log_film, log_rows
+from fitreel.tracking.names import FILM_KIND, KIND_TAG
+from fitreel.tracking.run import Run
+from fitreel.tracking.side_effects import apart
+from fitreel.tracking.store.patience import Patience
+from fitreel.tracking.tracker import Tracker
+
+
+@contextmanager
+def film(
+    x: Numbers,
+    y: Numbers,
+    *,
+    experiment: str | None = None,
+    name: str | None = None,
+    run_id: str | None = None,
+    tracking_uri: str | None = None,
+    patience: float = PATIENCE,
+    names: Sequence[str] = (),
+    target: str = "",
+    classes: Sequence[Any] = (),
+    probes: Numbers | None = None,
+    every: int = EVERY,
+    seconds: float | None = None,
+    max_frames: int = FilmSettings.max_frames,
+    **params: Any,
+) -> Iterator[Reel]:
+    """Film a training into an MLflow run: the block calls ``reel.frame(step, loss, model)``.
+
+    ``x`` and ``y`` are the rows to show, as for ``Reel``, which explains the options after
+    ``patience``. Inside an active run, or with ``run_id``, it joins that run and leaves its end to
+    its owner; else it opens a run in an ``experiment``, which ends FINISHED, or with what there is
+    FAILED on an exception and KILLED on an interruption. Other keywords are logged as params. If
+    the store is away at the end, a warning says what waits for ``fitreel sync``. Raises
+    ConnectionError if there is no store at the start, ValueError for what does not fit.
+    """
+    reel = Reel(
+        x,
+        y,
+        names=names,
+        target=target,
+        classes=classes,
+        probes=probes,
+        every=every,
+        seconds=seconds,
+        max_frames=max_frames,
+    )
+    reel.listeners.append(_Checked())
+    texts = {plain(key): plain(str(value)) for key, value in params.items()}
+    try:
+        with _raising_signals(), apart(
+            _opened(reel, tracking_uri, experiment, name, run_id, Patience(patience), texts)
+        ):
+            yield reel
+    except Undelivered as error:
+        # Not raised: the training is done, and what follows it must not be lost.
+        warnings.warn(str(error), stacklevel=3)
+
+
+@contextmanager
+def _opened(
+    reel: Reel,
+    tracking_uri: str | None,
+    experiment: str | None,
+    name: str | None,
+    run_id: str | None,
+    patience: Patience,
+    params: Mapping[str, str],
+) -> Iterator[None]:
+    """Open the run, let the reel write into it, and log the film at the end of the block."""
+    active = mlflow.active_run()
+    guest_of = run_id or (active.info.run_id if active else None)
+    if guest_of and (experiment or name):
+        raise ValueError(f"run {guest_of} has a name and an experiment; leave yours out")
+    tracker = Tracker(tracking_uri, experiment, patience=patience)
+    context = tracker.join(guest_of) if guest_of else tracker.run(name=name)
+    with context as run:
+        run.set_tags({KIND_TAG: FILM_KIND})
+        if not guest_of:
+            run.set_name(name or f"film-{len(reel.dataset)}-rows")
+        run.log_params(params)
+        log_rows(run, reel, run.name)
+        writer = run.film_writer()
+        reel.listeners.append(writer)
+        try:
+            yield
+        except BaseException as error:
+            try:
+                _finish(run, reel, writer)
+            except Exception as other:
+                error.add_note(f"and the film could not be made: {other}")
+            raise
+        _finish(run, reel, writer)
+
+
+def _finish(run: Run, reel: Reel, writer: FilmWriter) -> None:
+    reel.finish()
+    writer.flush()
+    reel.listeners.remove(writer)
+    log_film(run, reel)
+
+
+class _Checked:
+    """A listener that refuses names which MLflow would refuse at the end."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def on_point(self, step: int, values: Mapping[str, float]) -> None:  # noqa: ARG002
+        """Raise ValueError for a name that no metric may have."""
+        for name in values.keys() - self._known:
+            check_metric(name)
+            self._known.add(name)
+
+    def on_frame(self, frame: Frame) -> None:
+        """Take any frame."""
+
+
+@contextmanager
+def _raising_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the block, as Ctrl-C does; those that have a handler keep it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    mine = [each for each in SIGNALS if signal.getsignal(each) is signal.SIG_DFL]
+    for number in mine:
+        signal.signal(number, _exit)
+    try:
+        yield
+    finally:
+        for number in mine:
+            if signal.getsignal(number) is _exit:
+                signal.signal(number, signal.SIG_DFL)
+
+
+def _exit(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
