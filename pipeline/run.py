@@ -55,15 +55,15 @@ def run(
         # Here and not only in the training: too many frames are refused before a run is created.
         if session.is_new:
             fitreel.training.check_frames(training, rows_of(opened))
-        # Before the run is opened: without a display nothing is created.
-        window = train.open_window(live)
+        # Before the run is opened: if it cannot be shown, nothing is created.
+        view = train.open_view(live)
         if out:
             session.copies.leave_in(session.directory / out)
         with session.run(source) as run:
             prefix = f"{table.label}-" if table else data.prefix
             run.set_name(prefix + training.label)
             dataset = generate.make_dataset(run, data, opened)
-            trained = train.train_network(run, dataset, training, checkpoints, live, window)
+            trained = train.train_network(run, dataset, training, checkpoints, live, view)
             weights, history = trained
             known, copies = None if table else data, session.copies
             evaluate.measure_fit(run, dataset, weights, known, evaluation, copies=copies)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import fitreel.pictures
+import fitreel.live
 import fitreel.training
 from fitreel.settings import CheckpointSettings, LiveSettings, TrainingSettings, for_table
 from fitreel.settings.metrics import BEST_EPOCH
@@ -27,7 +27,7 @@ from pipeline.shared.stage import stage
 
 if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
-    from fitreel.pictures.live import LiveWindow
+    from fitreel.live import LiveView
     from fitreel.tracking import Run, Source
     from fitreel.training.history import History
     from fitreel.training.loop import Fit
@@ -59,8 +59,8 @@ def train(
             f"the points of run {source.run_id} changed since they were drawn: its settings no "
             "longer describe them, so there will be no test on fresh points and no noise floor"
         )
-    # Before the run is opened: without a display nothing is created.
-    window = open_window(live)
+    # Before the run is opened: if it cannot be shown, nothing is created.
+    view = open_view(live)
     with session.run(source) as run:
         if not session.writes_to(source):
             generate.record_again(run, source)
@@ -68,7 +68,7 @@ def train(
             generate.record_changed(run, source, "training")
         prefix = f"{table.label}-" if table else data.prefix if data else ""
         run.set_name(prefix + training.label)
-        train_network(run, dataset, training, checkpoints, live, window)
+        train_network(run, dataset, training, checkpoints, live, view)
 
 
 def check_run(session: Session, source: "Source") -> None:
@@ -93,9 +93,9 @@ def check_run(session: Session, source: "Source") -> None:
         session.check_free(source, "generate", generate.FILES)
 
 
-def open_window(live: LiveSettings) -> "LiveWindow | None":
-    """Return the live window if --live is on; OSError if there is no display."""
-    return fitreel.pictures.LiveWindow() if live.live == "on" else None
+def open_view(live: LiveSettings) -> "LiveView | None":
+    """Return the live view if one is wanted; OSError if it cannot be opened."""
+    return fitreel.live.open_view(live)
 
 
 @stage("train", restore=lambda run: (run.weights(), run.history()))
@@ -105,14 +105,14 @@ def train_network(
     training: TrainingSettings,
     checkpoints: CheckpointSettings,
     live: LiveSettings,
-    window: "LiveWindow | None",
+    view: "LiveView | None",
 ) -> "tuple[Weights, History]":
     """Train and log the results; of a training that diverges, all up to that epoch."""
     for settings in (training, checkpoints, live):
         run.log_settings(settings)
     record_provenance(run)
     try:
-        network, history = fit(run, dataset, training, checkpoints, window)
+        network, history = fit(run, dataset, training, checkpoints, view)
     except fitreel.training.TrainingDiverged as error:
         run.set_tags({DIVERGED_TAG: str(error.epoch)})
         if error.history:
@@ -128,8 +128,8 @@ def train_network(
     record_network(run, network, dataset)
     reason = fitreel.training.why_nothing_learned(network.weights(), dataset, history.losses)
     record_standstill(run, reason)
-    if window:
-        window.close(history)
+    if view:
+        view.finish(None)
     return network.weights(), history
 
 
@@ -138,10 +138,10 @@ def fit(
     dataset: "Dataset",
     training: TrainingSettings,
     checkpoints: CheckpointSettings,
-    window: "LiveWindow | None",
+    view: "LiveView | None",
 ) -> "Fit":
     """Train from the last checkpoint; show the progress and take new checkpoints."""
-    watch = window.watch(dataset, training.frame_every) if window else None
+    watch = fitreel.live.LiveHook(view, dataset, training) if view else None
     kept = run.checkpoints(training, checkpoints.checkpoint_every)
     at = 0
     with kept.keeping(), progress("train", training.epochs) as show:

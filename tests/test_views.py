@@ -16,7 +16,6 @@ from fitreel.pictures.backdrop import rgb
 from fitreel.pictures.camera import SIZE, Camera
 from fitreel.pictures.figures import LINE_COLOUR, POINT_COLOUR
 from fitreel.pictures.film import render
-from fitreel.pictures.live import without_test
 from fitreel.pictures.views.colours import TEST_COLOUR, band_colours, class_colour
 from fitreel.pictures.views.confidence import Part
 from fitreel.pictures.views.field import levels_of
@@ -193,7 +192,7 @@ def test_a_frame_does_not_depend_on_those_before(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_live_window_shows_no_test_rows(kind: str) -> None:
-    dataset = without_test(dataset_of(kind))
+    dataset = dataset_of(kind).without_test()
     assert dataset.test is None
     reel = record_network(dataset, probes_of(dataset), history_of(kind).frames[-1], 60, 0.1)
     camera = Camera(reel)

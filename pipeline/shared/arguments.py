@@ -8,21 +8,22 @@ import typer
 from fitreel.checks.text import shown
 from fitreel.settings import KINDS, Switch, nearest
 
-# Settings that are on or off, such as --live.
-SWITCHES = {f"--{name.replace('_', '-')}" for name, kind in KINDS.items() if kind == Switch}
+# What a setting is worth without a value.
+BARE = {f"--{name.replace('_', '-')}": "on" for name, kind in KINDS.items() if kind == Switch}
+BARE |= {"--live": "on", "--pace": "0.1"}  # as in the original tutorial
 
 FLAGS = {f"--{name}": f"--{name.replace('_', '-')}" for name in KINDS}
 
 
 def with_values(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments; a switch without a value gets ``on``.
+    """Return the arguments; a switch without a value gets ``on``, --pace a tenth of a second.
 
     ``mlflow run`` passes parameters that MLproject does not declare by their names: --test_size.
     """
     arguments = [FLAGS.get(word, word) for word in arguments]
     # Typer knows no option whose value may be left out.
     return [
-        f"{word}=on" if word in SWITCHES and following.startswith("-") else word
+        f"{word}={BARE[word]}" if word in BARE and following.startswith("-") else word
         for word, following in pairwise([*arguments, "--"])
     ]
 

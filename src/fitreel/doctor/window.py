@@ -10,7 +10,7 @@ from fitreel.doctor.finding import SOURCES, Finding
 LIMIT = 50  # seconds for a window and all the imports before it
 WINDOW = """
 import sys
-from fitreel.pictures.live import LiveWindow
+from fitreel.live.window import LiveWindow
 try:
     LiveWindow()
 except OSError as error:

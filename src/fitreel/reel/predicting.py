@@ -92,7 +92,7 @@ def _probabilities(
         if is_logit:
             second = 1 / (1 + np.exp(-np.clip(second, -700, 700)))
         elif ((second < 0) | (second > 1)).any():
-            raise ValueError("the model must return probabilities, from 0 to 1, of the second class")
+            raise ValueError("the model must return probabilities of the second class, from 0 to 1")
         return np.stack([1 - second, second], axis=1).astype(np.float32)
     if outputs.shape != (probes, classes):
         raise ValueError(

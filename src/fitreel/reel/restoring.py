@@ -13,7 +13,8 @@ from torch import nn
 def same_random_numbers() -> Iterator[None]:
     """Give all generators back the state in which they were: Python's, numpy's and torch's."""
     python, of_numpy = random.getstate(), np.random.get_state()
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    is_used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = list(range(torch.cuda.device_count())) if is_used else []
     try:
         with torch.random.fork_rng(devices):
             yield

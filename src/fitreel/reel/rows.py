@@ -14,7 +14,12 @@ from fitreel.data.dataset import Dataset
 
 
 def dataset_of(
-    x: Numbers, y: Numbers, *, names: Sequence[str] = (), target: str = "", classes: Sequence = ()
+    x: Numbers,
+    y: Numbers,
+    *,
+    names: Sequence[str] = (),
+    target: str = "",
+    classes: Sequence[Any] = (),
 ) -> Dataset:
     """Return the dataset of inputs, (rows, …), and targets, (rows,).
 
@@ -46,8 +51,10 @@ def _classes(
     """Return the places of the targets' classes and the names of these; None for numbers."""
     if not classes and targets.dtype.kind not in "bUSO":
         return None, ()
-    if not classes and targets.dtype.kind == "O" and not any(
-        isinstance(each, str) for each in targets
+    if (
+        not classes
+        and targets.dtype.kind == "O"
+        and not any(isinstance(each, str) for each in targets)
     ):
         return None, ()
     if not classes:

@@ -10,6 +10,7 @@ FunctionName = Literal["quadratic", "sine", "cubic", "step", "abs"]
 ActivationName = Literal["relu", "tanh", "sigmoid", "gelu"]
 OptimizerName = Literal["sgd", "momentum", "adam"]
 LossName = Literal["mse", "mae", "huber"]
+LiveName = Literal["off", "on", "window", "browser", "terminal"]
 FilmFormat = Literal["gif", "mp4"]
 Switch = Literal["on", "off"]
 
@@ -115,9 +116,18 @@ class CheckpointSettings(Settings):
 
 @dataclass(frozen=True)
 class LiveSettings(Settings):
-    """Whether to watch the training in a window."""
+    """Whether and where to watch the training while it runs."""
 
-    live: Switch = setting("off", "Open a window and redraw it as training goes.")
+    live: LiveName = setting(
+        "off", "Where to watch the training; on, or no value, takes the first that works."
+    )
+    pace: float = setting(
+        0.0,
+        "Seconds from one frame to the next of a training that is watched; 0.1 without a value.",
+        least=0,
+        most=60,
+        added=True,
+    )
 
 
 @dataclass(frozen=True)

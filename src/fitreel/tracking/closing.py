@@ -57,9 +57,7 @@ def delivering_as_guest(
 
     Raises as ``delivering`` does, unless the block raises itself.
     """
-    courier = Courier(
-        client.without_patience(), journal, run.run_id, patience, has_heart=False
-    )
+    courier = Courier(client.without_patience(), journal, run.run_id, patience, has_heart=False)
     courier.start()
     try:
         try:

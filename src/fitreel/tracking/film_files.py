@@ -1,4 +1,4 @@
-"""The files of a film in a run: made from its reel, also by `sync` from the journal of a dead process."""
+"""The files of a film in a run: made from its reel, which `sync` reads from a journal."""
 
 import csv
 from pathlib import Path
@@ -47,7 +47,7 @@ def log_film(run: Run, reel: Reel) -> None:
 
 
 def save_predictions(reel: Reel, path: Path) -> None:
-    """Write the last frame's predictions on the probes as CSV: the inputs, and what is predicted."""
+    """Write the probes and the predictions of the last frame as CSV."""
     recording, dataset = reel.recording(), reel.dataset
     found = recording.predictions[-1][:MOST_LISTED]
     inputs = reel.probes.inputs[:MOST_LISTED].numpy()

@@ -68,8 +68,9 @@ def film(
     reel.listeners.append(_Checked())
     texts = {plain(key): plain(str(value)) for key, value in params.items()}
     try:
-        with _raising_signals(), apart(
-            _opened(reel, tracking_uri, experiment, name, run_id, Patience(patience), texts)
+        with (
+            _raising_signals(),
+            apart(_opened(reel, tracking_uri, experiment, name, run_id, Patience(patience), texts)),
         ):
             yield reel
     except Undelivered as error:
@@ -138,7 +139,7 @@ class _Checked:
 
 @contextmanager
 def _raising_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the block, as Ctrl-C does; those that have a handler keep it."""
+    """Let SIGTERM and SIGHUP unwind the block, as Ctrl-C does, unless they have a handler."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

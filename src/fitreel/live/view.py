@@ -1,0 +1,32 @@
+"""A live view: somewhere a training is watched while it runs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from fitreel.data.dataset import Dataset
+from fitreel.reel.listener import Frame
+from fitreel.reel.probes import Probes
+
+
+class LiveView(Protocol):
+    """A listener of a training; its methods are called by the thread that trains.
+
+    ``on_point`` and ``on_frame`` raise KeyboardInterrupt if somebody pressed stop: the training
+    ends as by Ctrl-C.
+    """
+
+    def start(self, dataset: Dataset, probes: Probes, steps: int | None, name: str) -> None:
+        """Show the rows; ``steps`` is the number of the last step, if that is known."""
+
+    def on_point(self, step: int, values: Mapping[str, float]) -> None:
+        """Take the values at a step, ``loss`` and other metrics by their names."""
+
+    def on_frame(self, frame: Frame) -> None:
+        """Show a frame."""
+
+    def finish(self, page: Path | None) -> None:
+        """Show the end of the training: the finished player, if there is one."""
+
+    def close(self) -> None:
+        """Show that the training was broken off, and let go of everything."""
