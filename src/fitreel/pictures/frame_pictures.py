@@ -9,7 +9,7 @@ from fitreel.pictures.camera import Camera
 from fitreel.reel.recording import Recording
 
 
-def frame_pictures(film: Recording) -> Iterator[tuple[int, Image.Image]]:
+def draw_frames(film: Recording) -> Iterator[tuple[int, Image.Image]]:
     """Draw the frames of a film; yield the epoch and the picture of each."""
     camera = Camera(film)
     for frame, epoch in enumerate(film.epochs.tolist()):

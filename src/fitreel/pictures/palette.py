@@ -9,6 +9,7 @@ from fitreel.pictures.camera import FilmCamera
 
 COLOURS = 255  # and one that is transparent
 FLAT_COLOURS = 32  # of these that are taken as they are, the most frequent ones
+SAMPLE = 10 * 640 * 480  # pixels that the colours are chosen from; of large frames ten
 CELLS = 4096  # whose nearest colours are found at once
 Indices = NDArray[np.uint8]  # places in the palette
 
@@ -19,7 +20,8 @@ class Palette:
     def __init__(self, camera: FilmCamera, frames: int) -> None:
         """Choose the colours from the background and what moves in a few frames of the film."""
         seen = [camera.background.ravel()]
-        for frame in np.linspace(0, frames - 1, 10).astype(int):
+        sampled = max(10, SAMPLE // camera.background.size)
+        for frame in np.unique(np.linspace(0, frames - 1, sampled).astype(int)):
             pixels = camera.shoot(frame)
             seen.append(pixels[pixels != camera.background])
         words, counts = np.unique(np.concatenate(seen), return_counts=True)

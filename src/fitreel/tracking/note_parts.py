@@ -1,16 +1,18 @@
 """The parts of a note: pictures and links in the Markdown that MLflow's UI shows for a run."""
 
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from fitreel.tracking.facts import Facts
+if TYPE_CHECKING:
+    from fitreel.tracking.facts import Facts
 
 
-def picture(run: Facts, file: str) -> str:
+def picture(run: "Facts", file: str) -> str:
     """Return the Markdown of a picture, whose address is relative to MLflow's page."""
     return f"![{file}](get-artifact?path={quote(file)}&run_uuid={quote(run.run_id)})"
 
 
-def way(run: Facts, file: str) -> str:
+def way(run: "Facts", file: str) -> str:
     """Return a link to an artifact of a run, in MLflow's viewer."""
     return f"[{file}](#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{quote(file)})"
 

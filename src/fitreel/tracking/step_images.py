@@ -51,7 +51,7 @@ def _parsed(path: str) -> tuple[str, int, int] | None:
 def log_step_images(run: Run, film: Recording) -> None:
     """Log the frames of a film as images of steps, the epochs."""
     with run.artifacts(STEP_IMAGES) as folder:
-        for epoch, picture in fitreel.pictures.frame_pictures(film):
+        for epoch, picture in fitreel.pictures.draw_frames(film):
             name = _name(run.run_id, epoch)
             picture.save(folder / f"{name}.png")
             picture.thumbnail(THUMBNAIL)
