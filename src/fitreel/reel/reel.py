@@ -5,7 +5,7 @@ import operator
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 import numpy as np
 import torch
@@ -90,7 +90,7 @@ class Reel:
 
     def frame(
         self,
-        step: int,
+        step: SupportsIndex,
         loss: Any,
         model: Model,
         metrics: Mapping[str, Any] | None = None,
