@@ -27,10 +27,8 @@ def test_the_examples_give_what_the_page_shows(
     store = client(tmp_path)
     (found,) = runs(store)
     assert found.data.params == {"lr": "0.02"}
-    film = Path(
-        mlflow.artifacts.download_artifacts(run_id=found.info.run_id, artifact_path="rst.gif")
-    )
-    assert_alike(film, walk.ROOT / "docs/images/filming.gif")
+    film = store.download_artifacts(found.info.run_id, "rst.gif")
+    assert_alike(Path(film), walk.ROOT / "docs/images/filming.gif")
     assert {path.name for path in tmp_path.glob("line.*")} == {"line.gif", "line.html"}
     for line in PAGE.splitlines():
         if line.startswith("| `") and line.count("`") == 2 and "." in line.split("`")[1]:

@@ -153,7 +153,7 @@ class Reel:
     def recording(self, most_frames: int | None = None) -> Recording:
         """Return the frames as plain arrays, thinned evenly if there are more than asked for.
 
-        Raises ValueError if there is none.
+        Raises ValueError if it has no frame.
         """
         if not self.frames:
             raise ValueError("the reel has no frame yet")

@@ -157,7 +157,7 @@ class _Checked:
 
 @contextmanager
 def _raising_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the block, as Ctrl-C does, unless they have a handler."""
+    """Make SIGTERM and SIGHUP unwind the block, as Ctrl-C does, unless they have a handler."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
