@@ -146,8 +146,16 @@ def test_a_film_of_any_model_logs_them_too(
 
 def test_they_survive_a_server_that_is_away(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
-        options = ("--epochs", "20", "--log-images", "2", "--tracking-uri", server.url)
-        options += ("--patience", "0")
+        options = (
+            "--epochs",
+            "20",
+            "--log-images",
+            "2",
+            "--tracking-uri",
+            server.url,
+            "--patience",
+            "0",
+        )
         # The first stages reach the server; the journal keeps everything from then on.
         process = processes.start("run", *options, directory=tmp_path, **spool(tmp_path))
         while not (tmp_path / "err").exists() or "run " not in (tmp_path / "err").read_text():
