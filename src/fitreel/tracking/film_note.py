@@ -12,7 +12,7 @@ MOST_ROWS = 20  # of the last values of metrics
 def film_note(run: Facts, reel: Reel) -> str:
     """Return the note of a film in Markdown: the film, the last values, how to open it."""
     last = [
-        # Whoever filmed chose the names.
+        # The program that filmed chose the names.
         row(code_span(name), f"{curve.values[-1]:.4g}")
         for name, curve in list(reel.curves.items())[:MOST_ROWS]
         if len(curve)

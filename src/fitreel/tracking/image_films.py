@@ -18,7 +18,7 @@ LISTED = 10  # keys in a message
 def image_paths(artifacts: Artifacts, run_id: str, key: str) -> list[str]:
     """Return the images of a key, or those in a folder of the run, in order.
 
-    Raises ValueError, which lists the keys there are, if there is none.
+    Raises ValueError, which lists the keys of the run, if they are missing.
     """
     kept = artifacts.files_in(STEP_IMAGES)
     if found := step_images.of_key(kept, key) or _in_folder(artifacts, key):
