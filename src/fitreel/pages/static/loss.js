@@ -2,7 +2,8 @@
 
 let loss;
 const beneathLoss = []; // draw on the chart, beneath the curves
-const besideLoss = []; // further curves of the chart: name, steps, values, and their stroke
+const besideLoss = []; // further curves of the chart: name, steps, values, stroke, and the element of their value
+let pointedStep = null;
 
 function makeLoss() {
   const log = byId("log").checked;
@@ -38,8 +39,9 @@ function makeLoss() {
     const near = epoch === null ? -1 : lastAtMost(epochs, Math.max(epochs[0], epoch));
     byId("loss-reading").replaceChildren(...(near < 0 ? ["press to jump"]
       : [`${stepName} `, bold(epochs[near].toLocaleString("en")), "  loss ", bold(lossText(training.losses[near])),
-        ...(near in (other?.losses ?? []) ? ["  what if ", bold(lossText(other.losses[near]))] : []),
-        ...besideLoss.flatMap((curve) => [`  ${curve.name} `, bold(valueText(curve, epoch))])]));
+        ...(near in (other?.losses ?? []) ? ["  what if ", bold(lossText(other.losses[near]))] : [])]));
+    pointedStep = epoch;
+    nameBeside();
   });
 }
 
@@ -82,6 +84,12 @@ function valueText({ steps, values }, step) {
   return at < 0 ? "–" : Number.isFinite(values[at]) ? short(values[at]) : String(values[at]);
 }
 
+// The values of the further curves, at the mouse or at the present frame.
+function nameBeside() {
+  const step = pointedStep ?? training.frameEpochs[place];
+  for (const curve of besideLoss) curve.text.textContent = valueText(curve, step);
+}
+
 // A dot at the epoch of the film; a training that has diverged has no loss there.
 function drawHere(chart, value, colour) {
   if (!Number.isFinite(value)) return;
@@ -111,7 +119,10 @@ function lossParts({ frameLosses, testLosses }, at) {
   return ["  loss ", bold(lossText(frameLosses[at])), ...(testLosses ? ["  test ", bold(lossText(testLosses[at]))] : [])];
 }
 
-views.push(() => loss.redraw(false));
+views.push(() => {
+  loss.redraw(false);
+  nameBeside();
+});
 byId("log").addEventListener("change", makeLoss);
 makeLoss();
 byId("loss-reading").textContent = "press to jump";

@@ -14,11 +14,11 @@ GAP = 14  # pixels from the loss to that of the test rows
 class Readout:
     """The texts of one size, for one film or for all cells of a grid."""
 
-    def __init__(self, loss_size: float, epoch_size: float) -> None:
+    def __init__(self, loss_size: float, epoch_size: float, step_name: str = "epoch") -> None:
         """Draw the characters: those of the losses and of the epoch, so many points high."""
         self._loss = NumberText("Loss=", loss_size, LINE_COLOUR)
         self._test = NumberText("test ", loss_size, TEST_COLOUR)
-        self._epoch = NumberText("epoch ", epoch_size, INK)
+        self._epoch = NumberText(f"{step_name} ", epoch_size, INK)
 
     def draw_inside(
         self, renderer: RendererAgg, box: BboxBase, reel: Recording, frame: int, up: float = 0
