@@ -68,7 +68,8 @@ function farApart([low, high]) {
   const first = Math.ceil(Math.log10(low)), count = Math.floor(Math.log10(high)) - first + 1;
   const every = Math.max(1, Math.ceil(count / MOST_DECADES));
   const splits = Array.from({ length: Math.ceil(count / every) }, (_, at) => 10 ** (first + at * every));
-  return { splits: () => splits, filter: () => splits };
+  // uPlot asks for a step first, and has none as large as these numbers.
+  return { ...(high > 1e9 && { incrs: [high - low] }), splits: () => splits, filter: () => splits };
 }
 
 // Put a chart into an element, in place of the one that it may hold.

@@ -55,7 +55,7 @@ function stepRange() {
 // Points without neighbours: no line shows them.
 function alonePoints(values) {
   const alone = [...values.keys()].filter((at) => values[at] !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null);
-  return { show: alone.length > 0, filter: () => alone, size: 5 };
+  return { show: alone.length > 0, filter: () => alone, size: 5, fill: () => colours.points };
 }
 
 // A further curve, with gaps where it has no number.

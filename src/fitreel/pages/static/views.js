@@ -181,7 +181,7 @@ function markAt(chart) {
 function curveReading(reel, value) {
   const step = (reel.high - reel.low) / STEPS, digits = Math.max(0, -Math.floor(Math.log10(step)) - 1);
   const text = withMinus(digits > 8 ? value.toPrecision(4) : value.toFixed(digits));
-  return value >= reel.high ? `above ${text}` : value <= reel.low ? `below ${text}` : text;
+  return value > reel.high - step ? `above ${text}` : value < reel.low + step ? `below ${text}` : text;
 }
 
 const reading = (value) => withMinus(String(Number(value.toPrecision(5))));
