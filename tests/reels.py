@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 
 from fitreel import Reel, Weights
@@ -13,6 +14,16 @@ from tests.kinds import dataset_of, history_of
 def model_of(network: Weights) -> Callable[[Any], Any]:
     """Return a network as a function of arrays."""
     return lambda x: network.predict(torch.from_numpy(x)).numpy()
+
+
+def constant(level: float) -> Callable[[Any], Any]:
+    """Return a model that predicts one number for all x."""
+    return lambda x: 0 * x + level
+
+
+def sine(share: float) -> Callable[[Any], Any]:
+    """Return a model that predicts a share of the sine."""
+    return lambda x: share * np.sin(x)
 
 
 @cache

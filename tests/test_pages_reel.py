@@ -1,6 +1,7 @@
 """The page of any model's reel in a real browser."""
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,25 @@ from fitreel.pages.curves import MOST_LOSSES, MOST_METRICS
 from fitreel.reel.probes import GRID as GRID_OF_FILM
 from tests.browser import data, errorless, is_red, numbers, pixel, scrub
 from tests.kinds import KINDS, dataset_of, history_of
-from tests.reels import reel_of
+from tests.reels import constant, reel_of, sine
 from tests.test_pages_tables import opened
 
 SHOWN = "[...training.at(transport.place)].map((each) => training.number(each))"
 X = np.linspace(0, 3, 40)
 Y = np.sin(X)
-SCALE = [0.0, 0.4, 1.0]  # of the sine that the frames of `waves` predict
 
 
 def waves(losses: list[float], steps: range | None = None, **keywords: Any) -> Reel:
     """Return a reel that predicts a growing sine, with a frame at each loss."""
     reel = Reel(X, Y, every=1, **keywords)
     for place, (step, loss) in enumerate(zip(steps or range(len(losses)), losses, strict=True)):
-        share = place / max(1, len(losses) - 1)
-        reel.frame(step, loss, lambda x, share=share: share * np.sin(x))
+        reel.frame(step, loss, sine(place / max(1, len(losses) - 1)))
     return reel
+
+
+def turns(count: int, x: Any) -> Any:
+    """Predict one class after the other, with certainty."""
+    return np.eye(count)[np.arange(len(x)) % count]
 
 
 def shown(page: Page, folder: Path, reel: Reel) -> Page:
@@ -133,8 +137,8 @@ def test_a_page_says_where_a_line_is_that_cannot_be_seen(
     page: Page, tmp_path: Path, level: float, is_above: bool
 ) -> None:
     reel = Reel(X, Y, every=1)
-    reel.frame(0, 1, lambda x: 0 * x + 0.5)
-    reel.frame(1, 1, lambda x: 0 * x + level)
+    reel.frame(0, 1, constant(0.5))
+    reel.frame(1, 1, constant(level))
     shown(page, tmp_path, reel)
     count = """(top) => {
         const { ctx, bbox } = view.chart, height = Math.round(bbox.height / 10);
@@ -180,7 +184,7 @@ def test_a_grid_of_many_classes_is_coarser_still_and_a_coarse_one_stays() -> Non
     rng = np.random.default_rng(0)
     for count, grid in ((3, GRID_OF_CLASSES), (6, (24, 18))):
         reel = Reel(rng.normal(size=(60, 2)), np.arange(60) % count, classes=range(count), every=1)
-        reel.frame(0, 1, lambda x, count=count: np.eye(count)[np.arange(len(x)) % count])
+        reel.frame(0, 1, partial(turns, count))
         coarse = on_page_grid(reel.recording())
         assert coarse.probes.grid == grid
         assert coarse.in_space(0).sum(axis=1) == pytest.approx(1, abs=1e-5)
@@ -391,7 +395,7 @@ def test_pictures_are_rows_of_many_features(page: Page, tmp_path: Path) -> None:
 
     def model(inputs: Any) -> Any:
         shapes.add(inputs.shape)
-        return np.eye(12)[np.arange(len(inputs)) % 12]
+        return turns(12, inputs)
 
     reel.frame(0, 1, model)
     shown(page, tmp_path, reel)

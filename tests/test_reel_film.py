@@ -18,7 +18,7 @@ from fitreel.pictures.number_text import loss_text
 from fitreel.pictures.views.curve import line_range, value_range
 from fitreel.reel.probes import padded_range
 from tests.kinds import KINDS, dataset_of, history_of
-from tests.reels import model_of, reel_of
+from tests.reels import constant, model_of, reel_of
 from tests.test_film import durations
 from tests.test_views import amount, colour, place
 
@@ -99,7 +99,7 @@ def test_a_film_of_one_frame_stays(tmp_path: Path) -> None:
 def test_arrows_show_where_a_line_is_that_left_the_picture() -> None:
     reel = Reel(X, Y, every=1)
     for step, level in enumerate((0.5, 40.0, -40.0)):
-        reel.frame(step, 0.1, lambda x, level=level: 0 * x + level)
+        reel.frame(step, 0.1, constant(level))
     camera = Camera(reel.recording())
     box, height = camera.axes.bbox, SIZE[1]
     top, bottom = height - int(box.y1), height - int(box.y0)

@@ -7,7 +7,7 @@ let pointedStep = null;
 
 function makeLoss() {
   const log = byId("log").checked;
-  // What is no number is a gap, as is what a logarithmic axis lacks.
+  // What is not a number is a gap, as is what a logarithmic axis lacks.
   const drawn = (losses) => Array.from(losses, (value) => (!Number.isFinite(value) || (log && value <= 0) ? null : value));
   const values = drawn(training.losses), others = drawn(other?.losses ?? []);
   const floor = data.noise_floor;
