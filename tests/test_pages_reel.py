@@ -121,11 +121,15 @@ def test_a_line_that_leaves_the_picture_steeply_stays_where_it_is(
     page: Page, tmp_path: Path
 ) -> None:
     reel = Reel(X, Y, every=1)
-    # Probes are 0.015 apart: between two of them it rises by the height of nine pictures.
-    reel.frame(0, 1, lambda x: 700 * (x - 1))
+    # Probes are 0.015 apart: between two of them it rises by the heights of 35 pictures.
+    reel.frame(0, 1, lambda x: 3000 * (x - 0.9955))
     shown(page, tmp_path, reel)
+    found, line = page.evaluate(SHOWN), page.evaluate("[...training.line]")
+    pixels = page.evaluate("view.chart.bbox.width") / np.ptp(page.evaluate("training.xRange"))
     for y in (0.1, 0.5, 0.9):
-        assert is_red(pixel(page, "view.chart", 1 + y / 700, y))
+        x = 0.9955 + y / 3000
+        assert abs(np.interp(y, found, line) - x) * pixels < 0.5
+        assert is_red(pixel(page, "view.chart", x, y))
     point(page, "#fit", 0.9)
     assert page.locator("#fit-reading").inner_text().split("predicted y ")[1].startswith("above ")
     point(page, "#fit", 0.1)
@@ -236,6 +240,16 @@ def test_other_metrics_have_small_charts_of_their_own(page: Page, tmp_path: Path
     assert moment(page)[0] == 30
 
 
+def test_a_loss_of_another_size_has_a_chart_of_its_own(page: Page, tmp_path: Path) -> None:
+    reel = Reel(X, Y, every=1)
+    for step in range(3):
+        reel.frame(step, 0.1, np.sin, {"near_loss": 9, "far_loss": 11, "tiny_error": 1e-4})
+    shown(page, tmp_path, reel)
+    assert page.evaluate("besideLoss.map(({ name }) => name)") == ["near_loss"]
+    names = page.locator("#metric-charts figcaption").all_inner_texts()
+    assert names == ["far_loss", "tiny_error"]
+
+
 def test_a_reel_without_metrics_has_no_place_for_them(page: Page, tmp_path: Path) -> None:
     shown(page, tmp_path, waves([1, 0.5]))
     expect(page.locator("#metrics")).to_be_hidden()
@@ -246,7 +260,8 @@ def test_what_is_no_number_is_a_gap(page: Page, tmp_path: Path) -> None:
     reel = Reel(X, Y, every=1)
     for step in range(21):
         loss = {5: math.nan, 6: math.inf, 7: -math.inf, 15: math.nan, 17: math.nan}.get(step, 0.5)
-        metrics = {"val_loss": math.nan if step == 10 else 0.25, "empty": math.nan, "cost": -2.0}
+        metrics = {"val_loss": math.nan if step == 10 else 0.25, "empty": math.nan}
+        metrics["cost"] = math.nan if step == 12 else -2.0
         reel.frame(step, loss, np.sin, metrics)
     shown(page, tmp_path, reel)
     assert facts(page)[:2] == ["21 steps", "16 frames"]
@@ -259,7 +274,8 @@ def test_what_is_no_number_is_a_gap(page: Page, tmp_path: Path) -> None:
         *(True, False, False, True, False),
         *(True, True),  # one that stands alone is a dot
     ]
-    assert is_drawn("small[1].chart", 10.3, -2.0)
+    drawn = [is_drawn("small[1].chart", at, -2.0) for at in (10.3, 11.5, 12.5, 13.5)]
+    assert drawn == [True, False, False, True]
     expect(page.locator("#metric-charts figure").first).to_contain_text("NaN")
     point(page, "#loss", 0.285)
     assert page.locator("#loss-reading").inner_text() == "step 5 loss NaN"
