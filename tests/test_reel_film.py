@@ -115,8 +115,9 @@ def test_a_line_that_is_partly_seen_has_no_arrows() -> None:
     reel = Reel(X, Y, every=1)
     reel.frame(0, 0.1, lambda x: 100 * (x - 1.5))
     camera = Camera(reel.recording())
-    top = SIZE[1] - int(camera.axes.bbox.y1)
-    assert amount(rgb(camera.shoot(0))[top : top + 16, :220], LINE_COLOUR) == 0
+    picture, box = rgb(camera.shoot(0)), camera.axes.bbox
+    for row in (SIZE[1] - int(box.y1), SIZE[1] - int(box.y0) - 16):
+        assert amount(picture[row : row + 16, :220], LINE_COLOUR) == 0
 
 
 def test_the_picture_holds_own_probes_and_all_points() -> None:
@@ -163,13 +164,15 @@ def test_a_loss_of_any_size_has_a_short_text(loss: float, text: str) -> None:
 def test_more_classes_than_a_legend_has_room_for(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     reel = Reel(
-        rng.normal(size=(80, 2)), np.arange(80) % 14, classes=[f"kind {k}" for k in range(14)]
+        rng.normal(size=(80, 2)),
+        np.arange(80) % 14,
+        classes=[f"a kind, the {k}th" for k in range(14)],
     )
     reel.frame(0, 1, lambda x: np.eye(14)[np.arange(len(x)) % 14])
     camera = Camera(reel.recording())
     legend = camera.axes.get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()][3:] == ["kind 3", "+10", "wrong"]
+    assert [text.get_text() for text in legend.get_texts()][4:] == ["+10", "wrong"]
     assert legend.get_window_extent().x1 <= SIZE[0]
     with Image.open(reel.render(tmp_path / "rst.gif")) as film:
         assert film.size == SIZE
