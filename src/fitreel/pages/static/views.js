@@ -2,7 +2,7 @@
 
 const CONFIDENCE_WIDTH = 0.86; // of a class, filled with its rows
 const MOST_TICKS = 12; // names of classes below an axis
-const MOST_LINES = 60; // between classes
+const MOST_BORDERS = 60; // between classes
 
 function mark(ctx, shape, x, y, size) {
   ctx.beginPath();
@@ -101,7 +101,7 @@ const DRAWN = {
     // Above one half no other class can be likelier, below 1/classes one must be.
     drawHorizontal(chart, 1 / classes, "wrong below", colours.soft);
     if (classes > 2) drawHorizontal(chart, 1 / 2, "right above", colours.soft, true);
-    if (classes <= MOST_LINES) for (let place = 1; place < classes; place++) drawVertical(chart, place, colours.grid);
+    if (classes <= MOST_BORDERS) for (let place = 1; place < classes; place++) drawVertical(chart, place, colours.grid);
     drawMarks(chart, reel, place, size, sortedRows(reel, place), (row) => reel.hue(reel.targets[row]));
   },
 };
