@@ -10,8 +10,9 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from fitreel.comparison.colours import run_colours
+from fitreel.comparison.compared import OwnRun
 from fitreel.comparison.figure import MOST_PARAMS, draw_comparison, sheet
-from fitreel.comparison.runs import ComparedRun, compare
+from fitreel.comparison.runs import compare
 from fitreel.comparison.table_drawing import TINT
 from fitreel.settings import DataSettings
 from tests.compared import compared, hostile
@@ -28,7 +29,7 @@ def texts(figure: Figure) -> list[Text]:
     return [text for text in figure.axes[0].texts if text.get_text()]
 
 
-def seeds() -> list[ComparedRun]:
+def seeds() -> list[OwnRun]:
     return [compared(lr=lr, seed=seed) for lr in (0.05, 0.2) for seed in range(3)]
 
 
@@ -51,10 +52,10 @@ def test_long_curves_keep_their_peaks() -> None:
     losses[51_234], losses[70_007] = 9, 0.1
     long = replace(run, history=replace(run.history, losses=losses))
     curve = sheet(compare([long, run])).curves[0]
-    assert len(curve.epochs) <= 2002
-    assert (curve.epochs[0], curve.epochs[-1]) == (0, 99_999)
-    assert curve.losses[curve.epochs == 51_234] == 9
-    assert curve.losses[curve.epochs == 70_007] == 0.1
+    assert len(curve.moments) <= 2002
+    assert (curve.moments[0], curve.moments[-1]) == (0, 99_999)
+    assert curve.losses[curve.moments == 51_234] == 9
+    assert curve.losses[curve.moments == 70_007] == 0.1
 
 
 def test_points_are_shown_only_where_all_runs_have_the_same() -> None:
@@ -133,7 +134,7 @@ def test_as_many_params_as_fit_are_shown_and_the_others_counted() -> None:
     ],
     ids=["two", "groups", "strangers", "wide", "sixty"],
 )  # fmt: skip
-def test_no_text_overlaps_another_or_leaves_the_picture(runs: list[ComparedRun]) -> None:
+def test_no_text_overlaps_another_or_leaves_the_picture(runs: list[OwnRun]) -> None:
     figure = draw_comparison(compare(runs))
     height, width, _ = drawn(figure).shape
     assert 1200 <= width <= 1900

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
 from fitreel.comparison.captions import run_captions
+from fitreel.comparison.compared import OwnRun
 from fitreel.comparison.grid import GridCamera, layout, most_steps, render_grid
-from fitreel.comparison.runs import ComparedRun, compare
+from fitreel.comparison.runs import compare
 from fitreel.comparison.timeline import timeline
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
@@ -25,12 +26,12 @@ from tests.compared import HOSTILE, compared, hostile
 RED = np.array(to_rgb(LINE_COLOUR)) * 255
 
 
-def camera(runs: list[ComparedRun]) -> GridCamera:
+def camera(runs: list[OwnRun]) -> GridCamera:
     films = [record(run.dataset, run.history, 400) for run in runs]
     return GridCamera(films, run_captions(compare(runs)) if len(runs) > 1 else [runs[0].name])
 
 
-def prediction(run: ComparedRun, epoch: int) -> NDArray[np.float64]:
+def prediction(run: OwnRun, epoch: int) -> NDArray[np.float64]:
     """Return x and y of the line predicted by the last network of a run up to an epoch."""
     (earlier,) = np.nonzero(run.history.frame_epochs <= epoch)
     x = line_x(run.dataset)
@@ -61,12 +62,12 @@ def test_the_red_line_of_every_cell_shows_its_run_at_that_epoch(
     runs = MIXED * copies
     render_grid(compare(runs), tmp_path / "compare.gif")
     frames = iio.imread(tmp_path / "compare.gif")[..., :3]
-    steps = timeline([run.history for run in runs], most_steps(len(runs)))
-    assert len(frames) == len(steps.epochs) > 12
+    steps = timeline(runs, most_steps(len(runs)), "epoch")
+    assert len(frames) == len(steps.moments) > 12
     cells = camera(runs).cells
     for step in (0, 3, 8, len(frames) - 1):
         for run, cell in zip(runs, cells, strict=True):
-            line = prediction(run, steps.epochs[step])
+            line = prediction(run, steps.moments[step])
             low, high = cell.axes.get_ylim()
             inside = (low < line[:, 1]) & (line[:, 1] < high)
             assert inside.mean() > 0.5

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fitreel.comparison.runs import compare, first_with_points
+from fitreel.comparison.compared import first_with_points
+from fitreel.comparison.runs import compare
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
 from fitreel.settings import MOST_RUNS, DataSettings

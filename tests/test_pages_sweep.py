@@ -9,7 +9,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
-from fitreel.comparison.runs import ComparedRun
+from fitreel.comparison.compared import OwnRun
 from fitreel.pages.sweep import chosen_trials, write_sweep
 from fitreel.settings import SweepSettings, TrainingSettings, with_values
 from fitreel.sweep.results import Results
@@ -44,7 +44,7 @@ def results(count: int) -> Results:
 
 
 @pytest.fixture(scope="module")
-def films() -> list[ComparedRun]:
+def films() -> list[OwnRun]:
     """Train the trials that have a film; the second is shorter."""
     long, short = compared(lr=0.2), compared(activation="tanh", epochs=31)
     return [
@@ -53,7 +53,7 @@ def films() -> list[ComparedRun]:
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory, films: list[ComparedRun]) -> Path:
+def path(tmp_path_factory: pytest.TempPathFactory, films: list[OwnRun]) -> Path:
     path = tmp_path_factory.mktemp("sweep") / "sweep.html"
     write_sweep(results(11), films, path, HOSTILE)
     return path
@@ -186,7 +186,7 @@ def test_pointing_at_a_line_reads_it_and_lights_its_row(opened: Page) -> None:
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_a_trial_with_a_film_is_played(opened: Page, films: list[ComparedRun], place: int) -> None:
+def test_a_trial_with_a_film_is_played(opened: Page, films: list[OwnRun], place: int) -> None:
     number, film = FILMED[place], films[place]
     opened.get_by_role("button", name=f"Play trial {number}", exact=True).click()
     expect(opened.locator("#film-title")).to_contain_text(f"trial {number}: lr")

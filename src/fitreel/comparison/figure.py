@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from fitreel.checks.text import shortened
 from fitreel.comparison.colours import run_colours
-from fitreel.comparison.runs import Comparison, first_with_points
+from fitreel.comparison.compared import ComparedRun, first_with_points
+from fitreel.comparison.runs import Comparison
 from fitreel.comparison.summary import Table, groups_table, more_params, runs_table
 from fitreel.comparison.table_drawing import (
     ROW,
@@ -20,13 +22,14 @@ from fitreel.comparison.table_drawing import (
     new_page,
     write,
 )
+from fitreel.comparison.timeline import moments_of
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.backdrop import DPI
 from fitreel.pictures.figures import INK, draw_points, style
-from fitreel.reel.of_history import record_frames
 from fitreel.reel.probes import kind_of
 from fitreel.reel.recording import Recording
 from fitreel.reel.thinning import curve_epochs
+from fitreel.settings import Align
 
 MOST_PARAMS = 7  # columns
 MOST_CURVE_POINTS = 2000
@@ -38,9 +41,12 @@ NARROWEST, MARGIN, PANEL, GAP = 1200, 24, 400, 26  # pixels
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A loss curve: of a run, or the mean of a group between ``low`` and ``high``."""
+    """A loss curve: of a run, or the mean of a group between ``low`` and ``high``.
 
-    epochs: NDArray[np.int64]
+    What is not finite is NaN, a gap.
+    """
+
+    moments: NDArray[np.float64]  # epochs, or shares of the training
     losses: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
@@ -62,6 +68,7 @@ class Sheet:
     colours: tuple[str, ...]  # one a run
     group_colours: tuple[str, ...]
     notes: tuple[str, ...]
+    align: Align
 
 
 def draw_comparison(comparison: Comparison) -> Figure:
@@ -76,15 +83,16 @@ def sheet(comparison: Comparison) -> Sheet:
     curves, grouped = [], set[int]()
     for group in comparison.groups:
         shades = colours[group.runs[0]], not best.isdisjoint(group.runs)
-        curves.append(_curve(group.losses, group.low, group.high, *shades))
+        bands = (group.losses, group.low, group.high)
+        curves.append(_curve(runs[group.runs[0]], comparison.align, bands, *shades))
         grouped.update(group.runs)
     for place, run in enumerate(runs):
         if place not in grouped:
-            losses = run.history.losses
-            curves.append(_curve(losses, losses, losses, colours[place], place in best))
+            bands = (run.losses, run.losses, run.losses)
+            curves.append(_curve(run, comparison.align, bands, colours[place], place in best))
     last = np.array([-1])
     are_curves = all(kind_of(run.dataset) == "curve" for run in runs)
-    fits = tuple(record_frames(run.dataset, run.history, last) for run in runs if are_curves)
+    fits = tuple(run.record(last) for run in runs if are_curves)
     same = len(set(first_with_points(runs))) == 1
     table = runs_table(comparison, MOST_PARAMS)
     return Sheet(
@@ -98,6 +106,7 @@ def sheet(comparison: Comparison) -> Sheet:
         tuple(colours),
         tuple(colours[group.runs[0]] for group in comparison.groups),
         tuple(_notes(comparison, table)),
+        comparison.align,
     )
 
 
@@ -111,14 +120,11 @@ def _notes(comparison: Comparison, table: Table) -> Iterator[str]:
 
 
 def _curve(
-    losses: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    colour: str,
-    best: bool,
+    run: ComparedRun, align: Align, bands: Sequence[NDArray[np.float64]], colour: str, best: bool
 ) -> Curve:
-    epochs = curve_epochs(losses, MOST_CURVE_POINTS)
-    return Curve(epochs, losses[epochs], low[epochs], high[epochs], colour, best)
+    kept = curve_epochs(bands[0], MOST_CURVE_POINTS)
+    mean, low, high = (np.where(np.isfinite(each), each, np.nan)[kept] for each in bands)
+    return Curve(moments_of(run, run.steps[kept], align), mean, low, high, colour, best)
 
 
 def draw_sheet(content: Sheet) -> Figure:
@@ -140,7 +146,7 @@ def draw_sheet(content: Sheet) -> Figure:
         place = x / width, 1 - (72 + PANEL) / height, across / width, PANEL / height
         return figure.add_axes(place)
 
-    _draw_losses(panel(MARGIN + 56), content.curves)
+    _draw_losses(panel(MARGIN + 56), content.curves, content.align)
     if content.fits:
         _draw_fits(panel(MARGIN + half + 56), content)
     y = float(top)
@@ -151,37 +157,45 @@ def draw_sheet(content: Sheet) -> Figure:
     return figure
 
 
-def _draw_losses(axes: Axes, curves: Sequence[Curve]) -> None:
+def _draw_losses(axes: Axes, curves: Sequence[Curve], align: Align) -> None:
     style(axes)
-    positive = [curve.losses[curve.losses > 0] for curve in curves]
-    if any(map(len, positive)):
+    finite = [curve.losses[~np.isnan(curve.losses)] for curve in curves]
+    positive = [losses[losses > 0] for losses in finite]
+    # The loss of any model may be negative, as a likelihood's is.
+    if any(map(len, positive)) and not any((losses < 0).any() for losses in finite):
         axes.set_yscale("log")
         axes.tick_params(which="minor", colors=INK, labelsize=8)
     thin, faint = _thin(len(curves)), 0.18 if len(curves) <= 6 else 0.07
     for curve in curves:
         order = 3 if curve.best else 2
-        if not np.array_equal(curve.low, curve.high):
+        if _has_band(curve):
             axes.fill_between(
-                curve.epochs, curve.low, curve.high, color=curve.colour, alpha=faint, linewidth=0
+                curve.moments, curve.low, curve.high, color=curve.colour, alpha=faint, linewidth=0
             )
         axes.plot(
-            curve.epochs,
+            curve.moments,
             curve.losses,
             color=curve.colour,
             linewidth=2.8 if curve.best else thin,
-            marker="o" if len(curve.epochs) == 1 else None,  # a line of one point is invisible
+            marker="o" if len(curve.moments) == 1 else None,  # a line of one point is invisible
             zorder=order,
         )
     # A loss far above all first losses has diverged; shown in full it would flatten the others.
-    begin = max(curve.losses[0] for curve in curves)
-    highest = max(curve.losses.max() for curve in curves)
+    begin = max((losses[0] for losses in finite if len(losses)), default=0.0)
+    highest = max((losses.max() for losses in finite if len(losses)), default=0.0)
     if highest > DIVERGED * begin > 0:
         lowest = min((found.min() for found in positive if len(found)), default=0.1)
         axes.set_ylim(0.7 * lowest, DIVERGED * begin)
-    axes.set_xlabel("epoch", color=INK)
-    banded = any(not np.array_equal(curve.low, curve.high) for curve in curves)
+    if align == "share":
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    axes.set_xlabel("share of the training" if align == "share" else "epoch", color=INK)
+    banded = any(map(_has_band, curves))
     means = "; of several seeds the mean and its 95 % interval" if banded else ""
     axes.set_title(f"Loss{means}", color=INK, fontsize=11, loc="left")
+
+
+def _has_band(curve: Curve) -> bool:
+    return not np.array_equal(curve.low, curve.high, equal_nan=True)
 
 
 def _draw_fits(axes: Axes, content: Sheet) -> None:

@@ -116,6 +116,11 @@ class Artifacts:
 
     def _missing(self, path: str, stage: str) -> str:
         run_id = self._facts.run_id
+        if self._facts.is_film:
+            return (
+                f"run {run_id} is a film and has no {path}: its training has not ended, or was "
+                "killed; fitreel sync makes the film of a killed one"
+            )
         if self._facts.is_trial:
             return (
                 f"run {run_id} is a trial of a sweep and has no {path}: a sweep films only the "

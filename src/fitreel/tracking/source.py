@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+import psutil
 from mlflow.entities import Run as MlflowRun
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
@@ -13,6 +14,8 @@ from fitreel.data.dataset import Dataset
 from fitreel.data.files import LARGEST_FILE as LARGEST_DATASET, load_dataset, sha256
 from fitreel.data.table.kept import LARGEST_RECORD, KeptFile, KeptTable
 from fitreel.journal.spool import scratch
+from fitreel.reel.files import LARGEST_REEL, LARGEST_ROWS, load_reel, load_rows
+from fitreel.reel.reel import Reel
 from fitreel.settings import DataSettings, TableSettings
 from fitreel.tracking.agreement import (
     check_losses,
@@ -30,6 +33,8 @@ from fitreel.tracking.names import (
     HISTORY,
     MODEL,
     PROVENANCE,
+    REEL,
+    ROWS,
     SHA256_TAG,
     TABLE,
     WEIGHTS,
@@ -115,8 +120,9 @@ class Source(Facts):
     def has_changed_points(self) -> bool:
         """Whether the stored points are no longer those that the run logged."""
         logged = self.tags.get(SHA256_TAG)
-        # Rows of a table that changed are refused where they are read.
-        return logged is not None and not self.has_table and self._stored_points[1] != logged
+        # Rows of a table or of a film that changed are refused where they are read.
+        is_checked = self.has_table or self.is_film
+        return logged is not None and not is_checked and self._stored_points[1] != logged
 
     def data_settings(self) -> DataSettings | None:
         """Return how the stored points were drawn; None if that is not known.
@@ -176,6 +182,15 @@ class Source(Facts):
             check_network(self, history.frames)
             check_losses(self, history.losses)
         return replace(history, settings=self.training_settings())
+
+    def reel(self) -> Reel:
+        """Read the film of any model: its rows, its losses and its frames."""
+        memory = int(psutil.virtual_memory().available)
+        with (
+            self._artifacts.copy_as_logged(ROWS, "", min(LARGEST_ROWS, memory)) as rows,
+            self._artifacts.copy_as_logged(REEL, "", min(LARGEST_REEL, memory)) as frames,
+        ):
+            return load_reel(frames, *load_rows(rows))
 
     def provenance(self) -> dict[str, str]:
         """Read with what its training started; nothing if that is not known."""
