@@ -26,6 +26,7 @@ class ComparedRun(ABC):
     """
 
     is_film: ClassVar[bool]
+    step_name: ClassVar[str]  # what the steps are called
 
     run_id: str
     name: str
@@ -64,6 +65,7 @@ class OwnRun(ComparedRun):
     """A run that trained our own network: its frames are weights."""
 
     is_film = False
+    step_name = "epoch"
 
     history: History
 
@@ -92,6 +94,7 @@ class FilmedRun(ComparedRun):
     """A run that filmed any model: its frames are predictions."""
 
     is_film = True
+    step_name = "step"
 
     reel: Reel  # with one loss and one frame at least
 

@@ -33,6 +33,7 @@ from fitreel.settings import Align
 
 MOST_PARAMS = 7  # columns
 MOST_CURVE_POINTS = 2000
+SHARE = "share of the training"
 DIVERGED = 100  # times the highest first loss
 LONGEST_NAME = 60  # letters
 FAINT = "#5b616b"
@@ -68,7 +69,8 @@ class Sheet:
     colours: tuple[str, ...]  # one a run
     group_colours: tuple[str, ...]
     notes: tuple[str, ...]
-    align: Align
+    axis: str  # the name of the axis of the losses
+    is_share: bool
 
 
 def draw_comparison(comparison: Comparison) -> Figure:
@@ -106,7 +108,8 @@ def sheet(comparison: Comparison) -> Sheet:
         tuple(colours),
         tuple(colours[group.runs[0]] for group in comparison.groups),
         tuple(_notes(comparison, table)),
-        comparison.align,
+        SHARE if comparison.align == "share" else comparison.step_name,
+        comparison.align == "share",
     )
 
 
@@ -146,7 +149,7 @@ def draw_sheet(content: Sheet) -> Figure:
         place = x / width, 1 - (72 + PANEL) / height, across / width, PANEL / height
         return figure.add_axes(place)
 
-    _draw_losses(panel(MARGIN + 56), content.curves, content.align)
+    _draw_losses(panel(MARGIN + 56), content)
     if content.fits:
         _draw_fits(panel(MARGIN + half + 56), content)
     y = float(top)
@@ -157,8 +160,9 @@ def draw_sheet(content: Sheet) -> Figure:
     return figure
 
 
-def _draw_losses(axes: Axes, curves: Sequence[Curve], align: Align) -> None:
+def _draw_losses(axes: Axes, content: Sheet) -> None:
     style(axes)
+    curves = content.curves
     finite = [curve.losses[~np.isnan(curve.losses)] for curve in curves]
     positive = [losses[losses > 0] for losses in finite]
     # The loss of any model may be negative, as a likelihood's is.
@@ -186,9 +190,9 @@ def _draw_losses(axes: Axes, curves: Sequence[Curve], align: Align) -> None:
     if highest > DIVERGED * begin > 0:
         lowest = min((found.min() for found in positive if len(found)), default=0.1)
         axes.set_ylim(0.7 * lowest, DIVERGED * begin)
-    if align == "share":
+    if content.is_share:
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-    axes.set_xlabel("share of the training" if align == "share" else "epoch", color=INK)
+    axes.set_xlabel(content.axis, color=INK)
     banded = any(map(_has_band, curves))
     means = "; of several seeds the mean and its 95 % interval" if banded else ""
     axes.set_title(f"Loss{means}", color=INK, fontsize=11, loc="left")

@@ -36,6 +36,11 @@ class Comparison:
     labels: tuple[str, ...]  # names, all different; never blank
     align: Align = ComparisonSettings.align  # what puts the films in step
 
+    @property
+    def step_name(self) -> str:
+        """What the steps of all runs are called together: epochs, which those of films count as."""
+        return self.runs[0].step_name if all(run.is_film for run in self.runs) else "epoch"
+
 
 def compare(
     runs: Sequence[ComparedRun],

@@ -159,7 +159,7 @@ def _films(films: Sequence[OwnRun]) -> list[dict[str, Any]]:
         {
             "trial": int(film.run_id),
             # Its curve is not drawn: the losses of its frames are enough.
-            **film_data(film, np.array([0]), MOST_FRAMES, share),
+            **film_data(film, MOST_FRAMES, share),
             "dataset": points_data(film.dataset, MOST_SHOWN_POINTS),
         }
         for film in films
