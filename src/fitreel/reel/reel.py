@@ -102,8 +102,8 @@ class Reel:
         ValueError if the steps do not rise, or the predictions do not fit.
         """
         at = operator.index(step)
-        values = {LOSS: _number(LOSS, loss)}
-        values |= {str(name): _number(name, value) for name, value in (metrics or {}).items()}
+        values = {str(name): _number(name, value) for name, value in (metrics or {}).items()}
+        values[LOSS] = _number(LOSS, loss)
         self.point(at, values)
         if self._is_due():
             self._keep(at, values[LOSS], model)
