@@ -1,14 +1,19 @@
 """Finding runs to compare in a real store: our own runs and those of other programs."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
+import fitreel
+from fitreel.comparison.compared import FilmedRun, first_with_points
 from fitreel.data.dataset import Dataset
 from fitreel.data.files import save_dataset
 from fitreel.settings import TrainingSettings
 from fitreel.tracking import Tracker, best
-from fitreel.tracking.best import best_runs
+from fitreel.tracking.best import best_runs, metric_of_runs
 from fitreel.tracking.finder import Found, named_runs
 from fitreel.tracking.names import TRIAL_TAG
 from fitreel.training.files import save_frames
@@ -49,6 +54,17 @@ def foreign(tracker: Tracker, experiment: str, name: str, **metrics: float) -> s
     for metric, value in metrics.items():
         tracker.client.log_metric(made.info.run_id, metric, value)
     return str(made.info.run_id)
+
+
+def film(tracker: Tracker, dataset: Dataset, loss: float = 0.5, **params: str) -> str:
+    """Film a constant model in an experiment of its own, and return the id of its run."""
+    with fitreel.film(
+        dataset.x.numpy(), dataset.y.numpy(), experiment="films", tracking_uri=tracker.uri, **params
+    ) as reel:
+        for step in range(6):
+            reel.frame(step, loss, lambda x: np.full(len(x), 0.25), metrics={"val_mae": loss / 2})
+    (run,) = tracker.client.search_runs([tracker.find_experiment("films")], max_results=1)
+    return str(run.info.run_id)
 
 
 def ids(found: Found) -> list[str]:
@@ -230,3 +246,71 @@ def test_an_experiment_is_found_and_never_created(tracker: Tracker) -> None:
         with pytest.raises(ValueError, match=f"there is no experiment '{name}'"):
             tracker.find_experiment(name)
     assert tracker.client.get_experiment_by_name("never") is None
+
+
+# ---- films of any model
+
+
+def test_a_film_is_found_beside_our_own_run(tracker: Tracker, make: Make, dataset: Dataset) -> None:
+    own, other = make(), film(tracker, dataset, lr="0.10", name="mine", max_depth="deep")
+    found = named_runs(tracker, [own, other])
+    assert ids(found) == [own, other]
+    assert found.changed == ()
+    one = found.runs[1]
+    assert isinstance(one, FilmedRun)
+    assert one.name == "mine"
+    assert one.params == {"lr": "0.1", "max_depth": "deep"}
+    assert (one.metrics["loss"], one.metrics["val_mae"]) == (0.5, 0.25)
+    assert one.steps.tolist() == [0, 1, 2, 3, 4, 5]
+    assert one.frame_steps.tolist() == [0, 5]
+    recording = one.record(np.array([1, 1, 0]))
+    assert recording.epochs.tolist() == [5, 5, 0]
+    assert (recording.predictions == 0.25).all()
+    # The points of our run came from a file, those of the film were an array.
+    assert first_with_points(found.runs) == [0, 0]
+
+
+def test_films_are_ranked_and_counted(tracker: Tracker, make: Make, dataset: Dataset) -> None:
+    films = [film(tracker, dataset, loss) for loss in (0.3, 0.1, 0.2)]
+    home = tracker.find_experiment("films")
+    assert metric_of_runs(tracker, home, None) == "loss"
+    found = best_runs(tracker, home, 2, "loss")
+    assert (ids(found), found.left_out) == ([films[1], films[2]], ())
+    assert ids(best_runs(tracker, home, 3, "val_mae")) == [films[1], films[2], films[0]]
+    with pytest.raises(ValueError, match=r"left out: 3 of the runs: films of any model without te"):
+        best_runs(tracker, home, 2, "test_rmse")
+    words = f"attributes.run_id = '{films[0]}'"
+    with pytest.raises(ValueError, match=r"left out: 1 of the runs: the film of any model without"):
+        best_runs(tracker, home, 2, "test_rmse", words)
+
+
+def test_equal_params_do_not_make_films_equal(tracker: Tracker, dataset: Dataset) -> None:
+    settings = {name: str(value) for name, value in vars(TrainingSettings()).items()}
+    films = [film(tracker, dataset, loss, **settings) for loss in (0.1, 0.2)]
+    found = best_runs(tracker, tracker.find_experiment("films"), 6, "loss")
+    assert (ids(found), found.left_out) == (films, ())
+
+
+def test_a_film_that_cannot_be_read_is_left_out(
+    tracker: Tracker, make: Make, dataset: Dataset
+) -> None:
+    runs = [make(), make()]
+    changed, missing = (film(tracker, dataset) for _ in range(2))
+    path = Path(tracker.client.get_run(changed).info.artifact_uri, "training/reel.safetensors")
+    numbers = load_file(path)
+    save_file(
+        numbers | {"predictions": numbers["predictions"] + 1}, path, {"names": '{"curves": []}'}
+    )
+    Path(tracker.client.get_run(missing).info.artifact_uri, "training/reel.safetensors").unlink()
+    with fitreel.film([0, 1], [0, 1], experiment="films", tracking_uri=tracker.uri) as reel:
+        reel.frame(0, float("nan"), lambda x: x)
+        running = tracker.client.search_runs([tracker.find_experiment("films")])[0].info.run_id
+        during = named_runs(tracker, [running, *runs])
+    found = named_runs(tracker, [changed, missing, running, *runs])
+    assert ids(during) == ids(found) == runs
+    (why,) = [each.why for each in during.left_out]
+    assert why.startswith(f"run {running} is a film and has no training/reel.safetensors: its trai")
+    whys = [each.why for each in found.left_out]
+    assert whys[0].startswith("training/reel.safetensors is not what run")
+    assert whys[1].startswith(f"run {missing} is a film and has no training/reel.safetensors")
+    assert whys[2].startswith(f"run {running} is a film without a frame")
