@@ -28,7 +28,7 @@ from fitreel.pictures.backdrop import DPI
 from fitreel.pictures.figures import INK, draw_points, style
 from fitreel.reel.probes import kind_of
 from fitreel.reel.recording import Recording
-from fitreel.reel.thinning import curve_epochs
+from fitreel.reel.thinning import curve_places
 from fitreel.settings import Align
 
 MOST_PARAMS = 7  # columns
@@ -125,7 +125,7 @@ def _notes(comparison: Comparison, table: Table) -> Iterator[str]:
 def _curve(
     run: ComparedRun, align: Align, bands: Sequence[NDArray[np.float64]], colour: str, best: bool
 ) -> Curve:
-    kept = curve_epochs(bands[0], MOST_CURVE_POINTS)
+    kept = curve_places(bands[0], MOST_CURVE_POINTS)
     mean, low, high = (np.where(np.isfinite(each), each, np.nan)[kept] for each in bands)
     return Curve(moments_of(run, run.steps[kept], align), mean, low, high, colour, best)
 
