@@ -98,7 +98,7 @@ def test_films_are_compared_beside_our_own_network(directory: Path, tmp_path: Pa
     assert {path.name for path in tmp_path.iterdir()} >= FILES
     table = (tmp_path / "compare.md").read_text()
     header, _, *rows = table.splitlines()[:5]
-    assert "`lr`" in header
+    assert " lr |" in header
     assert "hidden" not in header  # what films lack, and all our own share, is no difference
     assert [row.count("**") for row in rows].count(2) == 1  # the best by loss is marked
     assert all("<b>$x$</b>" not in row.replace("`<b>$x$</b>`", "") for row in rows)

@@ -19,6 +19,7 @@ from fitreel.tracking.names import TRIAL_TAG
 from fitreel.training.files import save_frames
 from fitreel.training.loop import Fit
 from fitreel.training.loss_file import save_losses
+from tests.faults import wait_until
 from tests.stored import change_facts
 
 Make = Callable[..., str]
@@ -56,15 +57,24 @@ def foreign(tracker: Tracker, experiment: str, name: str, **metrics: float) -> s
     return str(made.info.run_id)
 
 
-def film(tracker: Tracker, dataset: Dataset, loss: float = 0.5, **params: str) -> str:
-    """Film a constant model in an experiment of its own, and return the id of its run."""
-    with fitreel.film(
-        dataset.x.numpy(), dataset.y.numpy(), experiment="films", tracking_uri=tracker.uri, **params
-    ) as reel:
-        for step in range(6):
-            reel.frame(step, loss, lambda x: np.full(len(x), 0.25), metrics={"val_mae": loss / 2})
-    (run,) = tracker.client.search_runs([tracker.find_experiment("films")], max_results=1)
-    return str(run.info.run_id)
+@pytest.fixture
+def film(tracker: Tracker, experiment: str, dataset: Dataset) -> Make:
+    """Return a function that films a constant model in the experiment and returns its run's id."""
+    home = tracker.client.get_experiment(experiment).name
+
+    def film(loss: float = 0.5, **params: str) -> str:
+        rows = (dataset.x.numpy(), dataset.y.numpy())
+        with fitreel.film(*rows, experiment=home, tracking_uri=tracker.uri, **params) as reel:
+            for step in range(6):
+                values = {"val_mae": loss / 2}
+                reel.frame(step, loss, lambda x: np.full(len(x), 0.25), metrics=values)
+        return newest(tracker, experiment)
+
+    return film
+
+
+def newest(tracker: Tracker, experiment: str) -> str:
+    return str(tracker.client.search_runs([experiment], max_results=1)[0].info.run_id)
 
 
 def ids(found: Found) -> list[str]:
@@ -251,8 +261,8 @@ def test_an_experiment_is_found_and_never_created(tracker: Tracker) -> None:
 # ---- films of any model
 
 
-def test_a_film_is_found_beside_our_own_run(tracker: Tracker, make: Make, dataset: Dataset) -> None:
-    own, other = make(), film(tracker, dataset, lr="0.10", name="mine", max_depth="deep")
+def test_a_film_is_found_beside_our_own_run(tracker: Tracker, make: Make, film: Make) -> None:
+    own, other = make(), film(lr="0.10", name="mine", max_depth="deep")
     found = named_runs(tracker, [own, other])
     assert ids(found) == [own, other]
     assert found.changed == ()
@@ -270,41 +280,45 @@ def test_a_film_is_found_beside_our_own_run(tracker: Tracker, make: Make, datase
     assert first_with_points(found.runs) == [0, 0]
 
 
-def test_films_are_ranked_and_counted(tracker: Tracker, make: Make, dataset: Dataset) -> None:
-    films = [film(tracker, dataset, loss) for loss in (0.3, 0.1, 0.2)]
-    home = tracker.find_experiment("films")
-    assert metric_of_runs(tracker, home, None) == "loss"
-    found = best_runs(tracker, home, 2, "loss")
+def test_films_are_ranked_and_counted(tracker: Tracker, experiment: str, film: Make) -> None:
+    films = [film(loss) for loss in (0.3, 0.1, 0.2)]
+    assert metric_of_runs(tracker, experiment, None) == "loss"
+    found = best_runs(tracker, experiment, 2, "loss")
     assert (ids(found), found.left_out) == ([films[1], films[2]], ())
-    assert ids(best_runs(tracker, home, 3, "val_mae")) == [films[1], films[2], films[0]]
+    assert ids(best_runs(tracker, experiment, 3, "val_mae")) == [films[1], films[2], films[0]]
     with pytest.raises(ValueError, match=r"left out: 3 of the runs: films of any model without te"):
-        best_runs(tracker, home, 2, "test_rmse")
+        best_runs(tracker, experiment, 2, "test_rmse")
     words = f"attributes.run_id = '{films[0]}'"
     with pytest.raises(ValueError, match=r"left out: 1 of the runs: the film of any model without"):
-        best_runs(tracker, home, 2, "test_rmse", words)
+        best_runs(tracker, experiment, 2, "test_rmse", words)
 
 
-def test_equal_params_do_not_make_films_equal(tracker: Tracker, dataset: Dataset) -> None:
+def test_equal_params_do_not_make_films_equal(
+    tracker: Tracker, experiment: str, film: Make
+) -> None:
     settings = {name: str(value) for name, value in vars(TrainingSettings()).items()}
-    films = [film(tracker, dataset, loss, **settings) for loss in (0.1, 0.2)]
-    found = best_runs(tracker, tracker.find_experiment("films"), 6, "loss")
+    del settings["loss"]  # a name of the function below
+    films = [film(loss, **settings) for loss in (0.1, 0.2)]
+    found = best_runs(tracker, experiment, 6, "loss")
     assert (ids(found), found.left_out) == (films, ())
 
 
 def test_a_film_that_cannot_be_read_is_left_out(
-    tracker: Tracker, make: Make, dataset: Dataset
+    tracker: Tracker, experiment: str, make: Make, film: Make
 ) -> None:
     runs = [make(), make()]
-    changed, missing = (film(tracker, dataset) for _ in range(2))
+    changed, missing = (film() for _ in range(2))
     path = Path(tracker.client.get_run(changed).info.artifact_uri, "training/reel.safetensors")
     numbers = load_file(path)
     save_file(
         numbers | {"predictions": numbers["predictions"] + 1}, path, {"names": '{"curves": []}'}
     )
     Path(tracker.client.get_run(missing).info.artifact_uri, "training/reel.safetensors").unlink()
-    with fitreel.film([0, 1], [0, 1], experiment="films", tracking_uri=tracker.uri) as reel:
+    home = tracker.client.get_experiment(experiment).name
+    with fitreel.film([0, 1], [0, 1], experiment=home, tracking_uri=tracker.uri) as reel:
         reel.frame(0, float("nan"), lambda x: x)
-        running = tracker.client.search_runs([tracker.find_experiment("films")])[0].info.run_id
+        running = newest(tracker, experiment)
+        wait_until(lambda: tracker.source(running).is_film, "the film has no tag")
         during = named_runs(tracker, [running, *runs])
     found = named_runs(tracker, [changed, missing, running, *runs])
     assert ids(during) == ids(found) == runs

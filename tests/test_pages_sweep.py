@@ -1,5 +1,6 @@
 """The page of a sweep in a real browser, opened from disk."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from fitreel.sweep.trials import Outcome, Trial
 from fitreel.training.members import End
 from tests.browser import data, errorless, is_red, numbers, pixel, scrub, smallest_text, until
 from tests.compared import compared
+from tests.kinds import run_of
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 SPACE = "lr=log:0.001:1 activation=relu|tanh"
@@ -200,6 +202,15 @@ def test_a_trial_with_a_film_is_played(opened: Page, films: list[OwnRun], place:
         assert shown == [at, pytest.approx(film.history.frame_losses[frame], abs=1e-4)]
         y = film.history.frames[frame].predict(torch.tensor([0.5])).item()
         assert is_red(pixel(opened, "fit", 0.5, y))
+
+
+def test_a_trial_on_a_table_is_played(page: Page, tmp_path: Path) -> None:
+    film = replace(run_of("regions"), run_id="7")
+    write_sweep(results(11), [film], tmp_path / "sweep.html")
+    page.goto((tmp_path / "sweep.html").as_uri())
+    scrub(page, 2)
+    expect(page.locator("#moment")).to_have_text(re.compile("^epoch 10 · loss "))
+    assert page.evaluate("transport.last") == len(film.frame_steps) - 1
 
 
 def test_a_trial_without_a_film_says_how_to_get_one(opened: Page) -> None:

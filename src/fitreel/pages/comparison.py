@@ -137,10 +137,7 @@ def _group(group: Group, drawn: NDArray[np.int64]) -> dict[str, Any]:
             name: {"mean": each.mean, "half_width": each.half_width}
             for name, each in group.metrics.items()
         },
-        **{
-            name: packed(_in_float32(curve[drawn]), np.float32)
-            for name, curve in curves.items()
-        },
+        **{name: packed(_in_float32(curve[drawn]), np.float32) for name, curve in curves.items()},
     }
 
 

@@ -51,6 +51,7 @@ function alignBy(share) {
 
 makeMoments();
 byId("align").value = data.align;
+byId("align").options[0].textContent = data.step_name;
 byId("align").addEventListener("change", (event) => alignBy(event.target.value === "share"));
 
 readColours();
@@ -260,9 +261,10 @@ const cells = runs.map((run, at) => {
   // First what differs: names are long, and alike.
   const differing = data.differing.filter((param) => run.params[param] !== undefined).map((param) => `${param} ${run.params[param]}`).join(" · ");
   const caption = element("figcaption", { title: differing }, swatch(at), element("span", {}, run.caption));
-  const figure = element("figure", {}, caption, element("p", { className: "soft", title: run.label }, run.label), chart, moment);
+  const name = run.caption.startsWith(run.label) ? "" : run.label; // of another model it comes first
+  const figure = element("figure", {}, caption, element("p", { className: "soft", title: run.label }, name), chart, moment);
   light(figure, at);
-  return { chart, moment, figure, x: isCurve(run) ? evenly(run.dataset.xRange, CELL_POINTS) : [] };
+  return { chart, moment, figure, x: !isCurve(run) ? [] : run.reel ? run.training.line : evenly(run.dataset.xRange, CELL_POINTS) };
 });
 byId("cells").append(...cells.map((cell) => cell.figure));
 const mostColumns = runs.length <= 4 ? runs.length : runs.length <= 8 ? 4 : runs.length <= 15 ? 5 : runs.length <= 30 ? 6 : 8;
