@@ -60,7 +60,7 @@ def film_tree(
         x, y, experiment=GALLERY, tracking_uri=store, name=name, every=1, seed=name
     ) as reel:
         for stage, loss, predict in stages_of(x[:, None], y, 20):
-            reel.frame(stage, loss, lambda inputs, predict=predict: predict(inputs[:, None]))
+            reel.frame(stage, loss, predict)
 
 
 def compare(directory: Path, to: Path, *arguments: str) -> tuple[int, str, str]:

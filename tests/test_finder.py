@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def film(tracker: Tracker, experiment: str, dataset: Dataset) -> Make:
     """Return a function that films a constant model in the experiment and returns its run's id."""
     home = tracker.client.get_experiment(experiment).name
 
-    def film(loss: float = 0.5, **params: str) -> str:
+    def film(loss: float = 0.5, **params: Any) -> str:
         rows = (dataset.x.numpy(), dataset.y.numpy())
         with fitreel.film(*rows, experiment=home, tracking_uri=tracker.uri, **params) as reel:
             for step in range(6):

@@ -286,7 +286,7 @@ def test_films_of_many_lengths_have_a_limited_number_of_steps(page: Page, tmp_pa
     runs = [compared(n, epochs=300 + n, frame_every=n + 1, lr=0.05) for n in (0, 1, 2)]
     write_comparison(compare(runs), tmp_path / "compare.html")
     page.goto((tmp_path / "compare.html").as_uri())
-    steps = page.evaluate("epochs")
+    steps = page.evaluate("moments")
     assert len(steps) == min(400, len({e for r in runs for e in r.history.frame_epochs.tolist()}))
     assert (steps[0], steps[-1]) == (0, max(int(r.history.frame_epochs[-1]) for r in runs))
 

@@ -1,17 +1,16 @@
 """The figure: loss curves and final fits over each other, and the runs in a table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
-from numpy.typing import NDArray
 
 from fitreel.checks.text import shortened
 from fitreel.comparison.colours import run_colours
-from fitreel.comparison.compared import ComparedRun, first_with_points
+from fitreel.comparison.compared import first_with_points
+from fitreel.comparison.loss_curves import Curve, curves_of, draw_curves, thin_line
 from fitreel.comparison.runs import Comparison
 from fitreel.comparison.summary import Table, groups_table, more_params, runs_table
 from fitreel.comparison.table_drawing import (
@@ -22,37 +21,16 @@ from fitreel.comparison.table_drawing import (
     new_page,
     write,
 )
-from fitreel.comparison.timeline import moments_of
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.backdrop import DPI
 from fitreel.pictures.figures import INK, draw_points, style
 from fitreel.reel.probes import kind_of
 from fitreel.reel.recording import Recording
-from fitreel.reel.thinning import curve_places
-from fitreel.settings import Align
 
 MOST_PARAMS = 7  # columns
-MOST_CURVE_POINTS = 2000
-SHARE = "share of the training"
-DIVERGED = 100  # times the highest first loss
 LONGEST_NAME = 60  # letters
 FAINT = "#5b616b"
 NARROWEST, MARGIN, PANEL, GAP = 1200, 24, 400, 26  # pixels
-
-
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """A loss curve: of a run, or the mean of a group between ``low`` and ``high``.
-
-    What is not finite is NaN, a gap.
-    """
-
-    moments: NDArray[np.float64]  # epochs, or shares of the training
-    losses: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    colour: str
-    best: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +47,7 @@ class Sheet:
     colours: tuple[str, ...]  # one a run
     group_colours: tuple[str, ...]
     notes: tuple[str, ...]
-    axis: str  # the name of the axis of the losses
-    is_share: bool
+    step_name: str | None  # what the losses are drawn over; None: shares of the training
 
 
 def draw_comparison(comparison: Comparison) -> Figure:
@@ -82,16 +59,6 @@ def sheet(comparison: Comparison) -> Sheet:
     """Compute the content of a comparison's picture."""
     colours, runs = run_colours(comparison), comparison.runs
     best = comparison.best.get(comparison.metric, frozenset())
-    curves, grouped = [], set[int]()
-    for group in comparison.groups:
-        shades = colours[group.runs[0]], not best.isdisjoint(group.runs)
-        bands = (group.losses, group.low, group.high)
-        curves.append(_curve(runs[group.runs[0]], comparison.align, bands, *shades))
-        grouped.update(group.runs)
-    for place, run in enumerate(runs):
-        if place not in grouped:
-            bands = (run.losses, run.losses, run.losses)
-            curves.append(_curve(run, comparison.align, bands, colours[place], place in best))
     last = np.array([-1])
     are_curves = all(kind_of(run.dataset) == "curve" for run in runs)
     fits = tuple(run.record(last) for run in runs if are_curves)
@@ -99,7 +66,7 @@ def sheet(comparison: Comparison) -> Sheet:
     table = runs_table(comparison, MOST_PARAMS)
     return Sheet(
         f"{len(runs)} runs, by {comparison.metric}",
-        tuple(curves),
+        curves_of(comparison, colours, best),
         fits,
         best,
         runs[0].dataset if same else None,
@@ -108,8 +75,7 @@ def sheet(comparison: Comparison) -> Sheet:
         tuple(colours),
         tuple(colours[group.runs[0]] for group in comparison.groups),
         tuple(_notes(comparison, table)),
-        SHARE if comparison.align == "share" else comparison.step_name,
-        comparison.align == "share",
+        None if comparison.align == "share" else comparison.step_name,
     )
 
 
@@ -120,14 +86,6 @@ def _notes(comparison: Comparison, table: Table) -> Iterator[str]:
         yield f"thick line: best by {shortened(comparison.metric, 40)}"
     if more := more_params(comparison, MOST_PARAMS):
         yield more
-
-
-def _curve(
-    run: ComparedRun, align: Align, bands: Sequence[NDArray[np.float64]], colour: str, best: bool
-) -> Curve:
-    kept = curve_places(bands[0], MOST_CURVE_POINTS)
-    mean, low, high = (np.where(np.isfinite(each), each, np.nan)[kept] for each in bands)
-    return Curve(moments_of(run, run.steps[kept], align), mean, low, high, colour, best)
 
 
 def draw_sheet(content: Sheet) -> Figure:
@@ -149,7 +107,7 @@ def draw_sheet(content: Sheet) -> Figure:
         place = x / width, 1 - (72 + PANEL) / height, across / width, PANEL / height
         return figure.add_axes(place)
 
-    _draw_losses(panel(MARGIN + 56), content)
+    draw_curves(panel(MARGIN + 56), content.curves, content.step_name)
     if content.fits:
         _draw_fits(panel(MARGIN + half + 56), content)
     y = float(top)
@@ -160,53 +118,11 @@ def draw_sheet(content: Sheet) -> Figure:
     return figure
 
 
-def _draw_losses(axes: Axes, content: Sheet) -> None:
-    style(axes)
-    curves = content.curves
-    finite = [curve.losses[~np.isnan(curve.losses)] for curve in curves]
-    positive = [losses[losses > 0] for losses in finite]
-    # The loss of any model may be negative, as a likelihood's is.
-    if any(map(len, positive)) and not any((losses < 0).any() for losses in finite):
-        axes.set_yscale("log")
-        axes.tick_params(which="minor", colors=INK, labelsize=8)
-    thin, faint = _thin(len(curves)), 0.18 if len(curves) <= 6 else 0.07
-    for curve in curves:
-        order = 3 if curve.best else 2
-        if _has_band(curve):
-            axes.fill_between(
-                curve.moments, curve.low, curve.high, color=curve.colour, alpha=faint, linewidth=0
-            )
-        axes.plot(
-            curve.moments,
-            curve.losses,
-            color=curve.colour,
-            linewidth=2.8 if curve.best else thin,
-            marker="o" if len(curve.moments) == 1 else None,  # a line of one point is invisible
-            zorder=order,
-        )
-    # A loss far above all first losses has diverged; shown in full it would flatten the others.
-    begin = max((losses[0] for losses in finite if len(losses)), default=0.0)
-    highest = max((losses.max() for losses in finite if len(losses)), default=0.0)
-    if highest > DIVERGED * begin > 0:
-        lowest = min((found.min() for found in positive if len(found)), default=0.1)
-        axes.set_ylim(0.7 * lowest, DIVERGED * begin)
-    if content.is_share:
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-    axes.set_xlabel(content.axis, color=INK)
-    banded = any(map(_has_band, curves))
-    means = "; of several seeds the mean and its 95 % interval" if banded else ""
-    axes.set_title(f"Loss{means}", color=INK, fontsize=11, loc="left")
-
-
-def _has_band(curve: Curve) -> bool:
-    return not np.array_equal(curve.low, curve.high, equal_nan=True)
-
-
 def _draw_fits(axes: Axes, content: Sheet) -> None:
     style(axes)
     if content.points is not None:
         draw_points(axes, content.points, 0.8)
-    thin = _thin(len(content.fits))
+    thin = thin_line(len(content.fits))
     for place, (fit, colour) in enumerate(zip(content.fits, content.colours, strict=True)):
         best = place in content.best
         axes.plot(
@@ -226,7 +142,3 @@ def _draw_fits(axes: Axes, content: Sheet) -> None:
     axes.set_xlabel(shortened(name, LONGEST_NAME), color=INK, parse_math=False)
     points = "" if content.points is not None else "; the points differ and are not shown"
     axes.set_title(f"Final fits{points}", color=INK, fontsize=11, loc="left")
-
-
-def _thin(lines: int) -> float:
-    return 1.8 if lines <= 12 else 1.0
