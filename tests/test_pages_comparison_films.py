@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from fitreel.comparison.compared import ComparedRun
+from fitreel.comparison.compared import ComparedRun, FilmedRun
 from fitreel.comparison.runs import compare
 from fitreel.data.dataset import Dataset
 from fitreel.pages.comparison import LEAST_LOSSES, MOST_LOSSES, drawn_losses, write_comparison
+from fitreel.reel.reel import Reel
 from tests.browser import data, errorless, is_red, numbers, pixel, scrub, smallest_text
 from tests.compared import HOSTILE, compared
 from tests.films import boosted, filmed
@@ -156,6 +157,7 @@ def test_losses_below_zero_and_no_numbers_are_drawn(page: Page, tmp_path: Path) 
     assert values[0] == 1
     assert values[1] is values[2] is None
     assert values[3] == -1
+    assert page.evaluate("losses.scales.y.min") < -2
     page.locator("#log").check()
     assert page.evaluate("losses.data[1][3] ?? null") is None
 
@@ -183,15 +185,13 @@ def test_films_of_tables_are_shown_beside_our_own(page: Page, tmp_path: Path, ki
     expect(page.locator("figure .moment").nth(1)).to_have_text("step 1 · loss 0.5000")
 
 
-def of_table(table: Dataset) -> ComparedRun:
-    from fitreel.comparison.compared import FilmedRun
-    from fitreel.reel.reel import Reel
-
+def of_table(table: Dataset) -> FilmedRun:
+    """Film a model that predicts the same for all rows."""
     reel = Reel(table.inputs, table.y, names=table.features, classes=table.classes, every=1)
     shape = reel.shape_of_frame
+    guess = 1 / shape[1] if len(shape) == 2 else table.y.float().mean().item()
     for step in range(3):
-        guess = np.full(shape, 1 / shape[1] if len(shape) == 2 else float(table.y.float().mean()))
-        reel.frame(step, 1 / (step + 1), lambda _, guess=guess: guess)
+        reel.frame(step, 1 / (step + 1), lambda _: np.full(shape, guess))
     return FilmedRun("t" * 32, "guess", {}, {"loss": 0.3}, reel.dataset, reel)
 
 

@@ -114,6 +114,7 @@ def _run(
     steps: int,
     most_bytes: int,
 ) -> dict[str, Any]:
+    losses = run.losses[drawn]
     return {
         "run_id": run.run_id,
         "label": shortened(label, LABEL),
@@ -121,7 +122,7 @@ def _run(
         "metrics": {name: _number(value) for name, value in run.metrics.items()},
         "dataset": dataset,
         "steps": steps,
-        "losses": packed(_in_float32(run.losses[drawn]), np.float32),
+        "losses": packed(_in_float32(np.where(np.isfinite(losses), losses, np.nan)), np.float32),
         "span": run.span,
         "step_name": run.step_name,
         **film_data(run, MOST_FRAMES, most_bytes),
