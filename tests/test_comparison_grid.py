@@ -202,7 +202,7 @@ def test_by_share_no_film_waits(tmp_path: Path) -> None:
 
 def test_a_film_shows_steps_beside_our_epochs() -> None:
     own, film = ([replace(MIXED[0], name="a")] * 2, [MIXED[0], filmed(name="a", steps=[0])])
-    shots = [rgb(camera(runs).shoot(0)).copy() for runs in (own, film)]  # type: ignore[arg-type]
+    shots = [rgb(camera(runs).shoot(0)).copy() for runs in (own, film)]
     grid = layout(2)
     # The word above the axes differs: "epoch 0" and "step 0".
     word = (slice(20, 44), slice(grid.width + 44, grid.width + 130))
