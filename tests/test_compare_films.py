@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 import fitreel
 from fitreel.data.drawing import generate
 from tests import processes
+from tests.conftest import ROOT
+from tests.examples import examples, run as run_example
 from tests.faults import SPOOL, client, runs
 from tests.films import stages_of
 from tests.stored import tags_of
+from tests.test_documents import assert_alike
 
 GALLERY = "gallery"
 FILES = {"compare.gif", "compare.html", "compare.md", "compare.png"}
@@ -63,6 +66,22 @@ def film_tree(
             reel.frame(stage, loss, predict)
 
 
+def test_the_example_of_the_page_works_as_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
+    page = (ROOT / "docs/comparing.md").read_text(encoding="utf-8")
+    (example,) = examples(page)
+    run_example(example.typed, {"__name__": "__main__"})
+    (block,) = re.findall(r"^```bash\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    for command in block.splitlines():
+        words = command.removeprefix("fitreel ").split()
+        code, _, errors = processes.run(*words, directory=tmp_path, **{SPOOL: str(tmp_path / "s")})
+        assert code == 0, errors
+    assert_alike(tmp_path / "models/compare.gif", ROOT / "docs/images/compare-models.gif")
+
+
 def compare(directory: Path, to: Path, *arguments: str) -> tuple[int, str, str]:
     where = {SPOOL: str(to / "spool")}
     return processes.run("compare", *arguments, directory=directory, output_to=to, **where)
@@ -99,7 +118,7 @@ def test_films_are_compared_beside_our_own_network(directory: Path, tmp_path: Pa
     table = (tmp_path / "compare.md").read_text()
     header, _, *rows = table.splitlines()[:5]
     assert " lr |" in header
-    assert "hidden" not in header  # what films lack, and all our own share, is no difference
+    assert "hidden" not in header  # films lack it, and all our own have the same
     assert [row.count("**") for row in rows].count(2) == 1  # the best by loss is marked
     assert all("<b>$x$</b>" not in row.replace("`<b>$x$</b>`", "") for row in rows)
     # By epoch: 100 epochs and the last, of which every fifth has a frame, the stages in between.

@@ -135,7 +135,7 @@ byId("log").checked = !runs.some((run) => run.losses.some((loss) => loss < 0));
 
 function makeLosses() {
   const log = byId("log").checked, areMeans = groups.length > 0 && byId("means").checked;
-  // What is no number is a gap, as is what a logarithmic axis lacks.
+  // A loss that is not finite is a gap, and so is one that a logarithmic axis lacks.
   const drawn = (curve) => Array.from(curve, (value) => (!Number.isFinite(value) || (log && value <= 0) ? null : value));
   const grouped = new Set(areMeans ? groups.flatMap((group) => group.runs) : []);
   const series = [], curves = [], tables = [], bands = [], owners = [];
