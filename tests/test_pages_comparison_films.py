@@ -204,6 +204,16 @@ def test_the_points_of_a_film_and_of_our_run_are_packed_once(tmp_path: Path) -> 
     assert len(content["steps"]) == 3
 
 
+def test_test_points_are_shown_wherever_the_points_are_the_same(page: Page, tmp_path: Path) -> None:
+    film, own = of_table(dataset_of("curve")), run_of("curve")
+    opened(page, tmp_path, [film, own, run_of("field")])
+    assert page.evaluate("datasets.filter(Boolean).length") == 1
+    assert page.evaluate("runs[0].dataset.test.x.length") == 40
+    x, y = (tensor[7].item() for tensor in (own.dataset.x, own.dataset.y))
+    colour = pixel(page, "fits", x, y)  # the points are below all fits
+    assert colour[2] > colour[0]
+
+
 def test_films_with_many_steps_have_a_limited_number_of_losses() -> None:
     long = filmed(steps=range(0, 30_000, 10))
     (kept,) = drawn_losses([long])

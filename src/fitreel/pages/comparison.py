@@ -14,6 +14,7 @@ from fitreel.comparison.colours import run_colours
 from fitreel.comparison.compared import ComparedRun, first_with_points
 from fitreel.comparison.groups import Group
 from fitreel.comparison.runs import Comparison
+from fitreel.data.dataset import Dataset
 from fitreel.pages.data import known_floor, plain_texts
 from fitreel.pages.films import film_data, points_data
 from fitreel.pages.page import packed, write_page
@@ -47,7 +48,9 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
     data = {
         "metric": comparison.metric,
         "is_higher_better": higher_is_better(comparison.metric),
-        "datasets": [points_data(runs[first].dataset, MOST_SHOWN_POINTS) for first in places],
+        "datasets": [
+            points_data(_shown(runs, firsts, first), MOST_SHOWN_POINTS) for first in places
+        ],
         "runs": [
             _run(run, label, places[first], mine, axes[text], MOST_BYTES // len(runs))
             | {"caption": caption}
@@ -69,6 +72,12 @@ def write_comparison(comparison: Comparison, path: Path | str) -> None:
     }
     title = f"{len(runs)} runs compared · fitreel"
     write_page(Path(path), title, "comparison.html", SCRIPTS, plain_texts(data))
+
+
+def _shown(runs: Sequence[ComparedRun], firsts: Sequence[int], first: int) -> Dataset:
+    """Return the points of a run as they are shown: with test points if any run has them, too."""
+    alike = [run.dataset for run, other in zip(runs, firsts, strict=True) if other == first]
+    return next((dataset for dataset in alike if dataset.test), alike[0])
 
 
 def drawn_losses(runs: Sequence[ComparedRun]) -> list[NDArray[np.int64]]:

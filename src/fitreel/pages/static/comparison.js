@@ -149,7 +149,7 @@ function makeLosses() {
   runs.forEach((run, at) => {
     if (grouped.has(at)) return;
     add(run, run.caption, run.losses);
-    series.push({ ...lineOf(at), points: { show: run.losses.length === 1 } });
+    series.push({ ...lineOf(at), points: { show: run.losses.filter(Number.isFinite).length === 1 } });
   });
   for (const group of areMeans ? groups : []) {
     const isShown = group.runs.some((at) => runs[at].isShown), first = group.runs[0];
@@ -233,7 +233,7 @@ function makeFits() {
     y: padded(yRange, 0.2, 0.1),
     data: [fitX, ...runs.map(() => fitX.map(() => NaN))],
     series: runs.map((run, at) => ({ ...lineOf(at), show: run.isShown && isCurve(run) })),
-    hooks: { drawAxes: (chart) => datasets.length === 1 && drawPoints(chart, datasets[0], 0.9) },
+    hooks: { drawAxes: (chart) => curveData.length === 1 && drawPoints(chart, curveData[0], 0.9) },
   });
   onPointer(chart, (x) => {
     const at = x === null ? -1 : nearest(fitX, x);
@@ -261,7 +261,7 @@ const cells = runs.map((run, at) => {
   // First what differs: names are long, and alike.
   const differing = data.differing.filter((param) => run.params[param] !== undefined).map((param) => `${param} ${run.params[param]}`).join(" · ");
   const caption = element("figcaption", { title: differing }, swatch(at), element("span", {}, run.caption));
-  const name = run.caption.startsWith(run.label) ? "" : run.label; // of another model it comes first
+  const name = run.caption.startsWith(run.label) ? "\u00a0" : run.label; // not twice
   const figure = element("figure", {}, caption, element("p", { className: "soft", title: run.label }, name), chart, moment);
   light(figure, at);
   return { chart, moment, figure, x: !isCurve(run) ? [] : run.reel ? run.training.line : evenly(run.dataset.xRange, CELL_POINTS) };
