@@ -10,8 +10,6 @@ from fitreel.comparison.compared import ComparedRun
 from fitreel.reel.thinning import thinned
 from fitreel.settings import Align
 
-DIGITS = 9  # of a share: 1/3 and 100/300 are the same moment
-
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
@@ -44,4 +42,4 @@ def moments_of(run: ComparedRun, steps: NDArray[np.int64], align: Align) -> NDAr
     if align == "epoch":
         return steps.astype(np.float64)
     first, last = run.span
-    return np.round((steps - first) / max(1, last - first), DIGITS)
+    return (steps - first) / max(1, last - first)

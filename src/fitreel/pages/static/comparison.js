@@ -8,7 +8,6 @@ const bare = (object) => Object.assign(Object.create(null), object);
 data.best = bare(data.best);
 const runs = data.runs.map((run) => ({ ...run, params: bare(run.params), metrics: bare(run.metrics), training: run.reel ? new Reel(run.reel) : new Training(run.training), steps: steps[run.steps], losses: decoded(run.losses, Float32Array), dataset: datasets[run.dataset], isShown: true }));
 const MOST_MOMENTS = 400;
-const DIGITS = 9; // of a share: 1/3 and 100/300 are the same moment
 const CELL_POINTS = 120;
 const FIT_POINTS = 240;
 const FADED = 0.18;
@@ -21,7 +20,7 @@ let isShare = data.align === "share", moments;
 const longest = runs.reduce((one, other) => (other.span[1] - other.span[0] > one.span[1] - one.span[0] ? other : one));
 
 function momentOf({ span: [first, last] }, step) {
-  return isShare ? Number(((step - first) / Math.max(1, last - first)).toFixed(DIGITS)) : step;
+  return isShare ? (step - first) / Math.max(1, last - first) : step;
 }
 
 function makeMoments() {
