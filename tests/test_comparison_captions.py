@@ -44,7 +44,7 @@ def test_of_many_models_each_has_its_name() -> None:
 
 
 def test_films_of_one_model_have_what_differs() -> None:
-    films = [filmed(n, params={"lr": f"0.{n}", "depth": "3"}) for n in (1, 2)]
+    films = [filmed(n, name=f"{n}", params={"lr": f"0.{n}", "depth": "3"}) for n in (1, 2)]
     assert run_captions(compare(films)) == ("lr 0.1", "lr 0.2")
 
 

@@ -257,6 +257,14 @@ def test_losses_of_any_size_are_drawn(losses: list[float], scale: str) -> None:
     assert np.isfinite(figure.axes[1].get_ylim()).all()
 
 
+def test_losses_below_zero_stay_in_view_beside_high_ones() -> None:
+    film = filmed(steps=range(4), losses=[0.1, 500.0, -1.0, -3.0])
+    figure = draw_comparison(compare([compared(), film]))
+    drawn(figure)
+    low, high = figure.axes[1].get_ylim()
+    assert low < -3 < 500 < high
+
+
 def test_texts_of_films_fit_the_picture() -> None:
     films = [
         filmed(place, name=text, params={text: text, "seed": str(place)}, metrics={text: 1.0})

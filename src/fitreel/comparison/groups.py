@@ -76,7 +76,7 @@ def _described(run: ComparedRun) -> Hashable:
         (name, text) for name, text in run.params.items() if name not in {SEED, *PRESENTATION}
     )
     # Nobody has to say in params which model a film is of: its name may, and a seed is needed.
-    return others, run.is_film, run.is_film and (run.name, SEED in run.params)
+    return others, run.is_film and (run.name, SEED in run.params)
 
 
 def _group(
