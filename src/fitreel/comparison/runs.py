@@ -79,7 +79,7 @@ def compare(
 def _distinguishes(name: str, runs: Sequence[ComparedRun]) -> bool:
     """Return whether a param that some runs lack says something about those that have it."""
     own = {run.params.get(name) for run in runs if not run.is_film}
-    # Films lack the settings of our network: what all networks agree on does not tell runs apart.
+    # Films lack the settings of our network: what all networks share is not a difference.
     return name not in LATER and not (name in PARAMS and len(own) == 1)
 
 
