@@ -11,7 +11,7 @@ import fitreel.pages
 import fitreel.tracking
 from fitreel.checks.text import code_span, shortened
 from fitreel.settings import MOST_RUNS, ComparisonSettings
-from fitreel.settings.metrics import TEST_LOG_LOSS
+from fitreel.settings.metrics import LOSS, TEST_LOG_LOSS, TEST_RMSE
 from fitreel.tracking.names import (
     COMPARED_TAG,
     COMPARISON_FILM,
@@ -24,6 +24,7 @@ from fitreel.tracking.note_parts import picture, way
 from pipeline.shared import console
 from pipeline.shared.copies import Copies
 from pipeline.shared.options import (
+    ALIGN,
     BEST,
     FILTER,
     JSON,
@@ -56,6 +57,7 @@ def compare(
     runs: RUNS_AS_TEXT = None,
     best: BEST = ComparisonSettings.best,
     metric: METRIC = ComparisonSettings.metric,
+    align: ALIGN = ComparisonSettings.align,
     with_trials: WITH_TRIALS = ComparisonSettings.with_trials,
     filter: FILTER = None,  # noqa: A002
     out: OUT = None,
@@ -69,7 +71,7 @@ def compare(
 
     Example: fitreel compare --experiment rates --best 4
     """
-    settings = ComparisonSettings(best, metric, with_trials)
+    settings = ComparisonSettings(best, metric, align, with_trials)
     ids = list(dict.fromkeys([*(run or []), *(runs or "").split()]))
     check_options(ids, is_search=bool(filter) or best != ComparisonSettings.best)
     # With ids --experiment is where the comparison goes, and may be created; otherwise it is
@@ -90,8 +92,9 @@ def compare(
         found = best_of(session.tracker, home, settings, filter)
         asked = {"metric": metric, "best": str(best)} | ({"filter": filter} if filter else {})
         asked |= {"with_trials": with_trials} if with_trials == "on" else {}
+    asked |= {"align": align} if align != ComparisonSettings.align else {}
     show_left_out(found)
-    comparison = fitreel.comparison.compare(found.runs, metric)
+    comparison = fitreel.comparison.compare(found.runs, metric, align)
     # Before the run is opened: a path that cannot be created changes nothing.
     if out:
         session.copies.leave_in(Path(out))
@@ -121,11 +124,15 @@ def named(tracker: "Tracker", ids: list[str]) -> "Found":
 
 
 def metric_of_named(found: "Found", metric: str) -> str:
-    """Return the metric, or that of classes if it is the default and only classes are compared."""
-    has_numbers = any(metric in run.metrics for run in found.runs)
-    has_classes = any(TEST_LOG_LOSS in run.metrics for run in found.runs)
-    is_default = metric == ComparisonSettings.metric
-    return TEST_LOG_LOSS if is_default and has_classes and not has_numbers else metric
+    """Return the metric; of the default what the runs have, the loss beside films of any model."""
+    if metric != ComparisonSettings.metric:
+        return metric
+    counts = {
+        each: sum(each in run.metrics for run in found.runs) for each in (TEST_RMSE, TEST_LOG_LOSS)
+    }
+    if any(run.is_film for run in found.runs) and len(found.runs) not in counts.values():
+        return LOSS
+    return next((each for each, count in counts.items() if count), metric)
 
 
 def best_of(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from fitreel.comparison.runs import ComparedRun
+from fitreel.comparison.compared import OwnRun
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
 from fitreel.settings import DataSettings, TrainingSettings
@@ -31,7 +31,7 @@ def compared(
     params: Mapping[str, str] = {},
     metrics: Mapping[str, float] = {},
     **settings: object,
-) -> ComparedRun:
+) -> OwnRun:
     """Train for 60 epochs, unless ``settings`` differ, and measure the network."""
     training = TrainingSettings(**{"epochs": 60, **settings})  # type: ignore[arg-type]
     points = dataset or generate(data)
@@ -39,7 +39,7 @@ def compared(
     texts = {key: str(value) for key, value in (asdict(data) | asdict(training)).items()}
     measured: dict[str, float] = evaluate(trained.network.weights(), points, data)
     measured["loss"] = trained.history.losses[-1].item()
-    return ComparedRun(
+    return OwnRun(
         f"{place:08x}" + "0" * 24,
         training.label if name is None else name,
         texts | dict(params),
@@ -49,7 +49,7 @@ def compared(
     )
 
 
-def hostile() -> list[ComparedRun]:
+def hostile() -> list[OwnRun]:
     """Return runs with hostile names, params and names of metrics."""
     return [
         compared(

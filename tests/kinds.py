@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sklearn import datasets
 
-from fitreel.comparison.runs import ComparedRun
+from fitreel.comparison.compared import OwnRun
 from fitreel.data.dataset import Dataset, Rows
 from fitreel.data.scaling import Scaling
 from fitreel.settings import TrainingSettings
@@ -59,8 +59,8 @@ def history_of(kind: str, epochs: int = 60) -> History:
     return fit(dataset_of(kind), TrainingSettings(optimizer="adam", lr=0.02, epochs=epochs)).history
 
 
-def run_of(kind: str, place: int = 0) -> ComparedRun:
+def run_of(kind: str, place: int = 0) -> OwnRun:
     """Return such a training as it is compared."""
     run_id, loss = f"{place:08x}" + "0" * 24, history_of(kind).losses[-1]
     params, metrics = {"seed": str(place)}, {"test_rmse": float(loss)}
-    return ComparedRun(run_id, kind, params, metrics, dataset_of(kind), history_of(kind))
+    return OwnRun(run_id, kind, params, metrics, dataset_of(kind), history_of(kind))

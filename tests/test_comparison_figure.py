@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +11,13 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from fitreel.comparison.colours import run_colours
+from fitreel.comparison.compared import OwnRun
 from fitreel.comparison.figure import MOST_PARAMS, draw_comparison, sheet
-from fitreel.comparison.runs import ComparedRun, compare
+from fitreel.comparison.runs import compare
 from fitreel.comparison.table_drawing import TINT
 from fitreel.settings import DataSettings
-from tests.compared import compared, hostile
+from tests.compared import HOSTILE, compared, hostile
+from tests.films import boosted, filmed
 
 
 def drawn(figure: Figure) -> NDArray[np.uint8]:
@@ -28,7 +31,7 @@ def texts(figure: Figure) -> list[Text]:
     return [text for text in figure.axes[0].texts if text.get_text()]
 
 
-def seeds() -> list[ComparedRun]:
+def seeds() -> list[OwnRun]:
     return [compared(lr=lr, seed=seed) for lr in (0.05, 0.2) for seed in range(3)]
 
 
@@ -39,7 +42,7 @@ def test_each_single_run_has_a_curve_and_each_group_a_curve_with_a_band() -> Non
     assert np.array_equal(first.losses, comparison.groups[0].losses)
     assert (first.low <= first.losses).all()
     assert (first.high > first.losses).all()
-    assert np.array_equal(single.losses, comparison.runs[6].history.losses)
+    assert np.array_equal(single.losses, comparison.runs[6].losses)
     assert np.array_equal(single.low, single.high)
     assert [first.colour, second.colour, single.colour] == run_colours(comparison)[::3]
     assert [curve.best for curve in content.curves].count(True) == 1
@@ -51,10 +54,10 @@ def test_long_curves_keep_their_peaks() -> None:
     losses[51_234], losses[70_007] = 9, 0.1
     long = replace(run, history=replace(run.history, losses=losses))
     curve = sheet(compare([long, run])).curves[0]
-    assert len(curve.epochs) <= 2002
-    assert (curve.epochs[0], curve.epochs[-1]) == (0, 99_999)
-    assert curve.losses[curve.epochs == 51_234] == 9
-    assert curve.losses[curve.epochs == 70_007] == 0.1
+    assert len(curve.moments) <= 2002
+    assert (curve.moments[0], curve.moments[-1]) == (0, 99_999)
+    assert curve.losses[curve.moments == 51_234] == 9
+    assert curve.losses[curve.moments == 70_007] == 0.1
 
 
 def test_points_are_shown_only_where_all_runs_have_the_same() -> None:
@@ -67,13 +70,14 @@ def test_points_are_shown_only_where_all_runs_have_the_same() -> None:
 
 
 def test_each_row_has_a_swatch_in_the_colour_of_its_line() -> None:
-    comparison = compare([compared(lr=0.05), compared(lr=0.2), compared(optimizer="adam")])
+    runs = [compared(lr=0.05), compared(lr=0.2), compared(optimizer="adam")]
+    comparison = compare(runs)
     figure = draw_comparison(comparison)
     picture = drawn(figure)
     page, _, fits = figure.axes
     swatches = [patch for patch in page.patches if patch.get_width() < 30]  # type: ignore[attr-defined]
     assert len(swatches) == 3
-    for run, swatch, colour in zip(comparison.runs, swatches, run_colours(comparison), strict=True):
+    for run, swatch, colour in zip(runs, swatches, run_colours(comparison), strict=True):
         box = swatch.get_window_extent()
         middle = (int(box.x0 + box.x1) // 2, int(box.y0 + box.y1) // 2)
         x = run.dataset.x[[3]]
@@ -133,7 +137,7 @@ def test_as_many_params_as_fit_are_shown_and_the_others_counted() -> None:
     ],
     ids=["two", "groups", "strangers", "wide", "sixty"],
 )  # fmt: skip
-def test_no_text_overlaps_another_or_leaves_the_picture(runs: list[ComparedRun]) -> None:
+def test_no_text_overlaps_another_or_leaves_the_picture(runs: list[OwnRun]) -> None:
     figure = draw_comparison(compare(runs))
     height, width, _ = drawn(figure).shape
     assert 1200 <= width <= 1900
@@ -193,3 +197,77 @@ def test_diverged_curves_leave_the_picture() -> None:
     low, high = figure.axes[1].get_ylim()
     assert 1e-4 < low < compared().history.losses.min()
     assert 1 < high < 200
+
+
+# ---- films of any model
+
+
+def test_films_have_curves_and_fits_beside_our_own() -> None:
+    own, tree = compared(), boosted(stages=12)
+    content = sheet(compare([own, tree], "loss"))
+    first, second = content.curves
+    assert first.moments.tolist() == list(range(60))
+    assert second.moments.tolist() == list(range(1, 13))
+    assert second.losses == pytest.approx(tree.losses)
+    assert (first.best, second.best) == (False, True)
+    assert content.points is own.dataset  # the film was given the same points
+    assert content.fits[1].epochs.tolist() == [12]
+    figure = draw_comparison(compare([own, tree], "loss"))
+    drawn(figure)
+    assert figure.axes[1].get_xlabel() == "epoch"
+    x, y = figure.axes[2].lines[1].get_data()
+    assert len(set(np.asarray(y))) < 60  # a tree has steps
+    assert len(np.asarray(x)) == 200
+
+
+def test_by_share_all_curves_are_as_wide() -> None:
+    runs = [compared(), compared(epochs=20), boosted(stages=12)]
+    figure = draw_comparison(compare(runs, "loss", "share"))
+    drawn(figure)
+    ends = [np.asarray(line.get_xdata())[[0, -1]].tolist() for line in figure.axes[1].lines]
+    # Our networks have a last frame after their last loss; a film's last loss is its end.
+    assert ends == [[0, pytest.approx(59 / 60)], [0, pytest.approx(19 / 20)], [0, 1]]
+    assert figure.axes[1].get_xlabel() == "share of the training"
+    assert "100 %" in [text.get_text() for text in figure.axes[1].get_xticklabels()]
+
+
+def test_the_steps_of_films_alone_are_steps() -> None:
+    figure = draw_comparison(compare([filmed(1), boosted(stages=12)], "loss"))
+    assert figure.axes[1].get_xlabel() == "step"
+
+
+@pytest.mark.parametrize(
+    ("losses", "scale"),
+    [
+        ([math.nan, 3.0, math.inf, 2.0, -math.inf, 1.0], "log"),
+        ([2.0, 1.0, 0.0, -1.0, -2.0, -3.0], "linear"),  # as a likelihood's
+        ([0.5, math.nan, math.nan, math.nan, math.nan, math.nan], "log"),
+        ([1e300, 1e30, 1e10, 1.0, 1e-10, 1e-300], "log"),
+    ],
+)
+def test_losses_of_any_size_are_drawn(losses: list[float], scale: str) -> None:
+    film = filmed(steps=range(6), losses=losses)
+    content = sheet(compare([compared(), film]))
+    expected = [loss if abs(loss) < 1e60 else math.nan for loss in losses]
+    expected = [1e-60 if 0 < loss < 1e-60 else loss for loss in expected]
+    assert np.array_equal(content.curves[1].losses, expected, equal_nan=True)
+    figure = draw_comparison(compare([compared(), film]))
+    drawn(figure)
+    assert figure.axes[1].get_yscale() == scale
+    assert np.isfinite(figure.axes[1].get_ylim()).all()
+
+
+def test_losses_below_zero_stay_in_view_beside_high_ones() -> None:
+    film = filmed(steps=range(4), losses=[0.1, 500.0, -1.0, -3.0])
+    figure = draw_comparison(compare([compared(), film]))
+    drawn(figure)
+    low, high = figure.axes[1].get_ylim()
+    assert low < -3 < 500 < high
+
+
+def test_texts_of_films_fit_the_picture() -> None:
+    films = [
+        filmed(place, name=text, params={text: text, "seed": str(place)}, metrics={text: 1.0})
+        for place, text in enumerate(HOSTILE)
+    ]
+    drawn(draw_comparison(compare([compared(), *films])))

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,27 +11,28 @@ from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
 from fitreel.comparison.captions import run_captions
+from fitreel.comparison.compared import ComparedRun, OwnRun
 from fitreel.comparison.grid import GridCamera, layout, most_steps, render_grid
-from fitreel.comparison.runs import ComparedRun, compare
+from fitreel.comparison.runs import compare
 from fitreel.comparison.timeline import timeline
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
 from fitreel.pictures.backdrop import rgb
 from fitreel.pictures.figures import LINE_COLOUR
-from fitreel.reel.of_history import record
 from fitreel.reel.probes import line_x
-from fitreel.settings import MOST_RUNS, DataSettings
+from fitreel.settings import MOST_RUNS, Align, DataSettings
 from tests.compared import HOSTILE, compared, hostile
+from tests.films import boosted, filmed
 
 RED = np.array(to_rgb(LINE_COLOUR)) * 255
 
 
-def camera(runs: list[ComparedRun]) -> GridCamera:
-    films = [record(run.dataset, run.history, 400) for run in runs]
+def camera(runs: Sequence[ComparedRun]) -> GridCamera:
+    films = [run.record(np.arange(len(run.frame_steps))) for run in runs]
     return GridCamera(films, run_captions(compare(runs)) if len(runs) > 1 else [runs[0].name])
 
 
-def prediction(run: ComparedRun, epoch: int) -> NDArray[np.float64]:
+def prediction(run: OwnRun, epoch: int) -> NDArray[np.float64]:
     """Return x and y of the line predicted by the last network of a run up to an epoch."""
     (earlier,) = np.nonzero(run.history.frame_epochs <= epoch)
     x = line_x(run.dataset)
@@ -61,12 +63,12 @@ def test_the_red_line_of_every_cell_shows_its_run_at_that_epoch(
     runs = MIXED * copies
     render_grid(compare(runs), tmp_path / "compare.gif")
     frames = iio.imread(tmp_path / "compare.gif")[..., :3]
-    steps = timeline([run.history for run in runs], most_steps(len(runs)))
-    assert len(frames) == len(steps.epochs) > 12
+    steps = timeline(runs, most_steps(len(runs)), "epoch")
+    assert len(frames) == len(steps.moments) > 12
     cells = camera(runs).cells
     for step in (0, 3, 8, len(frames) - 1):
         for run, cell in zip(runs, cells, strict=True):
-            line = prediction(run, steps.epochs[step])
+            line = prediction(run, steps.moments[step])
             low, high = cell.axes.get_ylim()
             inside = (low < line[:, 1]) & (line[:, 1] < high)
             assert inside.mean() > 0.5
@@ -166,3 +168,42 @@ def test_a_fit_that_is_far_off_is_filmed(tmp_path: Path) -> None:
     off = replace(MIXED[0], history=replace(MIXED[0].history, frames=huge))
     render_grid(compare([MIXED[1], off]), tmp_path / "compare.gif")
     assert len(iio.imread(tmp_path / "compare.gif")) == 13
+
+
+@pytest.mark.parametrize("align", ["epoch", "share"])
+def test_the_line_of_a_film_is_what_its_model_predicted(tmp_path: Path, align: Align) -> None:
+    runs = [MIXED[0], boosted(stages=30), filmed(steps=range(100, 110))]
+    render_grid(compare(runs, "loss", align), tmp_path / "compare.gif")
+    frames = iio.imread(tmp_path / "compare.gif")[..., :3]
+    steps = timeline(runs, 200, align)
+    assert len(frames) == len(steps.moments)
+    cells = camera(runs).cells
+    for moment in (0, len(frames) // 2, len(frames) - 1):
+        for place, (run, cell) in enumerate(zip(runs, cells, strict=True)):
+            shown = run.record(steps.frames[place, [moment]])
+            line = np.column_stack([shown.probes.x, shown.in_space(0)])
+            low, high = cell.axes.get_ylim()
+            inside = (low < line[:, 1]) & (line[:, 1] < high)
+            assert inside.mean() > 0.5
+            for across, up in cell.axes.transData.transform(line[inside])[5:-5:10]:
+                assert distance_to_red(frames[moment], across, up) < 40
+
+
+def test_by_share_no_film_waits(tmp_path: Path) -> None:
+    runs = [filmed(1, steps=range(40)), filmed(2, steps=range(20))]
+    for align, waits in (("epoch", 20), ("share", 0)):
+        render_grid(compare(runs, "loss", align), tmp_path / "compare.gif")  # type: ignore[arg-type]
+        frames = iio.imread(tmp_path / "compare.gif")[..., :3]
+        right = frames[:, :, frames.shape[2] // 2 :].astype(int)
+        moves = np.flatnonzero((right[1:] != right[:-1]).any(axis=(1, 2, 3))) + 1
+        assert len(moves) == 19
+        assert len(frames) - 1 - moves[-1] == waits
+
+
+def test_a_film_shows_steps_beside_our_epochs() -> None:
+    own, film = ([replace(MIXED[0], name="a")] * 2, [MIXED[0], filmed(name="a", steps=[0])])
+    shots = [rgb(camera(runs).shoot(0)).copy() for runs in (own, film)]
+    grid = layout(2)
+    # The word above the axes differs: "epoch 0" and "step 0".
+    word = (slice(20, 44), slice(grid.width + 44, grid.width + 130))
+    assert (shots[0][word] != shots[1][word]).any()

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fitreel.comparison.runs import compare, first_with_points
+from fitreel.comparison.compared import first_with_points
+from fitreel.comparison.runs import compare
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
 from fitreel.settings import MOST_RUNS, DataSettings
 from fitreel.settings.metrics import higher_is_better
 from tests.compared import HOSTILE, compared, hostile
+from tests.films import boosted, filmed
 
 
 def test_differing_params_come_in_the_order_of_the_settings() -> None:
@@ -134,3 +136,70 @@ def test_settings_of_films_do_not_separate_seeds() -> None:
     (group,) = compare([*runs, compared(lr=0.7)]).groups
     assert group.runs == (0, 1, 2)
     assert "fps" not in group.label
+
+
+# ---- films of any model
+
+
+def test_what_films_lack_of_the_settings_of_our_networks_is_no_difference() -> None:
+    film = filmed(params={"lr": "0.5", "depth": "3"})
+    comparison = compare([compared(lr=0.1), compared(lr=0.1, seed=1), film])
+    assert comparison.differing == ("lr", "seed", "depth")  # seed differs between the networks
+    assert comparison.step_name == "epoch"
+    alone = compare([film, filmed(params={"depth": "4"})])
+    assert alone.differing == ("depth", "lr")
+    assert alone.step_name == "step"
+
+
+def test_films_are_grouped_by_their_seed_if_they_have_one() -> None:
+    seeds = [filmed(n, params={"lr": "0.1", "seed": str(n)}) for n in range(3)]
+    (group,) = compare([compared(), *seeds]).groups
+    assert group.runs == (1, 2, 3)
+    assert group.losses == pytest.approx(seeds[0].losses)
+    without = [filmed(n, params={"lr": "0.1"}) for n in range(2)]
+    assert compare([*without, seeds[0]]).groups == ()
+
+
+def test_films_of_other_names_points_or_steps_are_in_no_group() -> None:
+    first = filmed(params={"seed": "0"})
+    other = {"seed": "1"}
+    points = Dataset(generate().x, generate().y + 1)
+    for changed in (
+        filmed(name="another model", params=other),
+        filmed(steps=range(1, 61), params=other),
+        filmed(steps=range(30), params=other),
+        filmed(dataset=points, params=other),
+        compared(params=other, epochs=60),
+    ):
+        assert compare([first, changed]).groups == ()
+    assert compare([first, filmed(params=other)]).groups
+
+
+def test_a_group_of_films_is_labelled_by_what_they_have() -> None:
+    first, second = (
+        [filmed(n, name=name, params={"lr": lr, "seed": str(n)}) for n in range(2)]
+        for name, lr in (("tree", "0.1"), ("net", "0.2"))
+    )
+    groups = compare([compared(hidden=5), compared(hidden=6), *first, *second]).groups
+    assert [group.label for group in groups] == ["tree, lr 0.1", "net, lr 0.2"]
+
+
+def test_a_boosted_tree_has_a_loss_and_a_frame_of_each_stage() -> None:
+    tree = boosted(stages=12)
+    assert tree.steps.tolist() == tree.frame_steps.tolist() == list(range(1, 13))
+    assert tree.span == (1, 12)
+    recording = tree.record(np.array([11, 0, 0]))
+    assert recording.epochs.tolist() == [12, 1, 1]
+    assert recording.losses == pytest.approx(tree.losses[[11, 0, 0]])
+    assert first_with_points([compared(), tree]) == [0, 0]
+
+
+def test_losses_that_are_no_numbers_leave_a_gap_in_a_mean() -> None:
+    losses = [[1.0, math.nan, 3.0], [2.0, 2.0, math.inf]]
+    runs = [
+        filmed(n, steps=range(3), losses=each, params={"seed": str(n)})
+        for n, each in enumerate(losses)
+    ]
+    (group,) = compare(runs).groups
+    assert group.losses[0] == 1.5
+    assert not np.isfinite(group.losses[1:]).any()

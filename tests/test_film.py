@@ -8,8 +8,9 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import GifImagePlugin, Image, ImageSequence
 
+from fitreel.comparison.compared import OwnRun
 from fitreel.comparison.grid import render_grid
-from fitreel.comparison.runs import ComparedRun, compare
+from fitreel.comparison.runs import compare
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
 from fitreel.pictures.backdrop import rgb
@@ -180,9 +181,7 @@ def test_a_name_that_contradicts_the_format_is_reported(
 
 
 def test_films_of_several_runs_are_gifs(tmp_path: Path, dataset: Dataset, trained: Fit) -> None:
-    runs = [
-        ComparedRun(f"{place}", f"{place}", {}, {}, dataset, trained.history) for place in range(2)
-    ]
+    runs = [OwnRun(f"{place}", f"{place}", {}, {}, dataset, trained.history) for place in range(2)]
     path = str(tmp_path / "x.mp4")
     with pytest.raises(ValueError, match=r"ends in \.gif; got x\.mp4"):
         render_grid(compare(runs), path)

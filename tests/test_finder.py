@@ -1,19 +1,26 @@
 """Finding runs to compare in a real store: our own runs and those of other programs."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
+import fitreel
+from fitreel.comparison.compared import FilmedRun, first_with_points
 from fitreel.data.dataset import Dataset
 from fitreel.data.files import save_dataset
 from fitreel.settings import TrainingSettings
 from fitreel.tracking import Tracker, best
-from fitreel.tracking.best import best_runs
+from fitreel.tracking.best import best_runs, metric_of_runs
 from fitreel.tracking.finder import Found, named_runs
 from fitreel.tracking.names import TRIAL_TAG
 from fitreel.training.files import save_frames
 from fitreel.training.loop import Fit
 from fitreel.training.loss_file import save_losses
+from tests.faults import wait_until
 from tests.stored import change_facts
 
 Make = Callable[..., str]
@@ -49,6 +56,26 @@ def foreign(tracker: Tracker, experiment: str, name: str, **metrics: float) -> s
     for metric, value in metrics.items():
         tracker.client.log_metric(made.info.run_id, metric, value)
     return str(made.info.run_id)
+
+
+@pytest.fixture
+def film(tracker: Tracker, experiment: str, dataset: Dataset) -> Make:
+    """Return a function that films a constant model in the experiment and returns its run's id."""
+    home = tracker.client.get_experiment(experiment).name
+
+    def film(loss: float = 0.5, **params: Any) -> str:
+        rows = (dataset.x.numpy(), dataset.y.numpy())
+        with fitreel.film(*rows, experiment=home, tracking_uri=tracker.uri, **params) as reel:
+            for step in range(6):
+                values = {"val_mae": loss / 2}
+                reel.frame(step, loss, lambda x: np.full(len(x), 0.25), metrics=values)
+        return newest(tracker, experiment)
+
+    return film
+
+
+def newest(tracker: Tracker, experiment: str) -> str:
+    return str(tracker.client.search_runs([experiment], max_results=1)[0].info.run_id)
 
 
 def ids(found: Found) -> list[str]:
@@ -230,3 +257,77 @@ def test_an_experiment_is_found_and_never_created(tracker: Tracker) -> None:
         with pytest.raises(ValueError, match=f"there is no experiment '{name}'"):
             tracker.find_experiment(name)
     assert tracker.client.get_experiment_by_name("never") is None
+
+
+# ---- films of any model
+
+
+def test_a_film_is_found_beside_our_own_run(tracker: Tracker, make: Make, film: Make) -> None:
+    own, other = make(), film(lr="0.10", name="mine", max_depth="deep")
+    found = named_runs(tracker, [own, other])
+    assert ids(found) == [own, other]
+    assert found.changed == ()
+    one = found.runs[1]
+    assert isinstance(one, FilmedRun)
+    assert one.name == "mine"
+    assert one.params == {"lr": "0.1", "max_depth": "deep"}
+    assert (one.metrics["loss"], one.metrics["val_mae"]) == (0.5, 0.25)
+    assert one.steps.tolist() == [0, 1, 2, 3, 4, 5]
+    assert one.frame_steps.tolist() == [0, 5]
+    recording = one.record(np.array([1, 1, 0]))
+    assert recording.epochs.tolist() == [5, 5, 0]
+    assert (recording.predictions == 0.25).all()
+    # The points of our run came from a file, those of the film were an array.
+    assert first_with_points(found.runs) == [0, 0]
+
+
+def test_films_are_ranked_and_counted(tracker: Tracker, experiment: str, film: Make) -> None:
+    films = [film(loss) for loss in (0.3, 0.1, 0.2)]
+    assert metric_of_runs(tracker, experiment, None) == "loss"
+    found = best_runs(tracker, experiment, 2, "loss")
+    assert (ids(found), found.left_out) == ([films[1], films[2]], ())
+    assert ids(best_runs(tracker, experiment, 3, "val_mae")) == [films[1], films[2], films[0]]
+    with pytest.raises(ValueError, match=r"left out: 3 of the runs: films of any model without te"):
+        best_runs(tracker, experiment, 2, "test_rmse")
+    words = f"attributes.run_id = '{films[0]}'"
+    with pytest.raises(ValueError, match=r"left out: 1 of the runs: the film of any model without"):
+        best_runs(tracker, experiment, 2, "test_rmse", words)
+
+
+def test_equal_params_do_not_make_films_equal(
+    tracker: Tracker, experiment: str, film: Make
+) -> None:
+    settings = {name: str(value) for name, value in vars(TrainingSettings()).items()}
+    del settings["loss"]  # a name of the function below
+    films = [film(loss, **settings) for loss in (0.1, 0.2)]
+    found = best_runs(tracker, experiment, 6, "loss")
+    assert (ids(found), found.left_out) == (films, ())
+
+
+def test_a_film_that_cannot_be_read_is_left_out(
+    tracker: Tracker, experiment: str, make: Make, film: Make
+) -> None:
+    runs = [make(), make()]
+    changed, missing = (film() for _ in range(2))
+    path = Path(tracker.client.get_run(changed).info.artifact_uri, "training/reel.safetensors")
+    numbers = load_file(path)
+    save_file(
+        numbers | {"predictions": numbers["predictions"] + 1}, path, {"names": '{"curves": []}'}
+    )
+    Path(tracker.client.get_run(missing).info.artifact_uri, "training/reel.safetensors").unlink()
+    home = tracker.client.get_experiment(experiment).name
+    with fitreel.film([0, 1], [0, 1], experiment=home, tracking_uri=tracker.uri) as reel:
+        reel.frame(0, float("nan"), lambda x: x)
+        running = newest(tracker, experiment)
+        wait_until(lambda: tracker.source(running).is_film, "the film has no tag")
+        during = named_runs(tracker, [running, *runs])
+    found = named_runs(tracker, [changed, missing, running, *runs])
+    assert ids(during) == ids(found) == runs
+    (why,) = [each.why for each in during.left_out]
+    # Its rows may be on their way, too.
+    assert why.startswith(f"run {running} is a film and has no ")
+    assert "its training has not ended" in why
+    whys = [each.why for each in found.left_out]
+    assert whys[0].startswith("training/reel.safetensors is not what run")
+    assert whys[1].startswith(f"run {missing} is a film and has no training/reel.safetensors")
+    assert whys[2].startswith(f"run {running} is a film without a frame")

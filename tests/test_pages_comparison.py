@@ -12,7 +12,8 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
-from fitreel.comparison.runs import ComparedRun, compare
+from fitreel.comparison.compared import OwnRun
+from fitreel.comparison.runs import compare
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
 from fitreel.pages.comparison import common_epochs, write_comparison
@@ -24,29 +25,29 @@ from tests.browser import data, errorless, is_red, numbers, pixel, scrub, smalle
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
-def compared(number: int, data: DataSettings = DataSettings(), **changes: Any) -> ComparedRun:
+def compared(number: int, data: DataSettings = DataSettings(), **changes: Any) -> OwnRun:
     """Train a run to compare."""
     settings = TrainingSettings(**changes)
     dataset = generate(data)
     network, history = fit(dataset, settings)
     metrics = evaluate(network.weights(), dataset, data) | {"loss": history.losses[-1].item()}
     params = {name: str(value) for name, value in (vars(data) | vars(settings)).items()}
-    return ComparedRun(f"{number:08x}", settings.label, params, metrics, dataset, history)
+    return OwnRun(f"{number:08x}", settings.label, params, metrics, dataset, history)
 
 
 @pytest.fixture(scope="module")
-def runs() -> list[ComparedRun]:
+def runs() -> list[OwnRun]:
     """Train three runs; the second is shorter and has fewer frames and a hostile name."""
     first, last = compared(1, lr=0.05, epochs=200), compared(3, lr=0.3, epochs=200)
     middle = compared(2, lr=0.1, epochs=90, frame_every=7)
     params = dict(middle.params) | {"__proto__": HOSTILE, "constructor": "<i>9</i>"}
     metrics = dict(middle.metrics) | {"toString": 1.0, "none": math.nan, "endless": math.inf}
-    hostile = ComparedRun("2", HOSTILE, params, metrics, middle.dataset, middle.history)
+    hostile = OwnRun("2", HOSTILE, params, metrics, middle.dataset, middle.history)
     return [first, hostile, last]
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory, runs: list[ComparedRun]) -> Path:
+def path(tmp_path_factory: pytest.TempPathFactory, runs: list[OwnRun]) -> Path:
     path = tmp_path_factory.mktemp("comparison") / "compare.html"
     write_comparison(compare(runs), path)
     return path
@@ -58,7 +59,7 @@ def opened(page: Page, path: Path) -> Page:
     return page
 
 
-def test_all_runs_are_at_the_same_epoch(opened: Page, runs: list[ComparedRun]) -> None:
+def test_all_runs_are_at_the_same_epoch(opened: Page, runs: list[OwnRun]) -> None:
     steps = sorted({epoch for run in runs for epoch in run.history.frame_epochs.tolist()})
     x = torch.tensor([-0.8, 0.1, 0.7])
     for step in (0, 9, len(steps) // 2, len(steps) - 1):
@@ -93,7 +94,7 @@ def column(page: Page, name: str) -> list[str]:
     return page.locator(f"#results tbody tr > :nth-child({place + 1})").all_inner_texts()
 
 
-def test_the_table_sorts_by_number_and_by_text(opened: Page, runs: list[ComparedRun]) -> None:
+def test_the_table_sorts_by_number_and_by_text(opened: Page, runs: list[OwnRun]) -> None:
     expected = sorted(run.metrics["test_rmse"] for run in runs)
     heading = opened.locator("#results thead").get_by_role("button", name="test_rmse", exact=True)
     for order in ("ascending", "descending"):
@@ -120,7 +121,7 @@ def test_differing_params_come_first_and_equal_ones_are_folded(opened: Page) -> 
     expect(opened.locator("#equal tr", has_text="hidden")).to_contain_text("20")
 
 
-def test_the_best_is_marked(opened: Page, runs: list[ComparedRun]) -> None:
+def test_the_best_is_marked(opened: Page, runs: list[OwnRun]) -> None:
     best = min(runs, key=lambda run: run.metrics["test_rmse"])
     marked = [text for text in column(opened, "test_rmse") if "★" in text]
     assert [numbers(text)[0] for text in marked] == [
@@ -140,7 +141,7 @@ def test_the_legend_switches_runs_on_and_off(opened: Page) -> None:
     expect(opened.locator("figure").first).to_be_visible()
 
 
-def test_the_mouse_reads_the_nearest_fit_and_loss(opened: Page, runs: list[ComparedRun]) -> None:
+def test_the_mouse_reads_the_nearest_fit_and_loss(opened: Page, runs: list[OwnRun]) -> None:
     frame = runs[0].history.frames[len(runs[0].history.frame_epochs) - 1]
     for chart, x, y in (
         ("fits", 0.9, frame.predict(torch.tensor([0.9])).item()),
@@ -162,7 +163,7 @@ def test_the_mouse_reads_the_nearest_fit_and_loss(opened: Page, runs: list[Compa
 
 
 @pytest.fixture(scope="module")
-def seeds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[ComparedRun]]:
+def seeds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[OwnRun]]:
     runs = [compared(seed, seed=seed, epochs=150) for seed in range(3)]
     path = tmp_path_factory.mktemp("seeds") / "compare.html"
     write_comparison(compare([*runs, compared(9, lr=0.2, epochs=150)]), path)
@@ -170,7 +171,7 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Compared
 
 
 def test_runs_that_differ_in_seed_are_one_curve_with_a_band(
-    page: Page, seeds: tuple[Path, list[ComparedRun]]
+    page: Page, seeds: tuple[Path, list[OwnRun]]
 ) -> None:
     path, runs = seeds
     page.goto(path.as_uri())
@@ -218,7 +219,7 @@ def test_a_page_of_sixty_runs_has_a_few_megabytes(
 ) -> None:
     one = compared(0)
     runs = [
-        ComparedRun(f"{n:032x}", f"run {n}", {"lr": str(n)}, one.metrics, dataset, one.history)
+        OwnRun(f"{n:032x}", f"run {n}", {"lr": str(n)}, one.metrics, dataset, one.history)
         for n in range(60)
     ]
     path = tmp_path / "compare.html"
@@ -254,7 +255,7 @@ def test_a_diverged_run_does_not_flatten_the_others(page: Page, tmp_path: Path) 
     history = replace(wild.history, losses=losses)
     metrics = {"test_rmse": math.inf}
     params = {"lr": "5", "noise": "none"}
-    diverged = ComparedRun("w", "wild", params, metrics, wild.dataset, history)
+    diverged = OwnRun("w", "wild", params, metrics, wild.dataset, history)
     write_comparison(compare([diverged, compared(2, epochs=30)]), tmp_path / "compare.html")
     page.goto((tmp_path / "compare.html").as_uri())
     high = page.evaluate("losses.scales.y.max")
@@ -285,7 +286,7 @@ def test_films_of_many_lengths_have_a_limited_number_of_steps(page: Page, tmp_pa
     runs = [compared(n, epochs=300 + n, frame_every=n + 1, lr=0.05) for n in (0, 1, 2)]
     write_comparison(compare(runs), tmp_path / "compare.html")
     page.goto((tmp_path / "compare.html").as_uri())
-    steps = page.evaluate("epochs")
+    steps = page.evaluate("moments")
     assert len(steps) == min(400, len({e for r in runs for e in r.history.frame_epochs.tolist()}))
     assert (steps[0], steps[-1]) == (0, max(int(r.history.frame_epochs[-1]) for r in runs))
 

@@ -1,5 +1,6 @@
 """The page of a sweep in a real browser, opened from disk."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
-from fitreel.comparison.runs import ComparedRun
+from fitreel.comparison.compared import OwnRun
 from fitreel.pages.sweep import chosen_trials, write_sweep
 from fitreel.settings import SweepSettings, TrainingSettings, with_values
 from fitreel.sweep.results import Results
@@ -17,6 +18,7 @@ from fitreel.sweep.trials import Outcome, Trial
 from fitreel.training.members import End
 from tests.browser import data, errorless, is_red, numbers, pixel, scrub, smallest_text, until
 from tests.compared import compared
+from tests.kinds import run_of
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 SPACE = "lr=log:0.001:1 activation=relu|tanh"
@@ -44,7 +46,7 @@ def results(count: int) -> Results:
 
 
 @pytest.fixture(scope="module")
-def films() -> list[ComparedRun]:
+def films() -> list[OwnRun]:
     """Train the trials that have a film; the second is shorter."""
     long, short = compared(lr=0.2), compared(activation="tanh", epochs=31)
     return [
@@ -53,7 +55,7 @@ def films() -> list[ComparedRun]:
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory, films: list[ComparedRun]) -> Path:
+def path(tmp_path_factory: pytest.TempPathFactory, films: list[OwnRun]) -> Path:
     path = tmp_path_factory.mktemp("sweep") / "sweep.html"
     write_sweep(results(11), films, path, HOSTILE)
     return path
@@ -186,7 +188,7 @@ def test_pointing_at_a_line_reads_it_and_lights_its_row(opened: Page) -> None:
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_a_trial_with_a_film_is_played(opened: Page, films: list[ComparedRun], place: int) -> None:
+def test_a_trial_with_a_film_is_played(opened: Page, films: list[OwnRun], place: int) -> None:
     number, film = FILMED[place], films[place]
     opened.get_by_role("button", name=f"Play trial {number}", exact=True).click()
     expect(opened.locator("#film-title")).to_contain_text(f"trial {number}: lr")
@@ -200,6 +202,15 @@ def test_a_trial_with_a_film_is_played(opened: Page, films: list[ComparedRun], p
         assert shown == [at, pytest.approx(film.history.frame_losses[frame], abs=1e-4)]
         y = film.history.frames[frame].predict(torch.tensor([0.5])).item()
         assert is_red(pixel(opened, "fit", 0.5, y))
+
+
+def test_a_trial_on_a_table_is_played(page: Page, tmp_path: Path) -> None:
+    film = replace(run_of("regions"), run_id="7")
+    write_sweep(results(11), [film], tmp_path / "sweep.html")
+    page.goto((tmp_path / "sweep.html").as_uri())
+    scrub(page, 2)
+    expect(page.locator("#moment")).to_have_text(re.compile("^epoch 10 · loss "))
+    assert page.evaluate("transport.last") == len(film.frame_steps) - 1
 
 
 def test_a_trial_without_a_film_says_how_to_get_one(opened: Page) -> None:

@@ -24,7 +24,7 @@ from pipeline.shared.progress import progress
 from pipeline.shared.stage import nothing, stage
 
 if TYPE_CHECKING:
-    from fitreel.comparison.runs import ComparedRun
+    from fitreel.comparison.compared import OwnRun
     from fitreel.sweep.results import Results
     from fitreel.sweep.search import Search
     from fitreel.tracking import Run
@@ -77,7 +77,7 @@ def log_best(run: "Run", search: "Search", results: "Results", number: int) -> N
 
 def film_best(
     run: "Run", search: "Search", results: "Results", best: list[int]
-) -> "Iterator[ComparedRun]":
+) -> "Iterator[OwnRun]":
     """Train the best trials again with their frames kept, and log those in their runs.
 
     To keep the frames of all trials of a round would take gigabytes.

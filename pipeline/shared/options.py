@@ -11,6 +11,7 @@ import typer
 from fitreel.checks.text import check_filter, check_model, check_name, check_path, shown
 from fitreel.settings import (
     GROUPS,
+    Align,
     ComparisonSettings,
     FilmSettings,
     Switch,
@@ -206,6 +207,7 @@ RUNS_AS_TEXT = Annotated[
 ]
 BEST = Annotated[int, _comparison_option("best")]
 METRIC = Annotated[str, _comparison_option("metric")]
+ALIGN = Annotated[Align, _comparison_option("align")]
 WITH_TRIALS = Annotated[Switch, _comparison_option("with_trials")]
 FILTER = Annotated[
     str | None,

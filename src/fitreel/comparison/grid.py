@@ -19,7 +19,6 @@ from fitreel.pictures.views.cell import Cell
 from fitreel.pictures.views.choice import new_view
 from fitreel.pictures.views.readout import Readout
 from fitreel.pictures.views.view import View
-from fitreel.reel.of_history import record_frames
 from fitreel.reel.probes import kind_of
 from fitreel.reel.recording import Recording
 
@@ -147,22 +146,19 @@ def render_grid(
     """
     film_format(path, possible=("gif",))
     runs, steps = comparison.runs, _steps(comparison)
-    films = [
-        record_frames(run.dataset, run.history, frames)
-        for run, frames in zip(runs, steps.frames, strict=True)
-    ]
+    films = [run.record(frames) for run, frames in zip(runs, steps.frames, strict=True)]
     camera = GridCamera(films, run_captions(comparison))
-    write_gif(camera, len(steps.epochs), Path(path), fps, on_frame)
+    write_gif(camera, len(steps.moments), Path(path), fps, on_frame)
 
 
 def count_frames(comparison: Comparison) -> int:
     """Count the frames that the film of a comparison has."""
-    return len(_steps(comparison).epochs)
+    return len(_steps(comparison).moments)
 
 
 def _steps(comparison: Comparison) -> Timeline:
     runs = comparison.runs
-    return timeline([run.history for run in runs], most_steps(len(runs)))
+    return timeline(runs, most_steps(len(runs)), comparison.align)
 
 
 def is_narrow(comparison: Comparison) -> bool:

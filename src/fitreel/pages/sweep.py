@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitreel.checks.text import shown
-from fitreel.comparison.runs import ComparedRun
+from fitreel.comparison.compared import OwnRun
 from fitreel.pages.data import plain_texts
 from fitreel.pages.films import film_data, points_data
 from fitreel.pages.page import packed, write_page
@@ -34,7 +34,7 @@ ENDS = ("finished", "diverged", "pruned")
 
 
 def write_sweep(
-    results: Results, films: Sequence[ComparedRun], path: Path | str, name: str = ""
+    results: Results, films: Sequence[OwnRun], path: Path | str, name: str = ""
 ) -> None:
     """Write sweep.html: filter, sort and brush all trials, and play those that have a film.
 
@@ -153,13 +153,13 @@ def _value(results: Results, name: str, number: int) -> float:
     return outcome.metrics.get(name, math.nan)
 
 
-def _films(films: Sequence[ComparedRun]) -> list[dict[str, Any]]:
+def _films(films: Sequence[OwnRun]) -> list[dict[str, Any]]:
     share = MOST_BYTES // max(1, len(films))
     return [
         {
             "trial": int(film.run_id),
             # Its curve is not drawn: the losses of its frames are enough.
-            **film_data(film, np.array([0]), MOST_FRAMES, share),
+            **film_data(film, MOST_FRAMES, share),
             "dataset": points_data(film.dataset, MOST_SHOWN_POINTS),
         }
         for film in films

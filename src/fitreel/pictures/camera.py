@@ -45,7 +45,7 @@ class Camera:
         self._view = new_view(self._backdrop.figure, film, Cell(_place(film)))
         self.axes = self._view.axes
         self._is_curve = kind_of(film.dataset) == "curve"
-        self._readout = Readout(20 if self._is_curve else 14, 12, film.step_name)
+        self._readout = Readout(20 if self._is_curve else 14, 12)
         self.background = self._backdrop.draw()
         # The power of ten of an axis is above it, as a legend is.
         has_power = bool(self.axes.yaxis.get_offset_text().get_text())

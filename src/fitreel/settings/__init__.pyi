@@ -1,5 +1,9 @@
 from .base import Settings as Settings, parse as parse, range_text as range_text, setting as setting
-from .comparison import MOST_RUNS as MOST_RUNS, ComparisonSettings as ComparisonSettings
+from .comparison import (
+    MOST_RUNS as MOST_RUNS,
+    Align as Align,
+    ComparisonSettings as ComparisonSettings,
+)
 from .experiment import (
     LARGEST_SEED as LARGEST_SEED,
     MOST_EPOCHS as MOST_EPOCHS,

@@ -4,6 +4,7 @@ Nothing is imported here but the standard library, so that every package may rea
 """
 
 import math
+import sys
 from collections.abc import Collection, Mapping
 
 LOSS = "loss"  # of every epoch
@@ -85,6 +86,11 @@ def baseline_metrics(metrics: Collection[str]) -> frozenset[str]:
 def higher_is_better(metric: str) -> bool:
     """Return whether the best value of a metric is its highest."""
     return metric.endswith(("r2", "accuracy", "f1", "roc_auc"))
+
+
+def is_finite(value: float) -> bool:
+    """Return whether a metric is finite; MLflow's databases store infinity as the largest float."""
+    return abs(value) < sys.float_info.max
 
 
 def measured(metrics: Mapping[str, float], metric: str) -> float:

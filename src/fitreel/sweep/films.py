@@ -3,8 +3,9 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from fitreel.comparison.compared import OwnRun
 from fitreel.comparison.grid import render_grid
-from fitreel.comparison.runs import ComparedRun, compare
+from fitreel.comparison.runs import compare
 from fitreel.pictures.film import film_format, render
 from fitreel.settings import FilmSettings
 from fitreel.sweep.results import Results
@@ -12,7 +13,7 @@ from fitreel.sweep.search import Search
 from fitreel.training.loop import TrainingDiverged, fit
 
 
-def film_trial(search: Search, results: Results, number: int) -> ComparedRun | None:
+def film_trial(search: Search, results: Results, number: int) -> OwnRun | None:
     """Train a trial again by ``fit``; return None if it diverges, which only a chaotic one can."""
     settings = results.trials[number].settings
     # No more frames than a film shows: a long trial would fill the memory with others.
@@ -23,7 +24,7 @@ def film_trial(search: Search, results: Results, number: int) -> ComparedRun | N
         return None
     points = asdict(search.data) if search.data else {}
     params = points | asdict(settings) | {"frame_every": every}
-    return ComparedRun(
+    return OwnRun(
         str(number),
         results.trials[number].name,
         {name: str(value) for name, value in params.items()},
@@ -33,7 +34,7 @@ def film_trial(search: Search, results: Results, number: int) -> ComparedRun | N
     )
 
 
-def render_films(films: list[ComparedRun], metric: str, path: Path | str) -> None:
+def render_films(films: list[OwnRun], metric: str, path: Path | str) -> None:
     """Write the films side by side and in step, a single one as large as ``rst.gif``.
 
     ValueError if ``path`` is not a gif.

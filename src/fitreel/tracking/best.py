@@ -8,11 +8,18 @@ from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 
 from fitreel.checks.text import plain, shortened
-from fitreel.comparison.runs import PRESENTATION, is_finite
+from fitreel.comparison.groups import PRESENTATION
 from fitreel.settings import FILMED, TableSettings, TrainingSettings
-from fitreel.settings.metrics import SQUARES, TEST_LOG_LOSS, TEST_RMSE, higher_is_better
+from fitreel.settings.metrics import (
+    LOSS,
+    SQUARES,
+    TEST_LOG_LOSS,
+    TEST_RMSE,
+    higher_is_better,
+    is_finite,
+)
 from fitreel.tracking.finder import Finder, Found
-from fitreel.tracking.names import FILMED_TAG, KIND_TAG, SHA256_TAG, TRIAL_TAG
+from fitreel.tracking.names import FILM_KIND, FILMED_TAG, KIND_TAG, SHA256_TAG, TRIAL_TAG
 from fitreel.tracking.packing import unpacked_if_readable
 from fitreel.tracking.source import Source
 from fitreel.tracking.store.connection import is_refusal, plain_errors
@@ -67,16 +74,18 @@ def best_runs(
     if lost := sum(place < count for place in skipped):
         trials = "a trial of a sweep is" if lost == 1 else "trials of sweeps are"
         finder.leave_out(f"{lost} of the best {count}", f"{trials} compared with --with-trials on")
+    if metric != LOSS:
+        _leave_out_films(tracker, experiment_id, metric, filter_text or "", finder)
     which = "that match the filter and " if filter_text else ""
     return finder.found(f"{which}whose {metric} is a finite number")
 
 
 def metric_of_runs(tracker: Tracker, experiment_id: str, filter_text: str | None) -> str:
-    """Return the metric that ranks the runs of an experiment: of numbers, or of classes.
+    """Return the metric that ranks the runs of an experiment: of numbers, of classes, or the loss.
 
-    That of numbers if there are both.
+    That of numbers if there are both; the loss if no run has either, as films of any model.
     """
-    for metric in (TEST_RMSE, TEST_LOG_LOSS):
+    for metric in (TEST_RMSE, TEST_LOG_LOSS, LOSS):
         if next(_best_first(tracker, experiment_id, metric, filter_text or ""), None):
             return metric
     return TEST_RMSE
@@ -98,12 +107,27 @@ def _best_first(
                 value = run.data.metrics.get(stored)
                 if value is None:  # runs without the metric are last
                     return
-                if is_finite(value) and KIND_TAG not in run.data.tags:
+                if is_finite(value) and run.data.tags.get(KIND_TAG) in (None, FILM_KIND):
                     yield run
         except MlflowException as error:
             if not is_refusal(error):
                 raise
             raise ValueError(f"the filter does not work: {error.message}") from error
+
+
+def _leave_out_films(
+    tracker: Tracker, experiment_id: str, metric: str, filter_text: str, finder: Finder
+) -> None:
+    """Note the films that lack the metric: they have no test rows, but every one has a loss."""
+    words = " AND ".join(filter(None, [filter_text, f"tags.`{KIND_TAG}` = '{FILM_KIND}'"]))
+    with plain_errors(tracker.client.tracking_uri):
+        films = tracker.client.all_runs([experiment_id], words, max_results=PAGE)
+        lacking = sum(SQUARES.get(metric, metric) not in run.data.metrics for run in films)
+    if lacking:
+        those = "the film of any model" if lacking == 1 else "films of any model"
+        finder.leave_out(
+            f"{lacking} of the runs", f"{those} without {metric}; --metric loss compares all"
+        )
 
 
 def _filmed(runs: Iterable[MlflowRun], unfilmed: list[int]) -> Iterator[MlflowRun]:
@@ -146,6 +170,8 @@ def _training(tracker: Tracker, run: MlflowRun) -> Training | None:
         if not (points := source.tags.get(SHA256_TAG)) or not source.training_settings():
             return None
     except ValueError:  # the finder reads it again, and says what is wrong
+        return None
+    if source.is_film:  # params need not say of which model
         return None
     found = source.all_settings()
     # Points and runs without a table lack some; of equal points other seeds say nothing.

@@ -152,7 +152,7 @@ class Facts:
     def all_settings(self) -> dict[str, str]:
         """Return all params as they are in force, equal numbers with equal text."""
         found = self.params_in_force
-        if self.is_film:  # whoever filmed chose the names: they are no settings of ours
+        if self.is_film:  # the params of any model, even if they are called as our settings
             return {name: normalised(name, text) for name, text in found.items()}
         # Settings that did not draw the points would be compared as if they had.
         no_points = self.has_edited_points or self.has_table

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mlflow.entities import Run as MlflowRun
 
 from fitreel.checks.text import shortened
-from fitreel.comparison.runs import ComparedRun
+from fitreel.comparison.compared import ComparedRun, FilmedRun, OwnRun
 from fitreel.tracking.source import Source
 from fitreel.tracking.store.connection import plain_errors
 from fitreel.tracking.tracker import Tracker
@@ -112,9 +112,11 @@ def compared(source: Source) -> ComparedRun:
 
     Raises ValueError or FileNotFoundError, with one line about what is missing.
     """
+    if source.is_film:
+        return _filmed(source)
     if source.kind:
         raise ValueError(f"run {source.run_id} is a {source.kind}, not an experiment")
-    return ComparedRun(
+    return OwnRun(
         source.run_id,
         source.name,
         source.all_settings(),
@@ -122,6 +124,17 @@ def compared(source: Source) -> ComparedRun:
         source.dataset(),
         source.history(),
     )
+
+
+def _filmed(source: Source) -> FilmedRun:
+    reel = source.reel()
+    if not reel.frames or not len(reel.steps):
+        raise ValueError(
+            f"run {source.run_id} is a film without a frame: its training ended before the first, "
+            "or no prediction was finite"
+        )
+    facts = (source.run_id, source.name, source.all_settings(), source.metrics)
+    return FilmedRun(*facts, reel.dataset, reel)
 
 
 def named_runs(

@@ -2,22 +2,56 @@
 
 const data = JSON.parse(byId("data").textContent);
 const datasets = data.datasets.map((each) => each && new Dataset(each)); // null: shown by a reel
+const steps = data.steps.map((each) => decoded(each, Float64Array)); // of the losses that are drawn
 // Names from outside may be those of an object's own members.
 const bare = (object) => Object.assign(Object.create(null), object);
 data.best = bare(data.best);
-const runs = data.runs.map((run) => ({ ...run, params: bare(run.params), metrics: bare(run.metrics), training: run.reel ? new Reel(run.reel) : new Training(run.training), dataset: datasets[run.dataset], isShown: true }));
-const MOST_STEPS = 400;
-const epochs = thinned([...new Set(runs.flatMap((run) => [...run.training.frameEpochs]))].sort((one, other) => one - other));
+const runs = data.runs.map((run) => ({ ...run, params: bare(run.params), metrics: bare(run.metrics), training: run.reel ? new Reel(run.reel) : new Training(run.training), steps: steps[run.steps], losses: decoded(run.losses, Float32Array), dataset: datasets[run.dataset], isShown: true }));
+const MOST_MOMENTS = 400;
 const CELL_POINTS = 120;
 const FIT_POINTS = 240;
 const FADED = 0.18;
 let place, lit = null;
 
+// ---- the moments that all runs show together: epochs, or shares of each one's training
+
+let isShare = data.align === "share", moments;
+// The run that takes most steps decides where the film stays when the moments change.
+const longest = runs.reduce((one, other) => (other.span[1] - other.span[0] > one.span[1] - one.span[0] ? other : one));
+
+function momentOf({ span: [first, last] }, step) {
+  return isShare ? (step - first) / Math.max(1, last - first) : step;
+}
+
+function makeMoments() {
+  for (const run of runs) run.frameMoments = Array.from(run.training.frameEpochs, (step) => momentOf(run, step));
+  moments = thinned([...new Set(runs.flatMap((run) => run.frameMoments))].sort((one, other) => one - other));
+}
+
 // Choose values evenly, both ends kept.
 function thinned(values) {
-  const count = Math.min(values.length, MOST_STEPS);
+  const count = Math.min(values.length, MOST_MOMENTS);
   return Array.from({ length: count }, (_, at) => values[Math.round((at * (values.length - 1)) / Math.max(1, count - 1))]);
 }
+
+const percent = (share) => `${short(100 * share, 3)} %`;
+const momentText = (moment) => (isShare ? percent(moment) : moment.toLocaleString("en"));
+const momentParts = (moment) => (isShare ? [bold(momentText(moment)), " of the training"] : [`${data.step_name} `, bold(momentText(moment))]);
+
+function alignBy(share) {
+  const [first, last] = longest.span, now = moments[place], isLast = place === moments.length - 1;
+  const step = isShare ? first + now * (last - first) : now;
+  isShare = share;
+  makeMoments();
+  transport.resize(moments.length);
+  makeLosses();
+  transport.go(isLast ? moments.length - 1 : nearest(moments, momentOf(longest, step)));
+}
+
+makeMoments();
+byId("align").value = data.align;
+byId("align").options[0].textContent = data.step_name;
+byId("align").addEventListener("change", (event) => alignBy(event.target.value === "share"));
 
 readColours();
 document.body.classList.toggle("grouped", data.groups.length > 0);
@@ -91,69 +125,84 @@ function lineOf(at, width = 2) {
 // ---- the losses
 
 let losses;
-const common = decoded(data.epochs, Int32Array);
-// A run has a loss for each common epoch that it reached: the first ones, in the same order.
-const lossCurves = runs.map((run) => Array.from(common, (_, at) => run.training.losses[at] ?? null));
 const groups = data.groups.map((group) => {
-  const curve = (text) => {
-    const values = decoded(text, Float32Array);
-    return Array.from(common, (_, at) => values[at] ?? null);
-  };
+  const curve = (text) => decoded(text, Float32Array);
   return { ...group, metrics: bare(group.metrics), mean: curve(group.mean), low: curve(group.low), high: curve(group.high) };
 });
+// A logarithmic axis has no place for the loss of any model, which may be below zero.
+byId("log").checked = !runs.some((run) => run.losses.some((loss) => loss < 0));
 
 function makeLosses() {
   const log = byId("log").checked, areMeans = groups.length > 0 && byId("means").checked;
-  const positive = (curve) => (log ? curve.map((value) => (value > 0 ? value : null)) : curve);
+  // A loss that is not finite is a gap, and so is one that a logarithmic axis lacks.
+  const drawn = (curve) => Array.from(curve, (value) => (!Number.isFinite(value) || (log && value <= 0) ? null : value));
   const grouped = new Set(areMeans ? groups.flatMap((group) => group.runs) : []);
-  const series = [], curves = [], bands = [], owners = [];
-  runs.forEach((_, at) => {
+  const series = [], curves = [], tables = [], bands = [], owners = [];
+  // Curves of one run or of one group: they have its steps, which other runs may not have.
+  const add = (run, label, ...mine) => {
+    const at = Array.from(run.steps, (step) => momentOf(run, step)), values = mine.map(drawn);
+    tables.push([at, ...values]);
+    curves.push(...values);
+    owners.push(...mine.map((_, number) => ({ label: number === mine.length - 1 ? label : null, run, at })));
+  };
+  runs.forEach((run, at) => {
     if (grouped.has(at)) return;
-    curves.push(positive(lossCurves[at]));
-    series.push({ ...lineOf(at), points: { show: runs[at].training.losses.length === 1 } });
-    owners.push({ label: runs[at].caption });
+    add(run, run.caption, run.losses);
+    series.push({ ...lineOf(at), points: { show: run.losses.filter(Number.isFinite).length === 1 } });
   });
   for (const group of areMeans ? groups : []) {
     const isShown = group.runs.some((at) => runs[at].isShown), first = group.runs[0];
     const edge = { stroke: "transparent", width: 0, show: isShown };
     bands.push({ series: [curves.length + 2, curves.length + 1], fill: () => `${colourOf(first)}38` });
-    for (const each of [group.low, group.high, group.mean]) curves.push(positive(each));
     series.push(edge, edge, { stroke: () => shade(...group.runs), width: 2.5, show: isShown });
     const label = `mean of ${group.runs.length} seeds${group.label ? `, ${group.label}` : ""}`;
-    owners.push(null, null, { label });
+    add(runs[first], label, group.low, group.high, group.mean);
   }
   const floor = data.noise_floor;
   const seen = curves.filter((_, at) => series[at].show);
   losses = makeChart(document.querySelector("#losses .chart"), {
-    x: padded([0, Math.max(1, common[common.length - 1], epochs[epochs.length - 1])], 0.02),
+    x: padded(momentRange(), 0.02),
     y: lossRange(floor ? [...seen, [floor]] : seen, log),
     log,
-    data: [common, ...curves],
+    axes: [axis(30, isShare ? { values: (_, shares) => shares.map(percent) } : {}), axis(52, log ? { values: roundOnes } : {})],
+    data: uPlot.join(tables),
     series,
     bands,
     hooks: {
       draw: (chart) => {
         if (floor) drawHorizontal(chart, floor, `noise floor ${short(floor, 3)}`, colours.floor);
-        if (place !== undefined) drawVertical(chart, epochs[place], colours.soft);
+        if (place !== undefined) drawVertical(chart, moments[place], colours.soft);
       },
     },
   });
-  onScrub(losses, (epoch) => transport.go(nearest(epochs, epoch)));
-  onPointer(losses, (epoch) => {
-    const at = epoch === null ? -1 : lastAtMost(common, Math.max(0, epoch));
-    const found = at < 0 ? null : nearestSeries(losses, curves, series, at);
-    byId("losses-reading").replaceChildren(...(found === null || !owners[found] ? ["press to jump"]
-      : [bold(owners[found].label), ` · epoch ${common[at].toLocaleString("en")} loss `, bold(lossText(curves[found][at]))]));
+  onScrub(losses, (moment) => transport.go(nearest(moments, moment)));
+  onPointer(losses, (moment) => {
+    // Of each curve the last value up to there; behind its end it has none.
+    const places = owners.map(({ at }) => (moment === null || moment > at[at.length - 1] + momentRange()[1] / 100 ? -1 : Math.max(0, lastAtMost(at, moment))));
+    const found = nearestSeries(losses, curves.map((curve, number) => curve[places[number]]), series);
+    if (found === null || !owners[found].label) {
+      byId("losses-reading").textContent = "press to jump";
+      return;
+    }
+    const { run, label } = owners[found], step = run.steps[places[found]];
+    byId("losses-reading").replaceChildren(bold(label), ` · ${run.step_name} ${step.toLocaleString("en")}${isShare ? ` (${percent(momentOf(run, step))})` : ""} loss `, bold(lossText(curves[found][places[found]])));
   });
   byId("losses-reading").textContent = "press to jump";
 }
 
-// The place of the shown series that is nearest to the mouse, if it is near.
-function nearestSeries(chart, curves, series, at) {
+// The first and the last moment of all curves and frames.
+function momentRange() {
+  const ends = runs.flatMap((run) => run.span.map((step) => momentOf(run, step)));
+  const first = Math.min(...ends), last = Math.max(...ends);
+  return [first, last > first ? last : first + 1];
+}
+
+// The place of the shown series whose value is nearest to the mouse, if it is near.
+function nearestSeries(chart, values, series) {
   let found = null, least = 40;
-  curves.forEach((curve, number) => {
-    if (!series[number].show || series[number].width === 0 || !Number.isFinite(curve[at])) return;
-    const distance = Math.abs(chart.valToPos(curve[at], "y") - chart.cursor.top);
+  values.forEach((value, number) => {
+    if (!series[number].show || series[number].width === 0 || !Number.isFinite(value)) return;
+    const distance = Math.abs(chart.valToPos(value, "y") - chart.cursor.top);
     if (distance < least) [found, least] = [number, distance];
   });
   return found;
@@ -162,7 +211,9 @@ function nearestSeries(chart, curves, series, at) {
 // ---- the fits over each other
 
 // Of runs with one feature alone: other views cannot lie over each other.
-const isCurve = (run) => !run.reel;
+const isCurve = (run) => !run.reel || run.reel.kind === "curve";
+// What a run predicts at x in a frame: our own network by its weights, others between their probes.
+const predicted = (run, frame, x) => (run.reel ? run.training.valueAt(frame, x) : run.training.frames[frame].predict(x));
 const withPoints = datasets.filter(Boolean);
 const areAlike = withPoints.every(({ feature, target }) => feature === withPoints[0].feature && target === withPoints[0].target);
 const curveData = areAlike ? withPoints : [];
@@ -181,18 +232,18 @@ function makeFits() {
     y: padded(yRange, 0.2, 0.1),
     data: [fitX, ...runs.map(() => fitX.map(() => NaN))],
     series: runs.map((run, at) => ({ ...lineOf(at), show: run.isShown && isCurve(run) })),
-    hooks: { drawAxes: (chart) => datasets.length === 1 && drawPoints(chart, datasets[0], 0.9) },
+    hooks: { drawAxes: (chart) => curveData.length === 1 && drawPoints(chart, curveData[0], 0.9) },
   });
   onPointer(chart, (x) => {
     const at = x === null ? -1 : nearest(fitX, x);
-    const found = at < 0 ? null : nearestSeries(chart, fitCurves, chart.series.slice(1), at);
+    const found = at < 0 ? null : nearestSeries(chart, fitCurves.map((curve) => curve[at]), chart.series.slice(1));
     if (found === null) {
       byId("fits-reading").textContent = NO_READING;
       return;
     }
-    const shown = shownX(x, xRange), { frames } = runs[found].training;
+    const shown = shownX(x, xRange), run = runs[found], value = predicted(run, framePlace(run), shown);
     byId("fits-reading").replaceChildren(bold(runs[found].caption), ` · ${curveData[0].feature} `, bold(withMinus(String(shown))),
-      `  predicted ${curveData[0].target} `, bold(precise(frames[framePlace(runs[found])].predict(shown))));
+      `  predicted ${curveData[0].target} `, bold(value === null ? "–" : run.reel ? curveReading(run.training, value) : precise(value)));
   });
   byId("fits-reading").textContent = NO_READING;
   return chart;
@@ -200,7 +251,8 @@ function makeFits() {
 
 // ---- a cell a run
 
-const framePlace = (run) => run.training.frameAt(epochs[place]);
+// The last frame up to the present moment.
+const framePlace = (run) => Math.max(0, lastAtMost(run.frameMoments, moments[place]));
 
 const cells = runs.map((run, at) => {
   const chart = element("div", { className: "chart", role: "img", ariaLabel: `Fit of ${run.label}` });
@@ -208,9 +260,10 @@ const cells = runs.map((run, at) => {
   // First what differs: names are long, and alike.
   const differing = data.differing.filter((param) => run.params[param] !== undefined).map((param) => `${param} ${run.params[param]}`).join(" · ");
   const caption = element("figcaption", { title: differing }, swatch(at), element("span", {}, run.caption));
-  const figure = element("figure", {}, caption, element("p", { className: "soft", title: run.label }, run.label), chart, moment);
+  const name = run.caption.startsWith(run.label) ? "\u00a0" : run.label; // not twice
+  const figure = element("figure", {}, caption, element("p", { className: "soft", title: run.label }, name), chart, moment);
   light(figure, at);
-  return { chart, moment, figure, x: isCurve(run) ? evenly(run.dataset.xRange, CELL_POINTS) : [] };
+  return { chart, moment, figure, x: !isCurve(run) ? [] : run.reel ? run.training.line : evenly(run.dataset.xRange, CELL_POINTS) };
 });
 byId("cells").append(...cells.map((cell) => cell.figure));
 const mostColumns = runs.length <= 4 ? runs.length : runs.length <= 8 ? 4 : runs.length <= 15 ? 5 : runs.length <= 30 ? 6 : 8;
@@ -320,23 +373,23 @@ function show(at) {
     run.shownFrame = now;
     const cell = cells[number];
     if (isCurve(run)) {
-      const [from, to] = run.dataset.xRange, frame = run.training.frames[now];
-      fitCurves[number] = Array.from(fitX, (x) => (x < from || x > to ? null : frame.predict(x)));
-      cell.plot.setData([cell.x, cell.x.map((x) => frame.predict(x))]);
+      const [from, to] = run.dataset.xRange;
+      fitCurves[number] = Array.from(fitX, (x) => (x < from || x > to ? null : predicted(run, now, x)));
+      cell.plot.setData([cell.x, Array.from(cell.x, (x) => predicted(run, now, x))]);
     } else cell.view.show(now);
-    cell.moment.replaceChildren(`epoch ${frameEpochs[now].toLocaleString("en")} · loss `, bold(lossText(frameLosses[now])),
+    cell.moment.replaceChildren(`${run.step_name} ${frameEpochs[now].toLocaleString("en")} · loss `, bold(lossText(frameLosses[now])),
       ...(testLosses ? [" · test ", bold(lossText(testLosses[now]))] : []));
   });
   fits?.setData([fitX, ...fitCurves]);
   losses.redraw(false);
-  byId("moment").replaceChildren("epoch ", bold(epochs[place].toLocaleString("en")));
-  byId("scrub").setAttribute("aria-valuetext", `epoch ${epochs[place].toLocaleString("en")}`);
+  byId("moment").replaceChildren(...momentParts(moments[place]));
+  byId("scrub").setAttribute("aria-valuetext", byId("moment").textContent);
 }
 
 makeTable();
 makeGroups();
 makeEqual();
-const transport = new Transport(epochs.length, show);
+const transport = new Transport(moments.length, show);
 for (const id of ["log", "means"]) byId(id).addEventListener("change", makeLosses);
 makeLosses();
 byId("runs-reading").textContent = `${runs.length} of ${runs.length} shown`;

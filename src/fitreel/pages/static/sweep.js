@@ -181,7 +181,7 @@ function choose() {
 
 // ---- the film of a trial
 
-const epochs = [...new Set(data.films.flatMap((film) => [...decoded((film.reel ?? film.training).frame_epochs, Int32Array)]))].sort((one, other) => one - other);
+const epochs = [...new Set([...films.values()].flatMap((film) => [...film.training.frameEpochs]))].sort((one, other) => one - other);
 const FIT_POINTS = 300;
 let picked = null, film = null, fit = null, fitX = [], transport = null;
 

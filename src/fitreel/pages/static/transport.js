@@ -26,18 +26,23 @@ function listen(keys) {
 class Transport {
   // `keys` are more of them: the name of a key to what it does.
   constructor(frames, show, keys = {}) {
-    this.last = frames - 1;
+    this.scrub = byId("scrub");
+    this.resize(frames);
     this.place = this.last;
     this.show = show;
     this.playing = false;
-    this.scrub = byId("scrub");
-    this.scrub.max = this.last;
     this.scrub.addEventListener("input", () => this.go(this.scrub.valueAsNumber));
     const commands = { first: () => this.go(0), back: () => this.step(-1), play: () => this.toggle(),
       forward: () => this.step(1), last: () => this.go(this.last) };
     for (const [id, command] of Object.entries(commands)) byId(id).addEventListener("click", command);
     listen({ " ": commands.play, ArrowLeft: commands.back, ArrowRight: commands.forward,
       Home: commands.first, End: commands.last, ...keys });
+  }
+
+  // There are more or fewer frames from now on.
+  resize(frames) {
+    this.last = frames - 1;
+    this.scrub.max = this.last;
   }
 
   go(place) {

@@ -1,4 +1,4 @@
-"""The readout: the epoch and the losses of a frame, at places that stay."""
+"""The readout: the epoch or the step, and the losses of a frame, at places that stay."""
 
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.transforms import BboxBase
@@ -14,11 +14,12 @@ GAP = 14  # pixels from the loss to that of the test rows
 class Readout:
     """The texts of one size, for one film or for all cells of a grid."""
 
-    def __init__(self, loss_size: float, epoch_size: float, step_name: str = "epoch") -> None:
-        """Draw the characters: those of the losses and of the epoch, so many points high."""
+    def __init__(self, loss_size: float, step_size: float) -> None:
+        """Draw the characters: those of the losses and of the step, so many points high."""
         self._loss = NumberText("Loss=", loss_size, LINE_COLOUR)
         self._test = NumberText("test ", loss_size, TEST_COLOUR)
-        self._epoch = NumberText(f"{step_name} ", epoch_size, INK)
+        self._step_size = step_size
+        self._steps: dict[str, NumberText] = {}  # by what a film's steps are called
 
     def draw_inside(
         self, renderer: RendererAgg, box: BboxBase, reel: Recording, frame: int, up: float = 0
@@ -26,22 +27,28 @@ class Readout:
         """Draw the epoch ``up`` pixels above the axes, the losses below a curve's points."""
         left = (box.x0 + box.x1 - self.width(reel)) / 2
         self._draw_losses(renderer, left, box.y0, reel, frame)
-        self._epoch.draw(renderer, box.x0, box.y1 + up, str(reel.epochs[frame]))
+        self._step(reel).draw(renderer, box.x0, box.y1 + up, str(reel.epochs[frame]))
 
     def draw_above(
         self, renderer: RendererAgg, box: BboxBase, reel: Recording, frame: int, up: float = 0
     ) -> None:
         """Draw all of it above the axes, ``up`` pixels higher; the losses end at the right."""
-        y = box.y1 + up + self._epoch.baseline - self._loss.baseline
+        y = box.y1 + up + self._step(reel).baseline - self._loss.baseline
         self._draw_losses(renderer, box.x1 - self.width(reel), y, reel, frame)
-        self._epoch.draw(renderer, box.x0, box.y1 + up, str(reel.epochs[frame]))
+        self._step(reel).draw(renderer, box.x0, box.y1 + up, str(reel.epochs[frame]))
 
     def draw_in_two_lines(
         self, renderer: RendererAgg, box: BboxBase, reel: Recording, frame: int, line: int
     ) -> None:
         """Draw the losses above the axes and the epoch a line higher, both from the left."""
         self._draw_losses(renderer, box.x0, box.y1, reel, frame)
-        self._epoch.draw(renderer, box.x0, box.y1 + line, str(reel.epochs[frame]))
+        self._step(reel).draw(renderer, box.x0, box.y1 + line, str(reel.epochs[frame]))
+
+    def _step(self, reel: Recording) -> NumberText:
+        name = reel.step_name
+        if name not in self._steps:
+            self._steps[name] = NumberText(f"{name} ", self._step_size, INK)
+        return self._steps[name]
 
     def width(self, reel: Recording) -> int:
         """Return the width of the losses in pixels, the same for all frames of a reel."""
