@@ -43,13 +43,15 @@ def film(
     every: int = EVERY,
     seconds: float | None = None,
     max_frames: int = FilmSettings.max_frames,
+    guest_prefix: str = "",
     **params: Any,
 ) -> Iterator[Reel]:
     """Film a training into an MLflow run: the block calls ``reel.frame(step, loss, model)``.
 
     ``x`` and ``y`` are the rows to show, as for ``Reel``, which explains the options after
     ``patience``. Inside an active run, or with ``run_id``, it joins that run and leaves its end to
-    its owner; else it opens a run in an ``experiment``, which ends FINISHED, or with what there is
+    its owner, who may log a loss as well: ``guest_prefix`` comes before the names of metrics
+    there. Else it opens a run in an ``experiment``, which ends FINISHED, or with what there is
     FAILED on an exception and KILLED on an interruption. Other keywords are logged as params. If
     the store is away at the end, a warning says what waits for ``fitreel sync``. Raises
     ConnectionError if there is no store at the start, ValueError for what does not fit.
@@ -65,12 +67,23 @@ def film(
         seconds=seconds,
         max_frames=max_frames,
     )
-    reel.listeners.append(_Checked())
+    reel.listeners.append(_Checked(guest_prefix))
     texts = {plain(key): plain(str(value)) for key, value in params.items()}
     try:
         with (
             _raising_signals(),
-            apart(_opened(reel, tracking_uri, experiment, name, run_id, Patience(patience), texts)),
+            apart(
+                _opened(
+                    reel,
+                    tracking_uri,
+                    experiment,
+                    name,
+                    run_id,
+                    Patience(patience),
+                    guest_prefix,
+                    texts,
+                )
+            ),
         ):
             yield reel
     except Undelivered as error:
@@ -86,6 +99,7 @@ def _opened(
     name: str | None,
     run_id: str | None,
     patience: Patience,
+    guest_prefix: str,
     params: Mapping[str, str],
 ) -> Iterator[None]:
     """Open the run, let the reel write into it, and log the film at the end of the block."""
@@ -101,7 +115,7 @@ def _opened(
             run.set_name(name or f"film-{len(reel.dataset)}-rows")
         run.log_params(params)
         log_rows(run, reel, run.name)
-        writer = run.film_writer()
+        writer = run.film_writer(guest_prefix if guest_of else "")
         reel.listeners.append(writer)
         try:
             yield
@@ -124,13 +138,14 @@ def _finish(run: Run, reel: Reel, writer: FilmWriter) -> None:
 class _Checked:
     """A listener that refuses names which MLflow would refuse at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
         self._known: set[str] = set()
 
     def on_point(self, step: int, values: Mapping[str, float]) -> None:  # noqa: ARG002
         """Raise ValueError for a name that no metric may have."""
         for name in values.keys() - self._known:
-            check_metric(name)
+            check_metric(f"{self._prefix}{name}")
             self._known.add(name)
 
     def on_frame(self, frame: Frame) -> None:
