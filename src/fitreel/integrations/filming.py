@@ -1,8 +1,8 @@
 """The filming of a callback: one film, from the start of a training to its end, however it ends."""
 
 import atexit
+import logging
 import sys
-import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -17,6 +17,7 @@ from fitreel.data.column import Numbers
 from fitreel.reel.predicting import Model
 from fitreel.reel.reel import Reel
 
+LOG = logging.getLogger("fitreel")
 # In a run of somebody else, who logs losses as well, and maybe at other steps.
 PREFIX = "film/"
 
@@ -74,8 +75,8 @@ class Filming:
 
     def give_up(self, error: Exception) -> None:
         """End the film and warn why; the training goes on."""
+        LOG.warning("the film ends, the training goes on: %s", error)
         self.end(error)
-        warnings.warn(f"the film ends, the training goes on: {error}", stacklevel=3)
 
     @contextmanager
     def _ending_the_film(self) -> Iterator[None]:
@@ -97,7 +98,7 @@ class Filming:
         try:
             film.__exit__(*raised)
         except Exception as failure:
-            warnings.warn(f"the film could not be made: {failure}", stacklevel=3)
+            LOG.warning("the film could not be made: %s", failure)
 
     def __enter__(self) -> Self:
         return self

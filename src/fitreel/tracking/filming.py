@@ -1,8 +1,8 @@
 """The filming of any training: its run, its reel, and what is logged at the end."""
 
+import logging
 import signal
 import threading
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -22,8 +22,11 @@ from fitreel.tracking.film_files import log_film, log_rows
 from fitreel.tracking.names import FILM_KIND, KIND_TAG
 from fitreel.tracking.run import Run
 from fitreel.tracking.side_effects import apart
+from fitreel.tracking.store.limits import CALL, request_limit
 from fitreel.tracking.store.patience import Patience
 from fitreel.tracking.tracker import Tracker
+
+LOG = logging.getLogger("fitreel")
 
 
 @contextmanager
@@ -50,7 +53,7 @@ def film(
 
     ``x`` and ``y`` are the rows to show, as for ``Reel``, which explains the options after
     ``patience``. Inside an active run, or with ``run_id``, it joins that run and leaves its end to
-    its owner, who may log a loss as well: ``guest_prefix`` comes before the names of metrics
+    its owner, who may log losses, too: ``guest_prefix`` comes before the names of the film's metrics
     there. Else it opens a run in an ``experiment``, which ends FINISHED, or with what there is
     FAILED on an exception and KILLED on an interruption. Other keywords are logged as params. If
     the store is away at the end, a warning says what waits for ``fitreel sync``. Raises
@@ -69,26 +72,10 @@ def film(
     )
     reel.listeners.append(_Checked(guest_prefix))
     texts = {plain(key): plain(str(value)) for key, value in params.items()}
-    try:
-        with (
-            _raising_signals(),
-            apart(
-                _opened(
-                    reel,
-                    tracking_uri,
-                    experiment,
-                    name,
-                    run_id,
-                    Patience(patience),
-                    guest_prefix,
-                    texts,
-                )
-            ),
-        ):
-            yield reel
-    except Undelivered as error:
-        # Not raised: the training is done, and what follows it must not be lost.
-        warnings.warn(str(error), stacklevel=3)
+    waits = Patience(patience, report=LOG.warning)
+    opened = _opened(reel, tracking_uri, experiment, name, run_id, waits, guest_prefix, texts)
+    with _raising_signals(), apart(opened):
+        yield reel
 
 
 @contextmanager
@@ -109,26 +96,49 @@ def _opened(
         raise ValueError(f"run {guest_of} has a name and an experiment; leave yours out")
     tracker = Tracker(tracking_uri, experiment, patience=patience)
     context = tracker.join(guest_of) if guest_of else tracker.run(name=name)
-    with context as run:
-        run.set_tags({KIND_TAG: FILM_KIND})
-        if not guest_of:
-            run.set_name(name or f"film-{len(reel.dataset)}-rows")
-        run.log_params(params)
-        log_rows(run, reel, run.name)
-        writer = run.film_writer(guest_prefix if guest_of else "")
-        reel.listeners.append(writer)
-        try:
-            yield
-        except BaseException as error:
+    is_filmed = False
+    try:
+        with context as run:
+            prefix = guest_prefix if guest_of else ""
+            writer = _start(run, reel, params, name if name or guest_of else _name_of(reel), prefix)
             try:
-                _finish(run, reel, writer)
-            except Exception as other:
-                error.add_note(f"and the film could not be made: {other}")
+                yield
+            except BaseException as error:
+                try:
+                    _finish(run, reel, writer)
+                except Exception as other:
+                    error.add_note(f"and the film could not be made: {other}")
+                raise
+            _finish(run, reel, writer)
+            is_filmed = True
+    except (Undelivered, ValueError) as error:
+        # The training is done, and what follows it must not be lost, as its model may be.
+        if not is_filmed:
             raise
-        _finish(run, reel, writer)
+        LOG.warning("run %s: %s", run.run_id, error)
+
+
+def _name_of(reel: Reel) -> str:
+    return f"film-{len(reel.dataset)}-rows"
+
+
+def _start(
+    run: Run, reel: Reel, params: Mapping[str, str], name: str | None, prefix: str
+) -> FilmWriter:
+    """Log what is known at the start; return the writer of points and frames."""
+    run.set_tags({KIND_TAG: FILM_KIND})
+    if name:
+        run.set_name(name)
+    run.log_params(params)
+    log_rows(run, reel, run.name)
+    writer = run.film_writer(prefix)
+    reel.listeners.append(writer)
+    return writer
 
 
 def _finish(run: Run, reel: Reel, writer: FilmWriter) -> None:
+    # From here on nobody else waits for the store: our retries are enough, and end sooner.
+    request_limit.start(CALL)
     reel.finish()
     writer.flush()
     reel.listeners.remove(writer)
