@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import re
 import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -156,9 +157,13 @@ def predicting(module: nn.Module, predict: Callable[[Any, Tensor], Any] | None) 
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    """Return the values that are numbers: frameworks log others, too."""
+    """Return the values that are numbers, by names that MLflow allows: not all of them are."""
     found = {name: value for name, value in values.items() if np.ndim(value) == 0}
-    return {name: float(value) for name, value in found.items() if not isinstance(value, str)}
+    return {
+        re.sub(r"[^\w/.\- :]", "_", name): float(value)
+        for name, value in found.items()
+        if not isinstance(value, str | None)
+    }
 
 
 _OPEN: weakref.WeakSet[Filming] = weakref.WeakSet()
