@@ -246,7 +246,7 @@ from tests.test_integrations_lightning import X, Y, FilmCallback, fit
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    fit(FilmCallback(X, Y, every=1), devices=2, strategy="ddp_spawn", max_epochs=2)
+    fit(FilmCallback(X, Y, every=1), devices=2, strategy="ddp_fork", max_epochs=2)
 """
 
 

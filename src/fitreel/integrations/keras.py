@@ -7,10 +7,11 @@ from typing import Any
 try:
     import keras
 except ModuleNotFoundError as missing:
+    name = str(missing.name).partition(".")[0]
     raise ModuleNotFoundError(
-        f"FilmCallback for Keras needs {missing.name}: pip install 'fitreel[keras]'"
+        f"FilmCallback for Keras needs {name}: pip install 'fitreel[keras]'"
     ) from None
-import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from fitreel.data.column import Numbers
@@ -62,10 +63,10 @@ class FilmCallback(EndsWithBlock, keras.callbacks.Callback):
         """Close the film."""
         self.filming_.end()
 
-    def _predict(self, x: NDArray[Any]) -> NDArray[Any]:
+    def _predict(self, x: NDArray[Any]) -> Any:
         predict = self._predict_by or _outputs
         with evaluating(self.model), _same_state(self.model):
-            return np.asarray(keras.ops.convert_to_numpy(predict(self.model, x)))
+            return predict(self.model, x)
 
 
 def _outputs(model: keras.Model, x: NDArray[Any]) -> Any:
@@ -76,12 +77,10 @@ def _outputs(model: keras.Model, x: NDArray[Any]) -> Any:
 def _same_state(model: keras.Model) -> Iterator[None]:
     """Give all that no gradient trains its values back, as states of random generators."""
     # evaluating() does this for the buffers of torch; those of Keras are parameters.
-    before = [keras.ops.copy(each) for each in model.non_trainable_variables]
+    before = [(each, each.value.detach().clone()) for each in model.non_trainable_variables]
     try:
         yield
     finally:
-        for each, value in zip(model.non_trainable_variables, before, strict=False):
-            if not np.array_equal(
-                keras.ops.convert_to_numpy(each), keras.ops.convert_to_numpy(value)
-            ):
+        for each, value in before:
+            if not torch.equal(each.value, value):
                 each.assign(value)

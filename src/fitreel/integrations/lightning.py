@@ -13,8 +13,9 @@ try:
         Strategy,
     )
 except ModuleNotFoundError as missing:
+    name = str(missing.name).partition(".")[0]
     raise ModuleNotFoundError(
-        f"FilmCallback for Lightning needs {missing.name}: pip install 'fitreel[lightning]'"
+        f"FilmCallback for Lightning needs {name}: pip install 'fitreel[lightning]'"
     ) from None
 from torch import Tensor
 

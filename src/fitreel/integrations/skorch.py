@@ -6,8 +6,9 @@ from typing import Any, Self
 try:
     from skorch.callbacks import Callback
 except ModuleNotFoundError as missing:
+    name = str(missing.name).partition(".")[0]
     raise ModuleNotFoundError(
-        f"FilmCallback for skorch needs {missing.name}: pip install 'fitreel[skorch]'"
+        f"FilmCallback for skorch needs {name}: pip install 'fitreel[skorch]'"
     ) from None
 import numpy as np
 from numpy.typing import NDArray

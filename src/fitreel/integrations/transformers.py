@@ -7,8 +7,9 @@ try:
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
     from transformers.integrations import is_deepspeed_zero3_enabled
 except ModuleNotFoundError as missing:
+    name = str(missing.name).partition(".")[0]
     raise ModuleNotFoundError(
-        f"FilmCallback for the Trainer needs {missing.name}: pip install 'fitreel[transformers]'"
+        f"FilmCallback for the Trainer needs {name}: pip install 'fitreel[transformers]'"
     ) from None
 from torch import Tensor, nn
 
