@@ -20,7 +20,7 @@ X = np.linspace(-1, 1, 40)[:, None]
 Y = X[:, 0] ** 2
 
 
-class AlwaysDrops(keras.layers.Layer):  # type: ignore[misc]
+class AlwaysDrops(keras.layers.Layer):
     """A layer that draws random numbers whenever it predicts, as for an uncertainty."""
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ def test_it_joins_the_run_of_autologging(film_store: MlflowClient) -> None:
     assert found.frames == [0, 1, 2, 3]
 
 
-class BreaksOff(keras.callbacks.Callback):  # type: ignore[misc]
+class BreaksOff(keras.callbacks.Callback):
     def __init__(self, error: BaseException) -> None:
         super().__init__()
         self.error = error

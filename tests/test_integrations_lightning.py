@@ -73,7 +73,7 @@ def fit(*callbacks: Callback, module: Curve | None = None, **options: Any) -> Cu
     module = module or Curve()
     quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "logger": False}
     trainer = Trainer(
-        **{"max_epochs": 4, "enable_model_summary": False, "accelerator": "cpu"} | quiet | options,  # type: ignore[arg-type]
+        **{"max_epochs": 4, "enable_model_summary": False, "accelerator": "cpu"} | quiet | options,
         callbacks=list(callbacks),
     )
     rows = TensorDataset(X, Y)

@@ -79,7 +79,7 @@ def test_classifiers(film_store: MlflowClient) -> None:
         assert reel.recording().predictions.sum(axis=2) == pytest.approx(1)
 
 
-class Raises(Callback):  # type: ignore[misc]
+class Raises(Callback):
     """Breaks a fit off: in the middle of an epoch, or as a callback ends a training."""
 
     def __init__(self, error: BaseException, at: str) -> None:
@@ -130,7 +130,7 @@ def test_a_fit_that_raises_ends_when_its_net_is_gone(film_store: MlflowClient) -
     assert [each.frames for each in found[1:]] == [[1, 2, 3, 4], [5, 6, 7, 8]]
 
 
-class Copies(Callback):  # type: ignore[misc]
+class Copies(Callback):
     def on_epoch_end(self, net: Any, **_: Any) -> None:
         pickle.loads(pickle.dumps(net))
         copy.deepcopy(net)

@@ -56,9 +56,8 @@ def predict(model: Any, x: Tensor) -> Tensor:
 
 
 def film(**options: Any) -> FilmCallback:
-    return FilmCallback(
-        X, SIDES, **{"predict": predict, "classes": ("low", "high"), "every": 1} | options
-    )
+    defaults: dict[str, Any] = {"predict": predict, "classes": ("low", "high"), "every": 1}
+    return FilmCallback(X, SIDES, **defaults | options)
 
 
 def trainer(*callbacks: TrainerCallback, **options: Any) -> Trainer:

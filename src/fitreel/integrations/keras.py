@@ -39,7 +39,7 @@ class FilmCallback(EndsWithBlock, keras.callbacks.Callback):
     ) -> None:
         """Take the rows to show, and the options of ``fitreel.film``.
 
-        ``predict(model, x)`` is for a model whose outputs are no predictions, as logits of two
+        ``predict(model, x)`` is for a model that returns something else, as a logit of two
         classes in one number. Raises ValueError if Keras does not run on torch.
         """
         super().__init__()
@@ -75,7 +75,7 @@ def _outputs(model: keras.Model, x: NDArray[Any]) -> Any:
 
 @contextmanager
 def _same_state(model: keras.Model) -> Iterator[None]:
-    """Give all that no gradient trains its values back, as states of random generators."""
+    """Restore what no gradient trains, as means and the states of random generators."""
     # evaluating() does this for the buffers of torch; those of Keras are parameters.
     before = [(each, each.value.detach().clone()) for each in model.non_trainable_variables]
     try:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -25,6 +26,9 @@ class Step(NamedTuple):
 
     found: NDArray[Any]
     predict: Callable[[NDArray[Any]], NDArray[Any]]
+
+
+Way = Callable[[Any, Any, Any, Reel, int | None], Iterator[Step]]
 
 
 def film(
@@ -51,10 +55,11 @@ def film(
     return estimator
 
 
-def _way_of(estimator: Any, steps: int | None) -> Callable[..., Iterator[Step]]:
+def _way_of(estimator: Any, steps: int | None) -> Way:
     name, params = type(estimator).__name__, _params(estimator)
     if is_classifier(estimator) and not hasattr(estimator, "predict_proba"):
         raise ValueError(f"{name} has no predict_proba, as its params are; no film can show it")
+    way: Way
     if hasattr(estimator, "staged_predict"):
         way = _stages
     elif {"warm_start", "n_estimators"} <= params.keys():
@@ -77,7 +82,11 @@ def _stages(estimator: Any, x: Any, y: Any, reel: Reel, _: int | None) -> Iterat
     )
     probes = _as_fitted(reel.probes.inputs.numpy().astype(np.float64), x)
     for found, shown in zip(staged(x), staged(probes), strict=True):
-        yield Step(found, lambda _, shown=shown: shown)
+        yield Step(found, partial(_known, shown))
+
+
+def _known(predictions: NDArray[Any], _: NDArray[Any]) -> NDArray[Any]:
+    return predictions
 
 
 def _trees(estimator: Any, x: Any, y: Any, _: Reel, __: int | None) -> Iterator[Step]:

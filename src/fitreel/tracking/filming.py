@@ -53,11 +53,11 @@ def film(
 
     ``x`` and ``y`` are the rows to show, as for ``Reel``, which explains the options after
     ``patience``. Inside an active run, or with ``run_id``, it joins that run and leaves its end to
-    its owner, who may log losses, too: ``guest_prefix`` comes before the film's metrics there.
-    Else it opens a run in an ``experiment``, which ends FINISHED, or with what there is FAILED on
-    an exception and KILLED on an interruption. Other keywords are logged as params. If the store is
-    away at the end, a warning says what waits for ``fitreel sync``. Raises ConnectionError if there
-    is no store at the start, ValueError for what does not fit.
+    its owner, who may log losses, too: ``guest_prefix`` comes before the film's metrics there. Else
+    it opens a run in an ``experiment``, which ends FINISHED, or with what there is FAILED on an
+    exception and KILLED on an interruption. Other keywords are logged as params. If the store is
+    away at the end, a warning says what waits for ``fitreel sync``. Raises ConnectionError if no
+    store is there at the start, ValueError for what does not fit.
     """
     reel = Reel(
         x,
