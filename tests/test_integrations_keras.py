@@ -11,6 +11,7 @@ import keras
 import mlflow
 import numpy as np
 import pytest
+import torch
 from mlflow.tracking import MlflowClient
 
 from fitreel.integrations.keras import FilmCallback
@@ -71,6 +72,28 @@ def test_a_fit_is_filmed_and_no_bit_of_it_changes(film_store: MlflowClient) -> N
     for name, values in history.items():
         assert found.points(name) == list(enumerate(values))
     assert found.frames == [0, 2, 3]
+
+
+def in_training(made: keras.Model, x: Any) -> Any:
+    """Predict as a careless function does: layers draw, and take new means."""
+    return made(x, training=True)
+
+
+def test_a_layer_of_torch_is_left_as_it_is_also_by_a_careless_function(
+    film_store: MlflowClient,
+) -> None:
+    found = []
+    for callbacks in ([FilmCallback(X, Y, every=1, predict=in_training)], []):
+        keras.utils.set_random_seed(0)
+        norm = torch.nn.BatchNorm1d(8)
+        wrapped = keras.layers.TorchModuleWrapper(norm)
+        layers = [keras.layers.Dense(8), wrapped, keras.layers.Dropout(0.2), keras.layers.Dense(1)]
+        made = keras.Sequential(layers)
+        made.compile(optimizer="sgd", loss="mse")
+        fit(*callbacks, made=made)
+        found.append([*numbers(made), *(each.tolist() for each in norm.buffers())])
+    assert found[0] == found[1]
+    assert only_film(film_store).status == "FINISHED"
 
 
 def test_it_predicts_as_in_evaluation(film_store: MlflowClient) -> None:
@@ -181,5 +204,5 @@ def test_what_does_not_fit_is_an_error_before_the_first_step(
 def test_the_example_of_the_page(film_store: MlflowClient) -> None:
     type_example("Keras")
     found = only_film(film_store)
-    assert (found.status, found.steps("val_mae")) == ("FINISHED", list(range(30)))
-    assert found.points("loss")[-1][1] < 0.05
+    assert (found.status, found.steps("val_mae")) == ("FINISHED", list(range(80)))
+    assert found.points("loss")[-1][1] < 0.02

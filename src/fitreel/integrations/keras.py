@@ -13,6 +13,7 @@ except ModuleNotFoundError as missing:
     ) from None
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from fitreel.data.column import Numbers
 from fitreel.integrations.filming import EndsWithBlock, Filming
@@ -65,12 +66,21 @@ class FilmCallback(EndsWithBlock, keras.callbacks.Callback):
 
     def _predict(self, x: NDArray[Any]) -> Any:
         predict = self._predict_by or _outputs
-        with evaluating(self.model), _same_state(self.model):
+        parts = nn.ModuleList([self.model, *_layers(self.model)])
+        with evaluating(parts), _same_state(self.model):
             return predict(self.model, x)
 
 
 def _outputs(model: keras.Model, x: NDArray[Any]) -> Any:
     return model(x, training=False)
+
+
+def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """Yield all layers: for torch they are not parts of their model."""
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
 
 
 @contextmanager

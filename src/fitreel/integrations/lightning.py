@@ -76,8 +76,6 @@ class FilmCallback(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Keep the validation loss, if the module logs one, for the frame of the epoch."""
-        if trainer.sanity_checking or not trainer.is_global_zero:
-            return
         found = trainer.callback_metrics.get(VALIDATION)
         self._validated = {} if found is None else {VALIDATION: found}
         if self._per == "step":
