@@ -8,7 +8,10 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
+import warnings
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -116,6 +119,36 @@ def test_who_stops_a_frame_stops_the_training(film_store: MlflowClient) -> None:
     with pytest.raises(KeyboardInterrupt):
         filming.frame(3, 0.1, stop)
     assert only_film(film_store).status == "KILLED"
+
+
+def test_predictions_column_by_column_are_kept(film_store: MlflowClient) -> None:
+    """Some estimators of scikit-learn return such arrays."""
+
+    def columns(x: np.ndarray) -> np.ndarray:
+        return np.asfortranarray(np.tile([0.25, 0.75], (len(x), 1)))
+
+    filming = Filming({"classes": ("no", "yes"), "every": 1})
+    filming.start(X, (X[:, 0] > 0).astype(int), columns)
+    filming.frame(0, 0.5, columns)
+    filming.end()
+    assert only_film(film_store).reel().recording().predictions[0, :, 1] == pytest.approx(0.75)
+
+
+def test_no_other_thread_touches_the_filters_of_warnings(
+    film_store: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They belong to all threads: what another one puts back may be what the training had set."""
+    threads = set()
+
+    class Noted(warnings.catch_warnings):
+        def __enter__(self) -> Any:
+            threads.add(threading.current_thread())
+            return super().__enter__()
+
+    monkeypatch.setattr(warnings, "catch_warnings", Noted)
+    opened().end()
+    assert only_film(film_store).status == "FINISHED"
+    assert threads <= {threading.main_thread()}
 
 
 PROCESS = """
