@@ -20,6 +20,7 @@ from tests.needs import require
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
+    from mlflow.tracking import MlflowClient
     from playwright.sync_api import Browser, Page
 
     from fitreel.tracking import Tracker
@@ -166,6 +167,32 @@ def spool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FITREEL_SPOOL", str(directory))
         yield directory
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Create a store once: its tables take seconds."""
+    from tests.faults import client
+
+    directory = tmp_path_factory.mktemp("database")
+    client(directory).search_experiments()
+    return directory / "mlflow.db"
+
+
+@pytest.fixture
+def film_store(
+    tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator["MlflowClient"]:
+    """Open a store, to which films go, in a temporary directory, which becomes the current one."""
+    import mlflow
+
+    from tests.faults import client
+
+    shutil.copy(empty_database, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    yield client(tmp_path)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -102,6 +102,7 @@ PUBLIC_MLFLOW = {
     "mlflow",
     "mlflow.artifacts",
     "mlflow.data",
+    "mlflow.data.dataset_source",
     "mlflow.entities",
     "mlflow.environment_variables",
     "mlflow.exceptions",

@@ -20,8 +20,9 @@ CURVE, SHOTS = "curve", "shots"  # kinds of records
 class FilmWriter:
     """A listener of a reel that writes into a journal."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, prefix: str = "") -> None:
         self._journal = journal
+        self._prefix = prefix  # of the names that the store gets
         self._points: dict[str, tuple[list[int], list[float]]] = {}
         self._frames: list[Frame] = []
         self._written = time.monotonic()
@@ -47,6 +48,7 @@ class FilmWriter:
             self._journal.append(
                 CURVE,
                 name=name,
+                metric=f"{self._prefix}{name}",
                 count=len(steps),
                 steps=_packed(np.array(steps, np.int64)),
                 values=_packed(np.array(values, np.float64)),

@@ -58,7 +58,8 @@ def _array(outputs: Any) -> NDArray[np.float32]:
     if isinstance(outputs, Tensor):
         outputs = outputs.detach().to("cpu", torch.float32).numpy()
     try:
-        found: NDArray[np.float32] = np.array(outputs, np.float32)  # a copy: models reuse memory
+        # A copy, row by row: models reuse memory, and some return columns.
+        found: NDArray[np.float32] = np.array(outputs, np.float32, order="C")
     except (TypeError, ValueError):
         raise ValueError(
             f"a model must return an array of numbers; got {type(outputs).__name__}"

@@ -111,6 +111,10 @@ class Reel:
         else:
             self._last = (at, values[LOSS], model)
 
+    def check(self, model: Model) -> None:
+        """Raise ValueError if what a model predicts on the probes does not fit; keep no frame."""
+        self._prober.predict(model)
+
     def point(self, step: int, values: Mapping[str, float]) -> None:
         """Log values of a step without a frame; ValueError if the steps of a name do not rise."""
         for name in values:

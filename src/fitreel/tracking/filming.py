@@ -51,17 +51,19 @@ def film(
     seconds: float | None = None,
     max_frames: int = FilmSettings.max_frames,
     log_images: int = ImageSettings.log_images,
+    guest_prefix: str = "",
     **params: Any,
 ) -> Iterator[Reel]:
     """Film a training into an MLflow run: the block calls ``reel.frame(step, loss, model)``.
 
     ``x`` and ``y`` are the rows to show, as for ``Reel``, which explains the options after
     ``patience``. Inside an active run, or with ``run_id``, it joins that run and leaves its end to
-    its owner; else it opens a run in an ``experiment``, which ends FINISHED, or with what there is
-    FAILED on an exception and KILLED on an interruption. ``log_images`` frames become images of
-    steps, which MLflow's UI shows behind a slider. Other keywords are logged as params. If the
-    store is away at the end, a warning says what waits for ``fitreel sync``. Raises ConnectionError
-    if there is no store at the start, ValueError for what does not fit.
+    its owner, who may log losses, too: ``guest_prefix`` comes before the film's metrics there. Else
+    it opens a run in an ``experiment``, which ends FINISHED, or with what there is FAILED on an
+    exception and KILLED on an interruption. ``log_images`` frames become images of steps, which
+    MLflow's UI shows behind a slider. Other keywords are logged as params. If the store is away at
+    the end, a warning says what waits for ``fitreel sync``. Raises ConnectionError if no store is
+    there at the start, ValueError for what does not fit.
     """
     reel = Reel(
         x,
@@ -74,11 +76,13 @@ def film(
         seconds=seconds,
         max_frames=max_frames,
     )
-    reel.listeners.append(_Checked())
+    reel.listeners.append(_Checked(guest_prefix))
     images = ImageSettings(log_images=log_images)
     texts = {plain(key): plain(str(value)) for key, value in params.items()}
     waits = Patience(patience, report=LOG.warning)
-    opened = _opened(reel, tracking_uri, experiment, name, run_id, waits, texts, images)
+    opened = _opened(
+        reel, tracking_uri, experiment, name, run_id, waits, guest_prefix, texts, images
+    )
     with _raising_signals(), apart(opened):
         yield reel
 
@@ -91,6 +95,7 @@ def _opened(
     name: str | None,
     run_id: str | None,
     patience: Patience,
+    guest_prefix: str,
     params: Mapping[str, str],
     images: ImageSettings,
 ) -> Iterator[None]:
@@ -104,7 +109,8 @@ def _opened(
     is_filmed = False
     try:
         with context as run:
-            writer = _start(run, reel, params, name if name or guest_of else _name_of(reel))
+            prefix = guest_prefix if guest_of else ""
+            writer = _start(run, reel, params, name if name or guest_of else _name_of(reel), prefix)
             if images.log_images:
                 run.set_tags({LOG_IMAGES_TAG: str(images.log_images)})
             owners = tracker.client if guest_of else None
@@ -129,14 +135,16 @@ def _name_of(reel: Reel) -> str:
     return f"film-{len(reel.dataset)}-rows"
 
 
-def _start(run: Run, reel: Reel, params: Mapping[str, str], name: str | None) -> FilmWriter:
+def _start(
+    run: Run, reel: Reel, params: Mapping[str, str], name: str | None, prefix: str
+) -> FilmWriter:
     """Log what is known at the start; return the writer of points and frames."""
     run.set_tags({KIND_TAG: FILM_KIND})
     if name:
         run.set_name(name)
     run.log_params(params)
     log_rows(run, reel, run.name)
-    writer = run.film_writer()
+    writer = run.film_writer(prefix)
     reel.listeners.append(writer)
     return writer
 
@@ -162,13 +170,14 @@ def _has_no_note(client: Client, run_id: str) -> bool:
 class _Checked:
     """A listener that refuses names which MLflow would refuse at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
         self._known: set[str] = set()
 
     def on_point(self, step: int, values: Mapping[str, float]) -> None:  # noqa: ARG002
         """Raise ValueError for a name that no metric may have."""
         for name in values.keys() - self._known:
-            check_metric(name)
+            check_metric(f"{self._prefix}{name}")
             self._known.add(name)
 
     def on_frame(self, frame: Frame) -> None:

@@ -216,9 +216,9 @@ class Run(Facts):
         """Open the checkpoints of its training."""
         return Checkpoints(self._journal, settings, every, on_loss=self._know_loss)
 
-    def film_writer(self) -> FilmWriter:
-        """Open the writer of a film, through which its points become metrics."""
-        return FilmWriter(self._journal)
+    def film_writer(self, prefix: str = "") -> FilmWriter:
+        """Open the writer of a film, through which its points become metrics with a prefix."""
+        return FilmWriter(self._journal, prefix)
 
     def dataset(self) -> Dataset:
         """Read the points or the table that the run logged before it was interrupted."""

@@ -1,7 +1,6 @@
 """The input of a run as MLflow shows it: points or a table, with name, digest and address."""
 
 import json
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 import mlflow.data
 import pandas
+from mlflow.data.dataset_source import DatasetSource
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from fitreel.checks.urls import masked
@@ -24,33 +24,31 @@ from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.repository import below
 
 WITH_USER = ("http", "https", "ftp", "sftp")  # schemes of artifacts whose address may have a login
+Source = str | DatasetSource
 DIGITS = 8  # of a digest, as many as MLflow computes
 CONTEXT_TAG = "mlflow.data.context"  # which MLflow documents
 
 
 def log_dataset(client: Client, run_id: str, record: Record, file: Path) -> None:
     """Log a file of points, or the table that a record describes, as an input of a run."""
-    address = partial(_address, client, run_id)
+    address = partial(_source, client, run_id)
     describe = {TABLE_FILE: _table, ROWS_FILE: _rows}.get(file.name, _points)
-    with warnings.catch_warnings():
-        # MLflow registers the class of local sources twice, and then cannot decide.
-        warnings.filterwarnings("ignore", "The specified dataset source")
-        described = describe(record, file, address)
+    described = describe(record, file, address)
     tags = [InputTag(CONTEXT_TAG, record.get("context", "training"))]
     client.log_inputs(run_id, [DatasetInput(Dataset(**described), tags)])
 
 
-def _points(record: Record, file: Path, address: Callable[[str], str]) -> dict[str, str]:
+def _points(record: Record, file: Path, address: Callable[[str], Source]) -> dict[str, str]:
     return _numbers(load_dataset(file), record, file, address)
 
 
-def _rows(record: Record, file: Path, address: Callable[[str], str]) -> dict[str, str]:
+def _rows(record: Record, file: Path, address: Callable[[str], Source]) -> dict[str, str]:
     rows, _ = load_rows(file)
     return _numbers(rows, record, file, address)
 
 
 def _numbers(
-    points: Points, record: Record, file: Path, address: Callable[[str], str]
+    points: Points, record: Record, file: Path, address: Callable[[str], Source]
 ) -> dict[str, str]:
     described: dict[str, str] = mlflow.data.from_numpy(  # type: ignore[attr-defined]
         points.x.numpy(),
@@ -62,7 +60,7 @@ def _numbers(
     return described
 
 
-def _table(record: Record, file: Path, address: Callable[[str], str]) -> dict[str, str]:
+def _table(record: Record, file: Path, address: Callable[[str], Source]) -> dict[str, str]:
     """Describe a table by a frame without rows: its types are the schema that MLflow shows."""
     kept = KeptTable.load(file)
     rows = kept.files[0]
@@ -90,6 +88,19 @@ def _frame(schema: Schema) -> pandas.DataFrame:
     }
     columns = {column.name: examples[column.kind] for column in schema.columns}
     return pandas.DataFrame(columns | {schema.target: ["", ""] if schema.classes else [0.0, 0.5]})
+
+
+def _source(client: Client, run_id: str, artifact: str) -> Source:
+    """Return where an artifact is: an address, or what MLflow makes of that of a local file.
+
+    MLflow registers the class of local sources twice, and warns that it cannot decide. No warning
+    may be caught here: the filters of warnings belong to all threads, that of the training, too.
+    """
+    address = _address(client, run_id, artifact)
+    if urlsplit(address).scheme not in {"", "file"}:
+        return address
+    found = Dataset("", "", "local", json.dumps({"uri": address}))
+    return mlflow.data.get_source(found)
 
 
 def _address(client: Client, run_id: str, artifact: str) -> str:

@@ -41,7 +41,7 @@ def curve(record: Record) -> Iterator[Metric]:
     steps, values = points_of(record)
     times = np.linspace(record["start"], record["end"], len(values)).astype(int).tolist()
     for step, value, when in zip(steps.tolist(), values.tolist(), times, strict=True):
-        yield Metric(record["name"], value, when, step)
+        yield Metric(record["metric"], value, when, step)
 
 
 def losses(record: Record) -> Iterator[Metric]:

@@ -1,0 +1,1 @@
+"""The integrations: films of trainings by other frameworks, each a module of its own."""
