@@ -25,6 +25,7 @@ class LiveWindow:
 
     def __init__(self, pace: float = 0.0) -> None:
         """Open the window; OSError if there is no display or no toolkit."""
+        self.resume = ""
         hint = "leave --live off, or give it a display and pip install 'fitreel[live]'"
         self._controls = Controls(pace)
         try:

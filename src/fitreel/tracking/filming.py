@@ -15,11 +15,13 @@ from fitreel.data.column import Numbers
 from fitreel.journal.filming import FilmWriter
 from fitreel.journal.signals import SIGNALS
 from fitreel.journal.spool import Undelivered
+from fitreel.live.library import open_while
+from fitreel.live.view import LiveView
 from fitreel.reel.listener import Frame
 from fitreel.reel.reel import EVERY, Reel
-from fitreel.settings import PATIENCE, FilmSettings
+from fitreel.settings import PATIENCE, FilmSettings, LiveName
 from fitreel.tracking.film_files import log_film, log_rows
-from fitreel.tracking.names import FILM_KIND, KIND_TAG
+from fitreel.tracking.names import FILM_KIND, KIND_TAG, PLAYER
 from fitreel.tracking.run import Run
 from fitreel.tracking.side_effects import apart
 from fitreel.tracking.store.patience import Patience
@@ -43,6 +45,8 @@ def film(
     every: int = EVERY,
     seconds: float | None = None,
     max_frames: int = FilmSettings.max_frames,
+    live: bool | LiveName = False,
+    pace: float = 0.0,
     **params: Any,
 ) -> Iterator[Reel]:
     """Film a training into an MLflow run: the block calls ``reel.frame(step, loss, model)``.
@@ -50,9 +54,11 @@ def film(
     ``x`` and ``y`` are the rows to show, as for ``Reel``, which explains the options after
     ``patience``. Inside an active run, or with ``run_id``, it joins that run and leaves its end to
     its owner; else it opens a run in an ``experiment``, which ends FINISHED, or with what there is
-    FAILED on an exception and KILLED on an interruption. Other keywords are logged as params. If
-    the store is away at the end, a warning says what waits for ``fitreel sync``. Raises
-    ConnectionError if there is no store at the start, ValueError for what does not fit.
+    FAILED on an exception and KILLED on an interruption. ``live`` and ``pace`` show the training
+    as in ``fit``; if somebody presses stop there, ``reel.frame`` raises KeyboardInterrupt. Other
+    keywords are logged as params. If the store is away at the end, a warning says what waits for
+    ``fitreel sync``. Raises ConnectionError if there is no store at the start, ValueError for what
+    does not fit, OSError if the training cannot be shown.
     """
     reel = Reel(
         x,
@@ -70,7 +76,12 @@ def film(
     try:
         with (
             _raising_signals(),
-            apart(_opened(reel, tracking_uri, experiment, name, run_id, Patience(patience), texts)),
+            open_while(live, pace) as view,
+            apart(
+                _opened(
+                    reel, tracking_uri, experiment, name, run_id, Patience(patience), texts, view
+                )
+            ),
         ):
             yield reel
     except Undelivered as error:
@@ -87,6 +98,7 @@ def _opened(
     run_id: str | None,
     patience: Patience,
     params: Mapping[str, str],
+    view: LiveView | None,
 ) -> Iterator[None]:
     """Open the run, let the reel write into it, and log the film at the end of the block."""
     active = mlflow.active_run()
@@ -102,16 +114,25 @@ def _opened(
         run.log_params(params)
         log_rows(run, reel, run.name)
         writer = run.film_writer()
-        reel.listeners.append(writer)
+        reel.listeners.append(writer)  # before the view: what is seen is kept
+        if view:
+            view.start(reel.dataset, reel.probes, None, run.name)
+            reel.listeners.append(view)
         try:
             yield
+            reel.finish()
         except BaseException as error:
+            if view:
+                reel.listeners.remove(view)
             try:
                 _finish(run, reel, writer)
             except Exception as other:
                 error.add_note(f"and the film could not be made: {other}")
             raise
         _finish(run, reel, writer)
+        if view:
+            reel.listeners.remove(view)
+            view.finish(run.artifact(PLAYER))
 
 
 def _finish(run: Run, reel: Reel, writer: FilmWriter) -> None:
