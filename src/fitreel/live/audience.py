@@ -20,6 +20,11 @@ class Audience:
         self._watching = 0
         self._owed = 0  # last pages that will be asked for
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many viewers as there may be."""
+        return self._watching >= MOST
+
     def invite(self) -> None:
         """Expect a browser that was asked to open the page."""
         with self._changed:
@@ -43,13 +48,8 @@ class Audience:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Count a viewer during the block; OSError from it says that the viewer has gone.
-
-        Raises OSError if there are too many.
-        """
+        """Count a viewer during the block; OSError from it says that the viewer has gone."""
         with self._changed:
-            if self._watching >= MOST:
-                raise BlockingIOError("too many pages are open")
             self._loading = max(0, self._loading - 1)
             self._watching += 1
         try:

@@ -27,8 +27,8 @@ class BrowserView:
     def __init__(self, pace: float = 0.0) -> None:
         """Serve the page, print its address, and open it in a browser if there is one."""
         self.resume = ""
-        self._controls = Controls(pace)
-        self._watched = Watched(self._controls)
+        self.controls = Controls(pace)
+        self._watched = Watched(self.controls)
         self._server = Server(self._watched)
         self._is_closed = False
         sys.stderr.write(f"watch the training: {self.address}\n")
@@ -49,12 +49,12 @@ class BrowserView:
     def on_point(self, step: int, values: Mapping[str, float]) -> None:
         """Take the values at a step; KeyboardInterrupt if somebody pressed stop."""
         self._watched.add_point(step, values)
-        self._controls.check()
+        self.controls.check()
 
     def on_frame(self, frame: Frame) -> None:
         """Take a frame, and wait as the page says; KeyboardInterrupt if somebody pressed stop."""
         self._watched.add_frame(frame)
-        self._controls.wait()
+        self.controls.wait()
 
     def finish(self, page: Path | None) -> None:
         """Put the finished player in the place of the page; without one it stays as it is."""

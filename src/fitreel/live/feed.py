@@ -14,7 +14,7 @@ from fitreel.pages.predictions import predictions_data
 from fitreel.pages.reels import recording_data
 from fitreel.reel.listener import Frame
 from fitreel.reel.recording import Recording
-from fitreel.reel.thinning import curve_epochs
+from fitreel.reel.thinning import curve_places
 
 MOST_POINTS = 200  # of a curve in one message
 MOST_POINTS_AT_FIRST = 2000
@@ -56,7 +56,7 @@ class Feed:
             if not len(steps):
                 continue
             self._places[name] = place + len(steps)
-            kept = curve_epochs(values, MOST_POINTS if place else MOST_POINTS_AT_FIRST)
+            kept = curve_places(values, MOST_POINTS if place else MOST_POINTS_AT_FIRST)
             found[shown(name)] = [steps[kept].tolist(), _finite(values[kept])]
         return found
 

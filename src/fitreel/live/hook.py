@@ -21,7 +21,7 @@ SHARE = 50  # the predictions may take this part of the time
 class LiveHook:
     """A hook of ``fit`` that shows every loss and, every ``frame_every`` epochs, the prediction.
 
-    If a network trains faster than it can be watched, frames are left out.
+    Without a pace frames are left out that would slow the training down.
     """
 
     def __init__(
@@ -38,7 +38,10 @@ class LiveHook:
     def __call__(self, epoch: int, loss: float, training: Training) -> None:
         """Show an epoch before its update."""
         self.view.on_point(epoch, {LOSS: loss})
-        if epoch % self._every == 0 and (now := time.perf_counter()) >= self._due:
+        if epoch % self._every:
+            return
+        now = time.perf_counter()
+        if now >= self._due or self.view.controls.pace:
             frame = self._frame(training.weights, epoch, loss)
             done = time.perf_counter()
             self._due = done + SHARE * (done - now)

@@ -42,6 +42,8 @@ class Requests(BaseHTTPRequestHandler):
                 self._answer(HTTPStatus.FORBIDDEN)
             case "":
                 self._send_page()
+            case "events" if self.server.audience.is_full:
+                self._answer(HTTPStatus.SERVICE_UNAVAILABLE)
             case "events":
                 self._send_news()
             case "control":
@@ -116,7 +118,7 @@ class Requests(BaseHTTPRequestHandler):
 
     def _answer(self, status: HTTPStatus, body: bytes = b"", kind: str = "text/plain") -> None:
         self._start(status, kind)
-        self.wfile.write(body or (f"{status.phrase}\n".encode() if status.is_client_error else b""))
+        self.wfile.write(body or (f"{status.phrase}\n".encode() if status >= 400 else b""))
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""

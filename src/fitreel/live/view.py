@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fitreel.data.dataset import Dataset
+from fitreel.live.controls import Controls
 from fitreel.reel.listener import Frame
 from fitreel.reel.probes import Probes
 
@@ -16,6 +17,7 @@ class LiveView(Protocol):
     ends as by Ctrl-C.
     """
 
+    controls: Controls  # what whoever watches asks for
     resume: str  # the command that continues a training that was broken off, if there is one
 
     def start(self, dataset: Dataset, probes: Probes, steps: int | None, name: str) -> None:
