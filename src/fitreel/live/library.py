@@ -10,6 +10,7 @@ from fitreel.data.dataset import Dataset
 from fitreel.live.choice import open_for_library
 from fitreel.live.hook import LiveHook
 from fitreel.live.view import LiveView
+from fitreel.reel.reel import Reel
 from fitreel.settings import LiveName, TrainingSettings
 from fitreel.training.history import History
 from fitreel.training.state import Hook, Training
@@ -61,3 +62,19 @@ def watching(
     """Watch a training by ``fit`` in the block; None if nobody wants to."""
     with open_while(live, pace) as view:
         yield WatchedFit(view, dataset, settings) if view else None
+
+
+@contextmanager
+def showing(view: LiveView | None, reel: Reel, name: str) -> Iterator[None]:
+    """Let a view, if there is one, show a reel that grows in the block."""
+    if view is None:
+        yield
+        return
+    view.start(reel.dataset, reel.probes, None, name)
+    reel.listeners.append(view)
+    try:
+        yield
+        reel.finish()
+    finally:
+        # Behind an error nothing may wait, as a paused view does.
+        reel.listeners.remove(view)

@@ -1,8 +1,8 @@
 """The filming of any training: its run, its reel, and what is logged at the end."""
 
+import logging
 import signal
 import threading
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -15,7 +15,7 @@ from fitreel.data.column import Numbers
 from fitreel.journal.filming import FilmWriter
 from fitreel.journal.signals import SIGNALS
 from fitreel.journal.spool import Undelivered
-from fitreel.live.library import open_while
+from fitreel.live.library import open_while, showing
 from fitreel.live.view import LiveView
 from fitreel.reel.listener import Frame
 from fitreel.reel.reel import EVERY, Reel
@@ -24,8 +24,11 @@ from fitreel.tracking.film_files import log_film, log_rows
 from fitreel.tracking.names import FILM_KIND, KIND_TAG, PLAYER
 from fitreel.tracking.run import Run
 from fitreel.tracking.side_effects import apart
+from fitreel.tracking.store.limits import CALL, request_limit
 from fitreel.tracking.store.patience import Patience
 from fitreel.tracking.tracker import Tracker
+
+LOG = logging.getLogger("fitreel")
 
 
 @contextmanager
@@ -73,20 +76,13 @@ def film(
     )
     reel.listeners.append(_Checked())
     texts = {plain(key): plain(str(value)) for key, value in params.items()}
-    try:
-        with (
-            _raising_signals(),
-            open_while(live, pace) as view,
-            apart(
-                _opened(
-                    reel, tracking_uri, experiment, name, run_id, Patience(patience), texts, view
-                )
-            ),
-        ):
-            yield reel
-    except Undelivered as error:
-        # Not raised: the training is done, and what follows it must not be lost.
-        warnings.warn(str(error), stacklevel=3)
+    waits = Patience(patience, report=LOG.warning)
+    with (
+        _raising_signals(),
+        open_while(live, pace) as view,
+        apart(_opened(reel, tracking_uri, experiment, name, run_id, waits, texts, view)),
+    ):
+        yield reel
 
 
 @contextmanager
@@ -107,35 +103,49 @@ def _opened(
         raise ValueError(f"run {guest_of} has a name and an experiment; leave yours out")
     tracker = Tracker(tracking_uri, experiment, patience=patience)
     context = tracker.join(guest_of) if guest_of else tracker.run(name=name)
-    with context as run:
-        run.set_tags({KIND_TAG: FILM_KIND})
-        if not guest_of:
-            run.set_name(name or f"film-{len(reel.dataset)}-rows")
-        run.log_params(params)
-        log_rows(run, reel, run.name)
-        writer = run.film_writer()
-        reel.listeners.append(writer)  # before the view: what is seen is kept
-        if view:
-            view.start(reel.dataset, reel.probes, None, run.name)
-            reel.listeners.append(view)
-        try:
-            yield
-            reel.finish()
-        except BaseException as error:
-            if view:
-                reel.listeners.remove(view)
+    is_filmed = False
+    try:
+        with context as run:
+            writer = _start(run, reel, params, name if name or guest_of else _name_of(reel))
             try:
-                _finish(run, reel, writer)
-            except Exception as other:
-                error.add_note(f"and the film could not be made: {other}")
+                with showing(view, reel, run.name):
+                    yield
+            except BaseException as error:
+                try:
+                    _finish(run, reel, writer)
+                except Exception as other:
+                    error.add_note(f"and the film could not be made: {other}")
+                raise
+            _finish(run, reel, writer)
+            if view:
+                view.finish(run.artifact(PLAYER))
+            is_filmed = True
+    except (Undelivered, ValueError) as error:
+        # The training is done, and what follows it must not be lost, as its model may be.
+        if not is_filmed:
             raise
-        _finish(run, reel, writer)
-        if view:
-            reel.listeners.remove(view)
-            view.finish(run.artifact(PLAYER))
+        LOG.warning("run %s: %s", run.run_id, error)
+
+
+def _name_of(reel: Reel) -> str:
+    return f"film-{len(reel.dataset)}-rows"
+
+
+def _start(run: Run, reel: Reel, params: Mapping[str, str], name: str | None) -> FilmWriter:
+    """Log what is known at the start; return the writer of points and frames."""
+    run.set_tags({KIND_TAG: FILM_KIND})
+    if name:
+        run.set_name(name)
+    run.log_params(params)
+    log_rows(run, reel, run.name)
+    writer = run.film_writer()
+    reel.listeners.append(writer)
+    return writer
 
 
 def _finish(run: Run, reel: Reel, writer: FilmWriter) -> None:
+    # From here on nobody else waits for the store: our retries are enough, and end sooner.
+    request_limit.start(CALL)
     reel.finish()
     writer.flush()
     reel.listeners.remove(writer)
