@@ -45,7 +45,7 @@ class Viewer(threading.Thread):
     def run(self) -> None:
         announced = ""
         while not announced.startswith("watch the training: "):
-            announced = self._errors.texts.get(timeout=60)
+            announced = self._errors.texts.get(timeout=30)
         address = announced.split()[-1]
         with urlopen(f"{address}events") as answer:
             for line in answer:
@@ -86,10 +86,10 @@ def without_browser(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def viewer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Viewer]:
-    errors = Errors()
-    monkeypatch.setattr(sys, "stderr", errors)
-
     def start(stop_at: int | None = None) -> Viewer:
+        errors = Errors()
+        # Here and not above: pytest sets its own again behind the fixtures.
+        monkeypatch.setattr(sys, "stderr", errors)
         found = Viewer(errors, stop_at)
         found.start()
         return found
