@@ -15,7 +15,6 @@ LABEL = 9  # characters, as of -1.23e-05
 LEFT = " " * (LABEL + 1)
 LEAST = (LABEL + 9, 4)  # characters across, and lines
 
-
 Numbers = NDArray[np.floating | np.integer]
 
 
