@@ -4,60 +4,65 @@ import fcntl
 import os
 import pty
 import select
-import signal
 import struct
-import subprocess
+import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Self
 
 import pyte
 
-from tests.conftest import environment
+from tests import processes
 from tests.faults import LIMIT
+
+# What the machine of the tests may have set, and what `tests.conftest.environment` sets.
+VARIABLES = {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | dict.fromkeys(
+    ("COLUMNS", "LINES", "NO_COLOR"), ""
+)
 
 
 class Terminal:
-    """A command whose standard error and input are a terminal; its output goes to a file."""
+    """A command whose standard error is a terminal; its standard output is the file ``out``."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", end: int, screen: pyte.Screen) -> None:
+    def __init__(self, process: ForkServerProcess, end: int, screen: pyte.Screen) -> None:
         self.process, self._end, self.screen = process, end, screen
-        self.stream = pyte.ByteStream(screen)
-        self.sent = b""
+        self._stream = pyte.ByteStream(screen)
         self._poll = select.poll()
         self._poll.register(end, select.POLLIN)
+        self.sent = b""
 
-    def read(self, seconds: float = 0.05) -> bool:
-        """Feed the emulator with what comes within this time; return False at the end."""
-        if not self._poll.poll(1000 * seconds):
-            return True
-        try:
+    def read(self, seconds: float = 0.05) -> None:
+        """Feed the emulator with what comes within this time."""
+        if self._poll.poll(1000 * seconds):
             got = os.read(self._end, 1 << 16)
-        except OSError:  # Linux says so if nobody has the terminal any more
-            return False
-        self.sent += got
-        self.stream.feed(got)
-        return bool(got)
+            self.sent += got
+            self._stream.feed(got)
 
     def read_until(self, is_reached: Callable[[Self], bool]) -> None:
         """Read until something is on the screen; fail if the command ends before."""
         last = time.monotonic() + LIMIT
         while not is_reached(self):
-            assert self.read(), "\n".join(self.screen.display)
-            assert time.monotonic() < last, "\n".join(self.screen.display)
+            assert self.process.is_alive(), self.text
+            assert time.monotonic() < last, self.text
+            self.read()
 
     def read_to_end(self) -> int:
         """Read until the command ends; return its exit code."""
-        while self.read(1):
-            pass
-        return self.process.wait(LIMIT)
+        last = time.monotonic() + LIMIT
+        while self.process.is_alive() or self._poll.poll(0):
+            assert time.monotonic() < last, self.text
+            self.read()
+        assert self.process.exitcode is not None
+        return self.process.exitcode
 
     def resize(self, columns: int, lines: int) -> None:
         """Change the size, as somebody does who pulls at the window."""
-        fcntl.ioctl(self._end, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        _set_size(self._end, columns, lines)
         self.screen.resize(lines, columns)
 
     def type(self, keys: bytes) -> None:
@@ -71,36 +76,45 @@ class Terminal:
 
 
 @contextmanager
-def new_terminal(
-    *command: str, directory: Path, columns: int = 80, lines: int = 24, **changes: str
+def on_terminal(
+    *arguments: str,
+    directory: Path,
+    columns: int = 80,
+    lines: int = 24,
+    encoding: str = "utf-8",
+    **changes: str,
 ) -> Iterator[Terminal]:
-    """Start a command on a new terminal of a size."""
+    """Start `fitreel` on a new terminal of a size."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    variables = environment(TERM="xterm-256color", COLORTERM="truecolor")
-    for name in ("COLUMNS", "LINES", "NO_COLOR"):
-        variables.pop(name, None)
-    variables |= changes
-    with (directory / "out").open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=directory,
-            env=variables,
-            stdin=theirs,
-            stdout=output,
-            stderr=theirs,
-            start_new_session=True,
-            preexec_fn=_take_terminal,
-        )
-    os.close(theirs)
+    _set_size(ours, columns, lines)
+    output = directory / "terminal"
+    output.mkdir(exist_ok=True)
+    errors = output / "err"
+    errors.unlink(missing_ok=True)
+    errors.symlink_to(os.ttyname(theirs))
+    process = processes.start_after(
+        partial(_open_errors, encoding),
+        *arguments,
+        directory=directory,
+        output_to=output,
+        **VARIABLES | changes,
+    )
     try:
+        # The other end stays open: the last lines of a command that is over can still be read.
         yield Terminal(process, ours, pyte.Screen(columns, lines))
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
         os.close(ours)
+        os.close(theirs)
 
 
-def _take_terminal() -> None:
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C reaches the command
+def _open_errors(encoding: str) -> None:
+    # Only who opens a terminal to read, too, is reached by its Ctrl-C.
+    os.close(os.open(os.ttyname(2), os.O_RDWR))
+    # What the process has from the one that forked it takes standard error for a file.
+    sys.stderr = sys.__stderr__ = open(2, "w", encoding=encoding, closefd=False)  # noqa: SIM115
+
+
+def _set_size(end: int, columns: int, lines: int) -> None:
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))

@@ -2,7 +2,6 @@
 
 import io
 import re
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,9 +20,9 @@ from fitreel.live.text_picture import Shown, picture
 from fitreel.pictures.views.colours import band_colours
 from fitreel.reel.probes import Probes, probes_of
 from fitreel.reel.rows import dataset_of
-from tests.conftest import Command
+from tests import processes
 from tests.faults import client, losses, runs
-from tests.terminals import Terminal, new_terminal
+from tests.terminals import Terminal, on_terminal
 
 BITS = [(0, 0x01), (1, 0x02), (2, 0x04), (3, 0x40), (0, 0x08), (1, 0x10), (2, 0x20), (3, 0x80)]
 Rows = NDArray[np.float64]
@@ -234,12 +233,12 @@ def test_text_from_outside_controls_no_terminal() -> None:
     assert "[red]" in text
 
 
-RUN = ("fitreel", "run", "--live", "terminal")
+RUN = ("run", "--live", "terminal")
 
 
 def test_a_run_is_drawn_in_place_at_every_size(tmp_path: Path) -> None:
     long = ("--epochs", "5000", "--pace", "0.02", "--name", "résumé")
-    with new_terminal(*RUN, *long, directory=tmp_path) as terminal:
+    with on_terminal(*RUN, *long, directory=tmp_path) as terminal:
         terminal.read_until(is_drawing)
         heading = next(line for line in terminal.screen.display if "loss" in line)
         assert re.match(r"step [\d,]+ of 5,000 · loss ", heading)
@@ -267,26 +266,25 @@ def test_a_run_is_drawn_in_place_at_every_size(tmp_path: Path) -> None:
 
 def test_a_run_that_was_stopped_is_resumed_and_leaves_its_last_picture(tmp_path: Path) -> None:
     short = ("--epochs", "300", "--pace", "0.05", "--player", "off")
-    with new_terminal(*RUN, *short, directory=tmp_path) as terminal:
+    with on_terminal(*RUN, *short, directory=tmp_path) as terminal:
         terminal.read_until(is_drawing)
-        terminal.process.send_signal(signal.SIGTERM)
+        terminal.process.terminate()
         assert terminal.read_to_end() == 143
         assert not terminal.screen.cursor.hidden
     (run,) = runs(client(tmp_path))
-    resumed = ("fitreel", "resume", run.info.run_id)
-    with new_terminal(*resumed, directory=tmp_path, lines=70) as terminal:
+    with on_terminal("resume", run.info.run_id, directory=tmp_path, lines=70) as terminal:
         assert terminal.read_to_end() == 0
         assert any(dots(terminal.screen, CURVE))
         assert "step 299 of 300" in terminal.text
         assert "final loss" in terminal.text
         assert terminal.sent.rindex(SHOW) > terminal.sent.rindex(HIDE)
-    assert (tmp_path / "out").read_text().split() == [run.info.run_id]
+    assert (tmp_path / "terminal/out").read_text().split() == [run.info.run_id]
     assert len(losses(client(tmp_path), run.info.run_id)) == 300
 
 
 def test_a_training_that_diverges_leaves_the_terminal_usable(tmp_path: Path) -> None:
     wild = ("--lr", "1e30", "--epochs", "50")
-    with new_terminal(*RUN, *wild, directory=tmp_path, NO_COLOR="1") as terminal:
+    with on_terminal(*RUN, *wild, directory=tmp_path, NO_COLOR="1") as terminal:
         assert terminal.read_to_end() == 2
         assert not terminal.screen.cursor.hidden
         assert "Traceback" not in terminal.text
@@ -294,27 +292,28 @@ def test_a_training_that_diverges_leaves_the_terminal_usable(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("forced", [{}, {"FORCE_COLOR": "1"}])
-def test_without_a_terminal_it_is_refused_before_anything_is_made(
-    fitreel: Command, tmp_path: Path, forced: dict[str, str]
+def test_without_a_terminal_it_is_refused_and_no_run_is_made(
+    tmp_path: Path, forced: dict[str, str]
 ) -> None:
-    done = fitreel("run", "--live", "terminal", **forced)
-    assert (done.returncode, done.stdout) == (2, "")
-    message = "fitreel: --live terminal needs a terminal, and standard error is none\n"
-    assert done.stderr == message
-    assert not list(tmp_path.iterdir())
+    output = tmp_path / "output"
+    output.mkdir()
+    code, printed, errors = processes.run(*RUN, directory=tmp_path, output_to=output, **forced)
+    assert (code, printed) == (2, "")
+    assert errors == "fitreel: --live terminal needs a terminal, and standard error is none\n"
+    assert not runs(client(tmp_path))
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "reason"),
+    ("terminal", "reason"),
     [
-        ("TERM", "dumb", "can move its cursor; TERM is dumb"),
-        ("PYTHONIOENCODING", "latin-1", "needs UTF-8, and standard error has iso8859-1"),
+        ({"TERM": "dumb"}, "can move its cursor; TERM is dumb"),
+        ({"encoding": "latin-1"}, "needs UTF-8, and standard error has latin-1"),
     ],
 )
 def test_a_terminal_that_cannot_show_it_is_named(
-    tmp_path: Path, variable: str, value: str, reason: str
+    tmp_path: Path, terminal: dict[str, str], reason: str
 ) -> None:
-    with new_terminal(*RUN, directory=tmp_path, columns=200, **{variable: value}) as terminal:
-        assert terminal.read_to_end() == 2
-        assert reason in terminal.text
-    assert not list(tmp_path.glob("mlflow.db"))
+    with on_terminal(*RUN, directory=tmp_path, columns=200, **terminal) as refused:  # type: ignore[arg-type]
+        assert refused.read_to_end() == 2
+        assert reason in refused.text
+    assert not runs(client(tmp_path))

@@ -30,6 +30,7 @@ class TerminalView:
 
     def __init__(self, pace: float = 0.0) -> None:
         """Take the terminal; OSError if there is none, or it cannot show the picture."""
+        self.resume = ""
         self._console = Console(stderr=True)
         # Not only what rich says: FORCE_COLOR makes a terminal of a pipe.
         if not sys.stderr.isatty() or not self._console.is_terminal:
@@ -41,7 +42,7 @@ class TerminalView:
                 f"--live terminal needs UTF-8, and standard error has {self._console.encoding}; "
                 "set LC_ALL=C.UTF-8"
             )
-        self._controls = Controls(pace)
+        self.controls = Controls(pace)
         self._lock = threading.Lock()  # a curve must not grow while it is copied
         self._losses, self._others = Curve(), dict[str, float]()
         self._frame: Frame | None = None
@@ -61,7 +62,7 @@ class TerminalView:
 
     def on_point(self, step: int, values: Mapping[str, float]) -> None:
         """Take the values at a step."""
-        self._controls.check()
+        self.controls.check()
         with self._lock:
             if LOSS in values:
                 self._losses.append(step, values[LOSS])
@@ -72,7 +73,7 @@ class TerminalView:
     def on_frame(self, frame: Frame) -> None:
         """Take a frame, and wait as the pace says."""
         self._frame, self._is_new = frame, True
-        self._controls.wait()
+        self.controls.wait()
 
     def finish(self, page: Path | None) -> None:  # noqa: ARG002
         """Leave the last picture where it is."""
