@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from fitreel.reel.restoring import evaluating, same_random_numbers
 
@@ -30,6 +31,9 @@ class Prober:
         A module is evaluated without gradients, on its own device; what it returns for classes are
         logits, unless they are probabilities already. Raises ValueError for another shape.
         """
+        # The wrappers of several devices talk to other processes, which would wait for ever.
+        if isinstance(model, DataParallel | DistributedDataParallel):
+            model = model.module
         with same_random_numbers():
             if isinstance(model, nn.Module):
                 with evaluating(model):

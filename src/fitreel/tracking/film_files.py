@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 
 import fitreel
-from fitreel.journal.filming import SHOTS, add_records
+from fitreel.journal.filming import add_records
 from fitreel.journal.journal import Journal
 from fitreel.reel.files import load_rows, save_reel, save_rows
 from fitreel.reel.reel import Reel
 from fitreel.tracking.names import (
     DATA,
-    FILM_KIND,
     PLAYER,
     PREDICTIONS,
     REEL,
@@ -36,14 +35,14 @@ def log_rows(run: Run, reel: Reel, name: str) -> None:
 
 def log_film(run: Run, reel: Reel) -> None:
     """Log the reel, and film, player and last predictions if it has a frame."""
+    if reel.frames:
+        with run.artifacts() as folder:
+            fitreel.render_reel(reel, folder / film_path("gif"))
+            fitreel.write_reel_player(reel, folder / PLAYER, run.name)
+            save_predictions(reel, folder / PREDICTIONS)
+    # Last: its record says that the film is done.
     with run.artifacts(TRAINING) as folder:
         save_reel(reel, folder / REEL_FILE)
-    if not reel.frames:
-        return
-    with run.artifacts() as folder:
-        fitreel.render_reel(reel, folder / film_path("gif"))
-        fitreel.write_reel_player(reel, folder / PLAYER, run.name)
-        save_predictions(reel, folder / PREDICTIONS)
 
 
 def save_predictions(reel: Reel, path: Path) -> None:
@@ -61,15 +60,9 @@ def save_predictions(reel: Reel, path: Path) -> None:
 
 def finish_film(run: Run, journal: Journal) -> None:
     """Make the files of a film whose process died, from the points and frames in its journal."""
-    records = [record for _, record in journal.records()]
     rows = run.artifact(ROWS)
-    if rows is None or run.artifact(REEL) or SHOTS not in {each["kind"] for each in records}:
+    if rows is None or run.artifact(REEL):
         return
     reel = Reel.of(*load_rows(rows))
-    add_records(reel, records)
+    add_records(reel, (record for _, record in journal.records()))
     log_film(run, reel)
-
-
-def is_film(run: Run) -> bool:
-    """Return whether a run is that of a film."""
-    return run.kind == FILM_KIND

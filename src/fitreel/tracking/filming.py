@@ -1,8 +1,8 @@
 """The filming of any training: its run, its reel, and what is logged at the end."""
 
+import logging
 import signal
 import threading
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -15,15 +15,20 @@ from fitreel.data.column import Numbers
 from fitreel.journal.filming import FilmWriter
 from fitreel.journal.signals import SIGNALS
 from fitreel.journal.spool import Undelivered
+from fitreel.live.library import open_while, showing
+from fitreel.live.view import LiveView
 from fitreel.reel.listener import Frame
 from fitreel.reel.reel import EVERY, Reel
-from fitreel.settings import PATIENCE, FilmSettings
+from fitreel.settings import PATIENCE, FilmSettings, LiveName
 from fitreel.tracking.film_files import log_film, log_rows
-from fitreel.tracking.names import FILM_KIND, KIND_TAG
+from fitreel.tracking.names import FILM_KIND, KIND_TAG, PLAYER
 from fitreel.tracking.run import Run
 from fitreel.tracking.side_effects import apart
+from fitreel.tracking.store.limits import CALL, request_limit
 from fitreel.tracking.store.patience import Patience
 from fitreel.tracking.tracker import Tracker
+
+LOG = logging.getLogger("fitreel")
 
 
 @contextmanager
@@ -43,6 +48,8 @@ def film(
     every: int = EVERY,
     seconds: float | None = None,
     max_frames: int = FilmSettings.max_frames,
+    live: bool | LiveName = False,
+    pace: float = 0.0,
     **params: Any,
 ) -> Iterator[Reel]:
     """Film a training into an MLflow run: the block calls ``reel.frame(step, loss, model)``.
@@ -50,9 +57,11 @@ def film(
     ``x`` and ``y`` are the rows to show, as for ``Reel``, which explains the options after
     ``patience``. Inside an active run, or with ``run_id``, it joins that run and leaves its end to
     its owner; else it opens a run in an ``experiment``, which ends FINISHED, or with what there is
-    FAILED on an exception and KILLED on an interruption. Other keywords are logged as params. If
-    the store is away at the end, a warning says what waits for ``fitreel sync``. Raises
-    ConnectionError if there is no store at the start, ValueError for what does not fit.
+    FAILED on an exception and KILLED on an interruption. ``live`` and ``pace`` show the training
+    as in ``fit``; if somebody presses stop there, ``reel.frame`` raises KeyboardInterrupt. Other
+    keywords are logged as params. If the store is away at the end, a warning says what waits for
+    ``fitreel sync``. Raises ConnectionError if there is no store at the start, ValueError for what
+    does not fit, OSError if the training cannot be shown.
     """
     reel = Reel(
         x,
@@ -67,15 +76,13 @@ def film(
     )
     reel.listeners.append(_Checked())
     texts = {plain(key): plain(str(value)) for key, value in params.items()}
-    try:
-        with (
-            _raising_signals(),
-            apart(_opened(reel, tracking_uri, experiment, name, run_id, Patience(patience), texts)),
-        ):
-            yield reel
-    except Undelivered as error:
-        # Not raised: the training is done, and what follows it must not be lost.
-        warnings.warn(str(error), stacklevel=3)
+    waits = Patience(patience, report=LOG.warning)
+    with (
+        _raising_signals(),
+        open_while(live, pace) as view,
+        apart(_opened(reel, tracking_uri, experiment, name, run_id, waits, texts, view)),
+    ):
+        yield reel
 
 
 @contextmanager
@@ -87,6 +94,7 @@ def _opened(
     run_id: str | None,
     patience: Patience,
     params: Mapping[str, str],
+    view: LiveView | None,
 ) -> Iterator[None]:
     """Open the run, let the reel write into it, and log the film at the end of the block."""
     active = mlflow.active_run()
@@ -95,26 +103,49 @@ def _opened(
         raise ValueError(f"run {guest_of} has a name and an experiment; leave yours out")
     tracker = Tracker(tracking_uri, experiment, patience=patience)
     context = tracker.join(guest_of) if guest_of else tracker.run(name=name)
-    with context as run:
-        run.set_tags({KIND_TAG: FILM_KIND})
-        if not guest_of:
-            run.set_name(name or f"film-{len(reel.dataset)}-rows")
-        run.log_params(params)
-        log_rows(run, reel, run.name)
-        writer = run.film_writer()
-        reel.listeners.append(writer)
-        try:
-            yield
-        except BaseException as error:
+    is_filmed = False
+    try:
+        with context as run:
+            writer = _start(run, reel, params, name if name or guest_of else _name_of(reel))
             try:
-                _finish(run, reel, writer)
-            except Exception as other:
-                error.add_note(f"and the film could not be made: {other}")
+                with showing(view, reel, run.name):
+                    yield
+            except BaseException as error:
+                try:
+                    _finish(run, reel, writer)
+                except Exception as other:
+                    error.add_note(f"and the film could not be made: {other}")
+                raise
+            _finish(run, reel, writer)
+            if view:
+                view.finish(run.artifact(PLAYER))
+            is_filmed = True
+    except (Undelivered, ValueError) as error:
+        # The training is done, and what follows it must not be lost, as its model may be.
+        if not is_filmed:
             raise
-        _finish(run, reel, writer)
+        LOG.warning("run %s: %s", run.run_id, error)
+
+
+def _name_of(reel: Reel) -> str:
+    return f"film-{len(reel.dataset)}-rows"
+
+
+def _start(run: Run, reel: Reel, params: Mapping[str, str], name: str | None) -> FilmWriter:
+    """Log what is known at the start; return the writer of points and frames."""
+    run.set_tags({KIND_TAG: FILM_KIND})
+    if name:
+        run.set_name(name)
+    run.log_params(params)
+    log_rows(run, reel, run.name)
+    writer = run.film_writer()
+    reel.listeners.append(writer)
+    return writer
 
 
 def _finish(run: Run, reel: Reel, writer: FilmWriter) -> None:
+    # From here on nobody else waits for the store: our retries are enough, and end sooner.
+    request_limit.start(CALL)
     reel.finish()
     writer.flush()
     reel.listeners.remove(writer)

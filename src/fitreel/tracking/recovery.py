@@ -51,7 +51,8 @@ class Delivered:
         if self.run_id is None:
             return f"{what}: no run was created"
         if self.entry.is_over:
-            return f"{what}: delivered, {self.entry.status or KILLED}"
+            ended = "" if self.entry.is_guest else f", {self.entry.status or KILLED}"
+            return f"{what}: delivered{ended}"
         return f"{what}: delivered so far; resume it with: fitreel resume {self.run_id}"
 
 
