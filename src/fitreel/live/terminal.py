@@ -22,6 +22,7 @@ from fitreel.reel.reel import LOSS
 
 PERIOD = 0.1  # seconds from one picture to the next
 REST = 30  # times as long as it drew, the thread that draws leaves the processor to the training
+BESIDE = 3  # lines of a terminal that other messages have, so that they stay in sight
 PATIENCE = 2.0  # seconds for a terminal that takes no text
 
 
@@ -43,7 +44,6 @@ class TerminalView:
                 "set LC_ALL=C.UTF-8"
             )
         self.controls = Controls(pace)
-        self._lock = threading.Lock()  # a curve must not grow while it is copied
         self._losses, self._others = Curve(), dict[str, float]()
         self._frame: Frame | None = None
         self._over, self._is_new = threading.Event(), True
@@ -63,11 +63,11 @@ class TerminalView:
     def on_point(self, step: int, values: Mapping[str, float]) -> None:
         """Take the values at a step."""
         self.controls.check()
-        with self._lock:
-            if LOSS in values:
-                self._losses.append(step, values[LOSS])
-            if len(values) > 1:
-                self._others |= {name: value for name, value in values.items() if name != LOSS}
+        if LOSS in values:
+            self._losses.append(step, values[LOSS])
+        if len(values) > 1 or LOSS not in values:
+            # A new one, not a changed one: the other thread may look at it.
+            self._others = self._others | {name: values[name] for name in values if name != LOSS}
         self._is_new = True
 
     def on_frame(self, frame: Frame) -> None:
@@ -117,11 +117,14 @@ class TerminalView:
             return
         self._is_new = False  # before it looks: what comes meanwhile is drawn the next time
         width, height = self._size
-        lines = picture(self._seen(), self._fit, width, max(1, height - 1))
+        lines = picture(self._seen(), self._fit, width, _room(height))
         self._live.update(SegmentLines(lines, new_lines=True), refresh=True)
 
     def _seen(self) -> Shown:
-        with self._lock:
-            steps, losses, others = self._losses.steps, self._losses.values, dict(self._others)
+        steps, losses = self._losses.since(0)
         predictions = None if self._frame is None else self._frame.predictions
-        return Shown(self._name, self._end, steps, losses, predictions, others)
+        return Shown(self._name, self._end, steps, losses, predictions, self._others)
+
+
+def _room(height: int) -> int:
+    return height - BESIDE if height > 4 * BESIDE else max(1, height - 1)

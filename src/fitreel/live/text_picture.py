@@ -10,7 +10,7 @@ from fitreel.checks.text import shown
 from fitreel.live.canvas import Line, text
 from fitreel.live.fit_text import POINT, FitText, Predictions
 from fitreel.live.panel import LEAST, Axis, Panel
-from fitreel.reel.thinning import curve_epochs
+from fitreel.reel.thinning import curve_places
 
 WIDE = 60  # characters from which the fit and the loss stand side by side
 TALL = 20  # lines from which they stand one above the other
@@ -28,7 +28,6 @@ class Shown:
     losses: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     predictions: Predictions | None = None
     others: dict[str, float] = field(default_factory=dict)  # metrics besides the loss, the latest
-    remark: str = ""
 
 
 def picture(training: Shown, fit: FitText, width: int, height: int) -> list[Line]:
@@ -58,7 +57,6 @@ def _heading(training: Shown) -> str:
     if len(training.steps):
         end = "" if training.end is None else f" of {training.end:,}"
         parts += [f"step {training.steps[-1]:,}{end}", f"loss {training.losses[-1]:.4g}"]
-    parts += [training.remark] if training.remark else []
     parts += [shown(training.name)] if training.name else []
     parts += [f"{shown(name, 30)} {value:.4g}" for name, value in training.others.items()]
     return " · ".join(parts)
@@ -74,6 +72,6 @@ def _loss(training: Shown, width: int, height: int) -> list[Line]:
     name = "loss, logarithmic" if is_log else "loss"
     panel = Panel(width, height, Axis(first, last, "step"), Axis(low, high, name, is_log))
     if len(losses):
-        kept = curve_epochs(losses, 2 * panel.canvas.dots[0])
+        kept = curve_places(losses, 2 * panel.canvas.dots[0])
         panel.put_line(steps[kept], losses[kept], POINT)
     return panel.lines()
