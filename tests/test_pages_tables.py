@@ -10,10 +10,10 @@ from playwright.sync_api import Page, expect
 
 from fitreel.comparison.grid import GridCamera, render_grid
 from fitreel.comparison.runs import compare
+from fitreel.pages.coarse_grid import GRID
 from fitreel.pages.comparison import write_comparison
 from fitreel.pages.data import in_raw_units
 from fitreel.pages.player import write_player
-from fitreel.pages.reels import GRID
 from fitreel.pictures.backdrop import rgb
 from fitreel.reel.of_history import record, record_frames
 from fitreel.reel.probes import probes_of

@@ -5,7 +5,7 @@ import torch
 from fitreel.data.dataset import Dataset, Rows
 from fitreel.reel.of_history import losses_on_test, record, record_frames
 from fitreel.reel.probes import kind_of, probes_of
-from fitreel.reel.thinning import curve_epochs
+from fitreel.reel.thinning import curve_places
 from fitreel.settings import TrainingSettings
 from fitreel.training.evaluation import evaluate
 from fitreel.training.loop import Fit, fit
@@ -48,10 +48,10 @@ def test_chosen_frames_may_come_in_any_order_and_repeatedly(dataset: Dataset, tr
 def test_a_thinned_curve_keeps_its_spikes_and_its_ends() -> None:
     losses = np.full(1_000_000, 0.5)
     losses[[0, 123_456, 654_321]] = 2.0, 9.0, 0.001
-    kept = curve_epochs(losses, 4000)
+    kept = curve_places(losses, 4000)
     assert {0, 123_456, 654_321, 999_999} <= set(kept.tolist())
     assert len(kept) <= 4002
-    assert curve_epochs(losses[:50], 50).tolist() == list(range(50))
+    assert curve_places(losses[:50], 50).tolist() == list(range(50))
 
 
 @pytest.mark.parametrize(

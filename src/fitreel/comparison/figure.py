@@ -26,7 +26,7 @@ from fitreel.pictures.figures import INK, draw_points, style
 from fitreel.reel.of_history import record_frames
 from fitreel.reel.probes import kind_of
 from fitreel.reel.recording import Recording
-from fitreel.reel.thinning import curve_epochs
+from fitreel.reel.thinning import curve_places
 
 MOST_PARAMS = 7  # columns
 MOST_CURVE_POINTS = 2000
@@ -117,7 +117,7 @@ def _curve(
     colour: str,
     best: bool,
 ) -> Curve:
-    epochs = curve_epochs(losses, MOST_CURVE_POINTS)
+    epochs = curve_places(losses, MOST_CURVE_POINTS)
     return Curve(epochs, losses[epochs], low[epochs], high[epochs], colour, best)
 
 

@@ -20,7 +20,7 @@ from fitreel.comparison.runs import (
 from fitreel.pages.data import known_floor, plain_texts
 from fitreel.pages.films import film_data, points_data
 from fitreel.pages.page import packed, write_page
-from fitreel.reel.thinning import curve_epochs, thinned
+from fitreel.reel.thinning import curve_places, thinned
 from fitreel.settings import DataSettings, parse
 from fitreel.settings.metrics import higher_is_better
 
@@ -72,7 +72,7 @@ def common_epochs(curves: Sequence[NDArray[np.float64]]) -> NDArray[np.int64]:
     even = thinned(max(map(len, curves)), MOST_LOSSES)
     # Two stretches at least, each with its lowest and its highest loss.
     share = max(4, MOST_LOSSES // len(curves))
-    chosen = [curve_epochs(losses, share) for losses in curves if len(losses) > MOST_LOSSES]
+    chosen = [curve_places(losses, share) for losses in curves if len(losses) > MOST_LOSSES]
     ends = [len(losses) - 1 for losses in curves]
     return np.unique(np.concatenate([even, *chosen, ends]))
 

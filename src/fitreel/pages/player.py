@@ -8,6 +8,7 @@ import numpy as np
 
 from fitreel.checks.text import shown
 from fitreel.data.dataset import Dataset
+from fitreel.pages.curves import MOST_LOSSES
 from fitreel.pages.data import (
     dataset_data,
     known_floor,
@@ -19,7 +20,7 @@ from fitreel.pages.page import Page, packed, write_page
 from fitreel.pages.reels import reel_data
 from fitreel.pages.whatif import what_if
 from fitreel.reel.probes import MOST_ROWS, kind_of
-from fitreel.reel.thinning import curve_epochs
+from fitreel.reel.thinning import curve_places
 from fitreel.settings import DataSettings, Settings
 from fitreel.training.history import History
 
@@ -30,14 +31,13 @@ _CURVE_SCRIPTS = (
 )
 _TABLE_SCRIPTS = (
     *("network.js", "charts.js", "transport.js", "reel.js", "raster.js", "views.js"),
-    *("legend.js", "table.js", "loss.js", "start.js"),
+    *("legend.js", "table.js", "loss.js", "metrics.js", "start.js"),
 )
 SCRIPTS: dict[str, tuple[str, ...]] = {
     "player.html": _CURVE_SCRIPTS,
     "table.html": _TABLE_SCRIPTS,
 }
 MOST_SHOWN_POINTS = 4000
-MOST_LOSSES = 4000
 MOST_FRAMES = 1000
 MOST_BYTES = 600_000  # of weights; base64 makes 800,000 of them
 MOST_TABLE_BYTES = 900_000  # of predictions; base64 makes 1,200,000 of them
@@ -59,7 +59,7 @@ def write_player(
     it trains again; ``run_id`` is a run that has the points. The page serves as its path, and a
     notebook shows it.
     """
-    epochs = curve_epochs(history.curve, MOST_LOSSES)
+    epochs = curve_places(history.curve, MOST_LOSSES)
     title = shown(name)
     known = settings or [each for each in (history.settings, dataset.drawn) if each]
     drawn = next((each for each in known if isinstance(each, DataSettings)), dataset.drawn)
@@ -69,7 +69,7 @@ def write_player(
         "name": title,
         "noise_floor": known_floor(noise_floor),
         "settings": {name: value for group in known for name, value in vars(group).items()},
-        "epochs": packed(epochs, np.int32),
+        "epochs": packed(epochs, np.float64),
         "loss_name": loss_name(dataset, history),
     }
     if kind_of(dataset) == "curve":

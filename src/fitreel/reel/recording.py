@@ -23,6 +23,7 @@ class Recording:
     epochs: NDArray[np.int64]  # (frames,)
     losses: NDArray[np.float64]  # (frames,), on the training rows
     test_losses: NDArray[np.float64] | None = None  # (frames,), on the test rows, if there are any
+    step_name: str = "epoch"  # what ``epochs`` count; any model's reel counts steps
 
     def in_space(self, frame: int) -> NDArray[np.float32]:
         """Return what a frame predicts on the line or the grid of the probes."""

@@ -5,6 +5,7 @@ import operator
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -164,6 +165,7 @@ class Reel:
             np.stack([frame.predictions for frame in frames]),
             np.array([frame.step for frame in frames], np.int64),
             np.array([frame.loss for frame in frames], np.float64),
+            step_name="step",
         )
 
     def extend(self, name: str, steps: NDArray[np.int64], values: NDArray[np.float64]) -> None:
@@ -195,6 +197,15 @@ class Reel:
         """Write a page that plays the training; ``name`` is its title."""
         self.finish()
         return fitreel.write_reel_player(self, path, name)
+
+    def _repr_html_(self) -> str | None:
+        """Return the player for a notebook; None if there is no frame yet."""
+        if not self.frames:
+            return None
+        with TemporaryDirectory() as folder:
+            # By its public name: pages are made from reels, so no module here imports them.
+            page = fitreel.write_reel_player(self, Path(folder) / "player.html")
+            return page._repr_html_()
 
     def __repr__(self) -> str:
         return f"Reel({len(self.curves[LOSS]):,} steps, {len(self.frames):,} frames)"

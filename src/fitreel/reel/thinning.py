@@ -9,14 +9,17 @@ def thinned(count: int, most: int) -> NDArray[np.int64]:
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
-def curve_epochs(losses: NDArray[np.float64], most: int) -> NDArray[np.int64]:
-    """Return the epochs that draw a curve: all, or the lowest and highest of each stretch.
+def curve_places(losses: NDArray[np.float64], most: int) -> NDArray[np.int64]:
+    """Return the places that draw a curve: all, or the lowest and highest of each stretch.
 
-    So a thinned curve keeps its spikes. The first and the last are always there.
+    So a thinned curve keeps its spikes. The first and the last are always there. What is not a
+    number is neither low nor high.
     """
-    epochs = np.arange(len(losses))
+    places = np.arange(len(losses))
     if len(losses) <= most:
-        return epochs
-    stretches = np.array_split(epochs, most // 2)  # two epochs of each
-    ends = [(part[losses[part].argmin()], part[losses[part].argmax()]) for part in stretches]
+        return places
+    missing = np.isnan(losses)
+    low, high = np.where(missing, np.inf, losses), np.where(missing, -np.inf, losses)
+    stretches = np.array_split(places, most // 2)  # two places of each
+    ends = [(part[low[part].argmin()], part[high[part].argmax()]) for part in stretches]
     return np.unique([0, *np.ravel(ends), len(losses) - 1])

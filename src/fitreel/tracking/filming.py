@@ -22,6 +22,7 @@ from fitreel.tracking.film_files import log_film, log_rows
 from fitreel.tracking.names import FILM_KIND, KIND_TAG
 from fitreel.tracking.run import Run
 from fitreel.tracking.side_effects import apart
+from fitreel.tracking.store.limits import CALL, request_limit
 from fitreel.tracking.store.patience import Patience
 from fitreel.tracking.tracker import Tracker
 
@@ -130,6 +131,8 @@ def _start(run: Run, reel: Reel, params: Mapping[str, str], name: str | None) ->
 
 
 def _finish(run: Run, reel: Reel, writer: FilmWriter) -> None:
+    # From here on nobody else waits for the store: our retries are enough, and end sooner.
+    request_limit.start(CALL)
     reel.finish()
     writer.flush()
     reel.listeners.remove(writer)

@@ -9,14 +9,20 @@ from typing import TypeVar
 import mlflow
 from mlflow.environment_variables import (
     MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR,
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES,
     MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT,
+    MLFLOW_TRACKING_URI,
 )
 
 from fitreel.reel.restoring import same_random_numbers
+from fitreel.tracking.store.limits import request_limit
 
 VARIABLES = (
     MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.name,
+    # Without MLflow's retries the training's own calls would fail where they need not.
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES.name,
     MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.name,
+    MLFLOW_TRACKING_URI.name,
 )
 LOGGERS = ("mlflow", "sqlalchemy")
 Value = TypeVar("Value")
@@ -36,7 +42,9 @@ def without_side_effects() -> Iterator[None]:
             yield
         finally:
             if mlflow.get_tracking_uri() != uri:
-                mlflow.set_tracking_uri(uri)
+                # The variable, restored below, says the same: MLflow sets both.
+                mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+            request_limit.release()
             for name, level in levels.items():
                 logging.getLogger(name).setLevel(level)
             for name, value in variables.items():

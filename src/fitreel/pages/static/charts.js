@@ -161,6 +161,7 @@ function lossRange(curves, log) {
     }
   }
   if (low > high) [low, high] = [0.1, 1];
+  if (low < 0) return padded([low, Math.max(0, high)], 0.05); // as log likelihoods are
   const begin = Math.max(0, ...curves.map((curve) => curve.find((value) => value > 0 && value < Infinity) ?? 0));
   if (begin > 0) high = Math.min(high, 100 * begin);
   if (!log) return [0, 1.05 * high || 1];
@@ -194,7 +195,7 @@ function onScrub(chart, jump) {
 const withMinus = (text) => text.replace(/-/g, "−");
 const short = (value, digits = 4) => withMinus(String(Number(value.toPrecision(digits))));
 const precise = (value) => withMinus(Math.abs(value) < 1000 ? value.toFixed(5) : value.toPrecision(8));
-const lossText = (loss) => (loss < 100 ? loss.toFixed(4) : loss < 1e5 ? loss.toPrecision(6) : loss.toExponential(4));
+const lossText = (loss) => withMinus(!Number.isFinite(loss) ? String(loss) : loss <= -100 ? `-${lossText(-loss)}` : loss < 100 ? loss.toFixed(4) : loss < 1e5 ? loss.toPrecision(6) : loss.toExponential(4));
 const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
 // x as it is shown: what is computed from it is true of the number that is read.

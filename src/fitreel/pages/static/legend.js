@@ -9,10 +9,11 @@ function makeLegend(parent, reel) {
   };
   const parts = reel.kind === "agreement" ? [] : reel.classes.slice(0, 20).map((name, place) => entry(swatchOf(reel.hue(place)), name));
   if (reel.kind === "field") parts.push(entry(bandsOf(reel), `${reel.target}: ${reading(reel.low)} to ${reading(reel.high)}`));
+  if (reel.kind === "curve") parts.push(entry(element("i", { className: "sample line" }), "the model"));
   if (reel.kind === "agreement") parts.push(entry(element("i", { className: "sample line" }), "predicted as it is"));
-  const isPlain = reel.kind !== "agreement";
-  parts.push(entry(element("i", { className: isPlain ? "dot plain" : "dot" }), "training row"));
-  if (reel.testLosses) parts.push(entry(element("i", { className: isPlain ? "dot test plain" : "dot test" }), "test row"));
+  const isPlain = !["curve", "agreement"].includes(reel.kind);
+  parts.push(entry(element("i", { className: isPlain ? "dot plain" : "dot" }), reel.line ? "point" : "training row"));
+  if (reel.testLosses) parts.push(entry(element("i", { className: isPlain ? "dot test plain" : "dot test" }), reel.line ? "test point" : "test row"));
   if (reel.predicted) parts.push(entry(element("b", {}, "×"), "wrong"));
   parent.replaceChildren(...parts);
 }

@@ -1,20 +1,22 @@
-// The loss curve: where the film is, the losses on test rows, and the noise floor.
+// The loss curve: where the film is, the losses on test rows, further curves, and the noise floor.
 
 let loss;
 const beneathLoss = []; // draw on the chart, beneath the curves
+const besideLoss = []; // further curves of the chart: name, steps, values, and their stroke
 
 function makeLoss() {
   const log = byId("log").checked;
-  const drawn = (losses) => Array.from(losses, (value) => (log && value <= 0 ? null : value));
+  // What is no number is a gap, as is what a logarithmic axis lacks.
+  const drawn = (losses) => Array.from(losses, (value) => (!Number.isFinite(value) || (log && value <= 0) ? null : value));
   const values = drawn(training.losses), others = drawn(other?.losses ?? []);
   const floor = data.noise_floor;
   loss = makeChart(document.querySelector("#loss .chart"), {
-    x: padded([0, Math.max(1, epochs[epochs.length - 1])], 0.02), // the dot is whole at both ends
-    y: lossRange([values, others, training.testLosses ?? [], floor ? [floor] : []], log),
+    x: padded(stepRange(), 0.02), // the dot is whole at both ends
+    y: lossRange([values, others, training.testLosses ?? [], floor ? [floor] : [], ...besideLoss.map((curve) => drawn(curve.values))], log),
     log,
     data: [epochs, values, Array.from(epochs, (_, at) => others[at] ?? null)],
     series: [
-      { stroke: () => colours.points, width: 2, points: { show: values.length === 1 } },
+      { stroke: () => colours.points, width: 2, points: alonePoints(values) },
       { stroke: () => colours.other, width: 2 },
     ],
     hooks: {
@@ -22,6 +24,7 @@ function makeLoss() {
       draw: (chart) => {
         if (floor) drawHorizontal(chart, floor, `noise floor ${short(floor, 3)}`, colours.floor);
         drawTestLosses(chart);
+        for (const curve of besideLoss) drawCurve(chart, curve, log);
         if (frame === undefined) return;
         drawVertical(chart, training.frameEpochs[place], colours.line);
         drawHere(chart, training.frameLosses[place], colours.line);
@@ -32,16 +35,56 @@ function makeLoss() {
   });
   onScrub(loss, (epoch) => transport.go(nearest(training.frameEpochs, epoch)));
   onPointer(loss, (epoch) => {
-    const near = epoch === null ? -1 : lastAtMost(epochs, Math.max(0, epoch));
+    const near = epoch === null ? -1 : lastAtMost(epochs, Math.max(epochs[0], epoch));
     byId("loss-reading").replaceChildren(...(near < 0 ? ["press to jump"]
-      : ["epoch ", bold(epochs[near].toLocaleString("en")), "  loss ", bold(lossText(training.losses[near])),
-        ...(near in (other?.losses ?? []) ? ["  what if ", bold(lossText(other.losses[near]))] : [])]));
+      : [`${stepName} `, bold(epochs[near].toLocaleString("en")), "  loss ", bold(lossText(training.losses[near])),
+        ...(near in (other?.losses ?? []) ? ["  what if ", bold(lossText(other.losses[near]))] : []),
+        ...besideLoss.flatMap((curve) => [`  ${curve.name} `, bold(valueText(curve, epoch))])]));
   });
+}
+
+// The steps of all curves, from first to last.
+function stepRange() {
+  const all = [epochs, ...besideLoss.map((curve) => curve.steps)];
+  const first = Math.min(...all.map((steps) => steps[0])), last = Math.max(...all.map((steps) => steps[steps.length - 1]));
+  return [first, Math.max(first + 1, last)];
+}
+
+// Points without neighbours: no line shows them.
+function alonePoints(values) {
+  const alone = [...values.keys()].filter((at) => values[at] !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null);
+  return { show: alone.length > 0, filter: () => alone, size: 5 };
+}
+
+// A further curve, with gaps where it has no number.
+function drawCurve(chart, { steps, values, stroke, dash = [] }, log = false) {
+  drawing(chart, (ctx, left, top, ratio) => {
+    ctx.strokeStyle = ctx.fillStyle = stroke();
+    ctx.lineWidth = 1.75 * ratio;
+    ctx.lineJoin = "round";
+    ctx.setLineDash(dash.map((length) => length * ratio));
+    const isDrawn = (at) => Number.isFinite(values[at]) && !(log && values[at] <= 0);
+    ctx.beginPath();
+    steps.forEach((step, at) => {
+      if (!isDrawn(at)) return;
+      const x = left(step), y = top(values[at]);
+      if (isDrawn(at - 1)) return ctx.lineTo(x, y);
+      ctx.moveTo(x, y);
+      if (!isDrawn(at + 1)) ctx.fillRect(x - 2 * ratio, y - 2 * ratio, 4 * ratio, 4 * ratio);
+    });
+    ctx.stroke();
+  });
+}
+
+// The last value of a curve that a step has, as text.
+function valueText({ steps, values }, step) {
+  const at = lastAtMost(steps, step);
+  return at < 0 ? "–" : Number.isFinite(values[at]) ? short(values[at]) : String(values[at]);
 }
 
 // A dot at the epoch of the film; a training that has diverged has no loss there.
 function drawHere(chart, value, colour) {
-  if (value === undefined) return;
+  if (!Number.isFinite(value)) return;
   drawing(chart, (ctx, left, top, ratio) => {
     ctx.fillStyle = colour;
     ctx.beginPath();

@@ -3,7 +3,8 @@
 const data = JSON.parse(byId("data").textContent);
 const dataset = new Dataset(data.dataset);
 const training = new Training(data.training);
-const epochs = decoded(data.epochs, Int32Array);
+const epochs = decoded(data.epochs, Float64Array);
+const stepName = "epoch"; // of any model, a step
 const xAxis = padded(dataset.xRange, 0.04);
 const lineX = evenly(dataset.xRange, LINE_POINTS);
 const views = []; // the panels: each is a function that shows the present frame

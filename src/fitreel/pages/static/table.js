@@ -2,7 +2,8 @@
 
 const data = JSON.parse(byId("data").textContent);
 const training = new Reel(data.reel);
-const epochs = decoded(data.epochs, Int32Array);
+const epochs = decoded(data.epochs, Float64Array);
+const stepName = data.step_name ?? "epoch";
 const views = []; // the panels: each is a function that shows the present frame
 const other = null; // no "what if" on tables
 let frame, place;
@@ -12,18 +13,29 @@ document.body.classList.toggle("tested", training.testLosses !== null);
 document.title = `${data.name || "training"} · fitreel`;
 byId("title").textContent = data.name || "Training";
 byId("facts").textContent = facts(data.settings, data.reel).join(" · ");
-byId("kind").textContent = { field: "Field", regions: "Regions", agreement: "Predicted against actual", confidence: "Probability of the true class" }[training.kind];
+byId("kind").textContent = { curve: "Fit", field: "Field", regions: "Regions", agreement: "Predicted against actual", confidence: "Probability of the true class" }[training.kind];
 
 // What the network is and how it was trained, as far as it is known.
 function facts({ optimizer, lr, seed }, { count, test_count: tested, training_rows: shown }) {
   const some = shown < count ? `${shown.toLocaleString("en")} of ` : "";
+  const isOurs = data.activation !== undefined; // else of any model, of which its rows are known
   return [
-    `${data.activation}, ${counted(data.hidden, "hidden neuron")}`,
+    ...(isOurs ? [`${data.activation}, ${counted(data.hidden, "hidden neuron")}`] : []),
     ...(optimizer ? [`${optimizer}, lr ${short(lr)}`, `seed ${seed}`] : []),
-    counted(data.reel.epoch_count, "epoch"),
+    ...(isOurs ? [counted(data.reel.epoch_count, stepName)] : stepFacts(data.reel.epoch_count)),
     counted(data.features, "feature"),
     `${some}${counted(count, "training row")}${some && " shown"}`,
     ...(tested ? [counted(tested, "test row")] : []),
+  ];
+}
+
+// The steps whose losses are known, and the frames that are shown.
+function stepFacts(count) {
+  const first = epochs[0], last = epochs[epochs.length - 1], frames = training.frameEpochs.length;
+  const areAll = last - first === count - 1;
+  return [
+    `${counted(count, stepName)}${first || !areAll ? `, ${first.toLocaleString("en")} to ${last.toLocaleString("en")}` : ""}`,
+    frames < data.frame_count ? `${frames.toLocaleString("en")} of ${counted(data.frame_count, "frame")} shown` : counted(frames, "frame"),
   ];
 }
 
@@ -38,6 +50,6 @@ function show(at) {
   view.show(at);
   showReading();
   for (const each of views) each();
-  byId("moment").replaceChildren("epoch ", bold(training.frameEpochs[at].toLocaleString("en")), ...lossParts(training, at));
-  byId("scrub").setAttribute("aria-valuetext", `epoch ${training.frameEpochs[at].toLocaleString("en")}`);
+  byId("moment").replaceChildren(`${stepName} `, bold(training.frameEpochs[at].toLocaleString("en")), ...lossParts(training, at));
+  byId("scrub").setAttribute("aria-valuetext", `${stepName} ${training.frameEpochs[at].toLocaleString("en")}`);
 }

@@ -1,4 +1,4 @@
-// The views of tables: field, regions, agreement and confidence, on a chart.
+// The views of a reel: curve, field, regions, agreement and confidence, on a chart.
 
 const CONFIDENCE_WIDTH = 0.86; // of a class, filled with its rows
 const MOST_TICKS = 12; // names of classes below an axis
@@ -60,6 +60,19 @@ function sortedRows(reel, place) {
 }
 
 const DRAWN = {
+  curve(chart, reel, place, size) {
+    drawPoints(chart, reel.points, 1.05 * size);
+    const values = reel.at(place);
+    drawing(chart, (ctx, left, top, ratio) => {
+      ctx.strokeStyle = colours.line;
+      ctx.lineWidth = 2.7 * size * ratio;
+      ctx.lineJoin = "round";
+      ctx.beginPath();
+      reel.line.forEach((x, at) => ctx.lineTo(left(x), top(reel.number(values[at]))));
+      ctx.stroke();
+    });
+    drawWhere(chart, reel, values);
+  },
   field(chart, reel, place, size) {
     paintRaster(chart, reel, place);
     const [x, y] = reel.inputs;
@@ -92,19 +105,35 @@ const DRAWN = {
   },
 };
 
+// Where the line is, if no part of it is in the picture.
+function drawWhere(chart, reel, values) {
+  const [low, high] = reel.yRange, numbers = Array.from(values, (each) => reel.number(each));
+  const isAbove = numbers.every((each) => each > high);
+  if (!isAbove && !numbers.every((each) => each < low)) return;
+  drawing(chart, (ctx, left, top, ratio) => {
+    const { bbox } = chart;
+    ctx.font = `${13 * ratio}px system-ui, sans-serif`;
+    ctx.textAlign = "center";
+    ctx.fillStyle = colours.line;
+    ctx.fillText(isAbove ? "▲ the line is above" : "▼ the line is below", bbox.left + bbox.width / 2, bbox.top + (isAbove ? 18 * ratio : bbox.height - 10 * ratio));
+  });
+}
+
 function limitsOf(reel) {
-  if (reel.grid) return [reel.xRange, reel.yRange];
+  if (reel.yRange) return [reel.xRange, reel.yRange];
   return reel.classes.length ? [[0, reel.classes.length], [-0.03, 1.03]] : Array(2).fill([reel.low, reel.high]);
 }
 
 // The names at the axes; names from outside are drawn as text.
 function namesOf(reel) {
   if (reel.grid) return reel.features;
+  if (reel.line) return [reel.features[0], reel.target];
   return reel.classes.length ? [reel.target, "probability of the true class"] : [`actual ${reel.target}`, `predicted ${reel.target}`];
 }
 
 function viewAxes(reel) {
   const [x, y] = namesOf(reel);
+  if (reel.line && x === "x" && y === "y") return undefined; // no names of their own
   const isConfidence = reel.kind === "confidence", classes = reel.classes.length;
   const names = isConfidence ? {
     splits: () => reel.classes.map((_, place) => place + 0.5),
@@ -124,6 +153,10 @@ function makeView(parent, reel, { size = 1, axes = viewAxes(reel) } = {}) {
     series: [{ show: false }],
     hooks: { drawAxes: (chart) => DRAWN[reel.kind](chart, reel, view.place, size) },
   });
+  if (reel.line) {
+    view.dot = element("div", { className: "u-cursor-pt dot-of-line", hidden: true });
+    view.chart.over.append(view.dot);
+  }
   view.show = (at) => {
     view.place = at;
     view.chart.redraw(false);
@@ -143,11 +176,31 @@ function markAt(chart) {
   return found;
 }
 
+// A prediction of a curve as text: with the digits that its steps allow, and at an end what is known.
+function curveReading(reel, value) {
+  const step = (reel.high - reel.low) / STEPS, digits = Math.max(0, -Math.floor(Math.log10(step)) - 1);
+  const text = withMinus(digits > 8 ? value.toPrecision(4) : value.toFixed(digits));
+  return value >= reel.high ? `above ${text}` : value <= reel.low ? `below ${text}` : text;
+}
+
 const reading = (value) => withMinus(String(Number(value.toPrecision(5))));
+
+// What the line predicts at the mouse, with a dot there.
+function readLine({ chart, place, dot }, reel) {
+  const { left } = chart.cursor, x = left < 0 ? null : shownX(chart.posToVal(left, "x"), reel.xRange);
+  const value = x === null ? null : reel.valueAt(place, x);
+  dot.hidden = value === null;
+  if (value === null) return [x === null ? NO_READING : "no prediction here"];
+  const at = [chart.valToPos(x, "x"), chart.valToPos(value, "y")].map((each) => `${each}px`);
+  dot.style.transform = `translate(${at.join(", ")}) translate(-50%, -50%)`;
+  dot.style.background = colours.line;
+  return [`${reel.features[0]} `, bold(withMinus(String(x))), `  predicted ${reel.target} `, bold(curveReading(reel, value))];
+}
 
 // What is under the mouse, as parts of a text.
 function readView(view, reel) {
   const { chart, place } = view;
+  if (reel.line) return readLine(view, reel);
   if (chart.cursor.left < 0) return [reel.grid ? NO_READING : "point at a row to read it"];
   if (reel.grid) {
     const x = chart.posToVal(chart.cursor.left, "x"), y = chart.posToVal(chart.cursor.top, "y");

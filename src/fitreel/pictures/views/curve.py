@@ -9,7 +9,7 @@ from fitreel.pictures.backdrop import Backdrop
 from fitreel.pictures.figures import LINE_COLOUR, POINT_COLOUR, draw_points
 from fitreel.pictures.views.cell import Cell, draw_legend, new_axes, target_range
 from fitreel.pictures.views.colours import TEST_COLOUR
-from fitreel.reel.probes import padded_range
+from fitreel.reel.probes import MARGIN, feature_range
 from fitreel.reel.recording import Recording
 from fitreel.reel.thinning import thinned
 
@@ -26,10 +26,8 @@ class CurveView:
         self.axes = new_axes(figure, cell, *names)
         draw_points(self.axes, dataset if cell.is_alone else _thinned(dataset), cell.scale)
         _draw_test(self.axes, dataset, cell)
-        low, high = target_range(dataset)
-        height = (high - low) or 1.0  # all y may be equal
-        self.axes.set_xlim(*padded_range(dataset, 0))
-        self.axes.set_ylim(low - cell.strip * height, high + 0.1 * height)
+        self.axes.set_xlim(*line_range(reel))
+        self.axes.set_ylim(*value_range(dataset, cell.strip))
         # animated: a draw of the whole figure leaves it out, so that the background is without it.
         (self.line,) = self.axes.plot(
             [], [], color=LINE_COLOUR, linewidth=3 * cell.scale, animated=True
@@ -39,6 +37,20 @@ class CurveView:
         """Draw the line."""
         self.line.set_data(reel.probes.x, reel.in_space(frame))
         self.axes.draw_artist(self.line)
+
+
+def line_range(reel: Recording) -> tuple[float, float]:
+    """Return the limits of x, with a margin: those of the points and of the line."""
+    (low, high), line = feature_range(reel.dataset, 0), reel.probes.x
+    low, high = min(low, float(line[0])), max(high, float(line[-1]))
+    return low - MARGIN * (high - low), high + MARGIN * (high - low)
+
+
+def value_range(dataset: Dataset, strip: float = 0.2) -> tuple[float, float]:
+    """Return the limits of y, which fit the points; ``strip`` is the room below them."""
+    low, high = target_range(dataset)
+    height = (high - low) or 1.0  # all y may be equal
+    return low - strip * height, high + 0.1 * height
 
 
 def is_named(dataset: Dataset) -> bool:

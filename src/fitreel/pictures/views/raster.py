@@ -26,8 +26,8 @@ class Raster:
         y = picture_height - np.arange(self._rows.start, self._rows.stop) - 0.5
         self._shape = up, across
         # Between the places of the grid in straight lines: two products of matrices, 0.7 ms.
-        self._across = _between((x - box.x0) / box.width, across).T.copy()
-        self._up = _between((y - box.y0) / box.height, up)
+        self._across = between((x - box.x0) / box.width, across).T.copy()
+        self._up = between((y - box.y0) / box.height, up)
 
     def smooth(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return numbers of a grid, (across × up,), at each pixel: (rows, columns), top first."""
@@ -46,8 +46,11 @@ class Raster:
         backdrop.pixels()[self._rows, self._columns] = found
 
 
-def _between(places: NDArray[np.floating], count: int) -> NDArray[np.float32]:
-    """Return the weights of ``count`` even places, for places from 0 to 1: (places, count)."""
+def between(places: NDArray[np.floating], count: int) -> NDArray[np.float32]:
+    """Return the weights of ``count`` even places, for places from 0 to 1: (places, count).
+
+    They give the numbers between those of even places, in straight lines.
+    """
     at = np.clip(places, 0, 1) * (count - 1)
     first = np.minimum(at.astype(np.int64), count - 2)
     weights = np.zeros((len(at), count), np.float32)

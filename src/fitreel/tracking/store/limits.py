@@ -54,6 +54,12 @@ class RequestLimit:
             self._factor = min(MOST, 2 * self._factor)
             self._write()
 
+    def release(self) -> None:
+        """Remove what we wrote: requests of others have MLflow's own limits again."""
+        with self._lock:
+            if os.environ.pop(OURS, None) == os.environ.get(MLFLOW_HTTP_REQUEST_TIMEOUT.name):
+                os.environ.pop(MLFLOW_HTTP_REQUEST_TIMEOUT.name, None)
+
     @contextmanager
     def allowing(self, seconds: float) -> Iterator[None]:
         """Allow requests of this block to take longer."""
