@@ -223,7 +223,7 @@ def test_private_names_of_another_package_are_in_one_module(path: Path) -> None:
 
 def test_only_the_live_window_imports_pyplot() -> None:
     users = [path.name for path in LIBRARY if "matplotlib.pyplot" in imports(path)]
-    assert users == ["live.py"]
+    assert users == ["window.py"]
 
 
 def test_imports_go_one_way() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fitreel.data.dataset import Dataset
+from fitreel.live.controls import Controls
 from fitreel.reel.listener import Frame
 from fitreel.reel.probes import Probes
 
@@ -16,6 +17,9 @@ class LiveView(Protocol):
     ends as by Ctrl-C.
     """
 
+    controls: Controls  # what whoever watches asks for
+    resume: str  # the command that continues a training that was broken off, if there is one
+
     def start(self, dataset: Dataset, probes: Probes, steps: int | None, name: str) -> None:
         """Show the rows; ``steps`` is the number of the last step, if that is known."""
 
@@ -26,7 +30,10 @@ class LiveView(Protocol):
         """Show a frame."""
 
     def finish(self, page: Path | None) -> None:
-        """Show the end of the training: the finished player, if there is one."""
+        """Show the end of the training: the finished player, if there is one.
+
+        The file may be gone after the call.
+        """
 
     def close(self) -> None:
-        """Show that the training was broken off, and let go of everything."""
+        """Let go of everything; without ``finish`` before, the training was broken off."""

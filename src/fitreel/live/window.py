@@ -25,8 +25,9 @@ class LiveWindow:
 
     def __init__(self, pace: float = 0.0) -> None:
         """Open the window; OSError if there is no display or no toolkit."""
+        self.resume = ""
         hint = "leave --live off, or give it a display and pip install 'fitreel[live]'"
-        self._controls = Controls(pace)
+        self.controls = Controls(pace)
         try:
             self._figure = plt.figure("fitreel", figsize=(SIZE[0] / DPI, SIZE[1] / DPI))
         except ImportError as error:
@@ -51,7 +52,7 @@ class LiveWindow:
 
     def on_point(self, step: int, values: Mapping[str, float]) -> None:  # noqa: ARG002
         """Take a loss: the window shows that of its frames."""
-        self._controls.check()
+        self.controls.check()
 
     def on_frame(self, frame: Frame) -> None:
         """Show a frame, unless somebody closed the window: the training goes on without it."""
@@ -67,7 +68,7 @@ class LiveWindow:
         if self._camera is None:
             self._camera = Camera(film)
         self._image.set_data(rgb(self._camera.shoot_of(film, 0)))
-        self._pause(max(self._controls.pace, LEAST_PAUSE))
+        self._pause(max(self.controls.pace, LEAST_PAUSE))
 
     def finish(self, page: Path | None) -> None:  # noqa: ARG002
         """Keep the last frame for as long as the film does, then close the window."""

@@ -15,11 +15,13 @@ from fitreel.data.column import Numbers
 from fitreel.journal.filming import FilmWriter
 from fitreel.journal.signals import SIGNALS
 from fitreel.journal.spool import Undelivered
+from fitreel.live.library import open_while, showing
+from fitreel.live.view import LiveView
 from fitreel.reel.listener import Frame
 from fitreel.reel.reel import EVERY, Reel
-from fitreel.settings import PATIENCE, FilmSettings
+from fitreel.settings import PATIENCE, FilmSettings, LiveName
 from fitreel.tracking.film_files import log_film, log_rows
-from fitreel.tracking.names import FILM_KIND, KIND_TAG
+from fitreel.tracking.names import FILM_KIND, KIND_TAG, PLAYER
 from fitreel.tracking.run import Run
 from fitreel.tracking.side_effects import apart
 from fitreel.tracking.store.limits import CALL, request_limit
@@ -46,6 +48,8 @@ def film(
     every: int = EVERY,
     seconds: float | None = None,
     max_frames: int = FilmSettings.max_frames,
+    live: bool | LiveName = False,
+    pace: float = 0.0,
     **params: Any,
 ) -> Iterator[Reel]:
     """Film a training into an MLflow run: the block calls ``reel.frame(step, loss, model)``.
@@ -53,9 +57,11 @@ def film(
     ``x`` and ``y`` are the rows to show, as for ``Reel``, which explains the options after
     ``patience``. Inside an active run, or with ``run_id``, it joins that run and leaves its end to
     its owner; else it opens a run in an ``experiment``, which ends FINISHED, or with what there is
-    FAILED on an exception and KILLED on an interruption. Other keywords are logged as params. If
-    the store is away at the end, a warning says what waits for ``fitreel sync``. Raises
-    ConnectionError if there is no store at the start, ValueError for what does not fit.
+    FAILED on an exception and KILLED on an interruption. ``live`` and ``pace`` show the training
+    as in ``fit``; if somebody presses stop there, ``reel.frame`` raises KeyboardInterrupt. Other
+    keywords are logged as params. If the store is away at the end, a warning says what waits for
+    ``fitreel sync``. Raises ConnectionError if there is no store at the start, ValueError for what
+    does not fit, OSError if the training cannot be shown.
     """
     reel = Reel(
         x,
@@ -71,8 +77,11 @@ def film(
     reel.listeners.append(_Checked())
     texts = {plain(key): plain(str(value)) for key, value in params.items()}
     waits = Patience(patience, report=LOG.warning)
-    opened = _opened(reel, tracking_uri, experiment, name, run_id, waits, texts)
-    with _raising_signals(), apart(opened):
+    with (
+        _raising_signals(),
+        open_while(live, pace) as view,
+        apart(_opened(reel, tracking_uri, experiment, name, run_id, waits, texts, view)),
+    ):
         yield reel
 
 
@@ -85,6 +94,7 @@ def _opened(
     run_id: str | None,
     patience: Patience,
     params: Mapping[str, str],
+    view: LiveView | None,
 ) -> Iterator[None]:
     """Open the run, let the reel write into it, and log the film at the end of the block."""
     active = mlflow.active_run()
@@ -98,7 +108,8 @@ def _opened(
         with context as run:
             writer = _start(run, reel, params, name if name or guest_of else _name_of(reel))
             try:
-                yield
+                with showing(view, reel, run.name):
+                    yield
             except BaseException as error:
                 try:
                     _finish(run, reel, writer)
@@ -106,6 +117,8 @@ def _opened(
                     error.add_note(f"and the film could not be made: {other}")
                 raise
             _finish(run, reel, writer)
+            if view:
+                view.finish(run.artifact(PLAYER))
             is_filmed = True
     except (Undelivered, ValueError) as error:
         # The training is done, and what follows it must not be lost, as its model may be.
