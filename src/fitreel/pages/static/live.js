@@ -1,4 +1,4 @@
-// The page of a training that runs: news from its server, and what it is told.
+// The page of a training that runs: its news, and its controls.
 
 const SURE = 3000; // milliseconds in which a second press stops the training
 const PHASES = { waiting: "waiting for the training to start", ended: "the training has ended", stopped: "the training was stopped", finished: "finished" };
@@ -69,41 +69,28 @@ function redraw() {
   showState();
 }
 
-function take({ start, points, frames, state: told }) {
+function take({ start, points, frames, state: news }) {
   if (start) begin(start);
   for (const [name, more] of Object.entries(points ?? {})) {
     if (!curves.has(name)) curves.set(name, new Curve());
     curves.get(name).add(more);
   }
   if (frames) grow(frames);
-  if (told) state = told;
-  if (told?.phase === "finished") return location.reload();
-  if (["ended", "stopped"].includes(told?.phase)) source.close();
+  if (news) state = news;
+  if (news?.phase === "finished") return showPlayer();
+  if (["ended", "stopped"].includes(news?.phase)) leave();
   // A page that is not seen draws nothing, and is shown as it is then.
   if (!isDue) requestAnimationFrame(redraw);
   isDue = true;
 }
 
-async function tell(command) {
-  const answer = await fetch("control", { method: "POST", body: command });
-  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
-}
-
-const source = new EventSource("events");
-source.addEventListener("open", () => (isLost = false));
-source.addEventListener("message", (event) => take(JSON.parse(event.data)));
-source.addEventListener("error", () => {
-  isLost = true;
-  showState();
-});
-
-byId("pause").addEventListener("click", () => tell(state.paused ? "resume" : "pause"));
-byId("slower").addEventListener("click", () => tell("slower"));
-byId("faster").addEventListener("click", () => tell("faster"));
+byId("pause").addEventListener("click", () => ask(state.paused ? "resume" : "pause"));
+byId("slower").addEventListener("click", () => ask("slower"));
+byId("faster").addEventListener("click", () => ask("faster"));
 
 let sureUntil = 0;
 byId("stop").addEventListener("click", () => {
-  if (performance.now() < sureUntil) return tell("stop");
+  if (performance.now() < sureUntil) return ask("stop");
   sureUntil = performance.now() + SURE;
   byId("stop").textContent = "Press again to stop";
   setTimeout(() => (byId("stop").textContent = "Stop"), SURE);
