@@ -184,7 +184,7 @@ def test_listeners_get_every_point_and_frame() -> None:
 def test_a_reel_becomes_a_film_without_mlflow(tmp_path: Path) -> None:
     film = filmed(30).render(tmp_path / "rst.gif", fps=10)
     with Image.open(film) as gif:
-        assert gif.n_frames == 7
+        assert getattr(gif, "n_frames", 1) == 7
         assert gif.info["duration"] == 100
     with pytest.raises(ValueError, match="the reel has no frame yet"):
         Reel(X, Y).render(tmp_path / "none.gif")

@@ -22,11 +22,11 @@ class Controls:
         return not self._running.is_set()
 
     def pause(self) -> None:
-        """Let the training wait after its next frame."""
+        """Make the training wait after its next frame."""
         self._running.clear()
 
     def resume(self) -> None:
-        """Let the training continue."""
+        """Make the training continue."""
         self._running.set()
 
     def stop(self) -> None:
