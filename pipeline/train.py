@@ -161,7 +161,7 @@ def fit(
         def on_epoch(epoch: int, loss: float, under_way: "Training") -> None:
             nonlocal at
             at = epoch
-            # First: whoever stops the training, or closes the terminal, must not cost a checkpoint.
+            # First: a training that is stopped, or whose terminal is closed, keeps its checkpoint.
             kept.on_epoch(epoch, under_way)
             show(epoch + 1)
             if watch:

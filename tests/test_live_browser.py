@@ -79,7 +79,7 @@ class Watched:
 
 @pytest.fixture(autouse=True)
 def without_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no view open a browser of its own."""
+    """Keep views from opening a browser of their own."""
     for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
 

@@ -31,7 +31,7 @@ class Audience:
             self._is_invited = True
 
     def disinvite(self) -> None:
-        """Expect no browser: there is none."""
+        """Expect no browser: none was found."""
         with self._changed:
             self._is_invited = False
             self._changed.notify_all()
@@ -75,7 +75,7 @@ class Audience:
 
     @contextmanager
     def turn(self, *, is_urgent: bool) -> Iterator[None]:
-        """Let one viewer after the other prepare its message, for a small part of the time.
+        """Prepare one viewer's message after the other, for a small part of the time.
 
         What it takes from the thread that trains is bounded so, however many look.
         """

@@ -57,7 +57,7 @@ class BrowserView:
         self.controls.wait()
 
     def finish(self, page: Path | None) -> None:
-        """Put the finished player in the place of the page; without one it stays as it is."""
+        """Replace the page by the finished player; without one it stays as it is."""
         if page is None:
             self._watched.phase = "ended"
             return
@@ -66,7 +66,7 @@ class BrowserView:
         self._watched.phase = "finished"
 
     def close(self) -> None:
-        """Let the open pages have the end, and stop serving."""
+        """Wait until the open pages have the end, and stop serving."""
         if self._is_closed:
             return
         self._is_closed = True

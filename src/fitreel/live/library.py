@@ -66,7 +66,7 @@ def watching(
 
 @contextmanager
 def showing(view: LiveView | None, reel: Reel, name: str) -> Iterator[None]:
-    """Let a view, if there is one, show a reel that grows in the block."""
+    """Show a reel that grows in the block on a view, if there is one."""
     if view is None:
         yield
         return

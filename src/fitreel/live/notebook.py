@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from fitreel.data.dataset import Dataset
-from fitreel.live.commands import obey
 from fitreel.live.controls import Controls
 from fitreel.live.feed import Feed
 from fitreel.live.watched import ENDS, Shown, Watched
@@ -38,9 +37,8 @@ class _Widget(anywidget.AnyWidget):  # type: ignore[misc]
 class NotebookView:
     """A page in the cell's output that grows with the training, and becomes its player at the end.
 
-    The kernel trains, and answers nobody meanwhile, unless its notebook sends what a widget says
-    on a way of its own, as JupyterLab does. So pause and stop appear once the kernel has
-    answered; its interruption, which is Ctrl-C, always stops the training.
+    A kernel that trains hears no button before its cell ends. So there is none: the training is
+    stopped by the interruption of the kernel, which is Ctrl-C.
     """
 
     def __init__(self, pace: float = 0.0) -> None:
@@ -49,7 +47,6 @@ class NotebookView:
         self._watched = Watched(self.controls)
         self._feed = Feed(self._watched)
         self._widget = _Widget(page=notebook_page())
-        self._widget.on_msg(self._hear)
         self._number = 0
         self._due = 0.0
         self._whole_due, self._whole_gap = time.monotonic() + FIRST_WHOLE, FIRST_WHOLE
@@ -61,13 +58,13 @@ class NotebookView:
         self._send()
 
     def on_point(self, step: int, values: Mapping[str, float]) -> None:
-        """Take the values at a step; KeyboardInterrupt if somebody pressed stop."""
+        """Take the values at a step."""
         self._watched.add_point(step, values)
         self._send_if_due()
         self.controls.check()
 
     def on_frame(self, frame: Frame) -> None:
-        """Take a frame, and wait as the page says; KeyboardInterrupt if somebody pressed stop."""
+        """Take a frame, and wait for the pace."""
         self._watched.add_frame(frame)
         self._send_if_due()
         self.controls.wait()
@@ -109,13 +106,3 @@ class NotebookView:
             self._number += not is_whole
             message = {"number": self._number, "is_whole": is_whole, "news": news}
             self._widget.send(message)
-
-    def _hear(self, _: object, command: object, __: object) -> None:
-        """Do what the page asks for, by whichever thread the kernel hears it with."""
-        if self._watched.phase in ENDS:  # heard too late
-            return
-        if command != "ready":
-            obey(self.controls, str(command))
-        # Without a number: what is counted belongs to the thread that trains.
-        state = self._watched.state().as_dict()
-        self._widget.send({"news": {"hears": True, "state": state}})

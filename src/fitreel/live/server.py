@@ -1,4 +1,4 @@
-"""The server of a live page: on this machine alone, for who knows its address."""
+"""The server of a live page: on this machine alone, for those who know its address."""
 
 import secrets
 import sys
@@ -20,7 +20,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, watched: Watched) -> None:
-        """Listen on a free port; OSError if there is none."""
+        """Listen on a free port; OSError if all are taken."""
         super().__init__((LOOPBACK, 0), Requests)
         self.watched = watched
         self.audience = Audience()
@@ -30,10 +30,10 @@ class Server(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """The address of the page; who knows it may watch and stop the training."""
+        """The address of the page; those who know it may watch and stop the training."""
         return f"http://{LOOPBACK}:{self.server_port}/{self.token}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a viewer that has gone."""
+        """Print the traceback of a defect, but nothing of a viewer that went away."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)

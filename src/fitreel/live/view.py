@@ -17,7 +17,7 @@ class LiveView(Protocol):
     ends as by Ctrl-C.
     """
 
-    controls: Controls  # what whoever watches asks for
+    controls: Controls  # what those who watch ask for
     resume: str  # the command that continues a training that was broken off, if there is one
 
     def start(self, dataset: Dataset, probes: Probes, steps: int | None, name: str) -> None:
@@ -36,4 +36,4 @@ class LiveView(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of everything; without ``finish`` before, the training was broken off."""
+        """Close everything; without ``finish`` before, the training was broken off."""

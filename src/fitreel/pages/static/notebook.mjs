@@ -10,7 +10,6 @@ export default () => {
   return {
     initialize({ model }) {
       model.on("msg:custom", ({ number, is_whole: isWhole, news }) => {
-        if (number === undefined) return post(news); // an answer, to who is there
         if (isWhole) {
           if (number > last) post(news);
           kept = [news];
@@ -30,12 +29,12 @@ export default () => {
       const show = () => (frame.srcdoc = model.get("page"));
       const listen = ({ source, data }) => {
         if (source !== frame.contentWindow) return;
-        if (data === "ready") kept.forEach((news) => source.postMessage(news, "*"));
-        model.send(String(data));
+        if (data !== "ready") return;
+        kept.forEach((news) => source.postMessage(news, "*"));
+        frames.add(frame); // only now: before, it could not have listened
       };
       addEventListener("message", listen);
       model.on("change:page", show);
-      frames.add(frame);
       show();
       el.append(frame);
       return () => {
