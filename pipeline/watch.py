@@ -49,16 +49,15 @@ def show(watched: "WatchedRun", view: "LiveView") -> None:
         console.say("its journal is not on this machine: the losses are shown, its film at the end")
     try:
         outcome = follow(watched, view)
+        console.say(f"run {watched.run_id} ended: {described(watched, outcome)}")
+        with watched.player() if watched.has_player else nullcontext() as page:
+            view.finish(page)
     except KeyboardInterrupt:
+        again = f"fitreel watch {watched.run_id}"
+        console.say(f"run {watched.run_id} goes on; watch it again: {again}")
+        view.resume = again
+    finally:
         view.close()
-        console.say(f"run {watched.run_id} goes on; watch it again: fitreel watch {watched.run_id}")
-        return
-    except BaseException:
-        view.close()
-        raise
-    console.say(f"run {watched.run_id} ended: {described(watched, outcome)}")
-    with watched.player() if watched.has_player else nullcontext() as page:
-        view.finish(page)
 
 
 def follow(watched: "WatchedRun", view: "LiveView") -> "Outcome":

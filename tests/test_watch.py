@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from fitreel.data.dataset import Dataset
+from fitreel.live.controls import Controls
 from fitreel.reel.listener import Frame
 from fitreel.reel.of_history import record_frames
 from fitreel.reel.probes import Probes
@@ -39,10 +40,12 @@ class Seen:
     """A live view that keeps what it is shown, and stops when it is told to."""
 
     def __init__(self, stop_after: int = 10**9) -> None:
-        self.name, self.steps = "", None
+        self.name = ""
+        self.steps: int | None = None
         self.points = dict[int, dict[str, float]]()
         self.frames = list[Frame]()
         self._stop_after = stop_after
+        self.controls, self.resume = Controls(), ""
 
     def start(self, dataset: Dataset, probes: Probes, steps: int | None, name: str) -> None:
         self.dataset, self.probes, self.steps, self.name = dataset, probes, steps, name
@@ -139,7 +142,8 @@ def test_a_run_of_another_process_is_seen_from_its_journal(tmp_path: Path) -> No
         assert follow(watched, seen) == Outcome("FINISHED")
         assert described(watched, Outcome("FINISHED")).endswith(f"fitreel open {run_id}")
     process.join()
-    assert (seen.name, seen.steps) == ("relu20-sgd-lr0.1-e6000", 6000)
+    assert seen.name == "relu20-sgd-lr0.1-e6000"
+    assert seen.steps == 6000
     stored = losses(tracker.client, run_id)
     assert [values["loss"] for values in seen.points.values()] == stored
     history = tracker.source(run_id).history()
@@ -163,7 +167,12 @@ def test_a_film_is_seen_while_it_grows_and_stays_as_it_is(tmp_path: Path) -> Non
             assert early.frames[1].predictions == pytest.approx(np.linspace(0, 2, 200))
             assert watched.outcome() is None
             send(process, 5, 6)
-            wait_until(lambda: late.extend(watched.news().points) or 5 in late, "step 5")
+
+            def has_come() -> bool:
+                late.extend(watched.news().points)
+                return 5 in late
+
+            wait_until(has_come, "step 5")
             assert set(early.points).isdisjoint(late)
             # Asleep, so that all that changes is our doing.
             process.send_signal(signal.SIGSTOP)

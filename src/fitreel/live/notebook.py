@@ -29,7 +29,7 @@ SHARE = 50  # … or so many times what the last one took, which the training wa
 FIRST_WHOLE = 0.25  # seconds until all is sent again, for a browser that was not ready; then twice
 
 
-class _Widget(anywidget.AnyWidget):  # type: ignore[misc]
+class _Widget(anywidget.AnyWidget):
     _esm = static("notebook.mjs")
     page = traitlets.Unicode().tag(sync=True)  # what its frame shows
 
@@ -50,7 +50,7 @@ class NotebookView:
         self._number = 0
         self._due = 0.0
         self._whole_due, self._whole_gap = time.monotonic() + FIRST_WHOLE, FIRST_WHOLE
-        self._handle = display(self._widget, display_id=True)
+        self._handle = display(self._widget, display_id=True)  # type: ignore[no-untyped-call]
 
     def start(self, dataset: Dataset, probes: Probes, steps: int | None, name: str) -> None:
         """Show the rows."""

@@ -1,4 +1,4 @@
-"""The page of a training that runs: what is new comes from a server, or from a notebook's kernel."""
+"""The page of a training that runs: what is new comes from its server, or a notebook's kernel."""
 
 from functools import cache
 
