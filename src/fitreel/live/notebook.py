@@ -25,7 +25,7 @@ except ModuleNotFoundError as error:
     ) from None
 
 GAP = 0.1  # seconds from message to message
-SHARE = 50  # … or so many times what the last one took, which the training waits for
+SHARE = 50  # … or so many times what the last one took from the training
 FIRST_WHOLE = 0.25  # seconds until all is sent again, for a browser that was not ready; then twice
 
 
@@ -56,6 +56,7 @@ class NotebookView:
         """Show the rows."""
         self._watched.start(Shown(dataset, probes, steps, name))
         self._send()
+        self._due = time.monotonic() + GAP  # it took longest, and the training has not begun
 
     def on_point(self, step: int, values: Mapping[str, float]) -> None:
         """Take the values at a step."""
@@ -92,14 +93,13 @@ class NotebookView:
 
     def _send(self) -> None:
         """Send what is new, and now and then all again, for who did not listen from the start."""
-        started = time.monotonic()
+        started, before = time.monotonic(), time.thread_time()
         self._post(self._feed.news(), is_whole=False)
         if started >= self._whole_due:
             self._post(Feed(self._watched).news(), is_whole=True)
             self._whole_gap *= 2
             self._whole_due = started + self._whole_gap
-        done = time.monotonic()
-        self._due = done + max(GAP, SHARE * (done - started))
+        self._due = time.monotonic() + max(GAP, SHARE * (time.thread_time() - before))
 
     def _post(self, news: dict[str, Any], *, is_whole: bool) -> None:
         if news:
