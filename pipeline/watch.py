@@ -1,6 +1,5 @@
 """watch: show a training that another process or machine runs."""
 
-import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from fitreel.tracking import Outcome, WatchedRun
 
 PAUSE = 0.2  # seconds between two looks
+NOTE = "a run of another process: the buttons act on the watching alone"
 
 
 def watch(
@@ -47,11 +47,12 @@ def show(watched: "WatchedRun", view: "LiveView") -> None:
     console.say(f"watching run {watched.run_id}; Ctrl-C ends the watching, not the training")
     if not watched.is_here:
         console.say("its journal is not on this machine: the losses are shown, its film at the end")
+    view.note = NOTE
     try:
         outcome = follow(watched, view)
-        console.say(f"run {watched.run_id} ended: {described(watched, outcome)}")
         with watched.player() if watched.has_player else nullcontext() as page:
             view.finish(page)
+        console.say(f"run {watched.run_id} ended: {described(watched, outcome)}")
     except KeyboardInterrupt:
         again = f"fitreel watch {watched.run_id}"
         console.say(f"run {watched.run_id} goes on; watch it again: {again}")
@@ -61,8 +62,8 @@ def show(watched: "WatchedRun", view: "LiveView") -> None:
 
 
 def follow(watched: "WatchedRun", view: "LiveView") -> "Outcome":
-    """Show what a run does in a view until it ends; KeyboardInterrupt if the view was stopped."""
-    has_begun, last = False, 0
+    """Show what a run does in a view until it ends; KeyboardInterrupt if that was stopped."""
+    has_begun = False
     while True:
         # Asked first: what comes before the end is read after it.
         outcome = watched.outcome()
@@ -73,14 +74,12 @@ def follow(watched: "WatchedRun", view: "LiveView") -> "Outcome":
             news = watched.news(at_once=outcome is not None)
             for step, values in news.points.items():
                 view.on_point(step, values)
-                last = step
             for frame in news.frames:
                 view.on_frame(frame)
-            # Also if nothing came: somebody may have pressed stop.
-            view.on_point(last, {})
         if outcome:
             return outcome
-        time.sleep(PAUSE)
+        if not view.wait(PAUSE):
+            raise KeyboardInterrupt
 
 
 def described(watched: "WatchedRun", outcome: "Outcome") -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, expect
 
 from fitreel.data.dataset import Dataset
 from fitreel.live.controls import Controls
@@ -20,6 +21,7 @@ from fitreel.reel.probes import Probes
 from fitreel.tracking import Outcome, Tracker, WatchedRun
 from pipeline.watch import described, follow
 from tests import processes
+from tests.browser import errorless, until
 from tests.conftest import environment
 from tests.faults import SPOOL, losses, wait_until
 from tests.servers import Server
@@ -45,7 +47,8 @@ class Seen:
         self.points = dict[int, dict[str, float]]()
         self.frames = list[Frame]()
         self._stop_after = stop_after
-        self.controls, self.resume = Controls(), ""
+        self.controls = Controls()
+        self.note = self.resume = ""
 
     def start(self, dataset: Dataset, probes: Probes, steps: int | None, name: str) -> None:
         self.dataset, self.probes, self.steps, self.name = dataset, probes, steps, name
@@ -60,6 +63,10 @@ class Seen:
     def on_frame(self, frame: Frame) -> None:
         assert frame.step in self.points, "a frame came before its loss"
         self.frames.append(frame)
+
+    def wait(self, seconds: float) -> bool:
+        time.sleep(seconds)
+        return True
 
     def finish(self, page: Path | None) -> None:
         pass
@@ -214,6 +221,38 @@ def test_a_run_of_another_machine_is_seen_from_the_store(tmp_path: Path) -> None
             assert seen.frames == []
             with watched.player() as page:
                 assert page.read_text()
+
+
+def test_the_page_ends_the_watching_and_not_the_training(tmp_path: Path, browser: Browser) -> None:
+    program = tmp_path / "browser"
+    program.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    program.chmod(0o755)
+    (tmp_path / "watch").mkdir()
+    with filming(database(tmp_path), tmp_path) as process:
+        send(process, 0, 1, 2)
+        training(tmp_path)
+        watching = processes.start(
+            *("watch", "line", "--live", "browser"),
+            directory=tmp_path,
+            output_to=tmp_path / "watch",
+            BROWSER=str(program),
+        )
+        wait_until((tmp_path / "opened").exists, "the browser")
+        with errorless(browser) as page:
+            page.goto((tmp_path / "opened").read_text().strip())
+            until(page, "training?.frames.length >= 2")
+            send(process, 5, 6)
+            until(page, "curves.get('val_loss').steps.at(-1) === 6")
+            state = page.locator("#state")
+            expect(state).to_contain_text("the buttons act on the watching alone")
+            page.locator("#stop").click()
+            page.locator("#stop").click()
+            expect(state).to_contain_text("no longer watched at step 6")
+            expect(state).to_contain_text("fitreel watch ")
+        watching.join()
+        assert watching.exitcode == 0
+        assert " goes on; watch it again: fitreel watch " in (tmp_path / "watch/err").read_text()
+        assert process.poll() is None
 
 
 def test_a_run_whose_process_died_is_reported(tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ class NotebookView:
 
     def __init__(self, pace: float = 0.0) -> None:
         """Show the page in the output."""
-        self.controls, self.resume = Controls(pace), ""
+        self.controls = Controls(pace)
+        self.note = self.resume = ""
         self._watched = Watched(self.controls)
         self._feed = Feed(self._watched)
         self._widget = _Widget(page=notebook_page())
@@ -69,6 +70,11 @@ class NotebookView:
         self._watched.add_frame(frame)
         self._send_if_due()
         self.controls.wait()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait while nothing comes; KeyboardInterrupt if somebody pressed stop."""
+        self.controls.rest(seconds)
+        return True
 
     def finish(self, page: Path | None) -> None:
         """Replace the page by the finished player; without one it stays as it is."""

@@ -4,7 +4,7 @@ const SURE = 3000; // milliseconds in which a second press stops the training
 const PHASES = { waiting: "waiting for the training to start", ended: "the training has ended", stopped: "the training was stopped", finished: "finished" };
 
 let training = null, transport = null, view = null, frame;
-let curves = new Map(), steps = null, state = { phase: "connecting", paused: false, pace: 0, resume: "" };
+let curves = new Map(), steps = null, state = { phase: "connecting", paused: false, pace: 0, note: "", resume: "" };
 let isDue = false, isLost = false;
 
 readColours();
@@ -50,14 +50,15 @@ function grow(frames) {
 }
 
 function showState() {
-  const { phase, paused, pace, resume } = state, last = curves.get("loss")?.steps.at(-1);
+  const { phase, paused, pace, note, resume } = state, last = curves.get("loss")?.steps.at(-1);
   const isRunning = phase === "training" && !isLost;
   const where = last === undefined ? [] : ["step ", bold(last.toLocaleString("en")), ...(steps ? [` of ${steps.toLocaleString("en")}`] : [])];
   for (const id of ["pause", "slower", "faster", "stop"]) byId(id).disabled = !isRunning;
   byId("pause").textContent = paused ? "Continue" : "Pause";
   const parts = isLost ? ["the connection is lost; trying again …"]
-    : phase !== "training" ? [PHASES[phase] ?? phase, ...(where.length ? [" at ", ...where] : [])]
+    : phase !== "training" ? [note && phase === "stopped" ? "no longer watched" : PHASES[phase] ?? phase, ...(where.length ? [" at ", ...where] : [])]
     : [paused ? "paused at " : "training, ", ...where, ` · ${pace ? `${short(pace)} s a frame` : "full speed"}`];
+  if (note && isRunning) parts.push(` · ${note}`);
   if (resume) parts.push(" · continue with ", element("kbd", {}, resume));
   byId("state").replaceChildren(...parts);
   document.body.dataset.phase = isLost ? "lost" : phase;
