@@ -119,5 +119,6 @@ app.initialize([])
 print(in_notebook())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    words = done.stdout.split()
-    assert (words[0], words[-1]) == ("False", "True"), done.stderr
+    words = done.stdout.split()  # the kernel prints, too
+    assert words[0] == "False"
+    assert "True" in words, done.stderr
