@@ -16,7 +16,7 @@ from mlflow.entities import Run
 
 from fitreel.pictures.figures import LINE_COLOUR, POINT_COLOUR
 from fitreel.pictures.gif import HOLD
-from tests.faults import client, runs
+from tests.faults import LIMIT, client, runs
 
 pytestmark = pytest.mark.needs("display")
 
@@ -71,7 +71,10 @@ def test_the_points_are_shown_before_the_first_prediction(
     tmp_path: Path, display: dict[str, str]
 ) -> None:
     with training(tmp_path, display, "--epochs", "5", "--pace", "2"):
+        visible(display, "--sync")
+        last = time.monotonic() + LIMIT
         while amount(picture := screenshot(tmp_path / "screen.png", display), POINT_COLOUR) < 500:
+            assert time.monotonic() < last
             time.sleep(0.1)
         assert amount(picture, LINE_COLOUR) == 0
 
@@ -106,11 +109,12 @@ def test_the_window_stays_open_while_somebody_is_there(
     try:
         with training(tmp_path, display, "--epochs", "10", stdin=theirs) as process:
             window = visible(display, "--sync")[0]
-            while [run.info.status for run in saved_runs(tmp_path)] != ["FINISHED"]:
-                time.sleep(0.1)
+            assert process.stderr
+            assert any(line.startswith("in MLflow: ") for line in process.stderr)  # the last one
             time.sleep(2 * HOLD)
             picture = screenshot(tmp_path / "screen.png", display)
             assert amount(picture, LINE_COLOUR) > 500, "the window did not wait"
+            assert [run.info.status for run in saved_runs(tmp_path)] == ["FINISHED"]
             assert process.poll() is None
             if how == "closed":
                 press_q(window, display)
