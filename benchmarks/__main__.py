@@ -9,7 +9,7 @@ import typer
 
 from benchmarks.limit import NoCompilerError
 from benchmarks.page import HEADER, PAGE, line, page
-from benchmarks.results import MEASURED, Result, load, measured_here, save, summarise
+from benchmarks.results import MEASURED, Result, load, measured_here, merged, save, summarise
 from benchmarks.rows import FILM, ROWS, Row
 from benchmarks.timing import alternate
 
@@ -44,6 +44,9 @@ def main(
     pairs: Annotated[
         int, typer.Option(help="Measurements of each side; 0: the row's own number.", min=0)
     ] = 0,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Write the page with the last results of other rows.")
+    ] = False,
     write: Annotated[
         bool, typer.Option("--page", help="Only write the page again, from the last results.")
     ] = False,
@@ -64,8 +67,10 @@ def main(
         print(line(name, row, results[name]), flush=True)
         if results[name].aside:
             print(f"\n{results[name].aside}\n", flush=True)
-    if rows.keys() == ROWS.keys():
+    if keep or rows.keys() == ROWS.keys():
         measured = measured_here(results, left_out)
+        if keep:
+            measured = merged(load(), measured)
         save(measured, MEASURED)
         PAGE.write_text(page(measured), encoding="utf-8")
         print(f"\nwritten to docs/{PAGE.name}")

@@ -1,6 +1,6 @@
 """The alternatives that run in this process: the usual way, without fitreel."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from matplotlib.artist import Artist
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+import fitreel
 from benchmarks import naive_script
 from fitreel import Dataset, History, TrainingSettings, fit
 
@@ -59,6 +60,31 @@ def bare_loop(dataset: Dataset) -> list[float]:
         optimizer.step()
         losses.append(loss.item())
     return losses
+
+
+def points() -> tuple[Tensor, Tensor]:
+    """Return the tutorial's points as columns."""
+    dataset = fitreel.generate()
+    return dataset.x.unsqueeze(1), dataset.y.unsqueeze(1)
+
+
+def wide_network(
+    x: Tensor, y: Tensor, look: Callable[[int, Tensor, nn.Module], None] | None = None
+) -> None:
+    """Train two hidden layers, 100,486 numbers in all; ``look`` is called after each update."""
+    torch.manual_seed(0)
+    hidden = 315
+    model = nn.Sequential(
+        nn.Linear(1, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1)
+    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=naive_script.LEARNING_RATE)
+    for epoch in range(naive_script.EPOCHS):
+        loss = nn.functional.mse_loss(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if look:
+            look(epoch, loss, model)
 
 
 def _frames(

@@ -72,6 +72,22 @@ def measured_here(results: dict[str, Result], left_out: dict[str, str]) -> Measu
     return Measured(str(date.today()), machine, results, left_out)
 
 
+def merged(before: Measured, now: Measured) -> Measured:
+    """Return the results of now, and those of other rows from before, in the order of the rows.
+
+    Raises ValueError if they were measured on different machines or with different packages.
+    """
+    if before.machine != now.machine:
+        raise ValueError(f"the last results are of another machine: {before.machine}")
+    results, left_out = before.results | now.results, before.left_out | now.left_out
+    return Measured(
+        now.when,
+        now.machine,
+        {name: results[name] for name in ROWS if name in results and name not in now.left_out},
+        {name: why for name, why in left_out.items() if name not in now.results},
+    )
+
+
 def processor() -> str:
     """Return the model of the processor as the system names it."""
     with suppress(OSError):

@@ -17,7 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from benchmarks.__main__ import select
 from benchmarks.limit import Limit, NoCompilerError
 from benchmarks.page import PAGE, line, page
-from benchmarks.results import Measured, load, measured_here, save, summarise, verdict
+from benchmarks.results import Measured, load, measured_here, merged, save, summarise, verdict
 from benchmarks.rows import ROWS
 from benchmarks.sweeps import EVERY_LOSS, SCRIPT, SPACE
 from benchmarks.timing import Times
@@ -141,6 +141,18 @@ def test_the_page_is_generated_from_the_results(measured: Measured, tmp_path: Pa
 def test_the_page_was_not_edited_by_hand() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(load())
     assert load().results.keys() | load().left_out.keys() == ROWS.keys()
+
+
+def test_some_rows_are_measured_again_and_the_others_kept(measured: Measured) -> None:
+    again = summarise(ROWS["help"], Times([1.0] * 5, [9.0] * 5))
+    now = replace(measured, when="later", results={"help": again}, left_out={"film": "broken"})
+    found = merged(measured, now)
+    assert list(found.results) == [name for name in measured.results if name != "film"]
+    assert found.results["help"] == again
+    assert found.results["run"] == measured.results["run"]
+    assert found.left_out == {"stack-limit": "no compiler", "film": "broken"}
+    with pytest.raises(ValueError, match="the last results are of another machine"):
+        merged(replace(measured, machine="another"), now)
 
 
 @pytest.mark.parametrize(

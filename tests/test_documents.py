@@ -166,6 +166,7 @@ def test_every_page_and_picture_is_known() -> None:
         "docs/architecture.md": "it has no commands",
         "docs/benchmarks.md": "make bench takes half an hour",
         "docs/own-data-benchmarks.md": "make bench-data takes half an hour",
+        "docs/filming.md": "tests/test_filming_page.py runs its examples",
         "docs/library.md": "tests/test_library_page.py runs its examples",
         "docs/scaling.md": "it needs several machines; tests/test_ray.py types its sweep",
     }
@@ -174,7 +175,7 @@ def test_every_page_and_picture_is_known() -> None:
     files = {path.name for path in (walk.ROOT / "docs/images").iterdir()}
     assert shown <= files
     assert files - shown - {"architecture.svg"} <= {"artifacts.png"}
-    assert shown - {"architecture.svg"} <= {*walk.PICTURES, *screenshots.TAKEN}
+    assert shown - {"architecture.svg", "filming.gif"} <= {*walk.PICTURES, *screenshots.TAKEN}
 
 
 def test_a_comment_and_a_continued_line_are_read_as_a_shell_does(tmp_path: Path) -> None:

@@ -84,10 +84,11 @@ def test_one_line_leaves_a_tracked_run(store: MlflowClient, tmp_path: Path) -> N
     values = store.get_metric_history(run.info.run_id, "val")
     assert [(point.step, point.value) for point in values] == [(step, step) for step in range(12)]
     assert artifacts(store, run) == FILES
+    assert run.inputs
     (entry,) = run.inputs.dataset_inputs
     assert entry.dataset.name == "first"
     with Image.open(store.download_artifacts(run.info.run_id, "rst.gif")) as film:
-        assert film.n_frames == 4  # 0, 5, 10 and the last, 11
+        assert getattr(film, "n_frames", 1) == 4  # 0, 5, 10 and the last, 11
     rows = load_rows(Path(store.download_artifacts(run.info.run_id, ROWS)))
     again = load_reel(Path(store.download_artifacts(run.info.run_id, REEL)), *rows)
     assert np.array_equal(again.recording().predictions, reel.recording().predictions)

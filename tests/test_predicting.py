@@ -84,10 +84,8 @@ def test_a_filmed_training_is_the_unfilmed_one_bit_for_bit() -> None:
 
 
 def test_a_frame_is_what_the_module_predicts_in_evaluation() -> None:
-    model = new_model()[:4]  # without the noise
+    model = nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 1))
     reel = Reel(X, Y)
-    model.train()
-    model.append(nn.Linear(8, 1))
     reel.frame(0, 1.0, model)
     model.eval()
     with torch.no_grad():
@@ -106,6 +104,8 @@ def test_hooks_are_called_and_stay_and_no_gradient_is_computed() -> None:
 
 def test_an_error_of_the_model_leaves_everything_as_it_was() -> None:
     class Broken(nn.Module):
+        count: Tensor
+
         def __init__(self) -> None:
             super().__init__()
             self.register_buffer("count", torch.zeros(1))
@@ -154,10 +154,25 @@ def test_random_numbers_continue_after_a_look() -> None:
     assert [first[2], random.random()] == wanted[2]
 
 
-def test_a_double_module_and_a_wrapped_one_predict() -> None:
+def test_a_module_of_doubles_predicts() -> None:
+    assert Prober(X.numpy(), 0).predict(nn.Linear(1, 1).double()).dtype == np.float32
+
+
+def test_the_wrapper_of_several_devices_is_not_called() -> None:
+    class Waiting(DataParallel):  # type: ignore[type-arg]
+        def forward(self, *_: Any, **__: Any) -> Any:
+            raise RuntimeError("it waits for the others")
+
+    model = nn.Linear(1, 1)
     prober = Prober(X.numpy(), 0)
-    for model in (nn.Linear(1, 1).double(), DataParallel(nn.Linear(1, 1))):
-        assert prober.predict(model).dtype == np.float32
+    assert np.array_equal(prober.predict(Waiting(model)), prober.predict(model))
+
+
+def test_a_model_may_return_the_same_memory_each_time() -> None:
+    memory = np.zeros(40, np.float32)
+    first = Prober(X.numpy(), 0).predict(lambda _: memory)
+    memory += 1
+    assert first.tolist() == [0] * 40
 
 
 @pytest.mark.parametrize("shape", [(3,), (40, 2), (1, 40)])

@@ -61,7 +61,9 @@ def test_a_reel_without_frames_is_read(tmp_path: Path) -> None:
     assert not load_reel(tmp_path / "reel.safetensors", reel.dataset, reel.probes).frames
 
 
-def changed(path: Path, names: dict[str, str] | None = None, **tensors: torch.Tensor) -> None:
+def changed(
+    path: Path, tensors: dict[str, torch.Tensor], names: dict[str, str] | None = None
+) -> None:
     """Write a file of tensors again with some of them replaced."""
     with safe_open(path, framework="pt") as file:
         kept = file.metadata()
@@ -84,7 +86,7 @@ def test_a_reel_that_does_not_fit_is_refused(
 ) -> None:
     reel, path = filmed("curve"), tmp_path / "reel.safetensors"
     save_reel(reel, path)
-    changed(path, **tensors)
+    changed(path, tensors)
     with pytest.raises(ValueError, match=f"reel.safetensors is not a reel: .*{message}"):
         load_reel(path, reel.dataset, reel.probes)
 
@@ -105,7 +107,7 @@ def test_rows_that_do_not_fit_are_refused(
 ) -> None:
     reel, path = filmed("field"), tmp_path / "rows.safetensors"
     save_rows(reel.dataset, reel.probes, path)
-    changed(path, **tensors)
+    changed(path, tensors)
     with pytest.raises(ValueError, match=message):
         load_rows(path)
 
@@ -114,7 +116,7 @@ def test_rows_that_do_not_fit_are_refused(
 def test_strange_names_are_refused(tmp_path: Path, text: str) -> None:
     reel, path = filmed("curve"), tmp_path / "reel.safetensors"
     save_reel(reel, path)
-    changed(path, {"names": text})
+    changed(path, {}, {"names": text})
     with pytest.raises(ValueError, match="is not a reel"):
         load_reel(path, reel.dataset, reel.probes)
 

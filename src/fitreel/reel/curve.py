@@ -27,7 +27,7 @@ class Curve:
 
     @property
     def last(self) -> int:
-        """The last step; IndexError without a point."""
+        """The last step; IndexError if it has no point."""
         return self._steps[-1]
 
     def since(self, place: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

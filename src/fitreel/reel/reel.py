@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 import numpy as np
 import torch
@@ -91,7 +91,7 @@ class Reel:
 
     def frame(
         self,
-        step: int,
+        step: SupportsIndex,
         loss: Any,
         model: Model,
         metrics: Mapping[str, Any] | None = None,
@@ -153,7 +153,7 @@ class Reel:
     def recording(self, most_frames: int | None = None) -> Recording:
         """Return the frames as plain arrays, thinned evenly if there are more than asked for.
 
-        Raises ValueError if there is none.
+        Raises ValueError if it has no frame.
         """
         if not self.frames:
             raise ValueError("the reel has no frame yet")

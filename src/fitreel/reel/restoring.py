@@ -11,7 +11,7 @@ from torch import nn
 
 @contextmanager
 def same_random_numbers() -> Iterator[None]:
-    """Give all generators back the state in which they were: Python's, numpy's and torch's."""
+    """Restore the state of all generators after the block: Python's, numpy's and torch's."""
     python, of_numpy = random.getstate(), np.random.get_state()
     is_used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = list(range(torch.cuda.device_count())) if is_used else []

@@ -72,7 +72,7 @@ def _classes(
     if is_text:
         strange = next(value for value in values if value not in known)
         raise ValueError(f"the targets have '{plain(strange)}', which is not one of classes")
-    # `column` and `places` name what is wrong with numbers that are no places.
+    # The dataset names what is wrong with numbers that are not places.
     return targets, names
 
 

@@ -29,14 +29,16 @@ HASTE = 5.0  # seconds: all that an interrupted run may take to be closed
 
 
 @contextmanager
-def delivering(client: Client, journal: Journal, run: Run, patience: Patience) -> Iterator[None]:
+def delivering(
+    client: Client, journal: Journal, run: Run, patience: Patience, *, is_gentle: bool = False
+) -> Iterator[None]:
     """Deliver the journal of a run while the block lasts, then end the run as the block ended.
 
     Raises Undelivered if the store takes nothing for as long as the patience lasts, ValueError if
     it refuses; the journal stays then. What the block raises is raised again.
     """
     # Without retries of its own: the courier retries, and must notice each failure.
-    courier = Courier(client.without_patience(), journal, run.run_id, patience)
+    courier = Courier(client.without_patience(), journal, run.run_id, patience, is_gentle=is_gentle)
     courier.start()
     try:
         yield
@@ -57,7 +59,9 @@ def delivering_as_guest(
 
     Raises as ``delivering`` does, unless the block raises itself.
     """
-    courier = Courier(client.without_patience(), journal, run.run_id, patience, has_heart=False)
+    courier = Courier(
+        client.without_patience(), journal, run.run_id, patience, has_heart=False, is_gentle=True
+    )
     courier.start()
     try:
         try:

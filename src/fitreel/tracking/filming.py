@@ -102,7 +102,7 @@ def _opened(
     if guest_of and (experiment or name):
         raise ValueError(f"run {guest_of} has a name and an experiment; leave yours out")
     tracker = Tracker(tracking_uri, experiment, patience=patience)
-    context = tracker.join(guest_of) if guest_of else tracker.run(name=name)
+    context = tracker.join(guest_of) if guest_of else tracker.run(name=name, is_gentle=True)
     is_filmed = False
     try:
         with context as run:
@@ -170,7 +170,7 @@ class _Checked:
 
 @contextmanager
 def _raising_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the block, as Ctrl-C does, unless they have a handler."""
+    """Make SIGTERM and SIGHUP unwind the block, as Ctrl-C does, unless they have a handler."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

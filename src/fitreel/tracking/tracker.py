@@ -147,12 +147,14 @@ class Tracker:
         *,
         experiment_id: str | None = None,
         plan: Record | None = None,
+        is_gentle: bool = False,
     ) -> Iterator[Run]:
         """Open a run for writing: the active one, else the source, else a new one.
 
         It ends FINISHED, FAILED on an exception, KILLED on an interruption. A new one goes to
         ``experiment_id``, unless the tracker has an experiment. ``plan`` is what the journal keeps
-        to resume the command; without it nothing is resumed. Raises Undelivered if the store took
+        to resume the command; without it nothing is resumed. A gentle one leaves the processor to
+        the training, and delivers most at the end. Raises Undelivered if the store took
         nothing at the end for as long as the patience lasts.
 
         Read what a stage needs before opening its run: then a bad input changes nothing.
@@ -169,7 +171,7 @@ class Tracker:
                 # In doubt it stays, so that sync finds and closes a run that was created unnoticed.
                 journal.close() if is_in_doubt(journal) else journal.remove()
                 raise
-            with delivering(self.client, journal, run, self._patience):
+            with delivering(self.client, journal, run, self._patience, is_gentle=is_gentle):
                 # From here on the run is closed however the block ends: signals may come.
                 release()
                 yield run

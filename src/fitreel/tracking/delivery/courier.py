@@ -26,6 +26,7 @@ from fitreel.tracking.store.limits import CALL, request_limit
 from fitreel.tracking.store.patience import Patience
 
 PAUSE = 0.2  # seconds between two looks into the journal
+GENTLE = 25  # times the seconds of a delivery is the pause after it, if it is gentle
 LONGEST_STEP = 600.0  # seconds that one step of the delivery may take without any trouble
 REPORTED_AFTER = 1.0  # seconds that the end waits for a store until it says so
 
@@ -41,8 +42,13 @@ class Courier(threading.Thread):
         patience: Patience,
         *,
         has_heart: bool = True,
+        is_gentle: bool = False,
     ) -> None:
-        """Prepare a delivery; without a heart it leaves the owner of the run as it is."""
+        """Prepare a delivery; without a heart it leaves the owner of the run as it is.
+
+        A gentle one takes a 25th of the time at most, until the end: Python runs one thread at a
+        time, and a thousand points take MLflow 0.2 s.
+        """
         # daemon: a request that never ends must not keep the process alive.
         super().__init__(name="courier", daemon=True)
         self._client = client
@@ -58,7 +64,7 @@ class Courier(threading.Thread):
         self._progress_at = time.monotonic()  # when the store took something last
         # A thread of its own: an upload may take minutes, and without heartbeats a run looks dead.
         self._heart = threading.Thread(target=self._beat, name="heart", daemon=True)
-        self._has_heart = has_heart
+        self._has_heart, self._is_gentle = has_heart, is_gentle
         self._trouble: Exception | None = None
         self._has_reported_refusal = False
         self._done = False
@@ -72,12 +78,14 @@ class Courier(threading.Thread):
                 # Read before the delivery: what is appended until `finish` is called must be
                 # delivered, too.
                 closing = self._closing.is_set()
+                started = time.thread_time()
                 try:
                     self._deliver()
                     self._done = closing and not self._given_up.is_set()
                 except MlflowException as error:
                     self._wait_after_refusal(error, closing)
-                self._closing.wait(PAUSE)
+                busy = time.thread_time() - started
+                self._closing.wait(max(PAUSE, GENTLE * busy if self._is_gentle else 0.0))
         except Exception as error:
             self._trouble = error
         finally:
