@@ -60,7 +60,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 $(VENV)/ready-to-develop: $(VENV)/ready
 	@echo "Installing what the tests need."
-	$(BIN)/pip install --constraint constraints.txt --group dev --editable '.[live,sweep,ray,postgresql,onnx]'
+	$(BIN)/pip install --constraint constraints.txt --group dev --editable '.[live,notebook,sweep,ray,postgresql,onnx]'
 	touch $@
 
 $(LOWEST)/ready: pyproject.toml constraints-lowest.txt

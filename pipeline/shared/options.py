@@ -12,6 +12,8 @@ from fitreel.checks.text import check_filter, check_model, check_name, check_pat
 from fitreel.settings import (
     GROUPS,
     ComparisonSettings,
+    LiveName,
+    LiveSettings,
     Switch,
     TableSettings,
     TrainingSettings,
@@ -144,6 +146,11 @@ def _comparison_option(name: str) -> Any:
     return _setting_option(each, kind, PANELS[ComparisonSettings])
 
 
+def _live_option(name: str) -> Any:
+    (each,) = [each for each in fields(LiveSettings) if each.name == name]
+    return _setting_option(each, get_type_hints(LiveSettings)[name], PANELS[LiveSettings])
+
+
 def _text_option(
     text: str,
     metavar: str,
@@ -189,6 +196,10 @@ MINUTES = Annotated[
         parser=_parser(functools.partial(parse, kind=float)),
     ),
 ]
+
+# For watch.
+LIVE = Annotated[LiveName, _live_option("live")]
+PACE = Annotated[float, _live_option("pace")]
 
 # For compare.
 RUNS = Annotated[

@@ -26,7 +26,7 @@ class BrowserView:
 
     def __init__(self, pace: float = 0.0) -> None:
         """Serve the page, print its address, and open it in a browser if there is one."""
-        self.resume = ""
+        self.note = self.resume = ""
         self.controls = Controls(pace)
         self._watched = Watched(self.controls)
         self._server = Server(self._watched)
@@ -42,8 +42,14 @@ class BrowserView:
         """The address of the page, which nobody else should know."""
         return self._server.address
 
+    @property
+    def has_viewer(self) -> bool:
+        """Whether a page is open."""
+        return self._server.audience.is_watching
+
     def start(self, dataset: Dataset, probes: Probes, steps: int | None, name: str) -> None:
         """Show the rows."""
+        self._watched.note = self.note
         self._watched.start(Shown(dataset, probes, steps, name))
 
     def on_point(self, step: int, values: Mapping[str, float]) -> None:
@@ -55,6 +61,11 @@ class BrowserView:
         """Take a frame, and wait as the page says; KeyboardInterrupt if somebody pressed stop."""
         self._watched.add_frame(frame)
         self.controls.wait()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait while nothing comes; KeyboardInterrupt if somebody pressed stop."""
+        self.controls.rest(seconds)
+        return True
 
     def finish(self, page: Path | None) -> None:
         """Replace the page by the finished player; without one it stays as it is."""

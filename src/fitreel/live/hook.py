@@ -15,7 +15,7 @@ from fitreel.training.history import History
 from fitreel.training.state import Training
 from fitreel.training.weights import Weights
 
-SHARE = 50  # the predictions may take this part of the time
+SHARE = 100  # the predictions may take this part of the time
 
 
 class LiveHook:

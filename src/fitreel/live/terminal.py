@@ -31,7 +31,7 @@ class TerminalView:
 
     def __init__(self, pace: float = 0.0) -> None:
         """Take the terminal; OSError if there is none, or it cannot show the picture."""
-        self.resume = ""
+        self.note = self.resume = ""
         self._console = Console(stderr=True)
         # Not only what rich says: FORCE_COLOR makes a terminal of a pipe.
         if not sys.stderr.isatty() or not self._console.is_terminal:
@@ -74,6 +74,11 @@ class TerminalView:
         """Take a frame, and wait as the pace says."""
         self._frame, self._is_new = frame, True
         self.controls.wait()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait while nothing comes; KeyboardInterrupt if somebody pressed stop."""
+        self.controls.rest(seconds)
+        return True
 
     def finish(self, page: Path | None) -> None:  # noqa: ARG002
         """Leave the last picture where it is."""

@@ -18,6 +18,7 @@ class LiveView(Protocol):
     """
 
     controls: Controls  # what those who watch ask for
+    note: str  # what the controls act on, if that is not the training
     resume: str  # the command that continues a training that was broken off, if there is one
 
     def start(self, dataset: Dataset, probes: Probes, steps: int | None, name: str) -> None:
@@ -28,6 +29,9 @@ class LiveView(Protocol):
 
     def on_frame(self, frame: Frame) -> None:
         """Show a frame."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait while nothing comes; return whether it can still be seen."""
 
     def finish(self, page: Path | None) -> None:
         """Show the end of the training: the finished player, if there is one.

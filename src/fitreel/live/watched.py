@@ -28,11 +28,12 @@ class Shown:
 
 @dataclass(frozen=True)
 class State:
-    """How a training goes: its phase, what was asked for, and the command that continues it."""
+    """How a training goes: its phase, what was asked for, and what a page says of that."""
 
     phase: Phase
     paused: bool
     pace: float
+    note: str
     resume: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -50,7 +51,7 @@ class Watched:
         self.controls = controls
         self.shown: Shown | None = None
         self.phase: Phase = "waiting"
-        self.resume = ""
+        self.note = self.resume = ""
         self.curves: dict[str, Curve] = {}
         self.frames: list[Frame] = []
         self.page: bytes | None = None  # the finished player
@@ -74,4 +75,4 @@ class Watched:
     def state(self) -> State:
         """Return how the training goes now."""
         controls = self.controls
-        return State(self.phase, controls.is_paused, controls.pace, self.resume)
+        return State(self.phase, controls.is_paused, controls.pace, self.note, self.resume)

@@ -33,7 +33,7 @@ class LiveWindow:
 
     def __init__(self, pace: float = 0.0) -> None:
         """Open the window; OSError if there is no display or no toolkit."""
-        self.resume = ""
+        self.note = self.resume = ""
         self.controls = Controls(pace)
         # First: matplotlib would call Qt, which aborts the process.
         if trouble := trouble_of_qt():
@@ -75,6 +75,13 @@ class LiveWindow:
         """Show a frame, unless somebody closed the window: the training goes on without it."""
         film = self._film(frame.predictions[None], [frame.step], [frame.loss])
         self._show(self._camera.shoot_of(film, 0))
+
+    def wait(self, seconds: float) -> bool:
+        """Let the window react while nothing comes; return whether nobody has closed it."""
+        self.controls.check()
+        if self.is_open:
+            self._pause(seconds)
+        return self.is_open
 
     def finish(self, page: Path | None) -> None:  # noqa: ARG002
         """Say that the training is over; the last frame stays."""

@@ -27,3 +27,4 @@ from .source import Source as Source
 from .store.patience import Patience as Patience
 from .tracker import Tracker as Tracker
 from .ui import server as server, server_of as server_of
+from .watching import Outcome as Outcome, WatchedRun as WatchedRun

@@ -13,6 +13,8 @@ from fitreel.data.dataset import Dataset
 from fitreel.data.files import LARGEST_FILE as LARGEST_DATASET, load_dataset, sha256
 from fitreel.data.table.kept import LARGEST_RECORD, KeptFile, KeptTable
 from fitreel.journal.spool import scratch
+from fitreel.reel.files import LARGEST_ROWS, load_rows
+from fitreel.reel.probes import Probes
 from fitreel.settings import DataSettings, TableSettings
 from fitreel.tracking.agreement import (
     check_losses,
@@ -30,6 +32,7 @@ from fitreel.tracking.names import (
     HISTORY,
     MODEL,
     PROVENANCE,
+    ROWS,
     SHA256_TAG,
     TABLE,
     WEIGHTS,
@@ -176,6 +179,11 @@ class Source(Facts):
             check_network(self, history.frames)
             check_losses(self, history.losses)
         return replace(history, settings=self.training_settings())
+
+    def film_rows(self) -> tuple[Dataset, Probes]:
+        """Read the rows and the probes of a film."""
+        with self._artifacts.copy_as_logged(ROWS, "animate", LARGEST_ROWS) as path:
+            return load_rows(path)
 
     def provenance(self) -> dict[str, str]:
         """Read with what its training started; nothing if that is not known."""

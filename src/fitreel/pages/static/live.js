@@ -1,10 +1,10 @@
-// The page of a training that runs: news from its server, and its controls.
+// The page of a training that runs: its news, and its controls.
 
 const SURE = 3000; // milliseconds in which a second press stops the training
 const PHASES = { waiting: "waiting for the training to start", ended: "the training has ended", stopped: "the training was stopped", finished: "finished" };
 
 let training = null, transport = null, view = null, frame;
-let curves = new Map(), steps = null, state = { phase: "connecting", paused: false, pace: 0, resume: "" };
+let curves = new Map(), steps = null, state = { phase: "connecting", paused: false, pace: 0, note: "", resume: "" };
 let isDue = false, isLost = false;
 
 readColours();
@@ -50,14 +50,15 @@ function grow(frames) {
 }
 
 function showState() {
-  const { phase, paused, pace, resume } = state, last = curves.get("loss")?.steps.at(-1);
+  const { phase, paused, pace, note, resume } = state, last = curves.get("loss")?.steps.at(-1);
   const isRunning = phase === "training" && !isLost;
   const where = last === undefined ? [] : ["step ", bold(last.toLocaleString("en")), ...(steps ? [` of ${steps.toLocaleString("en")}`] : [])];
   for (const id of ["pause", "slower", "faster", "stop"]) byId(id).disabled = !isRunning;
   byId("pause").textContent = paused ? "Continue" : "Pause";
   const parts = isLost ? ["the connection is lost; trying again …"]
-    : phase !== "training" ? [PHASES[phase] ?? phase, ...(where.length ? [" at ", ...where] : [])]
+    : phase !== "training" ? [note && phase === "stopped" ? "no longer watched" : PHASES[phase] ?? phase, ...(where.length ? [" at ", ...where] : [])]
     : [paused ? "paused at " : "training, ", ...where, ` · ${pace ? `${short(pace)} s a frame` : "full speed"}`];
+  if (note && isRunning) parts.push(` · ${note}`);
   if (resume) parts.push(" · continue with ", element("kbd", {}, resume));
   byId("state").replaceChildren(...parts);
   document.body.dataset.phase = isLost ? "lost" : phase;
@@ -77,25 +78,12 @@ function take({ start, points, frames, state: news }) {
   }
   if (frames) grow(frames);
   if (news) state = news;
-  if (news?.phase === "finished") return location.reload();
-  if (["ended", "stopped"].includes(news?.phase)) source.close();
+  if (news?.phase === "finished") return showPlayer();
+  if (["ended", "stopped"].includes(news?.phase)) leave();
   // A page that is not seen draws nothing, and is shown as it is then.
   if (!isDue) requestAnimationFrame(redraw);
   isDue = true;
 }
-
-async function ask(command) {
-  const answer = await fetch("control", { method: "POST", body: command });
-  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
-}
-
-const source = new EventSource("events");
-source.addEventListener("open", () => (isLost = false));
-source.addEventListener("message", (event) => take(JSON.parse(event.data)));
-source.addEventListener("error", () => {
-  isLost = true;
-  showState();
-});
 
 byId("pause").addEventListener("click", () => ask(state.paused ? "resume" : "pause"));
 byId("slower").addEventListener("click", () => ask("slower"));
