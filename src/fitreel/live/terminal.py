@@ -49,6 +49,11 @@ class TerminalView:
         self._over, self._is_new = threading.Event(), True
         self._live: Live | None = None
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """The characters across, and the lines of the terminal."""
+        return self._console.size
+
     def start(self, dataset: Dataset, probes: Probes, steps: int | None, name: str) -> None:
         """Show the rows, before the first prediction."""
         is_coloured = self._console.color_system is not None and not self._console.no_color
