@@ -82,7 +82,7 @@ def test_the_curve_and_the_points_are_where_the_numbers_say() -> None:
     of_points = np.column_stack(place(x, x**2))
 
     def to_points(seen: NDArray[np.int64]) -> Rows:
-        return np.abs(seen[:, None] + 0.5 - of_points).max(axis=2).min(axis=1)
+        return np.asarray(np.abs(seen[:, None] + 0.5 - of_points).max(axis=2).min(axis=1))
 
     assert len(points) > 20
     assert to_points(points).max() <= 0.6
