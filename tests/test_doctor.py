@@ -287,7 +287,7 @@ def test_the_terminal_is_checked_for_live_views(tmp_path: Path) -> None:
         assert terminal.read_to_end() == 0
         assert rows(terminal.text)["terminal"] == ("ok", "120 × 60 characters")
     _, found = doctor(tmp_path)
-    without = "--live terminal needs a terminal, and standard error is none"
+    without = "--live terminal needs a terminal, and standard error is not one"
     assert found["terminal"] == ("note", without)
 
 

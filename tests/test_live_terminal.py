@@ -301,7 +301,7 @@ def test_without_a_terminal_it_is_refused_and_no_run_is_made(
     output.mkdir()
     code, printed, errors = processes.run(*RUN, directory=tmp_path, output_to=output, **forced)
     assert (code, printed) == (2, "")
-    assert errors == "fitreel: --live terminal needs a terminal, and standard error is none\n"
+    assert errors == "fitreel: --live terminal needs a terminal, and standard error is not one\n"
     assert not runs(client(tmp_path))
 
 

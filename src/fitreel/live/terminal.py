@@ -30,12 +30,12 @@ class TerminalView:
     """A picture on standard error; a thread draws it, so that the training never waits for it."""
 
     def __init__(self, pace: float = 0.0) -> None:
-        """Take the terminal; OSError if there is none, or it cannot show the picture."""
+        """Take the terminal; OSError if it is missing or cannot show the picture."""
         self.note = self.resume = ""
         self._console = Console(stderr=True)
         # Not only what rich says: FORCE_COLOR makes a terminal of a pipe.
         if not sys.stderr.isatty() or not self._console.is_terminal:
-            raise OSError("--live terminal needs a terminal, and standard error is none")
+            raise OSError("--live terminal needs a terminal, and standard error is not one")
         if self._console.is_dumb_terminal:
             raise OSError("--live terminal needs a terminal that can move its cursor; TERM is dumb")
         if not self._console.encoding.startswith("utf"):
