@@ -113,7 +113,9 @@ def _open_errors(encoding: str) -> None:
     # Only who opens a terminal to read, too, is reached by its Ctrl-C.
     os.close(os.open(os.ttyname(2), os.O_RDWR))
     # What the process has from the one that forked it takes standard error for a file.
-    sys.stderr = sys.__stderr__ = open(2, "w", encoding=encoding, closefd=False)  # noqa: SIM115
+    ours = open(2, "w", encoding=encoding, closefd=False)  # noqa: SIM115
+    sys.stderr = ours
+    sys.__stderr__ = ours  # type: ignore[misc]  # the name by which Python keeps it open
 
 
 def _set_size(end: int, columns: int, lines: int) -> None:

@@ -30,7 +30,7 @@ class Canvas:
         return self.width * ACROSS, self.height * UP
 
     def put_dots(self, x: NDArray[np.floating], y: NDArray[np.floating], ink: str) -> None:
-        """Put dots, x and y from 0 at the lower left to 1; what is outside is left out."""
+        """Draw dots, x and y from 0 at the lower left to 1; what is outside is left out."""
         across, up = self.dots
         inside = (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)  # False for what is not a number
         columns = np.minimum((x[inside] * across).astype(np.int64), across - 1)
@@ -41,7 +41,7 @@ class Canvas:
         self._inks[places] = ink
 
     def put_line(self, x: NDArray[np.floating], y: NDArray[np.floating], ink: str) -> None:
-        """Put dots along a line through points, as close together as they get."""
+        """Draw dots along a line through points, as close together as they get."""
         across, up = self.dots
         # A value far outside would need as many dots on the way to it.
         y = np.clip(np.nan_to_num(y, nan=-1.0), -1.0, 2.0)
@@ -61,7 +61,7 @@ class Canvas:
         letter: str,
         ink: NDArray[np.object_],
     ) -> None:
-        """Put a letter at places from 0 to 1, each in a colour of its own."""
+        """Draw a letter at places from 0 to 1, each in a colour of its own."""
         inside = (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
         columns = np.minimum((x[inside] * self.width).astype(np.int64), self.width - 1)
         rows = np.minimum(((1 - y[inside]) * self.height).astype(np.int64), self.height - 1)

@@ -54,7 +54,7 @@ class FitText:
         return panel.lines()
 
     def _put_rows(self, panel: Panel, found: Predictions) -> None:
-        """Put a dot for each row: what is predicted for it, or how likely its class is."""
+        """Draw a dot for each row: what is predicted for it, or how likely its class is."""
         if self._classes:
             x, probability, wrong, _ = Part(self._targets).sorted(found)
             panel.put_dots(x[~wrong], probability[~wrong], RIGHT)
@@ -65,7 +65,7 @@ class FitText:
             panel.put_dots(self._targets, found, POINT)
 
     def _put_plane(self, panel: Panel, predictions: Predictions | None) -> None:
-        """Put the prediction as blocks of colour, and the rows over it; wrong ones are crosses."""
+        """Draw the prediction as blocks of colour, and the rows over it; wrong ones are crosses."""
         wrong = np.zeros(len(self._targets), bool)
         if predictions is not None:
             self._put_blocks(panel.canvas, predictions[: self._probes.places])

@@ -47,11 +47,11 @@ class Panel:
         self.canvas = Canvas(width - len(LEFT), height - 2)
 
     def put_dots(self, x: Numbers, y: Numbers, ink: str) -> None:
-        """Put dots at values of both axes."""
+        """Draw dots at values of both axes."""
         self.canvas.put_dots(self.x.shares(x), self.y.shares(y), ink)
 
     def put_line(self, x: Numbers, y: Numbers, ink: str) -> None:
-        """Put a line through values of both axes."""
+        """Draw a line through values of both axes."""
         self.canvas.put_line(self.x.shares(x), self.y.shares(y), ink)
 
     def lines(self) -> list[Line]:

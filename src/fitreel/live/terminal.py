@@ -30,12 +30,12 @@ class TerminalView:
     """A picture on standard error; a thread draws it, so that the training never waits for it."""
 
     def __init__(self, pace: float = 0.0) -> None:
-        """Take the terminal; OSError if there is none, or it cannot show the picture."""
+        """Take the terminal; OSError if it is missing or cannot show the picture."""
         self.note = self.resume = ""
         self._console = Console(stderr=True)
         # Not only what rich says: FORCE_COLOR makes a terminal of a pipe.
         if not sys.stderr.isatty() or not self._console.is_terminal:
-            raise OSError("--live terminal needs a terminal, and standard error is none")
+            raise OSError("--live terminal needs a terminal, and standard error is not one")
         if self._console.is_dumb_terminal:
             raise OSError("--live terminal needs a terminal that can move its cursor; TERM is dumb")
         if not self._console.encoding.startswith("utf"):
@@ -48,6 +48,11 @@ class TerminalView:
         self._frame: Frame | None = None
         self._over, self._is_new = threading.Event(), True
         self._live: Live | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The characters across, and the lines of the terminal."""
+        return self._console.size
 
     def start(self, dataset: Dataset, probes: Probes, steps: int | None, name: str) -> None:
         """Show the rows, before the first prediction."""

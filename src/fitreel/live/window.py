@@ -77,22 +77,22 @@ class LiveWindow:
         self._show(self._camera.shoot_of(film, 0))
 
     def wait(self, seconds: float) -> bool:
-        """Let the window react while nothing comes; return whether nobody has closed it."""
+        """Show the window while nothing comes; return whether nobody has closed it."""
         self.controls.check()
         if self.is_open:
             self._pause(seconds)
         return self.is_open
 
     def finish(self, page: Path | None) -> None:  # noqa: ARG002
-        """Say that the training is over; the last frame stays."""
+        """Show in the title that the training is over; the last frame stays."""
         self._is_finished = True
         self._title(f"{self._name}, finished")
 
     def close(self) -> None:
-        """Close the window; after a whole training only when whoever watches has closed it.
+        """Close the window; after a whole training only when somebody has closed it.
 
-        Nobody may be there to do so if standard input is no terminal: then it stays for a moment,
-        as the last frame of a film does.
+        If standard input is not a terminal, nobody may be there to do so: then it stays for a
+        moment, as the last frame of a film does.
         """
         if self._is_finished and self.is_open:
             if sys.stdin and sys.stdin.isatty():
