@@ -225,7 +225,7 @@ def test_a_run_of_another_machine_is_seen_from_the_store(tmp_path: Path) -> None
 
 def test_the_page_ends_the_watching_and_not_the_training(tmp_path: Path, browser: Browser) -> None:
     program = tmp_path / "browser"
-    program.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    program.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/new\nmv {tmp_path}/new {tmp_path}/opened\n')
     program.chmod(0o755)
     (tmp_path / "watch").mkdir()
     with filming(database(tmp_path), tmp_path) as process:
