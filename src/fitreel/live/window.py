@@ -77,7 +77,7 @@ class LiveWindow:
         self._show(self._camera.shoot_of(film, 0))
 
     def wait(self, seconds: float) -> bool:
-        """Let the window react while nothing comes; return whether nobody has closed it."""
+        """Keep the window responsive while nothing comes; return whether it is still open."""
         self.controls.check()
         if self.is_open:
             self._pause(seconds)
