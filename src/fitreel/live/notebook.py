@@ -25,7 +25,7 @@ except ModuleNotFoundError as error:
     ) from None
 
 GAP = 0.1  # seconds from message to message
-SHARE = 50  # … or so many times what the last one took from the training
+SHARE = 100  # … or so many times what the last one took from the training
 FIRST_WHOLE = 0.25  # seconds until all is sent again, for a browser that was not ready; then twice
 
 
