@@ -272,7 +272,8 @@ def test_a_run_whose_process_died_is_reported(tmp_path: Path) -> None:
     assert outcome.reason.startswith(f"process {process.pid} on ")
     assert outcome.reason.endswith(f"is dead; resume it with: fitreel resume {run_id}")
     code, output, errors = processes.run("watch", "latest", directory=tmp_path)
-    assert (code, output, errors) == (0, "", f"run {run_id} is over: {outcome.reason}\n")
+    line = f"run {run_id} is over: {outcome.reason}; show it with: fitreel show {run_id}\n"
+    assert (code, output, errors) == (0, "", line)
 
 
 def test_what_is_over_or_no_training_is_said_in_a_line(tmp_path: Path) -> None:
