@@ -2,7 +2,6 @@ from .data.dataset import Dataset as Dataset
 from .data.drawing import generate as generate
 from .data.files import load_dataset as load_dataset
 from .data.table.loading import load_table as load_table
-from .live.library import watching as watching
 from .pages.player import write_player as write_player
 from .pages.reel_player import write_reel_player as write_reel_player
 from .pictures.figures import scatter as scatter

@@ -21,6 +21,11 @@ class Audience:
         self._owed = 0  # last pages that will be asked for
 
     @property
+    def is_watching(self) -> bool:
+        """Whether there is a viewer."""
+        return self._watching > 0
+
+    @property
     def is_full(self) -> bool:
         """Whether there are as many viewers as there may be."""
         return self._watching >= MOST

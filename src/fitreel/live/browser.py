@@ -42,6 +42,11 @@ class BrowserView:
         """The address of the page, which nobody else should know."""
         return self._server.address
 
+    @property
+    def has_viewer(self) -> bool:
+        """Whether a page is open."""
+        return self._server.audience.is_watching
+
     def start(self, dataset: Dataset, probes: Probes, steps: int | None, name: str) -> None:
         """Show the rows."""
         self._watched.note = self.note

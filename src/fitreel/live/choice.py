@@ -1,6 +1,7 @@
 """The choice of a live view: the one that is asked for, or the first that works."""
 
 import sys
+from contextlib import suppress
 
 from fitreel.live.graphics import can_open_browser, has_display, has_qt
 from fitreel.live.view import LiveView
@@ -45,13 +46,14 @@ def in_notebook() -> bool:
 
 
 def _open_first(pace: float) -> LiveView:
-    """Return a window, else a page in the browser, else the terminal."""
+    """Return a window, else a page in the browser, else the terminal, else a page's address."""
     if has_display() and has_qt():
-        try:
+        with suppress(OSError):  # a library of Qt is missing, or the display refuses us
             return _open_window(pace)
-        except OSError:  # the display refuses us
-            pass
-    return _open_browser(pace) if can_open_browser() else _open_terminal(pace)
+    if not can_open_browser():
+        with suppress(OSError):  # standard error is not a terminal
+            return _open_terminal(pace)
+    return _open_browser(pace)
 
 
 def _open_window(pace: float) -> LiveView:

@@ -77,7 +77,9 @@ def _start(training: Shown) -> dict[str, Any]:
 
 def _frame(training: Shown, frame: Frame) -> dict[str, Any]:
     found = predictions_data(_recording(training, frame))
-    moving = {name: found[name] for name in ("values", "predicted") if name in found}
+    moving: dict[str, Any] = {
+        name: found[name] for name in ("values", "predicted") if name in found
+    }
     return {"step": frame.step, "loss": frame.loss, **moving}
 
 

@@ -3,9 +3,10 @@
 import math
 from contextlib import nullcontext
 from dataclasses import replace
+from importlib import import_module
+from types import ModuleType
 from typing import Any, NamedTuple
 
-import fitreel
 from fitreel.data.dataset import Dataset
 from fitreel.settings import (
     LiveName,
@@ -73,13 +74,17 @@ def fit(
         raise ValueError("patience_epochs needs validation rows: validation_size=0.1")
     training = Training(settings, start, dataset)
     bar = progress_bar(settings.epochs, training.epoch, on_epoch) if progress else None
-    # By its public name: views are made of trainings, so no module here imports them.
-    view = fitreel.watching(dataset, settings, live, pace) if live else nullcontext()
+    view = _views().watching(dataset, settings, live, pace) if live else nullcontext()
     with bar or nullcontext(on_epoch) as hook, view as watch:
         history = _train(dataset, training, watch.after(hook) if watch else hook)
         if watch:
             watch.finish(history)
     return Fit(training.network, history)
+
+
+def _views() -> ModuleType:
+    # By its name: views are made of trainings, so no module of this package imports them.
+    return import_module("fitreel.live.library")
 
 
 def _defaults(dataset: Dataset) -> TrainingSettings:
