@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,3 +124,11 @@ print(in_notebook(), file=sys.__stdout__)
     words = done.stdout.split()  # the kernel prints, too
     assert words[0] == "False"
     assert "True" in words, done.stderr
+
+
+def test_a_cell_of_marimo_is_one_of_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    marimo = types.SimpleNamespace(running_in_notebook=lambda: True)
+    monkeypatch.setitem(sys.modules, "marimo", marimo)
+    assert in_notebook()
+    marimo.running_in_notebook = lambda: False
+    assert not in_notebook()
