@@ -401,7 +401,7 @@ def test_a_viewer_that_comes_late_gets_all_in_few_points() -> None:
     steps, values = first["points"]["loss"]  # type: ignore[index]
     assert 1000 < len(steps) <= 2002
     assert steps[0] == 0
-    assert 5000 <= steps[-1] <= watched.epoch
+    assert 4000 < steps[-1] <= watched.epoch
     assert values[0] == max(values)
     shown = first["frames"]
     assert isinstance(shown, list)
