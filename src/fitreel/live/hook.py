@@ -17,6 +17,7 @@ from fitreel.training.state import Training
 from fitreel.training.weights import Weights
 
 SHARE = 100  # what is shown may take this part of the time
+LONGEST = 0.25  # seconds for which a loss, or a press on stop, waits until it is seen
 
 
 class LiveHook:
@@ -51,7 +52,7 @@ class LiveHook:
         if epoch % self._every == 0:
             frame = self._frame(training.weights, epoch, loss)
             done = time.perf_counter()
-            self._due = done + SHARE * (done - now)
+            self._due = done + min(SHARE * (done - now), LONGEST)
             self.view.on_frame(frame)
 
     def show_end(self, history: History) -> None:
