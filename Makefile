@@ -60,8 +60,8 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 $(VENV)/ready-to-develop: $(VENV)/ready
 	@echo "Installing what the tests need."
-	$(BIN)/pip install --constraint constraints.txt --group dev \
-		--editable '.[live,sweep,ray,postgresql,onnx,lightning,transformers,keras,skorch]'
+	$(BIN)/pip install --constraint constraints.txt --group dev --editable \
+		'.[live,notebook,sweep,ray,postgresql,onnx,lightning,transformers,keras,skorch]'
 	touch $@
 
 $(LOWEST)/ready: pyproject.toml constraints-lowest.txt

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
@@ -18,13 +18,16 @@ ENVIRONMENT = {
 }
 
 
-def process(command: Sequence[str], directory: Path) -> str:
+def process(
+    command: Sequence[str], directory: Path, variables: Mapping[str, str] | None = None
+) -> str:
     """Run a command, wait for its end and return its standard output.
 
-    If it fails, its standard error becomes a note of the exception.
+    ``variables`` are more of its environment. If it fails, its standard error becomes a note of
+    the exception.
     """
     # MLflow does not remove its temporary directories.
-    environment = ENVIRONMENT | {"TMPDIR": str(directory)}
+    environment = {**ENVIRONMENT, "TMPDIR": str(directory), **(variables or {})}
     try:
         return subprocess.run(
             command, cwd=directory, env=environment, check=True, capture_output=True, text=True

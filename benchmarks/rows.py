@@ -10,7 +10,7 @@ from pathlib import Path
 
 import fitreel.settings
 import fitreel.tracking
-from benchmarks import alternatives, limit, sweeps
+from benchmarks import alternatives, limit, sweeps, viewers
 from benchmarks.processes import FITREEL, MLFLOW, PYTHON, process
 from benchmarks.timing import Side, seconds
 from fitreel.journal.checkpoints import Checkpoints
@@ -96,6 +96,25 @@ def trainings(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
         return time.perf_counter() - opened
 
     return ours, lambda: seconds(lambda: alternatives.bare_loop(dataset))
+
+
+def watched(epochs: int) -> Prepare:
+    def prepare(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
+        dataset, settings = fitreel.generate(), fitreel.TrainingSettings(epochs=epochs)
+        return (
+            lambda: viewers.watched_seconds(dataset, settings),
+            lambda: seconds(lambda: fitreel.fit(dataset, settings)),
+        )
+
+    return prepare
+
+
+def watched_runs(here: Path, there: Path) -> tuple[Side, Side]:
+    live = {"BROWSER": viewers.BROWSER}
+    return (
+        lambda: viewers.train_seconds([FITREEL, "run", "--live", "browser", "--json"], here, live),
+        lambda: viewers.train_seconds([FITREEL, "run", "--json"], there, {}),
+    )
 
 
 def checkpoints(here: Path, there: Path) -> tuple[Side, Side]:  # noqa: ARG001
@@ -219,6 +238,25 @@ ROWS = {
         compared="In one process, 10,000 epochs. Ours writes losses and frames into a journal and "
         "the state into a checkpoint every 500 epochs, the default; the other side keeps nothing.",
         prepare=checkpoints,
+    ),
+    "live": Row(
+        "`fit`, watched in a browser",
+        "`fit`",
+        goal=1.05,
+        faster=False,
+        compared="In one process, 30,000 epochs, as fast as they go. On our side Chromium shows "
+        "the live page; what it takes of the other processor is not counted.",
+        prepare=watched(30_000),
+    ),
+    "live-run": Row(
+        "the training of `fitreel run --live browser`",
+        "that of `fitreel run`",
+        goal=1.05,
+        faster=False,
+        compared="Whole processes with the default settings, of which the seconds of the stage "
+        "train count, as the run keeps them. Ours opens Chromium, which starts meanwhile.",
+        prepare=watched_runs,
+        pairs=11,
     ),
     "film": Row(
         "a training inside of `fitreel.film`",

@@ -36,6 +36,7 @@ from pipeline.show import show
 from pipeline.sweep import sweep
 from pipeline.sync import UNDELIVERED, sync
 from pipeline.train import train
+from pipeline.watch import watch
 
 app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -46,6 +47,7 @@ for command in (run, generate, train, evaluate, animate, or_resume(sweep)):
     app.command(rich_help_panel="Run")(with_options(command))
 app.command("list", rich_help_panel="Afterwards")(list_runs)
 app.command(rich_help_panel="Afterwards")(show)
+app.command(rich_help_panel="Afterwards")(watch)
 app.command("open", rich_help_panel="Afterwards")(open_run)
 app.command(rich_help_panel="Afterwards")(predict)
 app.command(rich_help_panel="Afterwards")(export)

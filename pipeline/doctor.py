@@ -106,6 +106,7 @@ def checks(tracking_uri: str | None, *, every: bool = False) -> list[Check]:
             limit=IMPORTS,
             early=True,
         ),
+        Check("terminal", lambda: fitreel.doctor.check_terminal(), needed=False),
         Check("env local", lambda: fitreel.tracking.check_local(), needed=False),
         Check("env uv", lambda: fitreel.tracking.check_uv(), needed=False),
         Check("env virtualenv", lambda: fitreel.tracking.check_virtualenv(), needed=False),

@@ -17,6 +17,7 @@ from fitreel.settings import (
     TableSettings,
     TrainingSettings,
 )
+from fitreel.tracking.names import PLAYER
 from pipeline import animate, evaluate, generate, train
 from pipeline.shared.options import COPIES, OPENED, REGISTER
 from pipeline.shared.own_data import own_data, rows_of
@@ -57,11 +58,10 @@ def run(
         # Here and not only in the training: too many frames are refused before a run is created.
         if session.is_new:
             fitreel.training.check_frames(training, rows_of(opened))
-        # Before the run is opened: if it cannot be shown, nothing is created.
-        view = train.open_view(live)
         if out:
             session.copies.leave_in(session.directory / out)
-        with session.run(source) as run:
+        # Before the run is opened: if it cannot be shown, nothing is created.
+        with train.watching(live) as view, session.run(source) as run:
             prefix = f"{table.label}-" if table else data.prefix
             run.set_name(prefix + training.label)
             dataset = generate.make_dataset(run, data, opened)
@@ -71,6 +71,8 @@ def run(
             evaluate.measure_fit(run, dataset, weights, known, evaluation, copies=copies)
             shown = (film, player, step_images)
             animate.film_training(run, dataset, history, *shown, known, training, copies)
+            if view:
+                view.finish(run.artifact(PLAYER))
             session.register(run, register, run.run_id)
     if open_player:
         page = page_file(session.tracker.source(run.run_id))

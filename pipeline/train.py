@@ -1,5 +1,7 @@
 """train: train the network on the points of a run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import fitreel.live
@@ -27,7 +29,7 @@ from pipeline.shared.stage import stage
 
 if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
-    from fitreel.live import LiveView
+    from fitreel.live import LiveHook, LiveView
     from fitreel.tracking import Run, Source
     from fitreel.training.history import History
     from fitreel.training.loop import Fit
@@ -60,8 +62,7 @@ def train(
             "longer describe them, so there will be no test on fresh points and no noise floor"
         )
     # Before the run is opened: if it cannot be shown, nothing is created.
-    view = open_view(live)
-    with session.run(source) as run:
+    with watching(live) as view, session.run(source) as run:
         if not session.writes_to(source):
             generate.record_again(run, source)
         elif source.has_changed_points:
@@ -69,6 +70,8 @@ def train(
         prefix = f"{table.label}-" if table else data.prefix if data else ""
         run.set_name(prefix + training.label)
         train_network(run, dataset, training, checkpoints, live, view)
+        if view:
+            view.finish(None)
 
 
 def check_run(session: Session, source: "Source") -> None:
@@ -93,9 +96,18 @@ def check_run(session: Session, source: "Source") -> None:
         session.check_free(source, "generate", generate.FILES)
 
 
-def open_view(live: LiveSettings) -> "LiveView | None":
-    """Return the live view if one is wanted; OSError if it cannot be opened."""
-    return fitreel.live.open_view(live)
+@contextmanager
+def watching(live: LiveSettings) -> "Iterator[LiveView | None]":
+    """Open the live view if one is wanted, and close it however the block ends.
+
+    Raises OSError if it cannot be opened.
+    """
+    view = fitreel.live.open_view(live)
+    try:
+        yield view
+    finally:
+        if view:
+            view.close()
 
 
 @stage("train", restore=lambda run: (run.weights(), run.history()))
@@ -111,8 +123,9 @@ def train_network(
     for settings in (training, checkpoints, live):
         run.log_settings(settings)
     record_provenance(run)
+    watch = fitreel.live.LiveHook(view, dataset, training, run.name) if view else None
     try:
-        network, history = fit(run, dataset, training, checkpoints, view)
+        network, history = fit(run, dataset, training, checkpoints, watch)
     except fitreel.training.TrainingDiverged as error:
         run.set_tags({DIVERGED_TAG: str(error.epoch)})
         if error.history:
@@ -128,8 +141,8 @@ def train_network(
     record_network(run, network, dataset)
     reason = fitreel.training.why_nothing_learned(network.weights(), dataset, history.losses)
     record_standstill(run, reason)
-    if view:
-        view.finish(None)
+    if watch:
+        watch.show_end(history)
     return network.weights(), history
 
 
@@ -138,10 +151,9 @@ def fit(
     dataset: "Dataset",
     training: TrainingSettings,
     checkpoints: CheckpointSettings,
-    view: "LiveView | None",
+    watch: "LiveHook | None",
 ) -> "Fit":
     """Train from the last checkpoint; show the progress and take new checkpoints."""
-    watch = fitreel.live.LiveHook(view, dataset, training) if view else None
     kept = run.checkpoints(training, checkpoints.checkpoint_every)
     at = 0
     with kept.keeping(), progress("train", training.epochs) as show:
@@ -149,7 +161,7 @@ def fit(
         def on_epoch(epoch: int, loss: float, under_way: "Training") -> None:
             nonlocal at
             at = epoch
-            # First: closing the window or the terminal must not cost a checkpoint.
+            # First: a training that is stopped, or whose terminal is closed, keeps its checkpoint.
             kept.on_epoch(epoch, under_way)
             show(epoch + 1)
             if watch:
@@ -159,6 +171,8 @@ def fit(
             return fitreel.training.fit(dataset, training, on_epoch, kept.start())
         except (KeyboardInterrupt, SystemExit) as error:
             error.add_note(f"at epoch {at:,} of {training.epochs:,}")  # for the session's last line
+            if watch:
+                watch.view.resume = f"fitreel resume {run.run_id}"
             raise
 
 

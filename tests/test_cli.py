@@ -63,6 +63,7 @@ def test_run_does_all_four_stages_in_one_run(fitreel: Command, tmp_path: Path) -
         "patience_epochs": "0",
         "checkpoint_every": "500",
         "live": "off",
+        "pace": "0.0",
         "test_samples": "1000",
         "noise_floor": "0.057735",
         "fps": "20",
@@ -165,7 +166,10 @@ BAD_OPTIONS = [
     (["generate", "--x-min", "1"], "x_min must be below x_max; got 1.0 and 1.0"),
     (["animate", "--fps", "0"], "fps must be from 1 to 50; got 0"),
     (["animate", "--format", "webp"], "format must be one of gif, mp4; got 'webp'"),
-    (["run", "--live", "maybe"], "live must be one of on, off; got 'maybe'"),
+    (
+        ["run", "--live", "maybe"],
+        "live must be one of off, on, window, browser, terminal; got 'maybe'",
+    ),
     (["run", "--learning-rate", "9"], "there is no option --learning-rate; did you mean --lr?"),
     (["train", "--Frame_Every", "9"], "there is no option --Frame_Every; did you mean --frame-ev"),
     (["run", "--xyzzy", "9"], "there is no option --xyzzy; see fitreel run --help"),
@@ -210,7 +214,10 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         (["evaluate", "--run", "RUN"], "run RUN has no weights.safetensors; log it first: fitreel"),
         (["animate", "--run", "RUN"], "run RUN has no training/history.csv; log it first: fitreel"),
         (["train", "--run", "RUN", "--experiment", "other"], "run RUN is in another experiment"),
-        (["train", "--run", "RUN", "--live", "on"], "no window can be opened (matplotlib chose"),
+        (
+            ["train", "--run", "RUN", "--live", "window"],
+            "no window can be opened (matplotlib chose",
+        ),
     ],
 )
 def test_an_unsuitable_run_is_reported_and_stays_unchanged(

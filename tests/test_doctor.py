@@ -20,13 +20,14 @@ from fitreel.tracking import Tracker
 from tests import processes
 from tests.conftest import BIN, ROOT, Command, environment, free_port
 from tests.servers import Server
+from tests.terminals import on_terminal
 
 NEEDED = [
     *("python", "fitreel", "torch", "mlflow", "matplotlib", "all packages"),
     *("tracking store", "a run in it", "an artifact", "gif", "spool"),
 ]
 OPTIONAL = [
-    *("run removed", "mp4", "spool waiting", "runs to reap", "display"),
+    *("run removed", "mp4", "spool waiting", "runs to reap", "display", "terminal"),
     *("env local", "env uv", "env virtualenv", "env conda"),
 ]
 STORE = ["tracking store", "a run in it", "an artifact"]
@@ -278,6 +279,16 @@ def test_without_a_display_it_is_a_note(tmp_path: Path) -> None:
     outcome, text = found["display"]
     assert (code, outcome) == (0, "note")
     assert "no window can be opened" in text
+
+
+def test_the_terminal_is_checked_for_live_views(tmp_path: Path) -> None:
+    own = {"FITREEL_SPOOL": str(tmp_path / "spool"), "MLFLOW_TRACKING_URI": uri(tmp_path)}
+    with on_terminal("doctor", directory=tmp_path, columns=120, lines=60, **own) as terminal:
+        assert terminal.read_to_end() == 0
+        assert rows(terminal.text)["terminal"] == ("ok", "120 × 60 characters")
+    _, found = doctor(tmp_path)
+    without = "--live terminal needs a terminal, and standard error is not one"
+    assert found["terminal"] == ("note", without)
 
 
 def test_a_toolkit_that_aborts_is_a_note(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_every_command_works_and_leaves_the_pictures_shown(reader: Reader, page:
             assert_alike(walk.picture(reader.directory, name), walk.ROOT / "docs/images" / name)
 
 
-LIVE = "fitreel run --live"
+LIVE = "fitreel run --live --pace"
 WIDTH = 100  # characters of a line of prose
 
 

@@ -1,5 +1,7 @@
 """The live window on a virtual display, checked with screenshots."""
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,8 +12,11 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from mlflow.entities import Run
 
 from fitreel.pictures.figures import LINE_COLOUR, POINT_COLOUR
+from fitreel.pictures.gif import HOLD
+from tests.faults import LIMIT, client, runs
 
 pytestmark = pytest.mark.needs("display")
 
@@ -27,12 +32,18 @@ def amount(picture: np.ndarray, colour: str) -> int:
 
 
 @contextmanager
-def training(directory: Path, display: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
-    """Train with the window open for six seconds or more; assert that the training succeeds."""
+def training(
+    directory: Path,
+    display: dict[str, str],
+    *options: str,
+    stdin: int = subprocess.DEVNULL,
+) -> Iterator["subprocess.Popen[str]"]:
+    """Train with the window open; assert that the training succeeds."""
     with subprocess.Popen(
-        ["fitreel", "run", "--live", "on", "--epochs", "300"],
+        ["fitreel", "run", "--live", "window", *options],
         cwd=directory,
         env=display,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -45,7 +56,7 @@ def training(directory: Path, display: dict[str, str]) -> Iterator["subprocess.P
 
 def test_the_window_shows_the_fit_during_training(tmp_path: Path, display: dict[str, str]) -> None:
     pictures: list[np.ndarray] = []
-    with training(tmp_path, display) as process:
+    with training(tmp_path, display, "--epochs", "300", "--pace", "0.05") as process:
         while process.poll() is None:
             picture = screenshot(tmp_path / "screen.png", display)
             if amount(picture, LINE_COLOUR) > 500 and amount(picture, POINT_COLOUR) > 500:
@@ -56,20 +67,82 @@ def test_the_window_shows_the_fit_during_training(tmp_path: Path, display: dict[
     assert moved.sum() > 500, "the line did not move"
 
 
+def test_the_points_are_shown_before_the_first_prediction(
+    tmp_path: Path, display: dict[str, str]
+) -> None:
+    with training(tmp_path, display, "--epochs", "5", "--pace", "2"):
+        visible(display, "--sync")
+        last = time.monotonic() + LIMIT
+        while amount(picture := screenshot(tmp_path / "screen.png", display), POINT_COLOUR) < 500:
+            assert time.monotonic() < last
+            time.sleep(0.1)
+        assert amount(picture, LINE_COLOUR) == 0
+
+
+def press_q(window: str, display: dict[str, str]) -> None:
+    """Close the window by matplotlib's key: without a window manager it has no button for that."""
+    press = ["xdotool", "windowfocus", "--sync", window, "key", "q"]
+    subprocess.run(press, env=display, check=True)
+
+
+def visible(display: dict[str, str], *options: str) -> list[str]:
+    """Return the windows of fitreel that are on the screen."""
+    search = ["xdotool", "search", *options, "--onlyvisible", "--name", "fitreel"]
+    done = subprocess.run(search, env=display, capture_output=True, text=True, check=False)
+    return done.stdout.split()
+
+
 def test_training_continues_when_the_window_is_closed(
     tmp_path: Path, display: dict[str, str]
 ) -> None:
-    visible = ["xdotool", "search", "--onlyvisible", "--name", "fitreel"]
-    with training(tmp_path, display) as process:
-        found = subprocess.run(
-            [*visible[:2], "--sync", *visible[2:]],
-            env=display,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        # matplotlib's key to close: without a window manager the window has no button for that.
-        press = ["xdotool", "windowfocus", "--sync", found.stdout.split()[0], "key", "q"]
-        subprocess.run(press, env=display, check=True)
-        while subprocess.run(visible, env=display, capture_output=True, check=False).stdout:
+    with training(tmp_path, display, "--epochs", "300", "--pace", "0.1") as process:
+        press_q(visible(display, "--sync")[0], display)
+        while visible(display):
             assert process.poll() is None, "the window stayed to the end"
+
+
+@pytest.mark.parametrize("how", ["closed", "interrupted"])
+def test_the_window_stays_open_while_somebody_is_there(
+    how: str, tmp_path: Path, display: dict[str, str]
+) -> None:
+    ours, theirs = os.openpty()  # somebody who could press Ctrl-C
+    try:
+        with training(tmp_path, display, "--epochs", "10", stdin=theirs) as process:
+            window = visible(display, "--sync")[0]
+            assert process.stderr
+            assert any(line.startswith("in MLflow: ") for line in process.stderr)  # the last one
+            time.sleep(2 * HOLD)
+            picture = screenshot(tmp_path / "screen.png", display)
+            assert amount(picture, LINE_COLOUR) > 500, "the window did not wait"
+            assert [run.info.status for run in saved_runs(tmp_path)] == ["FINISHED"]
+            assert process.poll() is None
+            if how == "closed":
+                press_q(window, display)
+            else:
+                process.send_signal(signal.SIGINT)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def saved_runs(directory: Path) -> list[Run]:
+    return runs(client(directory)) if (directory / "mlflow.db").exists() else []
+
+
+def test_a_display_that_refuses_is_named_in_one_line(
+    tmp_path: Path, display: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        ["bash", "-c", "ulimit -c unlimited; exec fitreel run --live window"],
+        cwd=tmp_path,
+        env=display | {"DISPLAY": ":9999"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("fitreel: no window can be opened: ")
+    assert "could not connect to display :9999" in line
+    assert not list(tmp_path.glob("core*"))
+    assert not saved_runs(tmp_path)

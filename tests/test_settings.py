@@ -33,7 +33,11 @@ def test_defaults_are_those_of_the_original() -> None:
         (TrainingSettings, {"epochs": 1.5}, "epochs must be of type int; got 1.5"),
         (TrainingSettings, {"hidden": True}, "hidden must be of type int; got True"),
         (TrainingSettings, {"frame_every": 0}, "frame_every must be from 1 to 10,000,000; got 0"),
-        (LiveSettings, {"live": "maybe"}, "live must be one of on, off; got 'maybe'"),
+        (
+            LiveSettings,
+            {"live": "maybe"},
+            "live must be one of off, on, window, browser, terminal; got 'maybe'",
+        ),
         (FilmSettings, {"fps": 51}, "fps must be from 1 to 50; got 51"),
     ],
 )

@@ -14,6 +14,8 @@ from fitreel.settings import (
     Align,
     ComparisonSettings,
     FilmSettings,
+    LiveName,
+    LiveSettings,
     Switch,
     TableSettings,
     TrainingSettings,
@@ -146,6 +148,11 @@ def _comparison_option(name: str) -> Any:
     return _setting_option(each, kind, PANELS[ComparisonSettings])
 
 
+def _live_option(name: str) -> Any:
+    (each,) = [each for each in fields(LiveSettings) if each.name == name]
+    return _setting_option(each, get_type_hints(LiveSettings)[name], PANELS[LiveSettings])
+
+
 def _text_option(
     text: str,
     metavar: str,
@@ -191,6 +198,10 @@ MINUTES = Annotated[
         parser=_parser(functools.partial(parse, kind=float)),
     ),
 ]
+
+# For watch.
+LIVE = Annotated[LiveName, _live_option("live")]
+PACE = Annotated[float, _live_option("pace")]
 
 # For compare.
 RUNS = Annotated[

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.file_proxy import FileProxy
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -32,7 +33,8 @@ def _bar(*more: TextColumn) -> Progress:
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[..., None]]:
     """Show a progress bar; yield a function that takes how much is done."""
-    if not sys.stderr.isatty():
+    # rich stands between if it draws already, as the live view in the terminal.
+    if not sys.stderr.isatty() or isinstance(sys.stderr, FileProxy):
         yield lambda *_: None
         return
     with _bar() as bar:

@@ -7,4 +7,5 @@ from .packages import (
     check_python as check_python,
 )
 from .spool import check_spool as check_spool, check_waiting as check_waiting
+from .terminal import check_terminal as check_terminal
 from .window import check_window as check_window

@@ -72,18 +72,25 @@ def points_of(record: Record) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     return _unpacked(record["steps"], np.int64), _unpacked(record["values"], np.float64)
 
 
+def frames_of(record: Record, shape: tuple[int, ...]) -> list[Frame]:
+    """Return the frames of a record of shots, each of a shape."""
+    steps = _unpacked(record["steps"], np.int64)
+    losses = _unpacked(record["losses"], np.float64)
+    numbers = _unpacked(record["numbers"], np.float32).reshape(len(steps), *shape)
+    return [
+        Frame(step, loss, frame)
+        for step, loss, frame in zip(steps.tolist(), losses.tolist(), numbers, strict=True)
+    ]
+
+
 def add_records(reel: Reel, records: Iterable[Record]) -> None:
     """Add the points and the frames of records to a reel, which drops frames if there are many."""
     for record in records:
         if record["kind"] == CURVE:
             reel.extend(record["name"], *points_of(record))
         elif record["kind"] == SHOTS:
-            steps = _unpacked(record["steps"], np.int64)
-            losses = _unpacked(record["losses"], np.float64)
-            numbers = _unpacked(record["numbers"], np.float32)
-            frames = numbers.reshape(len(steps), *reel.shape_of_frame)
-            for step, loss, frame in zip(steps.tolist(), losses.tolist(), frames, strict=True):
-                reel.add(Frame(step, loss, frame))
+            for frame in frames_of(record, reel.shape_of_frame):
+                reel.add(frame)
 
 
 def _packed(numbers: NDArray[Any]) -> str:

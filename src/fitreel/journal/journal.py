@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from fitreel.journal.directory import FILES, FOLDER, is_inside, is_own
 from fitreel.journal.lock import Lock
@@ -188,14 +188,20 @@ def read(directory: Path, start: int = 0) -> Iterator[tuple[int, Record]]:
 
     Raises ValueError where a line is damaged, after those before it.
     """
-    with (directory / "journal").open("rb") as file:
-        file.seek(start)
-        end = start
-        for line in file:
-            if not line.endswith(b"\n"):  # its process died in the write, or is still in it
-                return
-            record = decode(line)
-            if record is None or "kind" not in record:
-                raise ValueError(f"{directory / 'journal'} is damaged at byte {end}")
-            end += len(line)
-            yield end, record
+    path = directory / "journal"
+    with path.open("rb") as file:
+        yield from records_in(file, path, start)
+
+
+def records_in(file: BinaryIO, path: Path, start: int) -> Iterator[tuple[int, Record]]:
+    """Yield the records of an open journal, as ``read`` does."""
+    file.seek(start)
+    end = start
+    for line in file:
+        if not line.endswith(b"\n"):  # its process died in the write, or is still in it
+            return
+        record = decode(line)
+        if record is None or "kind" not in record:
+            raise ValueError(f"{path} is damaged at byte {end}")
+        end += len(line)
+        yield end, record

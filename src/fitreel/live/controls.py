@@ -39,6 +39,12 @@ class Controls:
         if self._stopped:
             raise KeyboardInterrupt
 
+    def rest(self, seconds: float) -> None:
+        """Wait for so many seconds while nothing comes."""
+        self.check()
+        time.sleep(seconds)
+        self.check()
+
     def wait(self) -> None:
         """Wait for the pace, and while the training is paused; called after every frame."""
         self.check()

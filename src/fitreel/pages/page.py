@@ -37,28 +37,37 @@ class Page(SavedFile):
 
 
 def write_page(path: Path, title: str, body: str, scripts: Sequence[str], data: Any) -> Page:
-    """Write a page of static parts and data; ``title`` and ``data`` may contain any text.
+    """Write a page of static parts and data; ``title`` and ``data`` may contain any text."""
+    path.write_text(page_text(title, body, scripts, data), encoding="utf-8", newline="\n")
+    return Page(path)
+
+
+def page_text(
+    title: str, body: str, scripts: Sequence[str], data: Any, *, asks_server: bool = False
+) -> str:
+    """Return a page of static parts and data, as HTML.
 
     The policy lets this page's own scripts run, known by their hash, and nothing else; nothing
-    is fetched.
+    is fetched, or with ``asks_server`` nothing but from the server of the page.
     """
     licence = f"/*\n{static('uPlot.LICENSE')}\n*/"
     script = "\n".join([licence, *map(static, (*CHARTS, *scripts))])
     # A browser hashes what it parsed: lines end with \n there.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    # Styles need no hash: they run nothing, and default-src keeps them from fetching anything.
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "base-uri 'none'; form-action 'none'"
+    )
     # One pass: a $ in the title, the data or the scripts is not replaced again.
-    page = Template(static("page.html")).substitute(
-        # Styles need no hash: they run nothing, and default-src keeps them from fetching anything.
-        policy=f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
-        "base-uri 'none'; form-action 'none'",
+    return Template(static("page.html")).substitute(
+        policy=policy + ("; connect-src 'self'" if asks_server else ""),
         title=html.escape(title),
         style="\n".join(map(static, STYLES)),
         body=Template(static(body)).substitute(transport=static("transport.html")),
         data=as_json(data),
         script=script,
     )
-    path.write_text(page, encoding="utf-8", newline="\n")
-    return Page(path)
 
 
 @cache

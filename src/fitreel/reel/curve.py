@@ -30,6 +30,15 @@ class Curve:
         """The last step; IndexError if it has no point."""
         return self._steps[-1]
 
+    def since(self, place: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the steps and the values behind the first ``place`` points, as copies.
+
+        Another thread may append meanwhile: no array of this curve is held, which would forbid it.
+        """
+        values = self._values[place:]
+        steps = self._steps[place : place + len(values)]
+        return np.array(steps, np.int64), np.array(values, np.float64)
+
     @property
     def steps(self) -> NDArray[np.int64]:
         """The steps, (points,): a copy, because the curve may grow."""

@@ -29,3 +29,4 @@ from .step_images import log_step_images as log_step_images
 from .store.patience import Patience as Patience
 from .tracker import Tracker as Tracker
 from .ui import server as server, server_of as server_of
+from .watching import Outcome as Outcome, WatchedRun as WatchedRun

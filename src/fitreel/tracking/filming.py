@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -18,11 +19,13 @@ from fitreel.data.column import Numbers
 from fitreel.journal.filming import FilmWriter
 from fitreel.journal.signals import SIGNALS
 from fitreel.journal.spool import Undelivered
+from fitreel.live.library import open_while, showing
+from fitreel.live.view import LiveView
 from fitreel.reel.listener import Frame
 from fitreel.reel.reel import EVERY, Reel
-from fitreel.settings import PATIENCE, FilmSettings, ImageSettings
+from fitreel.settings import PATIENCE, FilmSettings, ImageSettings, LiveName
 from fitreel.tracking.film_files import log_film, log_rows
-from fitreel.tracking.names import FILM_KIND, KIND_TAG, LOG_IMAGES_TAG
+from fitreel.tracking.names import FILM_KIND, KIND_TAG, LOG_IMAGES_TAG, PLAYER
 from fitreel.tracking.run import Run
 from fitreel.tracking.side_effects import apart
 from fitreel.tracking.store.client import Client
@@ -51,6 +54,8 @@ def film(
     seconds: float | None = None,
     max_frames: int = FilmSettings.max_frames,
     log_images: int = ImageSettings.log_images,
+    live: bool | LiveName = False,
+    pace: float = 0.0,
     guest_prefix: str = "",
     **params: Any,
 ) -> Iterator[Reel]:
@@ -61,9 +66,11 @@ def film(
     its owner, who may log losses, too: ``guest_prefix`` comes before the film's metrics there. Else
     it opens a run in an ``experiment``, which ends FINISHED, or with what there is FAILED on an
     exception and KILLED on an interruption. ``log_images`` frames become images of steps, which
-    MLflow's UI shows behind a slider. Other keywords are logged as params. If the store is away at
-    the end, a warning says what waits for ``fitreel sync``. Raises ConnectionError if no store is
-    there at the start, ValueError for what does not fit.
+    MLflow's UI shows behind a slider. ``live`` and ``pace`` show the training as in ``fit``; if
+    somebody presses stop there, ``reel.frame`` raises KeyboardInterrupt. Other keywords are logged
+    as params. If the store is away at the end, a warning says what waits for ``fitreel sync``.
+    Raises ConnectionError if no store is there at the start, ValueError for what does not fit,
+    OSError if the training cannot be shown.
     """
     reel = Reel(
         x,
@@ -80,42 +87,54 @@ def film(
     images = ImageSettings(log_images=log_images)
     texts = {plain(key): plain(str(value)) for key, value in params.items()}
     waits = Patience(patience, report=LOG.warning)
-    opened = _opened(
-        reel, tracking_uri, experiment, name, run_id, waits, guest_prefix, texts, images
-    )
-    with _raising_signals(), apart(opened):
+    place = _Place(tracking_uri, experiment, name, run_id, guest_prefix, waits)
+    with (
+        _raising_signals(),
+        open_while(live, pace) as view,
+        apart(_opened(reel, place, texts, images, view)),
+    ):
         yield reel
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The run of a film: where it is opened, or which one is joined."""
+
+    tracking_uri: str | None
+    experiment: str | None
+    name: str | None
+    run_id: str | None
+    guest_prefix: str
+    patience: Patience
 
 
 @contextmanager
 def _opened(
     reel: Reel,
-    tracking_uri: str | None,
-    experiment: str | None,
-    name: str | None,
-    run_id: str | None,
-    patience: Patience,
-    guest_prefix: str,
+    place: _Place,
     params: Mapping[str, str],
     images: ImageSettings,
+    view: LiveView | None,
 ) -> Iterator[None]:
     """Open the run, let the reel write into it, and log the film at the end of the block."""
     active = mlflow.active_run()
-    guest_of = run_id or (active.info.run_id if active else None)
-    if guest_of and (experiment or name):
+    guest_of = place.run_id or (active.info.run_id if active else None)
+    if guest_of and (place.experiment or place.name):
         raise ValueError(f"run {guest_of} has a name and an experiment; leave yours out")
-    tracker = Tracker(tracking_uri, experiment, patience=patience)
-    context = tracker.join(guest_of) if guest_of else tracker.run(name=name, is_gentle=True)
+    tracker = Tracker(place.tracking_uri, place.experiment, patience=place.patience)
+    context = tracker.join(guest_of) if guest_of else tracker.run(name=place.name, is_gentle=True)
     is_filmed = False
     try:
         with context as run:
-            prefix = guest_prefix if guest_of else ""
-            writer = _start(run, reel, params, name if name or guest_of else _name_of(reel), prefix)
+            prefix = place.guest_prefix if guest_of else ""
+            name = place.name if place.name or guest_of else f"film-{len(reel.dataset)}-rows"
+            writer = _start(run, reel, params, name, prefix)
             if images.log_images:
                 run.set_tags({LOG_IMAGES_TAG: str(images.log_images)})
             owners = tracker.client if guest_of else None
             try:
-                yield
+                with showing(view, reel, run.name):
+                    yield
             except BaseException as error:
                 try:
                     _finish(run, reel, writer, owners)
@@ -123,16 +142,14 @@ def _opened(
                     error.add_note(f"and the film could not be made: {other}")
                 raise
             _finish(run, reel, writer, owners)
+            if view:
+                view.finish(run.artifact(PLAYER))
             is_filmed = True
     except (Undelivered, ValueError) as error:
         # The training is done, and what follows it must not be lost, as its model may be.
         if not is_filmed:
             raise
         LOG.warning("run %s: %s", run.run_id, error)
-
-
-def _name_of(reel: Reel) -> str:
-    return f"film-{len(reel.dataset)}-rows"
 
 
 def _start(

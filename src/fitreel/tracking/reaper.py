@@ -62,11 +62,16 @@ def examine(tracker: Tracker, older_than: float) -> Iterator[Verdict]:
     found = [run for run in running if MARKS & _tags(run).keys() or _is_ours(run)]
     waiting = spool.entries()
     for run in found:
-        writer = _writer(tracker, run)
-        entries = [entry for entry in waiting if entry.run_id == writer.info.run_id]
-        status, reason = _judge(writer, older_than, entries)
-        name = run.info.run_name or run.info.run_id
-        yield Verdict(run.info.run_id, name, status, reason, _process(run))
+        yield judge(tracker, run, older_than, waiting)
+
+
+def judge(tracker: Tracker, run: MlflowRun, older_than: float, waiting: Sequence[Entry]) -> Verdict:
+    """Judge a run that says RUNNING; ``waiting`` is what is in the spool."""
+    writer = _writer(tracker, run)
+    entries = [entry for entry in waiting if entry.run_id == writer.info.run_id]
+    status, reason = _judge(writer, older_than, entries)
+    name = run.info.run_name or run.info.run_id
+    return Verdict(run.info.run_id, name, status, reason, _process(run))
 
 
 def _writer(tracker: Tracker, run: MlflowRun) -> MlflowRun:

@@ -16,6 +16,7 @@ from fitreel.data.table.kept import LARGEST_RECORD, KeptFile, KeptTable
 from fitreel.journal.spool import scratch
 from fitreel.pictures.image_files import LARGEST_IMAGE
 from fitreel.reel.files import LARGEST_REEL, LARGEST_ROWS, load_reel, load_rows
+from fitreel.reel.probes import Probes
 from fitreel.reel.reel import Reel
 from fitreel.reel.thinning import thinned
 from fitreel.settings import DataSettings, TableSettings
@@ -196,6 +197,11 @@ class Source(Facts):
             self._artifacts.copy_as_logged(REEL, "", min(LARGEST_REEL, memory)) as frames,
         ):
             return load_reel(frames, *load_rows(rows))
+
+    def film_rows(self) -> tuple[Dataset, Probes]:
+        """Read the rows and the probes of a film."""
+        with self._artifacts.copy_as_logged(ROWS, "animate", LARGEST_ROWS) as path:
+            return load_rows(path)
 
     def provenance(self) -> dict[str, str]:
         """Read with what its training started; nothing if that is not known."""

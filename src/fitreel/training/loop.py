@@ -3,10 +3,18 @@
 import math
 from contextlib import nullcontext
 from dataclasses import replace
+from importlib import import_module
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from fitreel.data.dataset import Dataset
-from fitreel.settings import TrainingSettings, shows_keywords, table_training, with_keywords
+from fitreel.settings import (
+    LiveName,
+    TrainingSettings,
+    shows_keywords,
+    table_training,
+    with_keywords,
+)
 from fitreel.training.history import History
 from fitreel.training.loss import Loss
 from fitreel.training.network import Network
@@ -45,14 +53,19 @@ def fit(
     start: Checkpoint | None = None,
     *,
     progress: bool = False,
+    live: bool | LiveName = False,
+    pace: float = 0.0,
     **keywords: Any,
 ) -> Fit:
     """Train a network on all points, ``settings.epochs`` times, or resume from a checkpoint.
 
     ``on_epoch(epoch, loss, training)`` is called in every epoch before its update. ``progress``
-    shows a bar. Keywords replace single settings; defaults are those of TrainingSettings, for a
-    table those that suit it. Raises TrainingDiverged when a loss is not finite, ValueError for a
-    setting out of range, TypeError for an unknown name.
+    shows a bar. ``live=True`` shows the training while it runs, in the first place that works, and
+    ``live="window"``, ``"browser"`` or ``"terminal"`` there; ``pace`` are seconds from frame to
+    frame. Keywords replace single settings; defaults are those of TrainingSettings, for a table
+    those that suit it. Raises TrainingDiverged when a loss is not finite, ValueError for a setting
+    out of range, TypeError for an unknown name, OSError if it cannot be shown, and
+    KeyboardInterrupt if somebody who watches presses stop.
     """
     if not isinstance(dataset, Dataset):  # fit(x, y), as in other libraries
         raise TypeError("fit() takes a dataset, as in fit(Dataset(x, y))")
@@ -61,9 +74,17 @@ def fit(
         raise ValueError("patience_epochs needs validation rows: validation_size=0.1")
     training = Training(settings, start, dataset)
     bar = progress_bar(settings.epochs, training.epoch, on_epoch) if progress else None
-    with bar or nullcontext(on_epoch) as hook:
-        history = _train(dataset, training, hook)
+    view = _views().watching(dataset, settings, live, pace) if live else nullcontext()
+    with bar or nullcontext(on_epoch) as hook, view as watch:
+        history = _train(dataset, training, watch.after(hook) if watch else hook)
+        if watch:
+            watch.finish(history)
     return Fit(training.network, history)
+
+
+def _views() -> ModuleType:
+    # By its name: views are made of trainings, so no module of this package imports them.
+    return import_module("fitreel.live.library")
 
 
 def _defaults(dataset: Dataset) -> TrainingSettings:
