@@ -87,6 +87,5 @@ def described(watched: "WatchedRun", outcome: "Outcome") -> str:
     text = outcome.status or outcome.reason
     if outcome.resumable:
         text += f"; resume it with: fitreel resume {watched.run_id}"
-    if watched.has_player:
-        text += f"; open it with: fitreel open {watched.run_id}"
-    return text
+    command = "open" if watched.has_player else "show"
+    return f"{text}; {command} it with: fitreel {command} {watched.run_id}"

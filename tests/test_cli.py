@@ -63,6 +63,7 @@ def test_run_does_all_four_stages_in_one_run(fitreel: Command, tmp_path: Path) -
         "patience_epochs": "0",
         "checkpoint_every": "500",
         "live": "off",
+        "pace": "0.0",
         "test_samples": "1000",
         "noise_floor": "0.057735",
         "fps": "20",

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,6 +108,7 @@ def test_a_window_needs_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_kernel_of_a_notebook_is_found() -> None:
     assert not in_notebook()
     code = """
+import sys
 from IPython.terminal.interactiveshell import TerminalInteractiveShell
 from fitreel.live.choice import in_notebook
 TerminalInteractiveShell.instance()
@@ -115,10 +117,18 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 from ipykernel.kernelapp import IPKernelApp
 TerminalInteractiveShell.clear_instance()
 app = IPKernelApp.instance()
-app.initialize([])
-print(in_notebook())
+app.initialize([])  # from here on standard output is that of a cell
+print(in_notebook(), file=sys.__stdout__)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     words = done.stdout.split()  # the kernel prints, too
     assert words[0] == "False"
     assert "True" in words, done.stderr
+
+
+def test_a_cell_of_marimo_is_one_of_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    marimo = types.SimpleNamespace(running_in_notebook=lambda: True)
+    monkeypatch.setitem(sys.modules, "marimo", marimo)
+    assert in_notebook()
+    marimo.running_in_notebook = lambda: False
+    assert not in_notebook()

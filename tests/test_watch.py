@@ -39,7 +39,7 @@ with fitreel.film([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], tracking_uri=uri, name="line
 
 
 class Seen:
-    """A live view that keeps what it is shown, and stops when it is told to."""
+    """A live view that keeps what it is shown, and stops after so many points."""
 
     def __init__(self, stop_after: int = 10**9) -> None:
         self.name = ""
@@ -77,7 +77,7 @@ class Seen:
 
 @pytest.fixture(autouse=True)
 def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Name a spool of this test, for its processes and for this one."""
+    """Set a spool of this test, for its processes and for this one."""
     monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
 
 
@@ -86,7 +86,7 @@ def database(directory: Path) -> str:
 
 
 @contextmanager
-def begun(tracker: Tracker, run_id: str) -> Iterator[WatchedRun]:
+def ready(tracker: Tracker, run_id: str) -> Iterator[WatchedRun]:
     """Watch a run from where it has its rows."""
     with WatchedRun(tracker, run_id) as watched:
         wait_until(lambda: watched.begin() is not None, "the rows")
@@ -168,7 +168,7 @@ def test_a_film_is_seen_while_it_grows_and_stays_as_it_is(tmp_path: Path) -> Non
     with filming(database(tmp_path), tmp_path) as process:
         send(process, 0, 1, 2)
         tracker, run_id = training(tmp_path)
-        with begun(tracker, run_id) as watched:
+        with ready(tracker, run_id) as watched:
             early = watched.news()
             assert early.points[0] == {"loss": 1.0, "val_loss": 2.0}
             assert early.frames[1].predictions == pytest.approx(np.linspace(0, 2, 200))
@@ -185,7 +185,7 @@ def test_a_film_is_seen_while_it_grows_and_stays_as_it_is(tmp_path: Path) -> Non
             process.send_signal(signal.SIGSTOP)
             time.sleep(0.5)
             before = contents(tmp_path)
-            with begun(tracker, run_id) as again:
+            with ready(tracker, run_id) as again:
                 assert again.news().points.keys() >= {0, 1, 2, 5}
                 assert again.outcome() is None
             assert contents(tmp_path) == before
@@ -225,7 +225,9 @@ def test_a_run_of_another_machine_is_seen_from_the_store(tmp_path: Path) -> None
 
 def test_the_page_ends_the_watching_and_not_the_training(tmp_path: Path, browser: Browser) -> None:
     program = tmp_path / "browser"
-    program.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    program.write_text(
+        f'#!/bin/sh\necho "$1" > {tmp_path}/new\nmv {tmp_path}/new {tmp_path}/opened\n'
+    )
     program.chmod(0o755)
     (tmp_path / "watch").mkdir()
     with filming(database(tmp_path), tmp_path) as process:
@@ -260,7 +262,7 @@ def test_a_run_whose_process_died_is_reported(tmp_path: Path) -> None:
     process = processes.start("run", *long, directory=tmp_path)
     tracker, run_id = training(tmp_path)
     seen = Seen()
-    with begun(tracker, run_id) as watched:
+    with ready(tracker, run_id) as watched:
         assert process.pid
         os.killpg(process.pid, signal.SIGKILL)
         process.join()
@@ -270,7 +272,8 @@ def test_a_run_whose_process_died_is_reported(tmp_path: Path) -> None:
     assert outcome.reason.startswith(f"process {process.pid} on ")
     assert outcome.reason.endswith(f"is dead; resume it with: fitreel resume {run_id}")
     code, output, errors = processes.run("watch", "latest", directory=tmp_path)
-    assert (code, output, errors) == (0, "", f"run {run_id} is over: {outcome.reason}\n")
+    line = f"run {run_id} is over: {outcome.reason}; show it with: fitreel show {run_id}\n"
+    assert (code, output, errors) == (0, "", line)
 
 
 def test_what_is_over_or_no_training_is_said_in_a_line(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class Followed:
         return found
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it."""
         self._file.close()
 
 

@@ -39,7 +39,9 @@ def open_for_library(live: bool | LiveName, pace: float = 0.0) -> LiveView | Non
 
 
 def in_notebook() -> bool:
-    """Return whether this process is the kernel of a notebook."""
+    """Return whether this process is the kernel of a notebook, of Jupyter or of marimo."""
+    if "marimo" in sys.modules and sys.modules["marimo"].running_in_notebook():
+        return True
     # Whatever runs in a kernel has imported IPython.
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return getattr(shell, "kernel", None) is not None

@@ -25,7 +25,7 @@ except ModuleNotFoundError as error:
     ) from None
 
 GAP = 0.1  # seconds from message to message
-SHARE = 50  # … or so many times what the last one took from the training
+SHARE = 100  # … or so many times what the last one took from the training
 FIRST_WHOLE = 0.25  # seconds until all is sent again, for a browser that was not ready; then twice
 
 
@@ -37,8 +37,8 @@ class _Widget(anywidget.AnyWidget):
 class NotebookView:
     """A page in the cell's output that grows with the training, and becomes its player at the end.
 
-    A kernel that trains hears no button before its cell ends. So there is none: the training is
-    stopped by the interruption of the kernel, which is Ctrl-C.
+    A kernel that trains hears no button before its cell ends, so the page has no buttons: the
+    training is stopped by the interruption of the kernel, which is Ctrl-C.
     """
 
     def __init__(self, pace: float = 0.0) -> None:
@@ -57,7 +57,7 @@ class NotebookView:
         """Show the rows."""
         self._watched.start(Shown(dataset, probes, steps, name))
         self._send()
-        self._due = time.monotonic() + GAP  # it took longest, and the training has not begun
+        self._due = time.monotonic() + GAP  # it took longest, and the training has not started
 
     def on_point(self, step: int, values: Mapping[str, float]) -> None:
         """Take the values at a step."""

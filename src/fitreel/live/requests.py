@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from fitreel.live.server import Server
 
 NAMES = ("127.0.0.1", "localhost")  # a page elsewhere that leads here has another name
-PAUSE = 0.05  # seconds from message to message
-SILENCE = 300  # pauses after which a sign of life is sent
+# Seconds from message to message: every one takes a little from a training at full speed.
+PAUSE, PACED_PAUSE = 0.1, 0.04
+SILENCE = 150  # pauses after which a sign of life is sent
 LONGEST_COMMAND = 20  # bytes
 HEADERS = {
     "Cache-Control": "no-store",
@@ -107,7 +108,8 @@ class Requests(BaseHTTPRequestHandler):
                 if news.get("state", {}).get("phase") in ENDS:
                     return
                 # A page sends nothing more: it can be read only if it was closed.
-                if select.select([self.connection], [], [], PAUSE)[0]:
+                pause = PACED_PAUSE if watched.controls.pace else PAUSE
+                if select.select([self.connection], [], [], pause)[0]:
                     raise ConnectionAbortedError("the page was closed")
 
     def _start(self, status: HTTPStatus, kind: str) -> None:

@@ -1,6 +1,6 @@
 // The connection of a live page in a notebook: the widget around its frame hands on what comes.
 
-const tell = (text) => parent.postMessage(text, "*");
+const say = (text) => parent.postMessage(text, "*");
 const leave = () => {};
 const showPlayer = () => {}; // the notebook does
 
@@ -14,4 +14,4 @@ addEventListener("message", ({ source, data }) => {
   take(data);
   hint.hidden = state.phase !== "training";
 });
-tell("ready");
+say("ready");
