@@ -108,6 +108,7 @@ def test_a_window_needs_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_kernel_of_a_notebook_is_found() -> None:
     assert not in_notebook()
     code = """
+import sys
 from IPython.terminal.interactiveshell import TerminalInteractiveShell
 from fitreel.live.choice import in_notebook
 TerminalInteractiveShell.instance()
@@ -117,7 +118,7 @@ from ipykernel.kernelapp import IPKernelApp
 TerminalInteractiveShell.clear_instance()
 app = IPKernelApp.instance()
 app.initialize([])
-print(in_notebook())
+print(in_notebook(), file=sys.__stdout__)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     words = done.stdout.split()  # the kernel prints, too
