@@ -2,27 +2,61 @@
 
 from typing import TYPE_CHECKING
 
+import fitreel
 import fitreel.pages
 import fitreel.pictures
-from fitreel.settings import DataSettings, FilmSettings, PlayerSettings, TrainingSettings
+import fitreel.tracking
+from fitreel.settings import (
+    DataSettings,
+    FilmSettings,
+    ImageSettings,
+    PlayerSettings,
+    TrainingSettings,
+)
 from fitreel.tracking.names import PLAYER, film_path
 from pipeline.shared import console
 from pipeline.shared.copies import Copies
+from pipeline.shared.image_films import film_directory, film_images
+from pipeline.shared.options import FILM, IMAGES
 from pipeline.shared.progress import progress
 from pipeline.shared.session import Session
 from pipeline.shared.stage import nothing, stage
 
 if TYPE_CHECKING:
     from fitreel.data.dataset import Dataset
-    from fitreel.tracking import Run
+    from fitreel.tracking import Run, Source
     from fitreel.training.history import History
 
 
-def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> None:
+def animate(
+    film: FilmSettings,
+    player: PlayerSettings,
+    step_images: ImageSettings,
+    session: Session,
+    images: IMAGES = None,
+    out: FILM = None,
+) -> None:
     """Film how the network of a run learned: rst.gif or rst.mp4, and player.html.
 
+    With --images it films images that others drew, of a run or of a directory.
     Example: fitreel animate --run RUN --fps 10 --format mp4
     """
+    if out and images:
+        film_directory(images, out, film, session)
+    elif out:
+        raise ValueError("--out names the film of a directory: add --images DIRECTORY")
+    elif images:
+        film_images(images, film, session)
+    elif (source := session.any_source()).is_film:
+        film_again(source, film, player, step_images, session)
+    else:
+        film_experiment(film, player, step_images, session)
+
+
+def film_experiment(
+    film: FilmSettings, player: PlayerSettings, step_images: ImageSettings, session: Session
+) -> None:
+    """Film the network of a run of ours."""
     source = session.source()
     dataset, history = source.dataset(), source.history()
     session.check_free(source, "animate", files(film, player))
@@ -35,7 +69,36 @@ def animate(film: FilmSettings, player: PlayerSettings, session: Session) -> Non
     with session.run(source) as run:
         if not session.writes_to(source):
             run.set_name(f"{source.name}-animate")
-        film_training(run, dataset, history, film, player, data, training, run_id=source.run_id)
+        settings = (film, player, step_images)
+        film_training(run, dataset, history, *settings, data, training, run_id=source.run_id)
+
+
+def film_again(
+    source: "Source",
+    film: FilmSettings,
+    player: PlayerSettings,
+    step_images: ImageSettings,
+    session: Session,
+) -> None:
+    """Make the film and the player of a film run again, from its frames.
+
+    The run may be of another program, so nothing else of it changes.
+    """
+    reel = source.reel()
+    if not reel.frames:
+        raise ValueError(f"run {source.run_id} is a film without a frame")
+    if not session.writes_to(source):
+        session.check_free(source, "animate", files(film, player))
+    with session.run(source, as_guest=True) as run:
+        if not session.writes_to(source):
+            run.set_name(f"{source.name}-animate")
+        frames = min(len(reel.frames), film.max_frames)
+        with run.artifacts() as folder, progress("animate", frames) as show:
+            fitreel.render_reel(reel, folder / film_path(film.format), film, show)
+            if player.player == "on":
+                fitreel.write_reel_player(reel, folder / PLAYER, source.name)
+        if step_images.log_images:
+            fitreel.tracking.log_step_images(run, reel.recording(step_images.log_images))
 
 
 def files(film: FilmSettings, player: PlayerSettings) -> tuple[str, ...]:
@@ -50,6 +113,7 @@ def film_training(
     history: "History",
     film: FilmSettings,
     player: PlayerSettings,
+    step_images: ImageSettings,
     data: DataSettings | None,
     training: TrainingSettings | None,
     copies: Copies | None = None,
@@ -59,8 +123,8 @@ def film_training(
 
     ``run_id`` is a run that has the points, for the player of points that no settings draw.
     """
-    run.log_settings(film)
-    run.log_settings(player)
+    for settings in (film, player, step_images):
+        run.log_settings(settings)
     frames = min(len(history.frame_epochs), film.max_frames)
     with run.artifacts() as folder, progress("animate", frames) as show:
         fitreel.pictures.render(dataset, history, folder / film_path(film.format), film, show)
@@ -72,3 +136,8 @@ def film_training(
             )
         if copies:
             copies.add(folder)
+    if step_images.log_images:
+        from fitreel.reel.of_history import record  # imports torch
+
+        shown = record(dataset, history, step_images.log_images)
+        fitreel.tracking.log_step_images(run, shown)

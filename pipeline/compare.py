@@ -20,9 +20,9 @@ from fitreel.tracking.names import (
     COMPARISON_TABLE,
     KIND_TAG,
 )
+from fitreel.tracking.note_parts import picture, way
 from pipeline.shared import console
 from pipeline.shared.copies import Copies
-from pipeline.shared.note import picture, way
 from pipeline.shared.options import (
     BEST,
     FILTER,

@@ -108,6 +108,7 @@ def identical(losses: list[float], diverged: str, circumstances: Sequence[Differ
 
 def trained_with(source: "Source") -> TrainingSettings:
     """Return the settings of a run's training; ValueError if it cannot be reproduced."""
+    source.check_has_network()
     if source.is_trial:
         raise ValueError(
             f"run {source.run_id} is a trial of a sweep: it was trained in a stack, so its "

@@ -11,6 +11,7 @@ from fitreel.settings import (
     DataSettings,
     EvaluationSettings,
     FilmSettings,
+    ImageSettings,
     LiveSettings,
     PlayerSettings,
     TableSettings,
@@ -36,6 +37,7 @@ def run(
     evaluation: EvaluationSettings,
     film: FilmSettings,
     player: PlayerSettings,
+    step_images: ImageSettings,
     session: Session,
     out: COPIES = None,
     register: REGISTER = None,
@@ -67,7 +69,8 @@ def run(
             weights, history = trained
             known, copies = None if table else data, session.copies
             evaluate.measure_fit(run, dataset, weights, known, evaluation, copies=copies)
-            animate.film_training(run, dataset, history, film, player, known, training, copies)
+            shown = (film, player, step_images)
+            animate.film_training(run, dataset, history, *shown, known, training, copies)
             if view:
                 view.finish(run.artifact(PLAYER))
             session.register(run, register, run.run_id)

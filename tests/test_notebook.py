@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Frame, Page
 from fitreel.data.dataset import Dataset
 from fitreel.pages.player import write_player
 from fitreel.pictures.film import render
+from fitreel.reel.reel import Reel
 from fitreel.settings import TrainingSettings
 from fitreel.training.evaluation import Metrics
 from fitreel.training.loop import Fit, TrainingDiverged, fit
@@ -52,6 +53,17 @@ def test_a_notebook_shows_the_player_of_a_history(page: Page, tmp_path: Path, tr
     assert data(player.content())["noise_floor"] == pytest.approx(0.2**2 / 12)
     y = history.frames[4].predict(torch.tensor([0.5])).item()
     assert is_red(pixel(player, "fit", 0.5, y))
+
+
+def test_a_notebook_shows_the_player_of_a_reel(page: Page, tmp_path: Path) -> None:
+    reel = Reel([0, 1, 2], [0, 1, 4], every=1)
+    assert reel._repr_html_() is None, "its text says that it has no frame yet"
+    reel.frame(0, 2.5, lambda x: x)
+    reel.frame(1, 0.5, lambda x: x**2)
+    player = framed(notebook(page, tmp_path, str(reel._repr_html_())))
+    scrub(player, 0)
+    assert numbers(player.locator("#moment").inner_text()) == [0, 2.5]
+    assert is_red(pixel(player, "view.chart", 1.5, 1.5))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -54,6 +54,15 @@ def test_a_thinned_curve_keeps_its_spikes_and_its_ends() -> None:
     assert curve_places(losses[:50], 50).tolist() == list(range(50))
 
 
+def test_what_is_not_a_number_hides_no_spike_of_a_thinned_curve() -> None:
+    losses = np.full(10_000, 0.5)
+    losses[[5_001, 5_003, 5_005]] = 9.0, np.nan, 0.001
+    losses[7_000:8_000] = np.nan
+    kept = curve_places(losses, 100)
+    assert {0, 5_001, 5_005, 9_999} <= set(kept.tolist())
+    assert np.isnan(losses[kept]).sum() > 2, "the gap stays a gap"
+
+
 @pytest.mark.parametrize(
     ("kind", "places", "rows"),
     [

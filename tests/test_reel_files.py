@@ -77,6 +77,7 @@ def changed(
         ({"frame_steps": torch.tensor([0, 10])}, "not of shape"),
         ({"predictions": torch.zeros(3, 7)}, "not of shape"),
         ({"predictions": torch.full((3, 200), torch.nan)}, "not finite"),
+        ({"frame_losses": torch.tensor([1.0, torch.nan, 1.0])}, "not finite"),
         ({"steps.0": torch.tensor([0, 0, 1])}, "the steps of loss do not rise"),
         ({"values.1": torch.tensor([1.0])}, "the steps of val do not rise"),
     ],

@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import fitreel.tracking
 import fitreel.training
@@ -44,6 +43,7 @@ from fitreel.tracking.names import (
     WEIGHTS_PICTURE,
     film_path,
 )
+from fitreel.tracking.note_parts import picture, row, table, way
 
 if TYPE_CHECKING:
     from fitreel.sweep.results import Results
@@ -89,12 +89,12 @@ def sweep_note(run: "Run", results: "Results") -> str:
     """Return the note of a sweep in Markdown: best trials, pictures, how to reproduce it."""
     metric = results.settings.metric
     head = ["trial", *results.names, metric, "dead neurons"]
-    rows = [_row(*head), "|" + "---|" * len(head)]
+    rows = [row(*head), "|" + "---|" * len(head)]
     for number in results.best(NOTED):
         values = [brief(value) for value in results.values(number).values()]
         dead = results.outcomes[number].metrics.get(DEAD_NEURONS)
         count = "" if dead is None else f"{dead:.0f}"
-        rows.append(_row(str(number), *values, f"{results.score(number):.4g}", count))
+        rows.append(row(str(number), *values, f"{results.score(number):.4g}", count))
     ways = ", ".join(way(run, file) for file in (TRIALS, *results.pictures))
     page = f"Sort, filter and play the trials: {way(run, SWEEP_PAGE)}"
     return "\n\n".join(
@@ -118,16 +118,6 @@ def _reproducing(run: "Run", results: "Results") -> dict[str, str]:
     return {
         name: text for name, text in (run.params_in_force | own).items() if name not in left_out
     }
-
-
-def picture(run: "Run", file: str) -> str:
-    """Return the Markdown of a picture, whose address is relative to MLflow's page."""
-    return f"![{file}](get-artifact?path={quote(file)}&run_uuid={quote(run.run_id)})"
-
-
-def way(run: "Run", file: str) -> str:
-    """Return a link to an artifact of a run, in MLflow's viewer."""
-    return f"[{file}](#/experiments/{run.experiment_id}/runs/{run.run_id}/artifacts/{quote(file)})"
 
 
 def _film(run: "Run") -> list[str]:
@@ -196,16 +186,15 @@ def _training(run: "Run") -> str:
 
 def _results(run: "Run") -> str:
     metrics, params = run.metrics, run.params_in_force
-    rows = [_row(name, f"{metrics[name]:.4g}") for name in (LOSS, *ERRORS) if name in metrics]
-    rows += [_row(label, f"{value:.4g}") for label, value in baseline_errors(metrics).items()]
+    rows = [row(name, f"{metrics[name]:.4g}") for name in (LOSS, *ERRORS) if name in metrics]
+    rows += [row(label, f"{value:.4g}") for label, value in baseline_errors(metrics).items()]
     if TEST_RMSE in metrics and (floor := _read(params, NOISE_FLOOR, float)):
-        rows.append(_row("noise floor of test_rmse", f"{floor:.4g}"))
+        rows.append(row("noise floor of test_rmse", f"{floor:.4g}"))
     if DEAD_NEURONS in metrics:
         hidden = _read(params, "hidden", int)
         of = f" of {hidden:.0f}" if hidden else ""
-        rows.append(_row("dead neurons", f"{metrics[DEAD_NEURONS]:.0f}{of}"))
-    # An empty paragraph, or what follows sticks to the table.
-    return "\n".join([_row("", ""), "|---|---|", *rows, "", "&nbsp;"]) if rows else ""
+        rows.append(row("dead neurons", f"{metrics[DEAD_NEURONS]:.0f}{of}"))
+    return table(rows)
 
 
 def _read(params: Mapping[str, str], name: str, kind: type[float]) -> float | None:
@@ -214,11 +203,6 @@ def _read(params: Mapping[str, str], name: str, kind: type[float]) -> float | No
         return float(parse(params[name], kind))
     except (KeyError, ValueError):
         return None
-
-
-def _row(*cells: str) -> str:
-    # The UI sets cells without any space between them.
-    return "|" + "|".join(f"{cell}&emsp;" for cell in cells) + "|"
 
 
 def _commands(

@@ -12,6 +12,7 @@ from fitreel.checks.text import check_filter, check_model, check_name, check_pat
 from fitreel.settings import (
     GROUPS,
     ComparisonSettings,
+    FilmSettings,
     LiveName,
     LiveSettings,
     Switch,
@@ -304,6 +305,24 @@ FORMAT = Annotated[
     ),
 ]
 EXPORTED = Annotated[str, _text_option("File to write.", "FILE", check_path, group=None)]
+
+# For animate.
+IMAGES = Annotated[
+    str | None,
+    _text_option(
+        "Film images that others drew: a key of mlflow.log_image or a folder, of --run; or a "
+        "directory here, with --out.",
+        "KEY",
+        check_path,
+        FilmSettings,
+    ),
+]
+FILM = Annotated[
+    str | None,
+    _text_option(
+        "File for the film of a directory, .gif or .mp4.", "FILE", check_path, FilmSettings
+    ),
+]
 
 # For run.
 COPIES = Annotated[

@@ -109,12 +109,16 @@ class Session:
 
     def source(self) -> "Source":
         """Open the run to read from; ValueError if it is missing or not an experiment."""
-        # A resumed command reads what it read at first, whatever MLflow's active run is now.
-        named = self._plan["source"] if self._plan and not self.is_new else self.target.run
-        source = self.tracker.source(named)
+        source = self.any_source()
         if source.kind and self.is_new:
             raise ValueError(f"run {source.run_id} is a {source.kind}, not an experiment")
         return source
+
+    def any_source(self) -> "Source":
+        """Open the run to read from, of any kind; ValueError if it is missing."""
+        # A resumed command reads what it read at first, whatever MLflow's active run is now.
+        named = self._plan["source"] if self._plan and not self.is_new else self.target.run
+        return self.tracker.source(named)
 
     def source_or_none(self) -> "Source | None":
         """Open the run to read from if one is named or active; else the store may be created."""
@@ -157,22 +161,27 @@ class Session:
         experiment_id: str | None = None,
         describe: "Callable[[Run], str]" = note,
         summarise: "Summarise" = console.summarise,
+        *,
+        as_guest: bool = False,
     ) -> Iterator["Run"]:
         """Open the run to log to; at the end write its note, show its summary, print its id.
 
-        ``describe`` returns the note, in Markdown; ``summarise`` prints the results of the run.
+        ``describe`` returns the note, in Markdown; ``summarise`` prints the results of the run. A
+        guest leaves the note and the status of the source as they are, and cannot be resumed.
         """
         run = None
+        is_guest = as_guest and source is not None and self.writes_to(source)
         try:
             with (
                 fitreel.tracking.following_project_runner(),
-                self._open(source, experiment_id) as run,
-                console.resume_hint(run.run_id) if self._plan else nullcontext(),
+                self._open(source, experiment_id, as_guest=is_guest) as run,
+                nullcontext() if is_guest or not self._plan else console.resume_hint(run.run_id),
             ):
                 # At once: it may be wanted before the end.
                 console.say(f"run {run.run_id}")
                 yield run
-                run.set_note(describe(run))
+                if not is_guest:
+                    run.set_note(describe(run))
         # All was computed and waits in the spool: the summary is shown before the error.
         except fitreel.journal.Undelivered:
             self._close(run, summarise, is_delivered=False)
@@ -189,8 +198,10 @@ class Session:
             self._registered = (run_id, name)
 
     def _open(
-        self, source: "Source | None", experiment_id: str | None
+        self, source: "Source | None", experiment_id: str | None, *, as_guest: bool
     ) -> AbstractContextManager["Run"]:
+        if as_guest and source:
+            return self.tracker.join(source.run_id)
         if self._interrupted:
             return self.tracker.resume(self._interrupted.journal, self._interrupted.run_id)
         # Noted for `resume`, which may be started elsewhere, with another active run.

@@ -18,6 +18,7 @@ from fitreel.settings import (
     CheckpointSettings,
     EvaluationSettings,
     FilmSettings,
+    ImageSettings,
     LiveSettings,
     PlayerSettings,
 )
@@ -38,7 +39,7 @@ PARAMS = list(KINDS)
 # What is shown and kept of a training does not change it: runs of one group may differ in it.
 PRESENTATION = {"frame_every"} | {
     each.name
-    for settings in (CheckpointSettings, FilmSettings, LiveSettings, PlayerSettings)
+    for settings in (CheckpointSettings, FilmSettings, ImageSettings, LiveSettings, PlayerSettings)
     for each in fields(settings)
 }
 LATER = PRESENTATION | {each.name for each in fields(EvaluationSettings)}

@@ -45,8 +45,11 @@ class Camera:
         self._view = new_view(self._backdrop.figure, film, Cell(_place(film)))
         self.axes = self._view.axes
         self._is_curve = kind_of(film.dataset) == "curve"
-        self._readout = Readout(20, 12) if self._is_curve else Readout(14, 12)
+        self._readout = Readout(20 if self._is_curve else 14, 12, film.step_name)
         self.background = self._backdrop.draw()
+        # The power of ten of an axis is above it, as a legend is.
+        has_power = bool(self.axes.yaxis.get_offset_text().get_text())
+        self._up = LEGEND_HEIGHT if film.dataset.test or has_power else 0
 
     def shoot(self, frame: int) -> Pixels:
         """Draw a frame; the array is valid until the next is drawn."""
@@ -57,8 +60,7 @@ class Camera:
         renderer, box = self._backdrop.restore(), self.axes.bbox
         self._view.draw(self._backdrop, film, frame)
         if self._is_curve:
-            up = LEGEND_HEIGHT if film.dataset.test else 0
-            self._readout.draw_inside(renderer, box, film, frame, up)
+            self._readout.draw_inside(renderer, box, film, frame, self._up)
         else:
             self._readout.draw_above(renderer, box, film, frame, LEGEND_HEIGHT)
         return self._backdrop.pixels()

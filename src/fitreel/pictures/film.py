@@ -13,10 +13,11 @@ from fitreel.data.dataset import Dataset
 from fitreel.pictures.backdrop import rgb
 from fitreel.pictures.camera import Camera, FilmCamera
 from fitreel.pictures.gif import HOLD, write_gif
+from fitreel.pictures.image_camera import ImageCamera
 from fitreel.pictures.saved_file import SavedFile
 from fitreel.reel.of_history import record
-from fitreel.reel.recording import Recording
 from fitreel.reel.reel import Reel
+from fitreel.reel.thinning import thinned
 from fitreel.settings import FilmFormat, FilmSettings, shows_keywords, with_keywords
 from fitreel.training.history import History
 
@@ -51,7 +52,8 @@ def render(
     format, TypeError for an unknown name.
     """
     settings = with_keywords(FilmSettings, settings, keywords, "render")
-    return _write(record(dataset, history, settings.max_frames), path, settings, on_frame)
+    film = record(dataset, history, settings.max_frames)
+    return _write(Camera(film), len(film.epochs), path, settings, on_frame)
 
 
 @shows_keywords(FilmSettings)
@@ -64,17 +66,33 @@ def render_reel(
 ) -> Film:
     """Write the film of a reel to ``path``, as ``render`` does; ValueError if it has no frame."""
     settings = with_keywords(FilmSettings, settings, keywords, "render_reel")
-    return _write(reel.recording(settings.max_frames), path, settings, on_frame)
+    film = reel.recording(settings.max_frames)
+    return _write(Camera(film), len(film.epochs), path, settings, on_frame)
+
+
+def render_images(
+    files: Sequence[Path],
+    path: Path | str,
+    settings: FilmSettings = FilmSettings(),
+    on_frame: Callable[[int], None] | None = None,
+) -> Film:
+    """Write the film of image files, a frame each; ValueError names one that cannot be read.
+
+    More than ``max_frames`` are thinned evenly, ends kept.
+    """
+    shown_ones = [files[place] for place in thinned(len(files), settings.max_frames)]
+    return _write(ImageCamera(shown_ones), len(shown_ones), path, settings, on_frame)
 
 
 def _write(
-    film: Recording,
+    camera: FilmCamera,
+    total: int,
     path: Path | str,
     settings: FilmSettings,
     on_frame: Callable[[int], None] | None,
 ) -> Film:
     write = write_gif if film_format(path, settings.format) == "gif" else _write_mp4
-    write(Camera(film), len(film.epochs), Path(path), settings.fps, on_frame)
+    write(camera, total, Path(path), settings.fps, on_frame)
     return Film(Path(path))
 
 
@@ -105,7 +123,11 @@ def _write_mp4(
     on_frame: Callable[[int], None] | None = None,
 ) -> None:
     # imageio passes each frame to ffmpeg as it comes: none stays in memory.
-    with imageio.get_writer(path, format="FFMPEG", fps=fps, codec="libx264") as file:
+    # Any even size will do; by default other sizes are scaled to a multiple of 16.
+    even = 2  # pixels
+    with imageio.get_writer(
+        path, format="FFMPEG", fps=fps, codec="libx264", macro_block_size=even
+    ) as file:
         for frame in range(total):
             picture = rgb(camera.shoot(frame))
             # A video has one rate for all frames: the last one is repeated to stay.

@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 
 from fitreel.pictures.backdrop import DPI, rgba
 
+TINY = 1e-4  # below it four decimals show a digit or none
+
 
 class NumberText:
     """Numbers written with ready-made characters.
@@ -57,8 +59,10 @@ class NumberText:
 
 
 def loss_text(loss: float, decimals: int = 4) -> str:
-    """Return a loss with so many decimals, or as a power of ten if it is huge."""
-    return f"{loss:.{decimals}f}" if loss < 10 ** (9 - decimals) else f"{loss:.4e}"
+    """Return a loss with so many decimals, or as a power of ten if it is huge or tiny."""
+    if 0 < abs(loss) < TINY:
+        return f"{loss:.2e}"
+    return f"{loss:.{decimals}f}" if abs(loss) < 10 ** (9 - decimals) else f"{loss:.4e}"
 
 
 def decimals_of(last: float) -> int:

@@ -9,6 +9,8 @@ from fitreel.pictures.camera import FilmCamera
 
 COLOURS = 255  # and one that is transparent
 FLAT_COLOURS = 32  # of these that are taken as they are, the most frequent ones
+SAMPLE = 10 * 640 * 480  # pixels that the colours are chosen from; of large frames ten
+CELLS = 4096  # whose nearest colours are found at once
 Indices = NDArray[np.uint8]  # places in the palette
 
 
@@ -18,7 +20,8 @@ class Palette:
     def __init__(self, camera: FilmCamera, frames: int) -> None:
         """Choose the colours from the background and what moves in a few frames of the film."""
         seen = [camera.background.ravel()]
-        for frame in np.linspace(0, frames - 1, 10).astype(int):
+        sampled = max(10, SAMPLE // camera.background.size)
+        for frame in np.unique(np.linspace(0, frames - 1, sampled).astype(int)):
             pixels = camera.shoot(frame)
             seen.append(pixels[pixels != camera.background])
         words, counts = np.unique(np.concatenate(seen), return_counts=True)
@@ -39,14 +42,19 @@ class Palette:
         """Return the index of each pixel's nearest colour."""
         cells = _cells(pixels)
         unknown = np.unique(cells[self._nearest[cells] < 0])
-        # By the middle of a cell: it has four values of each channel. In int32, because squares
-        # overflow uint8.
-        channels = np.stack([unknown & 63, unknown >> 6 & 63, unknown >> 12], axis=-1)
-        middles = channels.astype(np.int32) * 4 + 2  # (cells, 3)
-        distances = np.square(middles[:, None] - self._colours[None].astype(np.int32)).sum(-1)
-        self._nearest[unknown] = distances.argmin(axis=1)
+        # A part at a time: a photograph has so many that their distances would take a gigabyte.
+        for first in range(0, len(unknown), CELLS):
+            self._find_nearest(unknown[first : first + CELLS])
         indices: Indices = self._nearest[cells].astype(np.uint8)
         return indices
+
+    def _find_nearest(self, cells: NDArray[np.integer]) -> None:
+        # By the middle of a cell: it has four values of each channel. In int32, because squares
+        # overflow uint8.
+        channels = np.stack([cells & 63, cells >> 6 & 63, cells >> 12], axis=-1)
+        middles = channels.astype(np.int32) * 4 + 2  # (cells, 3)
+        distances = np.square(middles[:, None] - self._colours[None].astype(np.int32)).sum(-1)
+        self._nearest[cells] = distances.argmin(axis=1)
 
     def __bytes__(self) -> bytes:
         return self._colours.tobytes() + bytes(3)  # black stands for transparent

@@ -98,7 +98,8 @@ def _add_frames(reel: Reel, tensors: Mapping[str, torch.Tensor]) -> None:
     wanted = reel.shape_of_frame
     if predictions.shape[1:] != wanted or not len(steps) == len(losses) == len(predictions):
         raise ValueError(f"its frames are not of shape {wanted}")
-    if (steps.diff() <= 0).any() or not torch.isfinite(predictions).all():
+    is_finite = torch.isfinite(losses).all() and torch.isfinite(predictions).all()
+    if (steps.diff() <= 0).any() or not is_finite:
         raise ValueError("its frames are out of order, or not finite")
     for step, loss, frame in zip(steps.tolist(), losses.tolist(), predictions, strict=True):
         reel.add(Frame(step, loss, frame.numpy()))

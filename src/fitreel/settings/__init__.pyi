@@ -13,6 +13,7 @@ from .experiment import (
     FilmFormat as FilmFormat,
     FilmSettings as FilmSettings,
     FunctionName as FunctionName,
+    ImageSettings as ImageSettings,
     LiveName as LiveName,
     LiveSettings as LiveSettings,
     LossName as LossName,

@@ -153,3 +153,21 @@ class PlayerSettings(Settings):
     """Whether to make a page that plays the training."""
 
     player: Switch = setting("on", "Make player.html, to play and read off in a browser.")
+
+
+@dataclass(frozen=True)
+class ImageSettings(Settings):
+    """How many frames to log as images of steps, which MLflow's UI shows behind a slider."""
+
+    log_images: int = setting(
+        0,
+        "Frames that MLflow's UI shows as images of steps; 0: none.",
+        least=0,
+        most=200,
+        added=True,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.log_images == 1:  # the first and the last one are always among them
+            raise ValueError("log_images must be 0, or 2 or more; got 1")

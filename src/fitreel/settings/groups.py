@@ -9,6 +9,7 @@ from fitreel.settings.experiment import (
     DataSettings,
     EvaluationSettings,
     FilmSettings,
+    ImageSettings,
     LiveSettings,
     PlayerSettings,
     TrainingSettings,
@@ -26,6 +27,7 @@ GROUPS: dict[type[Settings], str] = {
     EvaluationSettings: "Evaluation",
     FilmSettings: "Film",
     PlayerSettings: "Film",
+    ImageSettings: "Film",
     ComparisonSettings: "Comparison",
     SweepSettings: "Sweep",
 }

@@ -5,6 +5,7 @@ from .download import fetch as fetch
 from .facts import has_edited_points as has_edited_points
 from .filming import film as film
 from .finder import named_runs as named_runs
+from .image_films import check_ours as check_ours, film_file as film_file
 from .listing import newest_runs as newest_runs
 from .managers import (
     check_conda as check_conda,
@@ -24,6 +25,7 @@ from .resumption import (
 )
 from .run import Run as Run
 from .source import Source as Source
+from .step_images import log_step_images as log_step_images
 from .store.patience import Patience as Patience
 from .tracker import Tracker as Tracker
 from .ui import server as server, server_of as server_of

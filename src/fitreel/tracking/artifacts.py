@@ -1,7 +1,7 @@
 """The artifacts of a run, read as copies: first their size is checked, then their digest."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -65,6 +65,29 @@ class Artifacts:
                     "it was changed, or belongs to another run"
                 )
 
+    @contextmanager
+    def copies(self, paths: Sequence[str], most: int, together: int) -> Iterator[list[Path]]:
+        """Yield copies of files of one folder, each of at most ``most`` bytes, in the same order.
+
+        Raises ValueError if one is too large, or all ``together`` are.
+        """
+        with scratch() as directory, plain_errors(self._client.tracking_uri), self._packages():
+            sizes = self._listed(str(Path(paths[0]).parent))
+            for path in paths:
+                check_size(Path(path).name, sizes[path], most)
+            check_size(f"{len(paths):,} files", sum(sizes[path] for path in paths), together)
+            copies = list[Path]()
+            for path in paths:
+                with request_limit.allowing(transfer(sizes[path])):
+                    fetch = partial(self._download, path, str(directory))
+                    copies.append(Path(self._client.patiently(fetch)))
+            yield copies
+
+    def files_in(self, folder: str) -> list[str]:
+        """Return the paths of the files in a folder; none if there is no such folder."""
+        with plain_errors(self._client.tracking_uri), self._packages():
+            return [entry.path for entry in self._entries(folder) if not entry.is_dir]
+
     def first_of(self, paths: Collection[str]) -> str | None:
         """Return the first of these paths that exists, or None; anybody may have logged it."""
         folders = {str(Path(path).parent) for path in paths}
@@ -116,6 +139,11 @@ class Artifacts:
 
     def _missing(self, path: str, stage: str) -> str:
         run_id = self._facts.run_id
+        if self._facts.is_film:
+            return (
+                f"run {run_id} is a film and has no {path}: its training has not ended, or was "
+                "killed; fitreel sync makes the film of a killed one"
+            )
         if self._facts.is_trial:
             return (
                 f"run {run_id} is a trial of a sweep and has no {path}: a sweep films only the "

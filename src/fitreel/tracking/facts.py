@@ -17,6 +17,7 @@ from fitreel.settings.metrics import LOSS, NOISE_FLOOR, seconds_metric
 from fitreel.tracking.names import (
     DIVERGED_TAG,
     DRAWN_TAG,
+    FILM_KIND,
     KIND_TAG,
     SHA256_TAG,
     TRIAL_TAG,
@@ -79,8 +80,13 @@ class Facts:
 
     @property
     def kind(self) -> str | None:
-        """What it is, "sweep" or "comparison"; None for an experiment."""
+        """What it is, "sweep", "comparison" or "film"; None for an experiment."""
         return self.tags.get(KIND_TAG)
+
+    @property
+    def is_film(self) -> bool:
+        """Whether it is the film of any model."""
+        return self.kind == FILM_KIND
 
     @property
     def is_trial(self) -> bool:
@@ -146,6 +152,8 @@ class Facts:
     def all_settings(self) -> dict[str, str]:
         """Return all params as they are in force, equal numbers with equal text."""
         found = self.params_in_force
+        if self.is_film:  # whoever filmed chose the names: they are no settings of ours
+            return {name: normalised(name, text) for name, text in found.items()}
         # Settings that did not draw the points would be compared as if they had.
         no_points = self.has_edited_points or self.has_table
         left_out = PASSED_THROUGH | {NOISE_FLOOR} | (POINTS if no_points else set())

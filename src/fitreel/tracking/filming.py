@@ -9,6 +9,9 @@ from types import FrameType
 from typing import Any
 
 import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+from sqlalchemy.exc import SQLAlchemyError
 
 from fitreel.checks.text import check_metric, plain
 from fitreel.data.column import Numbers
@@ -19,11 +22,12 @@ from fitreel.live.library import open_while, showing
 from fitreel.live.view import LiveView
 from fitreel.reel.listener import Frame
 from fitreel.reel.reel import EVERY, Reel
-from fitreel.settings import PATIENCE, FilmSettings, LiveName
+from fitreel.settings import PATIENCE, FilmSettings, ImageSettings, LiveName
 from fitreel.tracking.film_files import log_film, log_rows
-from fitreel.tracking.names import FILM_KIND, KIND_TAG, PLAYER
+from fitreel.tracking.names import FILM_KIND, KIND_TAG, LOG_IMAGES_TAG, PLAYER
 from fitreel.tracking.run import Run
 from fitreel.tracking.side_effects import apart
+from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.limits import CALL, request_limit
 from fitreel.tracking.store.patience import Patience
 from fitreel.tracking.tracker import Tracker
@@ -48,6 +52,7 @@ def film(
     every: int = EVERY,
     seconds: float | None = None,
     max_frames: int = FilmSettings.max_frames,
+    log_images: int = ImageSettings.log_images,
     live: bool | LiveName = False,
     pace: float = 0.0,
     **params: Any,
@@ -57,8 +62,9 @@ def film(
     ``x`` and ``y`` are the rows to show, as for ``Reel``, which explains the options after
     ``patience``. Inside an active run, or with ``run_id``, it joins that run and leaves its end to
     its owner; else it opens a run in an ``experiment``, which ends FINISHED, or with what there is
-    FAILED on an exception and KILLED on an interruption. ``live`` and ``pace`` show the training
-    as in ``fit``; if somebody presses stop there, ``reel.frame`` raises KeyboardInterrupt. Other
+    FAILED on an exception and KILLED on an interruption. ``log_images`` frames become images of
+    steps, which MLflow's UI shows behind a slider. ``live`` and ``pace`` show the training as in
+    ``fit``; if somebody presses stop there, ``reel.frame`` raises KeyboardInterrupt. Other
     keywords are logged as params. If the store is away at the end, a warning says what waits for
     ``fitreel sync``. Raises ConnectionError if there is no store at the start, ValueError for what
     does not fit, OSError if the training cannot be shown.
@@ -75,12 +81,13 @@ def film(
         max_frames=max_frames,
     )
     reel.listeners.append(_Checked())
+    images = ImageSettings(log_images=log_images)
     texts = {plain(key): plain(str(value)) for key, value in params.items()}
     waits = Patience(patience, report=LOG.warning)
     with (
         _raising_signals(),
         open_while(live, pace) as view,
-        apart(_opened(reel, tracking_uri, experiment, name, run_id, waits, texts, view)),
+        apart(_opened(reel, tracking_uri, experiment, name, run_id, waits, texts, images, view)),
     ):
         yield reel
 
@@ -94,6 +101,7 @@ def _opened(
     run_id: str | None,
     patience: Patience,
     params: Mapping[str, str],
+    images: ImageSettings,
     view: LiveView | None,
 ) -> Iterator[None]:
     """Open the run, let the reel write into it, and log the film at the end of the block."""
@@ -107,16 +115,19 @@ def _opened(
     try:
         with context as run:
             writer = _start(run, reel, params, name if name or guest_of else _name_of(reel))
+            if images.log_images:
+                run.set_tags({LOG_IMAGES_TAG: str(images.log_images)})
+            owners = tracker.client if guest_of else None
             try:
                 with showing(view, reel, run.name):
                     yield
             except BaseException as error:
                 try:
-                    _finish(run, reel, writer)
+                    _finish(run, reel, writer, owners)
                 except Exception as other:
                     error.add_note(f"and the film could not be made: {other}")
                 raise
-            _finish(run, reel, writer)
+            _finish(run, reel, writer, owners)
             if view:
                 view.finish(run.artifact(PLAYER))
             is_filmed = True
@@ -143,13 +154,22 @@ def _start(run: Run, reel: Reel, params: Mapping[str, str], name: str | None) ->
     return writer
 
 
-def _finish(run: Run, reel: Reel, writer: FilmWriter) -> None:
+def _finish(run: Run, reel: Reel, writer: FilmWriter, owners: Client | None) -> None:
+    """Log the film; ``owners`` is the store of a run that somebody else opened."""
     # From here on nobody else waits for the store: our retries are enough, and end sooner.
     request_limit.start(CALL)
     reel.finish()
     writer.flush()
     reel.listeners.remove(writer)
-    log_film(run, reel)
+    log_film(run, reel, with_note=owners is None or _has_no_note(owners, run.run_id))
+
+
+def _has_no_note(client: Client, run_id: str) -> bool:
+    """Return whether nobody has described a run; False if the store does not say so at once."""
+    try:
+        return MLFLOW_RUN_NOTE not in client.without_patience().get_run(run_id).data.tags
+    except (MlflowException, SQLAlchemyError, OSError):
+        return False
 
 
 class _Checked:

@@ -43,6 +43,7 @@ DIVERGED_TAG = "fitreel.diverged_epoch"
 PRUNED_TAG = "fitreel.pruned_epoch"
 NOTHING_LEARNED_TAG = "fitreel.nothing_learned"  # why the fit is useless, if it is
 # Facts: sweeps and comparisons.
+LOG_IMAGES_TAG = "fitreel.log_images"  # of a film of any model: how many images of steps
 FILMED_TAG = "fitreel.filmed"  # of a trial whose frames are kept
 BEST_TRIAL_TAG = "fitreel.best_trial"
 ENDS_TAG = "fitreel.ends"  # JSON: how many trials ended in which way
@@ -52,7 +53,7 @@ FACTS = (
     *(AUTOMATIC_NAME_TAG, SOURCE_RUN_TAG),
     *(SHA256_TAG, DRAWN_TAG, EVALUATED_TAG, DIGESTS_TAG),
     *(DIVERGED_TAG, PRUNED_TAG, NOTHING_LEARNED_TAG),
-    *(FILMED_TAG, BEST_TRIAL_TAG, ENDS_TAG, PARALLEL_TAG, COMPARED_TAG),
+    *(LOG_IMAGES_TAG, FILMED_TAG, BEST_TRIAL_TAG, ENDS_TAG, PARALLEL_TAG, COMPARED_TAG),
 )
 OUTCOMES = {
     DIVERGED_TAG: "diverged",
@@ -98,12 +99,20 @@ COMPARISON_FILM = "compare.gif"
 COMPARISON_PICTURE = "compare.png"
 COMPARISON_TABLE = "compare.md"
 
+STEP_IMAGES = "images"  # where MLflow keeps the images of steps
+FILMS = "films"  # of images that others logged
+
 MODEL = "model"  # its name among the models that MLflow keeps
 
 
 def film_path(form: str) -> str:
     """Return the path of the film in a file format, gif or mp4."""
     return f"rst.{form}"
+
+
+def image_film_tag(file: str) -> str:
+    """Return the tag that says of which images a film in the folder of films is: it is ours."""
+    return f"fitreel.film.{file}"
 
 
 def seconds_tag(stage: str) -> str:

@@ -96,7 +96,7 @@ def _resumable(run_id: str, tracking_uri: str | None) -> list[Entry]:
     # The store is asked only now: a run whose journal is here can be resumed without it.
     uri = tracking_uri or (found[0].uri if found else None)
     run = Tracker(uri, may_create=False).source(run_id)
-    if run.status == "FINISHED":
+    if run.status == "FINISHED" and not run.is_film:
         return []
     # A process may die between creating its run and writing the run's id into its journal.
     listed = [entry for entry in found if entry.directory.name == run.tags.get(JOURNAL_TAG)]
@@ -106,6 +106,11 @@ def _resumable(run_id: str, tracking_uri: str | None) -> list[Entry]:
 
 def _check_resumable(run: Source, entries: list[Entry]) -> None:
     """Raise ValueError, saying what to do instead, if a run cannot be resumed here."""
+    if run.is_film:
+        raise ValueError(
+            f"run {run.run_id}, a film, cannot be resumed: its training was not fitreel's; fitreel "
+            "sync uploads what a killed one left, and makes the film"
+        )
     # A comparison has no plan: it takes seconds, and holds nothing that its runs do not hold.
     if any(not entry.plan for entry in entries) or (not entries and run.kind == "comparison"):
         kind = f", a {run.kind}," if run.kind else ""

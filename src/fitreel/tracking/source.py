@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+import psutil
 from mlflow.entities import Run as MlflowRun
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
@@ -13,8 +14,11 @@ from fitreel.data.dataset import Dataset
 from fitreel.data.files import LARGEST_FILE as LARGEST_DATASET, load_dataset, sha256
 from fitreel.data.table.kept import LARGEST_RECORD, KeptFile, KeptTable
 from fitreel.journal.spool import scratch
-from fitreel.reel.files import LARGEST_ROWS, load_rows
+from fitreel.pictures.image_files import LARGEST_IMAGE
+from fitreel.reel.files import LARGEST_REEL, LARGEST_ROWS, load_reel, load_rows
 from fitreel.reel.probes import Probes
+from fitreel.reel.reel import Reel
+from fitreel.reel.thinning import thinned
 from fitreel.settings import DataSettings, TableSettings
 from fitreel.tracking.agreement import (
     check_losses,
@@ -24,6 +28,7 @@ from fitreel.tracking.agreement import (
 )
 from fitreel.tracking.artifacts import Artifacts
 from fitreel.tracking.facts import Facts, earlier_provenance
+from fitreel.tracking.image_films import image_paths
 from fitreel.tracking.kept_rows import files_of, read_rows
 from fitreel.tracking.names import (
     DATA,
@@ -32,6 +37,7 @@ from fitreel.tracking.names import (
     HISTORY,
     MODEL,
     PROVENANCE,
+    REEL,
     ROWS,
     SHA256_TAG,
     TABLE,
@@ -47,6 +53,7 @@ from fitreel.training.provenance import MOST_BYTES as LARGEST_PROVENANCE, load_p
 from fitreel.training.weights import Weights
 
 LARGEST_PAGE = 100_000_000  # bytes
+LARGEST_IMAGES = 2_000_000_000  # all images of a film together
 
 
 class Source(Facts):
@@ -118,8 +125,9 @@ class Source(Facts):
     def has_changed_points(self) -> bool:
         """Whether the stored points are no longer those that the run logged."""
         logged = self.tags.get(SHA256_TAG)
-        # Rows of a table that changed are refused where they are read.
-        return logged is not None and not self.has_table and self._stored_points[1] != logged
+        # Rows of a table or of a film that changed are refused where they are read.
+        is_checked = self.has_table or self.is_film
+        return logged is not None and not is_checked and self._stored_points[1] != logged
 
     def data_settings(self) -> DataSettings | None:
         """Return how the stored points were drawn; None if that is not known.
@@ -156,6 +164,7 @@ class Source(Facts):
 
     def predictor(self) -> Predictor:
         """Read the trained network, and the columns that it predicts from."""
+        self.check_has_network()
         if self.is_trial and self.has_table:
             raise ValueError(
                 f"run {self.run_id} is a trial of a sweep, whose network knows no columns: name "
@@ -185,6 +194,15 @@ class Source(Facts):
         with self._artifacts.copy_as_logged(ROWS, "animate", LARGEST_ROWS) as path:
             return load_rows(path)
 
+    def reel(self) -> Reel:
+        """Read the film of any model: its rows, its losses and its frames."""
+        memory = int(psutil.virtual_memory().available)
+        with (
+            self._artifacts.copy_as_logged(ROWS, "", min(LARGEST_ROWS, memory)) as rows,
+            self._artifacts.copy_as_logged(REEL, "", min(LARGEST_REEL, memory)) as frames,
+        ):
+            return load_reel(frames, *load_rows(rows))
+
     def provenance(self) -> dict[str, str]:
         """Read with what its training started; nothing if that is not known."""
         try:
@@ -209,6 +227,25 @@ class Source(Facts):
     def local_file(self, path: str) -> Path | None:
         """Return where an artifact is on this machine; None if it is missing or elsewhere."""
         return self._artifacts.local_file(path)
+
+    @contextmanager
+    def images(self, key: str, most: int) -> Iterator[list[Path]]:
+        """Yield copies of the images of a key or in a folder, in order, at most so many.
+
+        More are thinned evenly, ends kept. Raises ValueError if there is none.
+        """
+        paths = image_paths(self._artifacts, self.run_id, key)
+        chosen = [paths[place] for place in thinned(len(paths), most)]
+        with self._artifacts.copies(chosen, LARGEST_IMAGE, LARGEST_IMAGES) as copies:
+            yield copies
+
+    def check_has_network(self) -> None:
+        """Raise ValueError if it is the film of any model, of which we have no network."""
+        if self.is_film:
+            raise ValueError(
+                f"run {self.run_id} is a film: it has what a model of another program predicted, "
+                "but no network of fitreel"
+            )
 
     def page(self, path: str) -> AbstractContextManager[Path]:
         """Yield a copy of one of its pages."""

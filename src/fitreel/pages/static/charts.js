@@ -33,7 +33,20 @@ darkness.addEventListener("change", () => {
 
 function axis(size, more = {}) {
   const grid = { stroke: () => colours.grid, width: 1 };
-  return { stroke: () => colours.soft, grid, ticks: { ...grid, size: 4 }, font: FONT, size, gap: 4, ...more };
+  return { stroke: () => colours.soft, grid, ticks: { ...grid, size: 4 }, font: FONT, size, gap: 4, values: axisNumbers, ...more };
+}
+
+// Numbers at an axis: neighbours differ, and have room, however large or small they are.
+function axisNumbers(chart, values, at, space, step) {
+  const largest = Math.max(...values.map(Math.abs));
+  const digits = Math.max(1, Math.ceil(Math.log10(largest / step) + 1e-9) + 1);
+  const text = (value) => {
+    if (value === 0) return "0";
+    if (largest < 1e6 && step >= 1e-5) return value.toLocaleString("en", { maximumFractionDigits: 5 });
+    if (largest >= 1e6 && largest < 1e15) return value.toLocaleString("en", { notation: "compact", maximumSignificantDigits: digits });
+    return Number(value.toPrecision(digits)).toExponential();
+  };
+  return values.map(text);
 }
 
 // The name of an axis: text from outside, which a canvas draws as text.
@@ -47,6 +60,18 @@ function roundOnes(chart, values) {
   return values.map((value) => (labelled.includes(value) ? (value < 1e5 ? short(value, 2) : value.toExponential(0)) : ""));
 }
 
+// Of a logarithmic axis so long that uPlot would make ticks without end: some powers of ten.
+const MOST_DECADES = 10;
+
+function farApart([low, high]) {
+  if (low > 1e-9 && high < 1e9 && high / low < 1e12) return {};
+  const first = Math.ceil(Math.log10(low)), count = Math.floor(Math.log10(high)) - first + 1;
+  const every = Math.max(1, Math.ceil(count / MOST_DECADES));
+  const splits = Array.from({ length: Math.ceil(count / every) }, (_, at) => 10 ** (first + at * every));
+  // uPlot asks for a step first, and has none as large as these numbers.
+  return { ...(high > 1e9 && { incrs: [high - low] }), splits: () => splits, filter: () => splits };
+}
+
 // Put a chart into an element, in place of the one that it may hold.
 function makeChart(parent, { x, y, series, data, axes, hooks = {}, log = false, sync, bands }) {
   charts.get(parent)?.destroy();
@@ -57,7 +82,7 @@ function makeChart(parent, { x, y, series, data, axes, hooks = {}, log = false, 
     legend: { show: false },
     // The ranges stay: uPlot would fit them to each frame. A distribution of 3 is logarithmic.
     scales: { x: { time: false, range: () => x }, y: { range: () => y, distr: log ? 3 : 1 } },
-    axes: axes ?? [axis(30), axis(52, log ? { values: roundOnes } : {})],
+    axes: axes ?? [axis(30), axis(52, log ? { values: roundOnes, ...farApart(y) } : {})],
     // Not aligned to whole pixels: a line that moves slowly would jump.
     series: [{}, ...series.map((each) => ({ points: { show: false }, pxAlign: 0, ...each }))],
     bands,
@@ -195,7 +220,12 @@ function onScrub(chart, jump) {
 const withMinus = (text) => text.replace(/-/g, "−");
 const short = (value, digits = 4) => withMinus(String(Number(value.toPrecision(digits))));
 const precise = (value) => withMinus(Math.abs(value) < 1000 ? value.toFixed(5) : value.toPrecision(8));
-const lossText = (loss) => withMinus(!Number.isFinite(loss) ? String(loss) : loss <= -100 ? `-${lossText(-loss)}` : loss < 100 ? loss.toFixed(4) : loss < 1e5 ? loss.toPrecision(6) : loss.toExponential(4));
+function lossText(loss) {
+  const size = Math.abs(loss);
+  if (!Number.isFinite(loss)) return String(loss);
+  if (loss && size < 1e-4) return withMinus(loss.toExponential(2));
+  return withMinus(size < 100 ? loss.toFixed(4) : size < 1e5 ? loss.toPrecision(6) : loss.toExponential(4));
+}
 const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
 // x as it is shown: what is computed from it is true of the number that is read.

@@ -2,11 +2,12 @@
 
 let loss;
 const beneathLoss = []; // draw on the chart, beneath the curves
-const besideLoss = []; // further curves of the chart: name, steps, values, and their stroke
+const besideLoss = []; // further curves of the chart: name, steps, values, stroke, and the element of their value
+let pointedStep = null;
 
 function makeLoss() {
   const log = byId("log").checked;
-  // What is no number is a gap, as is what a logarithmic axis lacks.
+  // What is not a number is a gap, as is what a logarithmic axis lacks.
   const drawn = (losses) => Array.from(losses, (value) => (!Number.isFinite(value) || (log && value <= 0) ? null : value));
   const values = drawn(training.losses), others = drawn(other?.losses ?? []);
   const floor = data.noise_floor;
@@ -38,8 +39,9 @@ function makeLoss() {
     const near = epoch === null ? -1 : lastAtMost(epochs, Math.max(epochs[0], epoch));
     byId("loss-reading").replaceChildren(...(near < 0 ? ["press to jump"]
       : [`${stepName} `, bold(epochs[near].toLocaleString("en")), "  loss ", bold(lossText(training.losses[near])),
-        ...(near in (other?.losses ?? []) ? ["  what if ", bold(lossText(other.losses[near]))] : []),
-        ...besideLoss.flatMap((curve) => [`  ${curve.name} `, bold(valueText(curve, epoch))])]));
+        ...(near in (other?.losses ?? []) ? ["  what if ", bold(lossText(other.losses[near]))] : [])]));
+    pointedStep = epoch;
+    nameBeside();
   });
 }
 
@@ -53,7 +55,7 @@ function stepRange() {
 // Points without neighbours: no line shows them.
 function alonePoints(values) {
   const alone = [...values.keys()].filter((at) => values[at] !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null);
-  return { show: alone.length > 0, filter: () => alone, size: 5 };
+  return { show: alone.length > 0, filter: () => alone, size: 5, fill: () => colours.points };
 }
 
 // A further curve, with gaps where it has no number.
@@ -80,6 +82,12 @@ function drawCurve(chart, { steps, values, stroke, dash = [] }, log = false) {
 function valueText({ steps, values }, step) {
   const at = lastAtMost(steps, step);
   return at < 0 ? "–" : Number.isFinite(values[at]) ? short(values[at]) : String(values[at]);
+}
+
+// The values of the further curves, at the mouse or at the present frame.
+function nameBeside() {
+  const step = pointedStep ?? training.frameEpochs[place];
+  for (const curve of besideLoss) curve.text.textContent = valueText(curve, step);
 }
 
 // A dot at the epoch of the film; a training that has diverged has no loss there.
@@ -111,7 +119,10 @@ function lossParts({ frameLosses, testLosses }, at) {
   return ["  loss ", bold(lossText(frameLosses[at])), ...(testLosses ? ["  test ", bold(lossText(testLosses[at]))] : [])];
 }
 
-views.push(() => loss.redraw(false));
+views.push(() => {
+  loss.redraw(false);
+  nameBeside();
+});
 byId("log").addEventListener("change", makeLoss);
 makeLoss();
 byId("loss-reading").textContent = "press to jump";

@@ -20,10 +20,11 @@ function isLikeLoss({ name, values }) {
 const alike = metrics.filter(isLikeLoss).slice(0, MOST_BESIDE);
 alike.forEach((curve, at) => {
   const name = STROKES[at % STROKES.length];
-  besideLoss.push({ ...curve, stroke: () => colours[name], dash: DASHES[Math.floor(at / STROKES.length)] });
+  const text = element("b");
+  besideLoss.push({ ...curve, text, stroke: () => colours[name], dash: DASHES[Math.floor(at / STROKES.length)] });
   const sample = element("i", { className: `sample dashed-${at < STROKES.length ? "long" : "short"}` });
   sample.style.borderColor = `var(--${name})`;
-  byId("legend-of-loss").append(element("span", {}, sample, ` ${curve.name}`));
+  byId("legend-of-loss").append(element("span", {}, sample, ` ${curve.name} `, text));
 });
 
 // ---- a small chart for each of the others
@@ -44,7 +45,7 @@ for (const each of small) {
     y: padded(found.length ? [Math.min(...found), Math.max(...found)] : [0, 1], 0.08),
     data: [stepRange(), [null, null]],
     series: [{ show: false }],
-    axes: [axis(24), axis(58, { values: (_, values) => values.map((value) => short(value, 6)) })],
+    axes: [axis(24), axis(52)],
     hooks: {
       draw: (chart) => {
         drawCurve(chart, { ...curve, stroke: () => colours.points });
@@ -71,6 +72,6 @@ views.push(() => {
   }
 });
 
-// A logarithmic axis has no place for a loss below zero.
-if ([...training.losses].some((value) => value < 0)) byId("log").checked = false;
+// A logarithmic axis has no place for losses below zero.
+if (training.losses.some((value) => value < 0) || !training.losses.some((value) => value > 0)) byId("log").checked = false;
 if (alike.length || !byId("log").checked) makeLoss();

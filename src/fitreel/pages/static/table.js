@@ -34,7 +34,7 @@ function stepFacts(count) {
   const first = epochs[0], last = epochs[epochs.length - 1], frames = training.frameEpochs.length;
   const areAll = last - first === count - 1;
   return [
-    `${counted(count, stepName)}${first || !areAll ? `, ${first.toLocaleString("en")} to ${last.toLocaleString("en")}` : ""}`,
+    `${counted(count, stepName)}${count > 1 && (first || !areAll) ? `, ${first.toLocaleString("en")} to ${last.toLocaleString("en")}` : ""}`,
     frames < data.frame_count ? `${frames.toLocaleString("en")} of ${counted(data.frame_count, "frame")} shown` : counted(frames, "frame"),
   ];
 }

@@ -2,6 +2,7 @@
 
 const CONFIDENCE_WIDTH = 0.86; // of a class, filled with its rows
 const MOST_TICKS = 12; // names of classes below an axis
+const MOST_BORDERS = 60; // between classes
 
 function mark(ctx, shape, x, y, size) {
   ctx.beginPath();
@@ -100,7 +101,7 @@ const DRAWN = {
     // Above one half no other class can be likelier, below 1/classes one must be.
     drawHorizontal(chart, 1 / classes, "wrong below", colours.soft);
     if (classes > 2) drawHorizontal(chart, 1 / 2, "right above", colours.soft, true);
-    for (let place = 1; place < classes; place++) drawVertical(chart, place, colours.grid);
+    if (classes <= MOST_BORDERS) for (let place = 1; place < classes; place++) drawVertical(chart, place, colours.grid);
     drawMarks(chart, reel, place, size, sortedRows(reel, place), (row) => reel.hue(reel.targets[row]));
   },
 };
@@ -180,7 +181,7 @@ function markAt(chart) {
 function curveReading(reel, value) {
   const step = (reel.high - reel.low) / STEPS, digits = Math.max(0, -Math.floor(Math.log10(step)) - 1);
   const text = withMinus(digits > 8 ? value.toPrecision(4) : value.toFixed(digits));
-  return value >= reel.high ? `above ${text}` : value <= reel.low ? `below ${text}` : text;
+  return value > reel.high - step ? `above ${text}` : value < reel.low + step ? `below ${text}` : text;
 }
 
 const reading = (value) => withMinus(String(Number(value.toPrecision(5))));

@@ -75,7 +75,8 @@ def draw_legend(axes: Axes, cell: Cell, marks: Sequence[tuple[str, str, str]]) -
         fontsize=LEGEND,
         labelcolor=INK,
         borderaxespad=0.1,
-        handletextpad=0.1,
+        handlelength=1.2,
+        handletextpad=0.25,
         columnspacing=1.0,
     )
     for text in legend.get_texts():

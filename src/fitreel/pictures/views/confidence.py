@@ -16,6 +16,7 @@ from fitreel.pictures.views.stamp import Stamp
 from fitreel.reel.recording import Recording
 
 FILLED = 0.86  # of the width of a class
+MOST_LINES = 60  # between classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ class ConfidenceView:
         draw_legend(self.axes, cell, [*marks, ("x", INK, "wrong")])
 
     def _draw_lines(self, classes: int) -> None:
-        for place in range(1, classes):
+        for place in range(1, classes) if classes <= MOST_LINES else ():
             self.axes.axvline(place, color=GRID, linewidth=1)
         # Above one half no other class can be likelier, below 1/classes one must be.
         for limit, text in ((1 / 2, "right above"), (1 / classes, "wrong below")):

@@ -1,5 +1,8 @@
 """The curve: one number predicted from one feature, as a red line over the points."""
 
+from functools import cache
+
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -7,13 +10,15 @@ from matplotlib.figure import Figure
 from fitreel.data.dataset import Dataset
 from fitreel.pictures.backdrop import Backdrop
 from fitreel.pictures.figures import LINE_COLOUR, POINT_COLOUR, draw_points
-from fitreel.pictures.views.cell import Cell, draw_legend, new_axes, target_range
+from fitreel.pictures.views.cell import Cell, draw_legend, new_axes, target_range, to_pixels
 from fitreel.pictures.views.colours import TEST_COLOUR
+from fitreel.pictures.views.stamp import Stamp
 from fitreel.reel.probes import MARGIN, feature_range
 from fitreel.reel.recording import Recording
 from fitreel.reel.thinning import thinned
 
 MOST_CELL_POINTS = 3000  # more are one cloud at the size of a cell
+ARROWS = (0.08, 0.2, 0.8, 0.92)  # places along an edge that the line is beyond, beside the loss
 
 
 class CurveView:
@@ -33,10 +38,25 @@ class CurveView:
             [], [], color=LINE_COLOUR, linewidth=3 * cell.scale, animated=True
         )
 
-    def draw(self, backdrop: Backdrop, reel: Recording, frame: int) -> None:  # noqa: ARG002
-        """Draw the line."""
-        self.line.set_data(reel.probes.x, reel.in_space(frame))
+    def draw(self, backdrop: Backdrop, reel: Recording, frame: int) -> None:
+        """Draw the line; where no part of it is in the picture, arrows show where it is."""
+        values = reel.in_space(frame)
+        self.line.set_data(reel.probes.x, values)
         self.axes.draw_artist(self.line)
+        low, high = self.axes.get_ylim()
+        if values.min() > high or values.max() < low:
+            self._point_to(backdrop, is_above=values.min() > high)
+
+    def _point_to(self, backdrop: Backdrop, *, is_above: bool) -> None:
+        (left, right), (low, high) = self.axes.get_xlim(), self.axes.get_ylim()
+        x = left + (right - left) * np.array(ARROWS)
+        y = np.full(len(x), low + (high - low) * (0.975 if is_above else 0.025))
+        _arrow("^" if is_above else "v").put(backdrop, *to_pixels(self.axes, x, y))
+
+
+@cache
+def _arrow(shape: str) -> Stamp:
+    return Stamp(shape, 9, [LINE_COLOUR])
 
 
 def line_range(reel: Recording) -> tuple[float, float]:

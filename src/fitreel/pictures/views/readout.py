@@ -14,11 +14,11 @@ GAP = 14  # pixels from the loss to that of the test rows
 class Readout:
     """The texts of one size, for one film or for all cells of a grid."""
 
-    def __init__(self, loss_size: float, epoch_size: float) -> None:
+    def __init__(self, loss_size: float, epoch_size: float, step_name: str = "epoch") -> None:
         """Draw the characters: those of the losses and of the epoch, so many points high."""
         self._loss = NumberText("Loss=", loss_size, LINE_COLOUR)
         self._test = NumberText("test ", loss_size, TEST_COLOUR)
-        self._epoch = NumberText("epoch ", epoch_size, INK)
+        self._epoch = NumberText(f"{step_name} ", epoch_size, INK)
 
     def draw_inside(
         self, renderer: RendererAgg, box: BboxBase, reel: Recording, frame: int, up: float = 0
@@ -63,19 +63,20 @@ class Readout:
     def _widths(self, reel: Recording) -> tuple[int, int]:
         """Return the width of the two losses with the longest numbers of the reel."""
         decimals = _decimals(reel)
-        if reel.test_losses is None:
-            return self._loss.width(loss_text(0, decimals)), 0
         # The longest text is that of the greatest loss, or of a small one among powers of ten.
         longest = [
             max((loss_text(each, decimals) for each in (losses.max(), losses.min())), key=len)
             for losses in (reel.losses, reel.test_losses)
+            if losses is not None
         ]
-        return self._loss.width(longest[0]), self._test.width(longest[1])
+        test = 0 if reel.test_losses is None else self._test.width(longest[1])
+        return self._loss.width(longest[0]), test
 
 
 def _decimals(reel: Recording) -> int:
     """Return the decimals of a film; drawn points have four, as in the original."""
-    if reel.dataset.scaling is None and reel.test_losses is None:
+    is_ours = reel.step_name == "epoch"
+    if is_ours and reel.dataset.scaling is None and reel.test_losses is None:
         return 4
     tested = 0.0 if reel.test_losses is None else reel.test_losses[-1]
     return decimals_of(max(reel.losses[-1], tested))

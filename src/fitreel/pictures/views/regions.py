@@ -47,7 +47,7 @@ class RegionsView:
         names = list(enumerate(reel.dataset.classes))[:MOST_NAMES]
         marks = [("s", class_colour(place), name) for place, name in names]
         if (more := len(reel.dataset.classes) - MOST_NAMES) > 0:
-            marks[-1] = ("", "white", f"and {more + 1} more")
+            marks[-1] = ("", "white", f"+{more + 1}")
         if reel.dataset.test:
             marks += [("D", INK, "test")]
         draw_legend(self.axes, cell, [*marks, ("x", INK, "wrong")])
