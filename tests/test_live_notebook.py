@@ -98,8 +98,16 @@ def shown(page: Page, cell: int) -> Frame:
 
 
 def run_cell(page: Page, cell: int) -> None:
-    page.locator(".jp-CodeCell").nth(cell).locator(".cm-content").click()
-    page.keyboard.press("Control+Enter")
+    found = page.locator(".jp-CodeCell").nth(cell)
+
+    def is_running() -> bool:
+        # A page that was just loaded may not hear the first key.
+        found.locator(".cm-content").click()
+        page.keyboard.press("Control+Enter")
+        page.wait_for_timeout(1000)
+        return found.locator(".jp-InputArea-prompt").inner_text().strip() != "[ ]:"
+
+    wait_until(is_running, "the cell")
 
 
 def test_the_output_of_a_cell_grows_and_becomes_the_player(
