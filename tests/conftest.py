@@ -252,4 +252,4 @@ def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Tracker"]:
         patch.chdir(directory)
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         yield Tracker(f"sqlite:///{directory}/mlflow.db")
-        mlflow.set_tracking_uri("")
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]

@@ -40,7 +40,7 @@ def tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracker
         connection.execute(sqlalchemy.insert(SqlExperiment), rows)
     engine.dispose()
     yield tracker
-    mlflow.set_tracking_uri("")
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 def test_all_experiments_are_found(tracker: Tracker) -> None:

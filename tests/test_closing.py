@@ -52,7 +52,7 @@ def tracker(tmp_path_factory: pytest.TempPathFactory, all_reports: list[str]) ->
 
     directory = tmp_path_factory.mktemp("store")
     yield Tracker(f"sqlite:///{directory}/mlflow.db", patience=Patience(report=all_reports.append))
-    mlflow.set_tracking_uri("")
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 def close(

@@ -27,7 +27,7 @@ def tracker(
     monkeypatch.setattr("fitreel.tracking.delivery.courier.BEAT", 0.1)  # instead of 30 seconds
     monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
     yield Tracker(f"sqlite:///{tmp_path}/mlflow.db", patience=Patience(report=reported.append))
-    mlflow.set_tracking_uri("")
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 def heartbeat(tracker: Tracker, run: Run) -> float:

@@ -3,7 +3,6 @@
 import logging
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -32,21 +31,12 @@ X = np.linspace(-1, 1, 20)[:, None]
 Y = X[:, 0] ** 2
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Create a store once: its tables take seconds."""
-    directory = tmp_path_factory.mktemp("database")
-    client(directory).search_experiments()
-    return directory / "mlflow.db"
-
-
 @pytest.fixture(autouse=True)
-def store(tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
-    shutil.copy(database, tmp_path)
-    monkeypatch.chdir(tmp_path)
+def store(
+    tmp_path: Path, film_store: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> MlflowClient:
     monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    return client(tmp_path)
+    return film_store
 
 
 def train(reel: fitreel.Reel, steps: int = 12, error: BaseException | None = None) -> None:
@@ -134,7 +124,7 @@ def test_without_a_frame_there_is_no_film(store: MlflowClient) -> None:
 def test_an_error_of_the_film_does_not_hide_that_of_the_training(
     store: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise OSError("no room")
 
     monkeypatch.setattr("fitreel.tracking.filming.log_film", fail)

@@ -72,7 +72,7 @@ def proxy(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         monkeypatch.setattr(f"fitreel.tracking.{name}", 1.0)
     with Proxy(server.url) as proxy:
         yield proxy
-    mlflow.set_tracking_uri("")
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 def opened(proxy: Proxy, name: str, *rules: Rule, patience: float = 30) -> Tracker:

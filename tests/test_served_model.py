@@ -115,7 +115,7 @@ def test_mlflow_evaluates_the_model_as_a_regressor(directory: Path, tmp_path: Pa
                 str(directory), points, targets="y", model_type="regressor", evaluators="default"
             )
     finally:
-        mlflow.set_tracking_uri("")
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
     assert found.metrics["example_count"] == 4
     assert np.isfinite(found.metrics["mean_squared_error"])
 

@@ -230,7 +230,7 @@ def test_mlflow_evaluates_the_model(
                 evaluator_config={"log_model_explainability": False},
             )
     finally:
-        mlflow.set_tracking_uri("")
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
     name = "accuracy_score" if dataset.classes else "mean_squared_error"
     assert np.isfinite(found.metrics[name])
 

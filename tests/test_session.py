@@ -76,7 +76,7 @@ class Store:
 @pytest.fixture(autouse=True)
 def reset_tracking_uri() -> Iterator[None]:
     yield
-    mlflow.set_tracking_uri("")
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

@@ -107,14 +107,19 @@ def _deliver(
 
 
 def _deliver_all(journal: Journal, entry: Entry, run_id: str, client: Client) -> None:
+    # The patience is for a whole step; a second one inside would multiply it.
+    delivery = Delivery(client.without_patience(), journal, run_id)
+
+    def deliver() -> None:
+        while client.patiently(delivery.step):
+            pass
+
+    deliver()  # first what there is: of a damaged journal that is all
     finish_film(Run(journal, Source(client, run_id)), journal)
     if not entry.plan and not entry.status and not entry.is_guest:
         # It will not be resumed, and its process died before it could write its status.
         journal.append("status", status=KILLED, time=now(), resumable=False)
-    # The patience is for a whole step, below; a second one inside would multiply it.
-    delivery = Delivery(client.without_patience(), journal, run_id)
-    while client.patiently(delivery.step):
-        pass
+    deliver()
 
 
 def _find_run(journal: Journal, client: Client) -> str | None:

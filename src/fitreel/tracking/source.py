@@ -232,7 +232,7 @@ class Source(Facts):
     def images(self, key: str, most: int) -> Iterator[list[Path]]:
         """Yield copies of the images of a key or in a folder, in order, at most so many.
 
-        More are thinned evenly, ends kept. Raises ValueError if there is none.
+        More are thinned evenly, ends kept. Raises ValueError if it has no image of the key.
         """
         paths = image_paths(self._artifacts, self.run_id, key)
         chosen = [paths[place] for place in thinned(len(paths), most)]
