@@ -27,6 +27,8 @@ NOT_TYPED = {  # the beginning of a command, and why nobody types it in the walk
     "pip install": "all that is installed already",
     "source": "the environment is active already",
     "mlflow models serve": "it serves until Ctrl-C; tests/test_served_table.py asks such a server",
+    "fitreel run --live browser": "tests/test_live_commands.py watches such a run",
+    "fitreel watch RUN --live browser": "tests/test_watch.py watches a run on a server",
     "fitreel --install-completion": "it writes into the files of a shell",
 }
 MAKE_RUN = "mlflow run . --env-manager local"

@@ -168,6 +168,7 @@ def test_every_page_and_picture_is_known() -> None:
         "docs/own-data-benchmarks.md": "make bench-data takes half an hour",
         "docs/filming.md": "tests/test_filming_page.py runs its examples",
         "docs/integrations.md": "tests/test_integrations_*.py run its examples",
+        "docs/live.md": "tests/test_live_*.py look at what is watched",
         "docs/library.md": "tests/test_library_page.py runs its examples",
         "docs/scaling.md": "it needs several machines; tests/test_ray.py types its sweep",
     }
