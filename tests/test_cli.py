@@ -70,6 +70,7 @@ def test_run_does_all_four_stages_in_one_run(fitreel: Command, tmp_path: Path) -
         "format": "gif",
         "max_frames": "400",
         "player": "on",
+        "log_images": "0",
     }
     assert files(tmp_path, run.info.run_id) == ARTIFACTS
     points = store(tmp_path).get_metric_history(run.info.run_id, "loss")

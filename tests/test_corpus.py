@@ -26,6 +26,7 @@ from fitreel.settings import (
     DataSettings,
     EvaluationSettings,
     FilmSettings,
+    ImageSettings,
     LiveSettings,
     PlayerSettings,
     Settings,
@@ -47,11 +48,12 @@ SETTINGS: dict[str, list[type[Settings]]] = {
         EvaluationSettings,
         FilmSettings,
         PlayerSettings,
+        ImageSettings,
     ],
     "generate": [DataSettings],
     "train": [TrainingSettings, CheckpointSettings, LiveSettings],
     "evaluate": [EvaluationSettings],
-    "animate": [FilmSettings, PlayerSettings],
+    "animate": [FilmSettings, PlayerSettings, ImageSettings],
     "sweep": [SweepSettings],  # the shared settings of its trials are read as in the stages
     "compare": [ComparisonSettings],
 }
