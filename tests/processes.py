@@ -26,6 +26,14 @@ CONTEXT.set_forkserver_preload(
         "fitreel.training.loop",
     ]
 )
+ALIVE = set[ForkServerProcess]()
+
+
+@atexit.register
+def kill_all() -> None:
+    """Kill what a failed test left running."""
+    for process in ALIVE:
+        process.kill()
 
 
 def nothing() -> None:
@@ -52,7 +60,7 @@ def start_after(
         target=_command, args=(arguments, *where, before, environment(**changes))
     )
     process.start()
-    atexit.register(process.kill)  # even if the test fails meanwhile
+    ALIVE.add(process)
     return process
 
 
@@ -62,9 +70,12 @@ def run(
     """Run `fitreel` to its end; return its exit code, standard output and standard error."""
     process = start(*arguments, directory=directory, output_to=output_to, **changes)
     process.join()
-    assert process.exitcode is not None
+    code = process.exitcode
+    assert code is not None
+    ALIVE.discard(process)
+    process.close()  # each has open files, of which a process may have too many
     where = Path(output_to or directory)
-    return process.exitcode, (where / "out").read_text(), (where / "err").read_text()
+    return code, (where / "out").read_text(), (where / "err").read_text()
 
 
 def _command(
