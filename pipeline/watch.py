@@ -7,7 +7,8 @@ import fitreel.live
 import fitreel.tracking
 from fitreel.settings import LiveSettings
 from pipeline.shared import console
-from pipeline.shared.options import LIVE, PACE, RUN, TRACKING_URI
+from pipeline.shared.options import JSON, LIVE, PACE, RUN, TRACKING_URI
+from pipeline.shared.result import print_json
 
 if TYPE_CHECKING:
     from fitreel.live import LiveView
@@ -21,6 +22,7 @@ def watch(
     run: RUN = "latest",
     live: LIVE = "on",
     pace: PACE = 0.0,
+    as_json: JSON = False,
     tracking_uri: TRACKING_URI = None,
 ) -> None:
     """Watch a run that another process or machine trains, until it ends.
@@ -39,11 +41,15 @@ def watch(
         if outcome := watched.outcome():
             console.say(f"run {watched.run_id} is over: {described(watched, outcome)}")
         elif view := fitreel.live.open_view(LiveSettings(live=live, pace=pace)):
-            show(watched, view)
+            outcome = show(watched, view)
+        if as_json:
+            status, resumable = (outcome.status, outcome.resumable) if outcome else (None, False)
+            found = {"run_id": watched.run_id, "status": status or "RUNNING"}
+            print_json(found | {"resumable": resumable})
 
 
-def show(watched: "WatchedRun", view: "LiveView") -> None:
-    """Show a run in a view until one of them ends, and say so."""
+def show(watched: "WatchedRun", view: "LiveView") -> "Outcome | None":
+    """Show a run in a view until one of them ends, and say so; None if the run goes on."""
     console.say(f"watching run {watched.run_id}; Ctrl-C ends the watching, not the training")
     if not watched.is_here:
         console.say("its journal is not on this machine: the losses are shown, its film at the end")
@@ -53,10 +59,12 @@ def show(watched: "WatchedRun", view: "LiveView") -> None:
         with watched.player() if watched.has_player else nullcontext() as page:
             view.finish(page)
         console.say(f"run {watched.run_id} ended: {described(watched, outcome)}")
+        return outcome
     except KeyboardInterrupt:
         again = f"fitreel watch {watched.run_id}"
         console.say(f"run {watched.run_id} goes on; watch it again: {again}")
         view.resume = again
+        return None
     finally:
         view.close()
 

@@ -150,6 +150,14 @@ def torture(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--torture"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_default_store() -> Iterator[None]:
+    """Forget at the end of a file which store its tests made MLflow's default."""
+    yield
+    if "mlflow" in sys.modules:
+        sys.modules["mlflow"].set_tracking_uri(None)
+
+
 @pytest.fixture(autouse=True)
 def quiet_mlflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:

@@ -58,7 +58,7 @@ def store(tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch) -> Ml
     shutil.copy(database, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     return client(tmp_path)
 
 
@@ -69,7 +69,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(path)
         patch.setenv(SPOOL, str(path / "spool"))
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}/mlflow.db")
+        mlflow.set_tracking_uri(f"sqlite:///{path}/mlflow.db")
         with fitreel.film(X, Y, name="parabola", lr=0.1, format="none of ours") as reel:
             train(reel)
     return path

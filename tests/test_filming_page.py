@@ -1,5 +1,6 @@
 """The page of filming: its examples are typed in order, and give what it shows."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ def test_the_examples_give_what_the_page_shows(
     film = store.download_artifacts(found.info.run_id, "rst.gif")
     assert_alike(Path(film), walk.ROOT / "docs/images/filming.gif")
     assert {path.name for path in tmp_path.glob("line.*")} == {"line.gif", "line.html"}
-    for line in PAGE.splitlines():
-        if line.startswith("| `") and line.count("`") == 2 and "." in line.split("`")[1]:
-            assert store.download_artifacts(found.info.run_id, line.split("`")[1])
+    table = PAGE[PAGE.index("| in the run |") :].partition("\n\n")[0]
+    files = [name for name in re.findall(r"^\| `([^`]+)`", table, re.MULTILINE) if "." in name]
+    assert len(files) == 5
+    for file in files:
+        assert store.download_artifacts(found.info.run_id, file)

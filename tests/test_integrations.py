@@ -74,7 +74,7 @@ def test_a_copy_and_a_pickle_have_no_film(film_store: MlflowClient) -> None:
         assert only_film(film_store).status == "RUNNING"
         other.start(X, Y)
         other.end()
-        other_run = next(each.run for each in films(film_store) if each.status == "FINISHED")
+        (other_run,) = [each.run for each in films(film_store) if each.status == "FINISHED"]
         film_store.delete_run(other_run.info.run_id)
     filming.end()
     assert only_film(film_store).status == "FINISHED"
@@ -100,7 +100,7 @@ def test_a_block_without_an_error_leaves_the_film_to_its_training(film_store: Ml
 def test_a_film_that_cannot_be_made_is_a_warning(
     film_store: MlflowClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError("no room")
 
     filming = opened()

@@ -28,6 +28,7 @@ COMMANDS = {  # in this order; RUN is the run that generate printed
     "show": ("RUN",),
     "list": (),
     "open": ("RUN",),
+    "watch": ("RUN",),
     "reproduce": ("RUN",),
     "reap": (),
     "sync": (),
@@ -98,6 +99,7 @@ def test_the_values_are_those_of_the_run(printed: dict[str, dict[str, Any]]) -> 
     assert {copy.parent.name for copy in copies} == {"compared"}
     assert all(copy.is_file() for copy in copies)
     assert printed["reproduce"]["identical"] is True
+    assert printed["watch"]["status"] == printed["show"]["status"] == "FINISHED"
     assert {run["run_id"] for run in printed["list"]["runs"]} == {
         printed[command]["run_id"] for command in ("run", "generate", "compare", "sweep")
     }

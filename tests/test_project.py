@@ -64,7 +64,7 @@ def test_two_runs_in_one_database_are_two_rows(clone: Path) -> None:
     )
     for run in (slow, fast):
         assert run.info.status == "FINISHED"
-        assert len(run.data.params) == 25  # the noise floor, too
+        assert len(run.data.params) == 27  # the noise floor, too
         assert not [tag for tag in run.data.tags if tag.startswith("fitreel.override.")]
         losses = client(clone).get_metric_history(run.info.run_id, "loss")
         assert [point.step for point in losses] == list(range(50))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SHARE = 50  # a viewer's message may take this part of the time, beside the training
+LONGEST = 1.0  # seconds between two messages: the first one may take unusually long
 MOST = 20  # viewers
 
 
@@ -88,4 +89,4 @@ class Audience:
             before = time.thread_time()
             yield
             if not is_urgent:
-                time.sleep(SHARE * (time.thread_time() - before))
+                time.sleep(min(LONGEST, SHARE * (time.thread_time() - before)))

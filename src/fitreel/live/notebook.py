@@ -26,6 +26,7 @@ except ModuleNotFoundError as error:
 
 GAP = 0.1  # seconds from message to message
 SHARE = 100  # … or so many times what the last one took from the training
+LONGEST = 2.0  # seconds between two messages, however long the last one took
 FIRST_WHOLE = 0.25  # seconds until all is sent again, for a browser that was not ready; then twice
 
 
@@ -105,7 +106,8 @@ class NotebookView:
             self._post(Feed(self._watched).news(), is_whole=True)
             self._whole_gap *= 2
             self._whole_due = started + self._whole_gap
-        self._due = time.monotonic() + max(GAP, SHARE * (time.thread_time() - before))
+        rest = min(LONGEST, SHARE * (time.thread_time() - before))
+        self._due = time.monotonic() + max(GAP, rest)
 
     def _post(self, news: dict[str, Any], *, is_whole: bool) -> None:
         if news:
