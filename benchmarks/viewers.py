@@ -20,7 +20,8 @@ BROWSER = f"{' '.join(CHROMIUM)} %s"
 def watched_seconds(dataset: fitreel.Dataset, settings: fitreel.TrainingSettings) -> float:
     """Return the seconds of a training whose page is open from the beginning."""
     view = BrowserView()
-    with TemporaryDirectory() as profile:
+    # Its processes may still write when it has ended.
+    with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [*CHROMIUM, f"--user-data-dir={profile}", view.address]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as browser:
             while not view.has_viewer:

@@ -26,6 +26,7 @@ from fitreel.tracking.store.limits import CALL, request_limit
 from fitreel.tracking.store.patience import Patience
 
 PAUSE = 0.2  # seconds between two looks into the journal
+LATE = 2.0  # seconds until a gentle delivery begins: what a run starts with takes 0.1 s
 GENTLE = 25  # times the seconds of a delivery is the pause after it, if it is gentle
 LONGEST_STEP = 600.0  # seconds that one step of the delivery may take without any trouble
 REPORTED_AFTER = 1.0  # seconds that the end waits for a store until it says so
@@ -73,6 +74,8 @@ class Courier(threading.Thread):
         """Deliver what the journal gets, until ``finish`` is called and nothing is left."""
         if self._has_heart:
             self._heart.start()
+        if self._is_gentle:
+            self._closing.wait(LATE)
         try:
             while not (self._done or self._given_up.is_set()):
                 # Read before the delivery: what is appended until `finish` is called must be
