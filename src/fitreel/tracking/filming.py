@@ -122,7 +122,11 @@ def _opened(
     if guest_of and (place.experiment or place.name):
         raise ValueError(f"run {guest_of} has a name and an experiment; leave yours out")
     tracker = Tracker(place.tracking_uri, place.experiment, patience=place.patience)
-    context = tracker.join(guest_of) if guest_of else tracker.run(name=place.name, is_gentle=True)
+    context = (
+        tracker.join(guest_of)
+        if guest_of
+        else tracker.run(name=place.name, is_gentle=True, kind=FILM_KIND)
+    )
     is_filmed = False
     try:
         with context as run:

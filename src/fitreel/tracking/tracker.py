@@ -22,7 +22,7 @@ from fitreel.journal.signals import held
 from fitreel.journal.spool import new_journal
 from fitreel.tracking.closing import HASTE, delivering, delivering_as_guest
 from fitreel.tracking.lookup import find_run
-from fitreel.tracking.names import SOURCE_RUN_TAG, VERSION_TAG
+from fitreel.tracking.names import KIND_TAG, SOURCE_RUN_TAG, VERSION_TAG
 from fitreel.tracking.packing import packed
 from fitreel.tracking.process import owner_tags
 from fitreel.tracking.registered import read_model
@@ -148,6 +148,7 @@ class Tracker:
         experiment_id: str | None = None,
         plan: Record | None = None,
         is_gentle: bool = False,
+        kind: str | None = None,
     ) -> Iterator[Run]:
         """Open a run for writing: the active one, else the source, else a new one.
 
@@ -166,7 +167,7 @@ class Tracker:
                     # Before the run is created: if its process dies then, sync knows where to look
                     # for it.
                     journal.append("plan", uri=absolute(mlflow.get_tracking_uri()), plan=plan)
-                    run = self._open(journal, source, name, experiment_id)
+                    run = self._open(journal, source, name, experiment_id, kind)
             except BaseException:
                 # In doubt it stays, so that sync finds and closes a run that was created unnoticed.
                 journal.close() if is_in_doubt(journal) else journal.remove()
@@ -208,10 +209,16 @@ class Tracker:
                 yield run
 
     def _open(
-        self, journal: Journal, source: Source | None, name: str | None, experiment_id: str | None
+        self,
+        journal: Journal,
+        source: Source | None,
+        name: str | None,
+        experiment_id: str | None,
+        kind: str | None = None,
     ) -> Run:
         run_id = self.active_run_id or (source.run_id if source else None)
         tags = self._tags(journal) | ({MLFLOW_RUN_NAME: name} if name else {})
+        tags |= {KIND_TAG: kind} if kind else {}
         if run_id is None:
             return self._create(journal, tags, name, experiment_id)
         found = source if source and source.run_id == run_id else Source(self.client, run_id)
