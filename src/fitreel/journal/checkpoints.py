@@ -8,6 +8,7 @@ import base64
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,11 +125,11 @@ class Checkpoints:
         self._on_loss(float(losses[-1]))
 
 
-def pack(numbers: NDArray[np.float32]) -> str:
-    """Encode numbers as text, four bytes each: printing 500 losses takes as long as all else."""
+def pack(numbers: NDArray[Any]) -> str:
+    """Encode numbers as text, their bytes: printing 500 losses takes as long as all else."""
     return base64.b64encode(numbers.tobytes()).decode()
 
 
-def unpack(text: str) -> NDArray[np.float32]:
-    """Decode numbers that ``pack`` encoded."""
-    return np.frombuffer(base64.b64decode(text), np.float32)
+def unpack(text: str, kind: type[Any] = np.float32) -> NDArray[Any]:
+    """Decode numbers of a type that ``pack`` encoded."""
+    return np.frombuffer(base64.b64decode(text), kind)

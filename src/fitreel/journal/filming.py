@@ -1,13 +1,12 @@
 """The film in a journal: the points and the frames of a reel, written in groups, and read back."""
 
-import base64
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fitreel.journal.checkpoints import pack, unpack
 from fitreel.journal.clock import now
 from fitreel.journal.journal import Journal, Record
 from fitreel.reel.listener import Frame
@@ -50,8 +49,8 @@ class FilmWriter:
                 name=name,
                 metric=f"{self._prefix}{name}",
                 count=len(steps),
-                steps=_packed(np.array(steps, np.int64)),
-                values=_packed(np.array(values, np.float64)),
+                steps=pack(np.array(steps, np.int64)),
+                values=pack(np.array(values, np.float64)),
                 start=start,
                 end=self._last,
             )
@@ -59,9 +58,9 @@ class FilmWriter:
         if self._frames:
             self._journal.append(
                 SHOTS,
-                steps=_packed(np.array([frame.step for frame in self._frames], np.int64)),
-                losses=_packed(np.array([frame.loss for frame in self._frames], np.float64)),
-                numbers=_packed(np.stack([frame.predictions for frame in self._frames])),
+                steps=pack(np.array([frame.step for frame in self._frames], np.int64)),
+                losses=pack(np.array([frame.loss for frame in self._frames], np.float64)),
+                numbers=pack(np.stack([frame.predictions for frame in self._frames])),
             )
             self._frames.clear()
         self._written = time.monotonic()
@@ -69,14 +68,14 @@ class FilmWriter:
 
 def points_of(record: Record) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the steps and the values of a record of a curve."""
-    return _unpacked(record["steps"], np.int64), _unpacked(record["values"], np.float64)
+    return unpack(record["steps"], np.int64), unpack(record["values"], np.float64)
 
 
 def frames_of(record: Record, shape: tuple[int, ...]) -> list[Frame]:
     """Return the frames of a record of shots, each of a shape."""
-    steps = _unpacked(record["steps"], np.int64)
-    losses = _unpacked(record["losses"], np.float64)
-    numbers = _unpacked(record["numbers"], np.float32).reshape(len(steps), *shape)
+    steps = unpack(record["steps"], np.int64)
+    losses = unpack(record["losses"], np.float64)
+    numbers = unpack(record["numbers"], np.float32).reshape(len(steps), *shape)
     return [
         Frame(step, loss, frame)
         for step, loss, frame in zip(steps.tolist(), losses.tolist(), numbers, strict=True)
@@ -91,11 +90,3 @@ def add_records(reel: Reel, records: Iterable[Record]) -> None:
         elif record["kind"] == SHOTS:
             for frame in frames_of(record, reel.shape_of_frame):
                 reel.add(frame)
-
-
-def _packed(numbers: NDArray[Any]) -> str:
-    return base64.b64encode(numbers.tobytes()).decode()
-
-
-def _unpacked(text: str, kind: type[Any]) -> NDArray[Any]:
-    return np.frombuffer(base64.b64decode(text), kind)

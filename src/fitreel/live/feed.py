@@ -13,6 +13,7 @@ from fitreel.pages.data import plain_texts
 from fitreel.pages.predictions import predictions_data
 from fitreel.pages.reels import recording_data
 from fitreel.reel.listener import Frame
+from fitreel.reel.probes import shape_of_frame
 from fitreel.reel.recording import Recording
 from fitreel.reel.thinning import curve_places
 
@@ -84,8 +85,7 @@ def _frame(training: Shown, frame: Frame) -> dict[str, Any]:
 
 
 def _recording(training: Shown, *frames: Frame) -> Recording:
-    classes = len(training.dataset.classes)
-    shape = (len(training.probes.inputs), classes) if classes else (len(training.probes.inputs),)
+    shape = shape_of_frame(training.dataset, training.probes)
     return Recording(
         training.dataset,
         training.probes,

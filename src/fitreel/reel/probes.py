@@ -72,6 +72,12 @@ def probes_of(dataset: Dataset, grid: tuple[int, int] = GRID, most_rows: int = M
     return Probes(torch.cat([space, *inputs]), len(space), rows, test_rows, grid)
 
 
+def shape_of_frame(dataset: Dataset, probes: Probes) -> tuple[int, ...]:
+    """Return the shape of a frame's predictions: (probes,), or (probes, classes)."""
+    count = len(probes.inputs)
+    return (count, len(dataset.classes)) if dataset.classes else (count,)
+
+
 def line_x(dataset: Dataset) -> Tensor:
     """Return the x of the prediction's line, evenly over the points' range: (LINE_POINTS,)."""
     return torch.linspace(*feature_range(dataset, 0), LINE_POINTS)

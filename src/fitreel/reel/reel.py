@@ -18,7 +18,7 @@ from fitreel.data.dataset import Dataset
 from fitreel.reel.curve import Curve
 from fitreel.reel.listener import Frame, Listener
 from fitreel.reel.predicting import Model, Prober
-from fitreel.reel.probes import Probes, kind_of, probes_of
+from fitreel.reel.probes import Probes, kind_of, probes_of, shape_of_frame
 from fitreel.reel.recording import Recording
 from fitreel.reel.rows import dataset_of, shaped
 from fitreel.reel.thinning import thinned
@@ -179,8 +179,7 @@ class Reel:
     @property
     def shape_of_frame(self) -> tuple[int, ...]:
         """The shape of a frame's predictions: (probes,), or (probes, classes)."""
-        count = len(self.probes.inputs)
-        return (count, len(self.dataset.classes)) if self.dataset.classes else (count,)
+        return shape_of_frame(self.dataset, self.probes)
 
     @property
     def steps(self) -> NDArray[np.int64]:

@@ -56,8 +56,7 @@ def log_film(run: Run, reel: Reel, *, with_note: bool) -> None:
 
 def save_predictions(reel: Reel, path: Path) -> None:
     """Write the probes and the predictions of the last frame as CSV."""
-    recording, dataset = reel.recording(), reel.dataset
-    found = recording.predictions[-1][:MOST_LISTED]
+    dataset, found = reel.dataset, reel.frames[-1].predictions[:MOST_LISTED]
     inputs = reel.probes.inputs[:MOST_LISTED].numpy()
     heads = [f"probability {name}" for name in dataset.classes] or ["prediction"]
     columns = np.column_stack([inputs, found])

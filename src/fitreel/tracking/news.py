@@ -14,7 +14,7 @@ from fitreel.journal.following import Followed
 from fitreel.journal.journal import Record
 from fitreel.reel.listener import Frame
 from fitreel.reel.of_history import record_network
-from fitreel.reel.probes import Probes
+from fitreel.reel.probes import Probes, shape_of_frame
 from fitreel.reel.reel import LOSS
 from fitreel.reel.thinning import thinned
 from fitreel.settings import TrainingSettings
@@ -83,8 +83,7 @@ class NewsOfJournals:
             points = zip(steps.tolist(), values.tolist(), strict=True)
             self._points.add(news, record["name"], points)
         elif record["kind"] == SHOTS:
-            count, classes = len(self._probes.inputs), len(self._dataset.classes)
-            news.frames += frames_of(record, (count, classes) if classes else (count,))
+            news.frames += frames_of(record, shape_of_frame(self._dataset, self._probes))
         elif record["kind"] == "losses":
             losses = list(enumerate(unpack(record["numbers"]).tolist(), record["first"]))
             self._points.add(news, LOSS, losses)
