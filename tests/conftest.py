@@ -152,10 +152,13 @@ def torture(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="module", autouse=True)
 def own_default_store() -> Iterator[None]:
-    """Forget at the end of a file which store its tests made MLflow's default."""
+    """Forget at the end of a file which store and experiment its tests made MLflow's default."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
     yield
     if "mlflow" in sys.modules:
         sys.modules["mlflow"].set_tracking_uri(None)
+    forget_mlflow()
+    os.environ.update(before)
 
 
 @pytest.fixture(autouse=True)

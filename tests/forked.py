@@ -9,7 +9,6 @@ import gc
 import importlib
 import json
 import os
-import resource
 import select
 import signal
 import subprocess
@@ -36,6 +35,15 @@ ALL = (
 MOST_SECONDS = 120  # of wall time, after which a command is killed
 # Events that occur only if a command executes what it reads.
 SUSPICIOUS = ("os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "pickle.find_class")
+
+# Starts a command with these files as its output; prints its status, seconds and kilobytes.
+MEASURING = """
+import json, os, subprocess, sys
+stdout, stderr, *command = sys.argv[1:]
+command = subprocess.Popen(command, stdout=int(stdout), stderr=int(stderr))
+_, status, usage = os.wait4(command.pid, 0)
+print(json.dumps([status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss]))
+"""
 
 
 @dataclass(frozen=True)
@@ -88,25 +96,28 @@ def run_alone(arguments: list[str], directory: Path, **changes: str) -> Done:
     """Run ``fitreel`` as a user does, in a new process without imports."""
     outputs = [directory.parent / name for name in ("stdout", "stderr")]
     with outputs[0].open("wb") as stdout, outputs[1].open("wb") as stderr:
-        command = subprocess.Popen(
-            ["fitreel", *arguments],
+        files = [str(file.fileno()) for file in (stdout, stderr)]
+        measured = subprocess.run(
+            # Linux counts the memory of the process that starts another as the peak of the other:
+            # that of these tests, with all that they have imported. A small one starts it instead.
+            [sys.executable, "-I", "-c", MEASURING, *files, "fitreel", *arguments],
             cwd=directory,
             env=environment(**changes),
             stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
+            stdout=subprocess.PIPE,
+            pass_fds=[stdout.fileno(), stderr.fileno()],
+            text=True,
+            check=True,
         )
-        _, status, usage = os.wait4(command.pid, 0)
-    command.returncode = os.waitstatus_to_exitcode(status)
-    return _done(status, outputs, usage)
+    status, seconds, memory = json.loads(measured.stdout)
+    return _done(status, outputs, seconds, memory)
 
 
-def _done(status: int, outputs: list[Path], usage: resource.struct_rusage) -> Done:
+def _done(status: int, outputs: list[Path], seconds: float, memory: int) -> Done:
     stdout, stderr = (output.read_text(errors="backslashreplace") for output in outputs)
     for output in outputs:
         output.unlink()
-    seconds = usage.ru_utime + usage.ru_stime
-    return Done(os.waitstatus_to_exitcode(status), stdout, stderr, seconds, usage.ru_maxrss * 1024)
+    return Done(os.waitstatus_to_exitcode(status), stdout, stderr, seconds, memory * 1024)
 
 
 def _serve() -> None:
@@ -128,7 +139,7 @@ def _serve() -> None:
             os.kill(child, signal.SIGKILL)
         os.close(ended)
         _, status, usage = os.wait4(child, 0)
-        done = _done(status, outputs, usage)
+        done = _done(status, outputs, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
         sys.stdout.write(json.dumps(asdict(done)) + "\n")
         sys.stdout.flush()
 

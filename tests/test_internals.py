@@ -1,6 +1,7 @@
 """MLflow's private names: if one is missing, the public alternative has the same result."""
 
 import importlib
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -231,7 +232,8 @@ def test_the_default_experiment_is_that_of_mlflow(
         mlflow.set_experiment(name)
     found = default_experiment_id(tracker.client)
     assert found == fluent._get_experiment_id() == ("0" if named == "nothing" else experiment_id)
-    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)  # set_experiment sets this
+    # set_experiment sets this; monkeypatch would restore it after the test
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
 
 
 def test_an_experiment_with_two_different_names_is_refused(
