@@ -1,0 +1,165 @@
+"""A simulated machine: its processes share one spool and one store, and die at any step."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fitreel.journal.clock import CLOCK, Clock
+from fitreel.journal.journal import Journal
+from fitreel.tracking import process as owner
+from tests.steps import READS, direct
+
+FIRST = 10**8  # number of a process: greater than any that a system has
+
+
+class Death(BaseException):
+    """The end of a simulated process: nothing of it runs after that."""
+
+
+class Lost(ConnectionError):
+    """An answer that was lost after the store had acted."""
+
+
+@dataclass
+class Fault:
+    """What happens at a step to come."""
+
+    steps: int  # until then
+    kind: str  # "before" and "after" kill, "torn" kills half-way, "lost" loses an answer
+    act: Callable[[], None] | None = None  # by another process, before the step
+
+    def counts(self, step: str) -> bool:
+        """Return whether a step is of the kind that it waits for."""
+        if self.kind == "lost":
+            return step.startswith("store: ") and step.removeprefix("store: ") not in READS
+        return self.kind != "torn" or step == "write"
+
+
+@dataclass(eq=False)
+class Process:
+    """A simulated process, with a clock of its own."""
+
+    number: int
+    clock: Clock = field(default_factory=Clock)
+    is_alive: bool = True
+    journals: set[Journal] = field(default_factory=set)
+    fault: Fault | None = None
+
+
+class Machine:
+    """The processes, the clock of the machine, and how many steps there were."""
+
+    def __init__(self, spool: Path, patch: pytest.MonkeyPatch) -> None:
+        self.processes: dict[int, Process] = {}
+        self.seconds = 0  # that its clock is ahead
+        self.steps = 0
+        self._current: Process | None = None
+        wall, nanoseconds = time.time, time.time_ns
+        patch.setattr(time, "time", lambda: wall() + self.seconds)
+        patch.setattr(time, "time_ns", lambda: nanoseconds() + self.seconds * 10**9)
+        patch.setattr(owner, "started", self._started)
+        mine = SimpleNamespace(getpid=lambda: self.current.number, kill=os.kill)
+        patch.setattr(owner, "os", mine)
+        self._patch_journals(patch)
+        direct(self, spool, patch)
+
+    def _patch_journals(self, patch: pytest.MonkeyPatch) -> None:
+        opening, closing = Journal.__init__, Journal.close
+
+        def opened(journal: Journal, *arguments: Any, **options: Any) -> None:
+            opening(journal, *arguments, **options)
+            self.current.journals.add(journal)
+
+        def closed(journal: Journal) -> None:
+            if self._current and not self._current.is_alive:
+                raise Death
+            for each in self.processes.values():
+                each.journals.discard(journal)
+            closing(journal)
+
+        patch.setattr(Journal, "__init__", opened)
+        patch.setattr(Journal, "close", closed)
+
+    @property
+    def current(self) -> Process:
+        """The process that runs now."""
+        assert self._current, "nothing runs"
+        return self._current
+
+    def start(self, fault: Fault | None = None) -> Process:
+        """Start a process."""
+        process = Process(FIRST + len(self.processes), fault=fault)
+        self.processes[process.number] = process
+        return process
+
+    @contextmanager
+    def running(self, process: Process) -> Iterator[None]:
+        """Run the block as a process; its death ends the block without an error."""
+        assert process.is_alive
+        before, clock = self._current, dict(vars(CLOCK))
+        self._current = process
+        vars(CLOCK).update(vars(process.clock))
+        try:
+            yield
+        except Death:
+            assert not process.is_alive
+        finally:
+            vars(process.clock).update(vars(CLOCK))
+            vars(CLOCK).update(clock)
+            self._current = before
+            if not process.is_alive:
+                self.end(process)
+
+    def end(self, process: Process) -> None:
+        """End a process, as the system does: what it has open is closed, what it locked is free."""
+        process.is_alive = False
+        before, self._current = self._current, None
+        for journal in list(process.journals):
+            journal.close()
+        self._current = before
+
+    def _started(self, number: int) -> str:
+        if self.processes[number].is_alive:
+            return f"{number} {owner.TICKS}"
+        raise ProcessLookupError(f"process {number} has ended")
+
+    def before(self, step: str, tear: Callable[[], None] | None = None) -> None:
+        """Count a step; die before it, or in its middle, or let another process act first."""
+        if not (process := self._current):
+            return
+        if not process.is_alive:
+            raise Death
+        self.steps += 1
+        fault = process.fault
+        if fault is None or not fault.counts(step):
+            return
+        fault.steps -= 1
+        if fault.steps >= 0:
+            return
+        if fault.act:
+            process.fault = None
+            fault.act()
+        elif fault.kind in ("before", "torn"):
+            if fault.kind == "torn" and tear:
+                tear()
+            process.is_alive = False
+            raise Death
+
+    def after(self, step: str) -> None:
+        """Die after a step, or lose its answer."""
+        process = self._current
+        fault = process.fault if process and process.is_alive else None
+        if process is None or fault is None or fault.steps >= 0 or not fault.counts(step):
+            return
+        process.fault = None
+        if fault.kind == "lost":
+            raise Lost("the answer was lost")
+        process.is_alive = False
+        raise Death
