@@ -22,7 +22,7 @@ from fitreel.journal.lock import Lock
 
 Record = dict[str, Any]
 RESERVE = 1 << 17  # bytes set aside for the last record on a full disk
-FORMAT = 2  # of the first record; until fitreel 0.6.0 it had none
+FORMAT = 2  # in the first record; that of fitreel 0.6.0 and before has none
 # The field of a record that names its file or folder of artifacts, by the kind of record.
 FILED = {"artifacts": "folder", "trial_artifacts": "folder", "dataset": "file", "model": "weights"}
 

@@ -103,8 +103,14 @@ def _resumable(run_id: str, tracking_uri: str | None) -> list[Entry]:
     run = Tracker(uri, may_create=False).source(run_id)
     if run.status == "FINISHED" and not run.is_film:
         return []
-    # A process may die between creating its run and writing the run's id into its journal.
-    listed = [entry for entry in found if entry.directory.name == run.tags.get(JOURNAL_TAG)]
+    # A process may die between creating its run and writing the run's id into its journal. And one
+    # that is over may wait with damaged files, which are computed again.
+    listed = [
+        entry
+        for entry in found
+        if entry.directory.name == run.tags.get(JOURNAL_TAG)
+        or (entry.run_id == run_id and entry.plan)
+    ]
     _check_resumable(run, listed)
     return listed
 
