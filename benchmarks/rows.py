@@ -239,6 +239,17 @@ ROWS = {
         "the state into a checkpoint every 500 epochs, the default; the other side keeps nothing.",
         prepare=checkpoints,
     ),
+    "durability": Row(
+        "`fitreel run`, which survives a power cut",
+        "the same without",
+        goal=1.03,
+        faster=False,
+        compared="Whole processes with the default settings. The other "
+        "[side](../benchmarks/unsynced.py) never waits until the disk has what was written; "
+        "SQLite, whose files have a durability of their own, waits on both.",
+        prepare=processes([FITREEL, "run"], [PYTHON, str(HERE / "unsynced.py"), "run"]),
+        pairs=15,
+    ),
     "live": Row(
         "`fit`, watched in a browser",
         "`fit`",

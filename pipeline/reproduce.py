@@ -9,6 +9,7 @@ import typer
 import fitreel.data
 import fitreel.tracking
 import fitreel.training
+from fitreel.checks.files import sha256
 from fitreel.journal.spool import scratch
 from fitreel.settings import TrainingSettings
 from fitreel.tracking.names import DIVERGED_TAG, HISTORY, SHA256_TAG
@@ -161,12 +162,12 @@ def first_differences(
 def differences_in_points(source: "Source", points: Path) -> list[Difference]:
     """Compare the recorded hash with the stored points and with those that the settings draw."""
     recorded = source.tags.get(SHA256_TAG, "")
-    found = {"data hash, as stored": fitreel.data.sha256(points)}
+    found = {"data hash, as stored": sha256(points)}
     if data := source.data_settings():
         with scratch() as folder:
             file = folder / "dataset.csv"
             fitreel.data.save_dataset(fitreel.data.generate(data), file)
-            found["data hash, as drawn again"] = fitreel.data.sha256(file)
+            found["data hash, as drawn again"] = sha256(file)
     return [
         Difference(name, recorded[:SHOWN], digest[:SHOWN])
         for name, digest in found.items()

@@ -18,8 +18,9 @@ import pytest
 import torch
 import yaml
 
+from fitreel.checks.files import sha256
 from fitreel.checks.text import shown
-from fitreel.data.files import load_dataset, sha256
+from fitreel.data.files import load_dataset
 from fitreel.settings import (
     CheckpointSettings,
     ComparisonSettings,

@@ -12,9 +12,10 @@ import pandas
 import pytest
 import torch
 
+from fitreel.checks.files import sha256
 from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import FUNCTIONS, generate, generate_unseen
-from fitreel.data.files import load_dataset, save_dataset, sha256
+from fitreel.data.files import load_dataset, save_dataset
 from fitreel.settings import DataSettings
 
 

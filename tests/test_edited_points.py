@@ -9,7 +9,8 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from fitreel.data.files import load_dataset, sha256
+from fitreel.checks.files import sha256
+from fitreel.data.files import load_dataset
 from tests.browser import data
 from tests.forked import ALL, Done, Forks, forks
 from tests.stored import tags_of

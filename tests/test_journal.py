@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from filelock import lock_descriptor
 
-from fitreel.journal.journal import Journal, Record, decode, encode, read, writing
+from fitreel.checks.durability import writing
+from fitreel.journal.journal import Journal, Record, decode, encode, read
 
 RECORDS: list[dict[str, Any]] = [
     {"kind": "values", "tags": {"a": "ü"}},

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from fitreel.data.files import sha256
+from fitreel.checks.files import sha256
 from fitreel.training.history import first_difference
 from tests.conftest import BIN, ROOT, Command, environment, git
 from tests.servers import Server

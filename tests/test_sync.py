@@ -151,12 +151,10 @@ def test_a_damaged_journal_is_reported_and_delivered_up_to_there(
         path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
         code, _, errors = sync()
         assert (code, errors.count("\n")) == (2, 1), errors
-        assert f"{path} is damaged at byte {start}" in errors
+        assert f"{path} is damaged at byte {start}; what is missing is computed" in errors
+        assert f"again by: fitreel resume {run_id}" in errors
         assert len(losses(store, run_id)) == 4000
         assert store.get_run(run_id).info.status == "RUNNING"
-
-    code, _, errors = run(server, spool, "resume", run_id)
-    assert (code, errors.splitlines()[-1]) == (2, f"fitreel: {path} is damaged at byte {start}")
 
     path.write_bytes(whole[:-10])  # an incomplete last line is ignored
     assert sync() == (
@@ -176,6 +174,23 @@ def test_a_damaged_journal_is_reported_and_delivered_up_to_there(
     code, _, errors = sync()
     assert code == 0, errors
     is_complete(store, run_id, artifacts, tmp_path / "found")
+    assert journals(spool) == []
+
+
+def test_what_is_damaged_is_computed_again(server: Server, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    run_id = train_until_the_server_is_killed(server, spool)
+    artifacts = logged(spool)
+    server.start()
+    path = journals(spool)[0] / "journal"
+    whole = path.read_bytes()
+    start = sum(map(len, whole.partition(b'"first":4000')[0].splitlines(keepends=True)[:-1]))
+    path.write_bytes(whole[: start + 100] + bytes([whole[start + 100] ^ 1]) + whole[start + 101 :])
+    code, _, errors = run(server, spool, "resume", run_id)
+    assert code == 0, errors
+    warning = f"fitreel: {path} is damaged at byte {start}; what is missing is computed again"
+    assert errors.splitlines()[0] == warning
+    is_complete(MlflowClient(server.url), run_id, artifacts, tmp_path / "found")
     assert journals(spool) == []
 
 

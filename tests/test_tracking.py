@@ -10,8 +10,9 @@ import pytest
 import torch
 from mlflow.entities import LoggedModelStatus
 
+from fitreel.checks.files import sha256
 from fitreel.data.dataset import Dataset
-from fitreel.data.files import save_dataset, sha256
+from fitreel.data.files import save_dataset
 from fitreel.settings import ActivationName, DataSettings, FilmSettings, TrainingSettings
 from fitreel.tracking import Run, Tracker
 from fitreel.training.files import save_weights

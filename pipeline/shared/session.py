@@ -253,6 +253,8 @@ def resume_run(
             interrupted.journal.close()
             raise ValueError(f"run {run_id} was started by fitreel {name}: fitreel resume {run_id}")
         settings = _settings(interrupted, commands[name])
+        if interrupted.damage:
+            console.warn(f"{interrupted.damage}; what is missing is computed again")
         console.say(f"resuming fitreel {name}")
         # The store of the first start: the default of this directory may be another.
         again = replace(target, tracking_uri=interrupted.uri)

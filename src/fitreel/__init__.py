@@ -11,7 +11,7 @@ The library in five lines, without MLflow:
 
 import lazy_loader
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
 
 # Imported when first asked for: torch and mlflow take seconds, `fitreel --help` needs neither.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,10 +1,13 @@
 """Files from outside: their size is checked before they are read. Writing a file safely."""
 
+import hashlib
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from fitreel.checks.durability import sync_file, sync_folder
 
 BLOCK = 2**20  # bytes of text without a line's end that no table of ours has
 
@@ -16,6 +19,12 @@ def check_size(name: str, size: int, most: int) -> None:
         raise ValueError(f"{name} is empty, or not a regular file")
     if size > most:
         raise ValueError(f"{name} has {size:,} bytes; at most {most:,} are allowed")
+
+
+def sha256(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_lines(path: Path) -> None:
@@ -44,6 +53,9 @@ def drafted(out: Path) -> Iterator[Path]:
     draft = out.parent / f".{out.name}-{secrets.token_hex(4)}"
     try:
         yield draft
+        # Before the rename: after a power cut the name would stand for an empty file.
+        sync_file(draft)
         draft.replace(out)
+        sync_folder(out.parent)
     finally:
         draft.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 from .dataset import Dataset as Dataset, Rows as Rows
 from .drawing import generate as generate, generate_unseen as generate_unseen
-from .files import load_dataset as load_dataset, save_dataset as save_dataset, sha256 as sha256
+from .files import load_dataset as load_dataset, save_dataset as save_dataset
 from .scaling import Scaling as Scaling
 from .schema import Column as Column, Schema as Schema
 from .table.encoding import batches as batches, encode as encode

@@ -1,7 +1,6 @@
 """The file of a dataset: columns x and y as CSV."""
 
 import csv
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -52,9 +51,3 @@ def _points(file: TextIO) -> Iterator[tuple[float, float]]:
             yield parse(row[x].strip(), float), parse(row[y].strip(), float)
         except ValueError as error:
             raise ValueError(f"line {rows.line_num}: {error}") from None
-
-
-def sha256(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -46,7 +46,7 @@ def backlog() -> Iterator[Waiting]:
             continue
         except BlockingIOError:  # before OSError, of which it is a kind
             yield Waiting(listed, "running")
-        except OSError:
+        except (OSError, ValueError):
             yield Waiting(listed, "unreadable")
         else:
             journal.close()

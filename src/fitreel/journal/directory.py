@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 # the lock last. Otherwise a death in between would leave a journal without its files, which sync
 # would deliver again.
 FILES = (
-    *("journal", "checkpoint", "checkpoint.new", "delivered", "delivered.new", "reserve"),
+    *("journal", "checkpoint", "checkpoint.new", "safe", "safe.new"),
+    *("delivered", "delivered.new", "reserve"),
     "lock",
 )
 FOLDER = re.compile(r"tmp[a-z0-9_]{8}")  # as tempfile.mkdtemp names those in artifacts

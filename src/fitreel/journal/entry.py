@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fitreel.checks.ownership import check_own
-from fitreel.journal.journal import Record, read
+from fitreel.journal.journal import FORMAT, Record, read
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Entry:
     status: str | None  # how the command ended; None if it died
     resumable: bool  # False once the command ended for good
     is_guest: bool = False  # its run was opened by somebody else, who ends it
+    format: int = 1  # of its records; that of a later version is not known here
 
     @property
     def is_over(self) -> bool:
@@ -31,10 +32,12 @@ def read_entry(path: Path) -> Entry | None:
     """Return what a journal is about; None if it has no record."""
     check_own(path)
     uri, plan, run_id, status, resumable = "", None, None, None, True
-    diverged = is_guest = False
+    diverged, is_guest, version = False, False, 1
     for record in _readable(path):
         if record["kind"] == "plan":
-            uri, plan = record["uri"], record["plan"]
+            uri, plan, version = record["uri"], record["plan"], record.get("format", 1)
+            if version > FORMAT:
+                break
         elif record["kind"] == "run":
             run_id, is_guest = record["run_id"], record.get("guest", False)
         elif record["kind"] == "status":
@@ -48,7 +51,7 @@ def read_entry(path: Path) -> Entry | None:
             diverged = diverged or "fitreel.diverged_epoch" in record.get("tags", {})
     if not uri and is_empty(path):
         return None
-    return Entry(path, uri, plan or {}, run_id, status, resumable, is_guest)
+    return Entry(path, uri, plan or {}, run_id, status, resumable, is_guest, version)
 
 
 def _readable(path: Path) -> Iterator[Record]:

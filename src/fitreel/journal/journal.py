@@ -4,21 +4,31 @@ Each command has one directory. `journal` gets a line for each record, `checkpoi
 a whole, `artifacts` has the files. An open journal is locked; the lock ends with the process.
 """
 
+import errno
 import json
 import os
 import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from fitreel.checks.durability import sync_file, sync_folder, sync_tree, writing
+from fitreel.checks.files import sha256
 from fitreel.journal.directory import FILES, FOLDER, is_inside, is_own
 from fitreel.journal.lock import Lock
 
 Record = dict[str, Any]
 RESERVE = 1 << 17  # bytes set aside for the last record on a full disk
+FORMAT = 2  # in the first record; that of fitreel 0.6.0 and before has none
+# The field of a record that names its file or folder of artifacts, by the kind of record.
+FILED = {"artifacts": "folder", "trial_artifacts": "folder", "dataset": "file", "model": "weights"}
+
+
+class Damaged(ValueError):
+    """A journal, or a file that it names, is not as it was written."""
 
 
 def encode(record: Record) -> bytes:
@@ -35,17 +45,6 @@ def decode(line: bytes) -> Record | None:
         return None
     record = json.loads(text)
     return record if isinstance(record, dict) else None
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Add the path to an error of the disk: an error of a write lacks it."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename or not error.errno:
-            raise
-        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 class Journal:
@@ -72,6 +71,8 @@ class Journal:
             self._lock.release()
             raise
         self._end = -1  # not known yet
+        self._is_entered = False  # whether its folders are known to be on the disk
+        self._is_lost = False  # whether the disk failed to take what was written
         self._reserve = directory / "reserve"
 
     def append(self, kind: str, **fields: Any) -> None:
@@ -96,6 +97,18 @@ class Journal:
             raise
         self._end += len(line)
 
+    def append_files(self, kind: str, path: Path, /, **fields: Any) -> None:
+        """Append a record that names a file or a folder of artifacts, with the sums of its files.
+
+        They are on the disk before the record is: a record is never about less than it says.
+        """
+        sync_tree(path)
+        sync_folder(path.parent)
+        place = self.directory / "artifacts"
+        sync_folder(place)
+        fields[FILED[kind]] = path.relative_to(place).as_posix()
+        self.append(kind, **fields, sums=_sums(path))
+
     def _set_room_aside(self) -> None:
         if not self._reserve.exists():
             with suppress(OSError):
@@ -113,26 +126,82 @@ class Journal:
             self._reserve.unlink(missing_ok=True)
 
     def flush(self) -> None:
-        """Write what was appended to the disk, so that it survives a power failure."""
-        os.fsync(self._file)
+        """Write what was appended to the disk, so that it survives a power cut.
+
+        Raises OSError if the disk fails, from then on always: a system that reports a failed write
+        once forgets it, and the next call would seem to work.
+        """
+        path = self.directory / "journal"
+        with writing(path):
+            if self._is_lost:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            try:
+                os.fsync(self._file)
+                if not self._is_entered:
+                    sync_folder(self.directory)
+                    sync_folder(self.directory.parent)
+            except OSError:
+                self._is_lost = True
+                raise
+        self._is_entered = True
 
     def records(self, start: int = 0) -> Iterator[tuple[int, Record]]:
         """Yield the whole records from an offset on, each with the offset of its end."""
         return read(self.directory, start)
 
-    def keep(self, name: str, record: Record) -> None:
-        """Replace a file by a record, wholly or not at all."""
+    def keep(self, name: str, record: Record, *, durable: bool = False) -> None:
+        """Replace a file by a record, wholly or not at all.
+
+        A power cut may lose the old and the new one, unless it is ``durable``: then the old one
+        stays until the new one, and all that was appended before, is on the disk.
+        """
         new = self.directory / f"{name}.new"
+        if durable:
+            self.flush()
         with writing(new):
             # Under another name first: a death leaves the old one, and who reads it now reads it
             # whole.
             new.write_bytes(encode(record))
+            if durable:
+                sync_file(new)
             new.replace(self.directory / name)
+            if durable:
+                sync_folder(self.directory)
 
     def kept(self, name: str) -> Record | None:
         """Return such a record; None if it is missing or damaged."""
         path = self.directory / name
-        return decode(path.read_bytes()) if path.exists() else None
+        return decode(path.read_bytes()) if path.is_file() else None
+
+    def mend(self) -> str | None:
+        """Cut off what follows the first record that is damaged, or whose artifacts are.
+
+        A command that is resumed computes it again. Returns what was damaged, None if nothing was.
+        """
+        self._end, damage = 0, None
+        try:
+            for behind, record in self.records():
+                if key := FILED.get(record["kind"]):
+                    self.file(record, key)
+                self._end = behind
+        except Damaged as error:
+            damage = str(error)
+        os.ftruncate(self._file, self._end)
+        self.rewind()
+        return damage
+
+    def rewind(self) -> None:
+        """Set the position of the delivery back to the end, if the journal lost what is before it.
+
+        From then on the store is asked what it has: it has points that the journal lacks.
+        """
+        kept = self.kept("delivered")
+        if kept and kept["position"] > os.fstat(self._file).st_size:
+            position = trials = 0
+            with suppress(Damaged):  # reported when the delivery comes to it
+                for behind, record in self.records():
+                    position, trials = behind, trials + (record["kind"] == "trial")
+            self.keep("delivered", {"position": position, "trials": trials, "doubt": True})
 
     def folder(self) -> Path:
         """Create a new directory for artifacts."""
@@ -142,16 +211,19 @@ class Journal:
     def file(self, record: Record, key: str) -> Path:
         """Return the file or folder of artifacts that a record names.
 
-        Raises ValueError if it is missing or not a plain file, or if one of the record's paths
-        leads out of the artifacts, of the run or of the journal.
+        Raises Damaged if it is missing, not a plain file, or not as it was written, or if one of
+        the record's paths leads out of the artifacts, of the run or of the journal.
         """
         path = self.directory / "artifacts" / str(record.get(key))
         names = [record.get(key), *(record[each] for each in ("to", "path") if record.get(each))]
         if not all(map(is_inside, names)) or not is_own(path, self.directory / "artifacts"):
-            raise ValueError(
+            raise Damaged(
                 f"{self.directory / 'journal'} is damaged: {key} in a record of {record['kind']} "
                 "is not a file of its own"
             )
+        written = record.get("sums")  # fitreel 0.6.0 and before wrote none
+        if written is not None and written != _sums(path):
+            raise Damaged(f"{path} is damaged: it is not what the run wrote")
         return path
 
     def close(self) -> None:
@@ -169,7 +241,11 @@ class Journal:
         folders = [] if artifacts.is_symlink() else list(artifacts.glob("*"))
         *files, lock = (self.directory / name for name in FILES)
         try:
-            for file in files:
+            files[0].unlink(missing_ok=True)
+            # Now, or a power cut could bring it back without its artifacts.
+            with suppress(OSError):
+                sync_folder(self.directory)
+            for file in files[1:]:
                 file.unlink(missing_ok=True)
             for folder in folders:
                 if FOLDER.fullmatch(folder.name):
@@ -186,7 +262,7 @@ class Journal:
 def read(directory: Path, start: int = 0) -> Iterator[tuple[int, Record]]:
     """Yield the records of a journal, each with the offset of its end; a torn last line is skipped.
 
-    Raises ValueError where a line is damaged, after those before it.
+    Raises Damaged where a line is damaged, after those before it.
     """
     path = directory / "journal"
     with path.open("rb") as file:
@@ -202,6 +278,14 @@ def records_in(file: BinaryIO, path: Path, start: int) -> Iterator[tuple[int, Re
             return
         record = decode(line)
         if record is None or "kind" not in record:
-            raise ValueError(f"{path} is damaged at byte {end}")
+            raise Damaged(f"{path} is damaged at byte {end}")
         end += len(line)
         yield end, record
+
+
+def _sums(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of a file, or of all files below a folder, by name."""
+    if not path.is_dir():
+        return {path.name: sha256(path)}
+    files = (each for each in path.rglob("*") if each.is_file())
+    return {each.relative_to(path).as_posix(): sha256(each) for each in files}

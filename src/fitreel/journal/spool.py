@@ -10,10 +10,11 @@ from pathlib import Path
 
 import platformdirs
 
+from fitreel.checks.durability import sync_folder
 from fitreel.checks.ownership import check_own, check_parents
 from fitreel.journal.directory import is_only_ours
 from fitreel.journal.entry import Entry, is_empty, read_entry
-from fitreel.journal.journal import Journal
+from fitreel.journal.journal import FORMAT, Journal
 
 VARIABLE = "FITREEL_SPOOL"
 MARKER = "fitreel-spool"  # a directory with this file is a spool
@@ -65,6 +66,7 @@ def _create() -> Journal:
             for each in (*reversed(place.parents), place):
                 if not each.exists():
                     each.mkdir(mode=0o700, exist_ok=True)
+                    sync_folder(each.parent)
         # Asked again: another process may have created it in between, with other rights.
         is_there(place)
     with _writing():
@@ -145,7 +147,7 @@ def opened(path: Path) -> tuple[Journal, Entry]:
     """Open and lock a journal; return it with its entry, which no other process changes now.
 
     Raises FileNotFoundError if it was removed since it was listed, BlockingIOError while a living
-    process has it, another OSError if it cannot be read.
+    process has it, another OSError if it cannot be read, ValueError if it is from the future.
     """
     check_own(path)
     journal = Journal(path)
@@ -154,6 +156,11 @@ def opened(path: Path) -> tuple[Journal, Entry]:
         entry = read_entry(path)
         if entry is None:
             raise FileNotFoundError(f"{path} has no record")
+        if entry.format > FORMAT:
+            raise ValueError(
+                f"{path} was written by a newer fitreel (format {entry.format} of journals; "
+                f"this one reads up to {FORMAT}); update fitreel"
+            )
     except BaseException:
         journal.close()
         raise

@@ -10,9 +10,8 @@ from urllib.parse import unquote, urlsplit
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
 
-from fitreel.checks.files import check_size
+from fitreel.checks.files import check_size, sha256
 from fitreel.checks.urls import masked, scrubbed
-from fitreel.data.files import sha256
 from fitreel.journal.spool import scratch
 from fitreel.settings import FILMED
 from fitreel.tracking.facts import Facts

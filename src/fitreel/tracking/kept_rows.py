@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from fitreel.checks.files import sha256
 from fitreel.data.dataset import Dataset
-from fitreel.data.files import sha256
 from fitreel.data.table.kept import KeptFile, KeptTable
 from fitreel.data.table.reading import read_table
 from fitreel.settings import TableSettings

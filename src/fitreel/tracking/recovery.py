@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from fitreel.journal import spool
 from fitreel.journal.clock import now
 from fitreel.journal.entry import Entry
-from fitreel.journal.journal import Journal
+from fitreel.journal.journal import Damaged, Journal
 from fitreel.tracking.delivery.delivery import Delivery
 from fitreel.tracking.film_files import finish_film
 from fitreel.tracking.run import Run
@@ -45,7 +45,10 @@ class Delivered:
         if isinstance(self.trouble, BlockingIOError):
             return f"{what}: its process is alive and uploads its results"
         if self.is_stuck:
-            return f"{what}: stays in {self.entry.directory}: {self.trouble}"
+            remedy = ""
+            if isinstance(self.trouble, Damaged) and self.entry.plan and self.run_id:
+                remedy = f"; what is missing is computed again by: fitreel resume {self.run_id}"
+            return f"{what}: stays in {self.entry.directory}: {self.trouble}{remedy}"
         if self.trouble:
             return f"{what}: waits in {self.entry.directory}: {self.trouble}"
         if self.run_id is None:
@@ -67,7 +70,7 @@ def sync(run_id: str | None = None, tracking_uri: str | None = None) -> Iterator
             journal, entry = spool.opened(listed.directory)
         except FileNotFoundError:  # its own process delivered and removed it just now
             continue
-        except OSError as error:
+        except (OSError, ValueError) as error:
             is_alive = isinstance(error, BlockingIOError)
             trouble = error if is_alive else ValueError(f"it cannot be read: {error}")
             yield Delivered(listed, listed.run_id, trouble)
@@ -90,7 +93,7 @@ def _deliver(
     is_done = False
     try:
         if not entry.uri:
-            damage = ValueError(f"{entry.directory / 'journal'} is damaged at byte 0")
+            damage = Damaged(f"{entry.directory / 'journal'} is damaged at byte 0")
             return Delivered(entry, None, damage)
         tracker = reach(uri)
         if isinstance(tracker, Exception):

@@ -19,12 +19,16 @@ from fitreel.tracking.tracker import Tracker
 
 @dataclass(frozen=True)
 class Interrupted:
-    """An interrupted command: its open journal, its run, the URI of its store, its plan."""
+    """An interrupted command: its open journal, its run, the URI of its store, its plan.
+
+    What was damaged is cut off from the journal, and will be computed again.
+    """
 
     journal: Journal
     run_id: str
     uri: str
     plan: Record
+    damage: str | None = None  # what was damaged
 
 
 def store_uri(tracking_uri: str | None = None) -> str:
@@ -82,7 +86,8 @@ def interrupted(run_id: str, tracking_uri: str | None = None) -> Iterator[Interr
             journal.close()
             continue
         found = True
-        yield Interrupted(journal, run_id, tracking_uri or entry.uri, entry.plan)
+        damage = journal.mend()
+        yield Interrupted(journal, run_id, tracking_uri or entry.uri, entry.plan, damage)
     if listed and not found:  # another process resumed it first: look at what is true now
         yield from interrupted(run_id, tracking_uri)
 
@@ -98,8 +103,14 @@ def _resumable(run_id: str, tracking_uri: str | None) -> list[Entry]:
     run = Tracker(uri, may_create=False).source(run_id)
     if run.status == "FINISHED" and not run.is_film:
         return []
-    # A process may die between creating its run and writing the run's id into its journal.
-    listed = [entry for entry in found if entry.directory.name == run.tags.get(JOURNAL_TAG)]
+    # A process may die between creating its run and writing the run's id into its journal. And one
+    # that is over may wait with damaged files, which are computed again.
+    listed = [
+        entry
+        for entry in found
+        if entry.directory.name == run.tags.get(JOURNAL_TAG)
+        or (entry.run_id == run_id and entry.plan)
+    ]
     _check_resumable(run, listed)
     return listed
 

@@ -10,13 +10,15 @@ from typing import Literal
 
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
+from fitreel.checks.durability import writing
+from fitreel.checks.files import sha256
 from fitreel.data.dataset import Dataset
-from fitreel.data.files import load_dataset, sha256
+from fitreel.data.files import load_dataset
 from fitreel.data.table.kept import KeptTable
 from fitreel.journal.checkpoints import Checkpoints, unpack
 from fitreel.journal.clock import now
 from fitreel.journal.filming import FilmWriter
-from fitreel.journal.journal import Journal, writing
+from fitreel.journal.journal import Journal
 from fitreel.journal.spool import scratch
 from fitreel.settings import Settings, TableSettings, TrainingSettings, normalised
 from fitreel.settings.metrics import LOSS, seconds_metric
@@ -160,7 +162,7 @@ class Run(Facts):
         folder = self._journal.folder()
         with writing(folder):
             yield folder
-        self._journal.append("artifacts", folder=folder.name, to=to)
+            self._journal.append_files("artifacts", folder, to=to)
         self._know_artifacts(folder, to)
         # Tables have no digest: people may open and save them, and their numbers are checked.
         sums = json.loads(self.tags.get(DIGESTS_TAG, "{}"))
@@ -210,7 +212,7 @@ class Run(Facts):
         folder = self._journal.folder()
         with writing(folder):
             yield folder
-        self._journal.append("trial_artifacts", number=number, folder=folder.name, to=to)
+            self._journal.append_files("trial_artifacts", folder, number=number, to=to)
 
     def checkpoints(self, settings: TrainingSettings, every: int) -> Checkpoints:
         """Open the checkpoints of its training."""
@@ -250,12 +252,8 @@ class Run(Facts):
 
         If points replace those that the settings drew, the SHA-256 of the drawn ones is kept.
         """
-        self._journal.append(
-            "dataset",
-            file=self._relative(file),
-            path=f"{DATA}/{file.name}",
-            name=name,
-            context=context,
+        self._journal.append_files(
+            "dataset", file, path=f"{DATA}/{file.name}", name=name, context=context
         )
         if context == "evaluation":
             self.set_tags({EVALUATED_TAG: sha256(file)})
@@ -267,21 +265,16 @@ class Run(Facts):
     def log_table(self, kept: KeptTable, record: Path, name: str) -> None:
         """Log a table, whose record is a file of artifacts("data"), as an input of the run."""
         kept.save(record)
-        self._journal.append(
-            "dataset", file=self._relative(record), path=TABLE, name=name, context="training"
-        )
+        self._journal.append_files("dataset", record, path=TABLE, name=name, context="training")
         self.set_tags({SHA256_TAG: kept.files[0].sha256})
 
     def log_model(self, weights: Path) -> None:
         """Log a model with the weights of a file of artifacts()."""
-        self._journal.append("model", weights=self._relative(weights))
+        self._journal.append_files("model", weights)
 
     def register(self, name: str, run_id: str) -> None:
         """Register the model of a run, its own or the one it was read from, under a name."""
         self._journal.append("register", name=name, run_id=run_id)
-
-    def _relative(self, file: Path) -> str:
-        return str(file.relative_to(self._journal.directory / "artifacts"))
 
     @property
     def status(self) -> str | None:

@@ -10,8 +10,9 @@ import psutil
 from mlflow.entities import Run as MlflowRun
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from fitreel.checks.files import sha256
 from fitreel.data.dataset import Dataset
-from fitreel.data.files import LARGEST_FILE as LARGEST_DATASET, load_dataset, sha256
+from fitreel.data.files import LARGEST_FILE as LARGEST_DATASET, load_dataset
 from fitreel.data.table.kept import LARGEST_RECORD, KeptFile, KeptTable
 from fitreel.journal.spool import scratch
 from fitreel.pictures.image_files import LARGEST_IMAGE

@@ -17,7 +17,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from fitreel import __version__
 from fitreel.checks.text import check_name, shown
 from fitreel.checks.urls import masked
-from fitreel.journal.journal import Journal, Record
+from fitreel.journal.journal import FORMAT, Journal, Record
 from fitreel.journal.signals import held
 from fitreel.journal.spool import new_journal
 from fitreel.tracking.closing import HASTE, delivering, delivering_as_guest
@@ -166,7 +166,7 @@ class Tracker:
                 with plain_errors(self.client.tracking_uri):
                     # Before the run is created: if its process dies then, sync knows where to look
                     # for it.
-                    journal.append("plan", uri=absolute(mlflow.get_tracking_uri()), plan=plan)
+                    self._plan(journal, plan)
                     run = self._open(journal, source, name, experiment_id, kind)
             except BaseException:
                 # In doubt it stays, so that sync finds and closes a run that was created unnoticed.
@@ -198,7 +198,7 @@ class Tracker:
             journal = new_journal()
             try:
                 with plain_errors(self.client.tracking_uri):
-                    journal.append("plan", uri=absolute(mlflow.get_tracking_uri()), plan=None)
+                    self._plan(journal, None)
                     run = Run(journal, Source(self.client, run_id))
                     journal.append("run", run_id=run_id, guest=True)
             except BaseException:
@@ -227,6 +227,11 @@ class Tracker:
         if source and source.run_id != run_id:
             tags[SOURCE_RUN_TAG] = source.run_id
         return self._enter(journal, tags, found)
+
+    def _plan(self, journal: Journal, plan: Record | None) -> None:
+        uri = absolute(mlflow.get_tracking_uri())
+        journal.append("plan", format=FORMAT, uri=uri, plan=plan)
+        journal.flush()  # a run without its journal could not be resumed after a power cut
 
     def _tags(self, journal: Journal) -> dict[str, str]:
         return owner_tags(journal.directory.name) | {VERSION_TAG: __version__}

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from fitreel.data.files import sha256
+from fitreel.checks.files import sha256
 from fitreel.data.schema import Schema
 from fitreel.data.table.fetching import STANDARD_INPUT
 

@@ -15,7 +15,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from fitreel.journal.journal import Journal
+from fitreel.journal.journal import Damaged, Journal
 from fitreel.journal.spool import Undelivered
 from fitreel.tracking.delivery.delivery import Delivery
 from fitreel.tracking.packing import packed
@@ -163,6 +163,8 @@ class Courier(threading.Thread):
         if self._done:
             return
         reason = plain(self._trouble or TimeoutError("interrupted"), self._uri)
+        if isinstance(self._trouble, Damaged):
+            raise ValueError(f"{reason}; what is missing is computed again by fitreel resume")
         if self._trouble and is_refusal(self._trouble):
             raise ValueError(reason) from self._trouble
         raise Undelivered(

@@ -12,9 +12,10 @@ import pandas
 from mlflow.data.dataset_source import DatasetSource
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
+from fitreel.checks.files import sha256
 from fitreel.checks.urls import masked
 from fitreel.data.dataset import Dataset as Points
-from fitreel.data.files import load_dataset, sha256
+from fitreel.data.files import load_dataset
 from fitreel.data.schema import Schema
 from fitreel.data.table.kept import KeptTable
 from fitreel.journal.journal import Record

@@ -11,7 +11,7 @@ from fitreel.journal.journal import Journal, Record
 from fitreel.tracking.delivery.dataset_input import log_dataset
 from fitreel.tracking.delivery.logged_model import log_model, remove_extra_models
 from fitreel.tracking.delivery.nested import NestedRuns
-from fitreel.tracking.delivery.values import METRICS_PER_CALL, log_values
+from fitreel.tracking.delivery.values import METRICS_PER_CALL, Stored, log_values
 from fitreel.tracking.registration import register
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.creation import DOUBT, remove_extras, runs_of
@@ -40,9 +40,12 @@ class Delivery:
         self._client = client
         self._journal = journal
         self._run_id = run_id
+        journal.rewind()
         kept = journal.kept("delivered")
         self._position: int = kept["position"] if kept else 0
         self._trials: int = kept.get("trials", 0) if kept else 0
+        self._is_in_doubt: bool = kept.get("doubt", False) if kept else False
+        self._stored = Stored(client, run_id)
         self._nested = NestedRuns(client, run_id)
 
     def step(self) -> bool:
@@ -54,15 +57,18 @@ class Delivery:
         self._journal.flush()
         if records:
             self._deliver(records)
+            self._client.settle()
         # Only now: a death before this delivers the same again, which MLflow keeps once.
-        self._journal.keep("delivered", {"position": end, "trials": self._trials})
+        state = {"position": end, "trials": self._trials, "doubt": self._is_in_doubt}
+        self._journal.keep("delivered", state)
         self._position = end
         return True
 
     def _deliver(self, records: list[Record]) -> None:
         kind, first = records[0]["kind"], records[0]
         if kind in VALUES:
-            log_values(self._client, self._run_id, records)
+            lacks = self._stored.lacks if self._is_in_doubt else None
+            log_values(self._client, self._run_id, records, lacks)
         elif kind == "trial":
             self._nested.deliver(records)
             self._trials += len(records)

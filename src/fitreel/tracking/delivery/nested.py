@@ -9,7 +9,7 @@ from pathlib import Path
 from mlflow.entities import Run as MlflowRun
 
 from fitreel import __version__
-from fitreel.data.files import sha256
+from fitreel.checks.files import sha256
 from fitreel.journal.journal import Record
 from fitreel.journal.spool import scratch
 from fitreel.sweep.trials import Outcome

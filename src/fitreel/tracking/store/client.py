@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from mlflow.entities import Experiment, LoggedModel, Metric, Run
 from mlflow.tracking import MlflowClient
 
+from fitreel.checks.databases import read_url
+from fitreel.checks.durability import sync_folder
 from fitreel.checks.urls import masked
 from fitreel.tracking.store.connection import WrongAnswer
 from fitreel.tracking.store.limits import CREATION, request_limit
 from fitreel.tracking.store.patience import Retries
-from fitreel.tracking.store.repository import Repository, open_repository, upload
+from fitreel.tracking.store.repository import Repository, make_durable, open_repository, upload
 
 if TYPE_CHECKING:
     from mlflow.store.entities.paged_list import PagedList
@@ -154,16 +156,28 @@ class Client(MlflowClient):
         """Upload a file."""
         if not upload(self._address(run_id), self.tracking_uri, Path(local_path), artifact_path):
             super().log_artifact(run_id, local_path, artifact_path)
+        make_durable(self._address(run_id), Path(local_path), artifact_path)
 
     def log_artifacts(self, run_id: str, local_dir: str, artifact_path: str | None = None) -> None:
         """Upload the files of a folder."""
         if not upload(self._address(run_id), self.tracking_uri, Path(local_dir), artifact_path):
             super().log_artifacts(run_id, local_dir, artifact_path)
+        make_durable(self._address(run_id), Path(local_dir), artifact_path)
 
     def upload_model(self, model: LoggedModel, folder: Path) -> None:
         """Upload the files of a model."""
         if not upload(model.artifact_location, self.tracking_uri, folder):
             super().log_model_artifacts(model.model_id, str(folder))
+        make_durable(model.artifact_location, folder)
+
+    def settle(self) -> None:
+        """Write to the disk that the transactions of an SQLite store are over.
+
+        One ends when the file of its journal is removed. SQLite leaves that in memory, and after a
+        power cut it would undo the last one.
+        """
+        if self.tracking_uri.startswith("sqlite:"):
+            sync_folder(Path(read_url(self.tracking_uri).database or "").absolute().parent)
 
     def _address(self, run_id: str) -> str:
         # MLflow's own way asks for the run without checking the answer.

@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 from mlflow.tracking import MlflowClient
 
+from fitreel.checks.durability import sync_file, sync_folder
 from fitreel.journal.spool import scratch
 
 
@@ -42,7 +43,9 @@ def create_database(path: Path) -> None:
         copy = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         try:
             shutil.copyfile(draft, copy)
+            sync_file(copy)
             _place(copy, path)
+            sync_folder(path.absolute().parent)
         finally:
             copy.unlink(missing_ok=True)
 

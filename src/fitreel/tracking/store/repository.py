@@ -12,8 +12,11 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import mlflow.artifacts
 from mlflow.entities import FileInfo
 
+from fitreel.checks.durability import sync_copies, sync_folder
 from fitreel.tracking.store import internals
 from fitreel.tracking.store.limits import largest_file, request_limit, transfer
+
+ABOVE = 5  # folders above artifacts that MLflow creates: MODEL/models/EXPERIMENT/mlruns, and theirs
 
 
 class Repository(Protocol):
@@ -69,6 +72,22 @@ def upload(address: str, tracking_uri: str, path: Path, to: str | None = None) -
     with request_limit.allowing(transfer(largest_file(path))):
         log(str(path), to)  # type: ignore[no-untyped-call]
     return True
+
+
+def make_durable(address: str, path: Path, to: str | None = None) -> None:
+    """Write to the disk what was uploaded from a path, if the artifacts are on this machine.
+
+    MLflow copies files and leaves them in memory; with a server that is up to its machine.
+    """
+    place = local_path(address)
+    if place is None:
+        return
+    target = place / (to or "")
+    sync_copies(path, target if path.is_dir() else target / path.name)
+    for parent in target.relative_to(place).parents:
+        sync_folder(place / parent)
+    for parent in place.parents[:ABOVE]:
+        sync_folder(parent)
 
 
 def delete_all(address: str, tracking_uri: str) -> bool:
