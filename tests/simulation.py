@@ -1,6 +1,7 @@
 """A simulated machine: its processes share one spool and one store, and die at any step."""
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,7 +61,8 @@ class Machine:
         self.processes: dict[int, Process] = {}
         self.seconds = 0  # that its clock is ahead
         self.steps = 0
-        self._current: Process | None = None
+        self.pause: Callable[[str], None] = lambda _: None  # called before each step
+        self._local = threading.local()  # each thread has a process of its own
         wall, nanoseconds = time.time, time.time_ns
         patch.setattr(time, "time", lambda: wall() + self.seconds)
         patch.setattr(time, "time_ns", lambda: nanoseconds() + self.seconds * 10**9)
@@ -75,6 +77,9 @@ class Machine:
 
         def opened(journal: Journal, *arguments: Any, **options: Any) -> None:
             opening(journal, *arguments, **options)
+            for process in self.processes.values():
+                both = [each for each in process.journals if each.directory == journal.directory]
+                assert not both, f"two processes have {journal.directory}"
             self.current.journals.add(journal)
 
         def closed(journal: Journal) -> None:
@@ -86,6 +91,14 @@ class Machine:
 
         patch.setattr(Journal, "__init__", opened)
         patch.setattr(Journal, "close", closed)
+
+    @property
+    def _current(self) -> Process | None:
+        return getattr(self._local, "process", None)
+
+    @_current.setter
+    def _current(self, process: Process | None) -> None:
+        self._local.process = process
 
     @property
     def current(self) -> Process:
@@ -130,12 +143,18 @@ class Machine:
             return f"{number} {owner.TICKS}"
         raise ProcessLookupError(f"process {number} has ended")
 
+    def is_private(self, path: Path) -> bool:
+        """Return whether a path belongs to a journal that the current process has locked."""
+        journals = self._current.journals if self._current else ()
+        return any(path.is_relative_to(each.directory) for each in journals)
+
     def before(self, step: str, tear: Callable[[], None] | None = None) -> None:
         """Count a step; die before it, or in its middle, or let another process act first."""
         if not (process := self._current):
             return
         if not process.is_alive:
             raise Death
+        self.pause(step)
         self.steps += 1
         fault = process.fault
         if fault is None or not fault.counts(step):

@@ -41,6 +41,9 @@ Call = Callable[..., Any]
 class Director(Protocol):
     """What a test does at the steps of commands."""
 
+    def is_private(self, path: Path) -> bool:
+        """Return whether nobody but the process that runs may change a path."""
+
     def before(self, step: str, tear: Callable[[], None] | None = None) -> None:
         """Act before a step; ``tear`` does half of it."""
 
@@ -54,6 +57,9 @@ def direct(director: Director, spool: Path, patch: pytest.MonkeyPatch) -> None:
 
     def is_in_spool(path: object) -> bool:
         return isinstance(path, (str, os.PathLike)) and f"{os.fspath(path)}/".startswith(place)
+
+    def may_change(path: object) -> bool:
+        return is_in_spool(path) and not director.is_private(Path(str(path)))
 
     def watched(call: Call, step: str, concerns: Callable[[object], bool]) -> Call:
         def stepped(*arguments: Any, **options: Any) -> Any:
@@ -84,7 +90,7 @@ def direct(director: Director, spool: Path, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(os, name, watched(getattr(os, name), name, lambda _: True))
     patch.setattr(os, "write", write)
     for module in (io, builtins):
-        patch.setattr(module, "open", watched(open, "read", is_in_spool))
+        patch.setattr(module, "open", watched(open, "read", may_change))
     locking = lock.lock_descriptor
     patch.setattr(lock, "lock_descriptor", watched(locking, "lock", lambda _: True))
     for owner, names in STORE.items():

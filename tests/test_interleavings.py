@@ -1,0 +1,193 @@
+"""Two commands at once on one run, in every order of their steps: one works, the other says so."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fitreel.tracking import Patience, Tracker, interrupted, sync
+from fitreel.tracking.reaper import examine, reap
+from tests.modelled import Content, Opened, SteppedCourier, Store, modelled_store
+from tests.schedules import Actor, Schedule, all_schedules
+from tests.simulation import Death
+
+# Steps that another command cannot notice.
+UNSEEN = {"open", "fsync", "ftruncate"}
+PLAN = {"command": "run"}
+SHORT = Content(epochs=6, metrics={"value1": 0.5}, files={"a.csv": b"1,2"})
+WHOLE = Content(12, {"value1": 0.5, "value2": 1.5}, {"a.csv": b"1,2", "b.txt": b"3"})
+
+
+@pytest.fixture
+def store(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    with modelled_store(tmp_path, empty_database, monkeypatch) as store:
+        yield store
+
+
+# What commands say: that they did the work, that another does it, that it is done.
+DONE, SO_FAR, KILLED = "finished", "delivered so far", "delivered, KILLED"
+ALIVE, NOTHING = "its process is alive", "nothing to do"
+ONE, NONE = "1 closed", "0 closed"
+OPENED = Content()  # what a command has that has just opened its run
+
+
+class Commands:
+    """The commands of a test, each in a process of its own, and what each said."""
+
+    def __init__(self, store: Store, names: Sequence[str] = ()) -> None:
+        self.store = store
+        self.machine = store.machine
+        self.said = [""] * len(names)
+        self.pause: Callable[[str, Callable[[], bool]], None] = lambda *_: None
+        self.actors = [self._actor(place, name) for place, name in enumerate(names)]
+
+    def _actor(self, place: int, name: str) -> Actor:
+        process = self.machine.start()
+
+        def act() -> None:
+            with self.machine.running(process):
+                self.said[place] = getattr(self, name)()
+            self.machine.end(process)
+
+        return Actor(name, act)
+
+    def tracker(self) -> Tracker:
+        return Tracker(self.store.uri, "sequences", patience=Patience(0.0))
+
+    def start(self) -> str:
+        """Run a command from its start to its end."""
+        with self.tracker().run(plan=PLAN) as run:
+            opened = Opened(run)
+            opened.compute(SHORT)
+            SteppedCourier.of(run.run_id).step()
+            opened.compute(WHOLE)
+        return DONE
+
+    def resume(self) -> str:
+        """Resume the run, as the command does."""
+        (run_id,) = self.store.runs()
+        said = NOTHING
+        try:
+            for found in interrupted(run_id, self.store.uri):
+                with self.tracker().resume(found.journal, found.run_id) as run:
+                    Opened(run).compute(WHOLE)
+                said = DONE
+        except BlockingIOError as error:
+            assert str(error) == f"run {run_id} is not interrupted: {ALIVE}"
+            return ALIVE
+        return said
+
+    def sync(self) -> str:
+        texts = [each.text for each in sync()]
+        assert len(texts) <= 1
+        return next((each for each in (SO_FAR, KILLED, ALIVE) if each in " ".join(texts)), NOTHING)
+
+    def reap(self) -> str:
+        tracker = self.tracker()
+        found = [reap(tracker, each) for each in examine(tracker, 3600) if each.status]
+        return f"{sum(found)} closed"
+
+    def die(self, *, has_plan: bool = True) -> None:
+        """Leave a run whose process died when a part of it was delivered."""
+        process = self.machine.start()
+        with self.machine.running(process):
+            context = self.tracker().run(plan=PLAN if has_plan else None)
+            run = context.__enter__()
+            Opened(run).compute(SHORT)
+            for _ in range(2):
+                SteppedCourier.of(run.run_id).step()
+            process.is_alive = False
+            context.__exit__(Death, Death(), None)
+
+
+def nothing(_: Commands) -> None:
+    """Start with an empty spool."""
+
+
+def dead(commands: Commands) -> None:
+    """Start with a run whose process died."""
+    commands.die()
+
+
+def dead_for_good(commands: Commands) -> None:
+    """Start with a run whose process died, and that cannot be resumed."""
+    commands.die(has_plan=False)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Commands that run at once, what is there before, and what they may say in the end."""
+
+    prepare: Callable[[Commands], None]
+    names: tuple[str, ...]
+    said: set[tuple[str, ...]]
+
+
+CASES = [
+    Case(
+        dead,
+        ("resume", "resume"),
+        {(DONE, ALIVE), (DONE, NOTHING), (ALIVE, DONE), (NOTHING, DONE)},
+    ),
+    Case(nothing, ("start", "sync"), {(DONE, ALIVE), (DONE, NOTHING)}),
+    Case(nothing, ("start", "start"), {(DONE, DONE)}),
+    Case(nothing, ("start", "reap"), {(DONE, NONE)}),
+    Case(
+        dead,
+        ("resume", "sync"),
+        {(DONE, SO_FAR), (DONE, ALIVE), (DONE, NOTHING), (ALIVE, SO_FAR)},
+    ),
+    Case(dead, ("sync", "sync"), {(SO_FAR, SO_FAR), (SO_FAR, ALIVE), (ALIVE, SO_FAR)}),
+    Case(
+        dead_for_good,
+        ("sync", "sync"),
+        {(KILLED, ALIVE), (KILLED, NOTHING), (ALIVE, KILLED), (NOTHING, KILLED)},
+    ),
+    Case(dead, ("resume", "reap"), {(DONE, ONE), (DONE, NONE)}),
+    Case(dead_for_good, ("sync", "reap"), {(KILLED, ONE), (KILLED, NONE)}),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{' and '.join(case.names)}")
+def test_one_command_works_and_the_other_says_so(store: Store, torture: bool, case: Case) -> None:
+    case.prepare(Commands(store))
+    start, count, steps = store.kept(), Counter[tuple[str, ...]](), 0
+
+    def run(given: Sequence[int]) -> Schedule:
+        store.restore(start)
+        commands = Commands(store, case.names)
+        schedule = Schedule(commands.actors, given)
+        store.machine.pause = lambda step: None if step in UNSEEN else schedule.pause(step)
+        try:
+            schedule.run()
+            store.machine.pause = lambda _: None
+            assert tuple(commands.said) in case.said
+            check_the_end(commands, case)
+        except BaseException:
+            print(*schedule.steps, commands.said, sep="\n")
+            raise
+        count[tuple(commands.said)] += 1
+        return schedule
+
+    for schedule in all_schedules(run, *((2, 1) if torture else (1, 9))):
+        steps = max(steps, len(schedule.choices))
+    print(f"{count.total()} orders of {' and '.join(case.names)}, {steps} steps:", dict(count))
+
+
+def check_the_end(commands: Commands, case: Case) -> None:
+    """Assert that nothing is locked, and that the run is right once it is resumed."""
+    store = commands.store
+    assert not any(each.journals for each in store.machine.processes.values())
+    if store.journals():
+        ending = Commands(store, ["resume"])
+        ending.actors[0].act()
+        assert ending.said == [DONE]
+    for run_id, (status, stage) in store.runs().items():
+        if case.prepare is dead_for_good:
+            assert (status, store.content(run_id)) == ("KILLED", SHORT)
+        else:
+            assert (status, store.content(run_id)) == ("FINISHED", WHOLE)
+        assert stage == "active"
+    assert [path.name for path in store.spool.iterdir()] == ["fitreel-spool"]
