@@ -2,7 +2,7 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -60,7 +60,7 @@ class Training:
                 self.epoch += 1
 
 
-@dataclass
+@dataclass(frozen=True)
 class Content:
     """What a run has: the model of all that a command logs."""
 
@@ -68,6 +68,15 @@ class Content:
     metrics: dict[str, float] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     trials: int = 0
+
+    def __or__(self, other: "Content") -> "Content":
+        """Return this content and what another has besides."""
+        return Content(
+            min(MOST, self.epochs + other.epochs),
+            other.metrics | self.metrics,
+            other.files | self.files,
+            self.trials + other.trials,
+        )
 
     def __le__(self, other: "Content") -> bool:
         return (
@@ -110,6 +119,7 @@ class SteppedCourier(Courier):
     """A courier that delivers when it is asked to, instead of in a thread of its own."""
 
     started: ClassVar[dict[str, "SteppedCourier"]] = {}
+    before_the_end: Callable[[], None] = staticmethod(lambda: None)
 
     def start(self) -> None:
         self.started[self._run_id] = self
@@ -123,6 +133,7 @@ class SteppedCourier(Courier):
         self._delivery.step()
 
     def finish(self, within: float = np.inf) -> None:
+        self.before_the_end()
         self._closing.set()
         self.run()
         super().finish(within)

@@ -32,11 +32,11 @@ class Choice:
 class Schedule:
     """One order of the steps of some actors: as given at first, then each to its end."""
 
-    def __init__(self, actors: Sequence[Actor], given: Sequence[int] = ()) -> None:
+    def __init__(self, actors: Sequence[Actor]) -> None:
+        self.given: Sequence[int] = ()
         self.choices: list[Choice] = []
         self.steps: list[str] = []
         self._actors = actors
-        self._given = given
         self._here = threading.local()
         self._back = threading.Semaphore(0)
 
@@ -61,7 +61,7 @@ class Schedule:
             assert able, f"all wait: {[self._actors[number].at for number in waiting]}"
             place = len(self.choices)
             usual = last if last in able else able[0]
-            chosen = self._given[place] if place < len(self._given) else usual
+            chosen = self.given[place] if place < len(self.given) else usual
             breaks += last in able and chosen != last
             others = tuple(number for number in able if number != chosen)
             self.choices.append(Choice(chosen, others, breaks))
@@ -94,7 +94,8 @@ def all_schedules(
 ) -> Iterator[Schedule]:
     """Yield every schedule in which actors are broken off at most so often, each once.
 
-    With a stride only those that part from another at every so manieth step. ``run`` runs the actors from the same start again, with the first choices given.
+    With a stride those that part from another at every so many steps. ``run`` runs the actors from
+    the same start again, with the first choices given.
     """
     given: list[list[int]] = [[]]
     while given:
@@ -107,6 +108,8 @@ def all_schedules(
             last = chosen[place - 1] if place else 0
             could_stay = last == choice.actor or last in choice.others
             before = done.choices[place - 1].breaks if place else 0
-            for other in choice.others:
-                if before + (could_stay and other != last) <= most_breaks:
-                    given.append([*chosen[:place], other])
+            given += [
+                [*chosen[:place], other]
+                for other in choice.others
+                if before + (could_stay and other != last) <= most_breaks
+            ]

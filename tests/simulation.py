@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from fitreel.journal.clock import CLOCK, Clock
+from fitreel.journal.entry import is_empty
 from fitreel.journal.journal import Journal
 from fitreel.tracking import process as owner
 from tests.steps import READS, direct
@@ -33,8 +35,9 @@ class Fault:
     """What happens at a step to come."""
 
     steps: int  # until then
-    kind: str  # "before" and "after" kill, "torn" kills half-way, "lost" loses an answer
-    act: Callable[[], None] | None = None  # by another process, before the step
+    # "before" and "after" kill, "torn" kills half-way, "lost" loses an answer; others name what
+    # another process does before the step.
+    kind: str
 
     def counts(self, step: str) -> bool:
         """Return whether a step is of the kind that it waits for."""
@@ -55,12 +58,13 @@ class Process:
 
 
 class Machine:
-    """The processes, the clock of the machine, and how many steps there were."""
+    """The processes, the clock of the machine, and the deaths on it."""
 
     def __init__(self, spool: Path, patch: pytest.MonkeyPatch) -> None:
         self.processes: dict[int, Process] = {}
         self.seconds = 0  # that its clock is ahead
-        self.steps = 0
+        self.deaths = Counter[str]()  # and lost answers, by their steps
+        self.acts: dict[str, Callable[[], None]] = {}  # of other processes, by the kinds of faults
         self.pause: Callable[[str], None] = lambda _: None  # called before each step
         self._local = threading.local()  # each thread has a process of its own
         wall, nanoseconds = time.time, time.time_ns
@@ -79,7 +83,8 @@ class Machine:
             opening(journal, *arguments, **options)
             for process in self.processes.values():
                 both = [each for each in process.journals if each.directory == journal.directory]
-                assert not both, f"two processes have {journal.directory}"
+                # One that just removes it has unlocked it already, and leaves it empty.
+                assert not both or is_empty(journal.directory), f"two have {journal.directory}"
             self.current.journals.add(journal)
 
         def closed(journal: Journal) -> None:
@@ -155,21 +160,24 @@ class Machine:
         if not process.is_alive:
             raise Death
         self.pause(step)
-        self.steps += 1
         fault = process.fault
         if fault is None or not fault.counts(step):
             return
         fault.steps -= 1
         if fault.steps >= 0:
             return
-        if fault.act:
+        if act := self.acts.get(fault.kind):
             process.fault = None
-            fault.act()
+            act()
         elif fault.kind in ("before", "torn"):
-            if fault.kind == "torn" and tear:
+            if tear and fault.kind == "torn":
                 tear()
-            process.is_alive = False
-            raise Death
+            self._die(process, f"{fault.kind} {step}")
+
+    def _die(self, process: Process, where: str) -> None:
+        self.deaths[where] += 1
+        process.is_alive = False
+        raise Death
 
     def after(self, step: str) -> None:
         """Die after a step, or lose its answer."""
@@ -179,6 +187,6 @@ class Machine:
             return
         process.fault = None
         if fault.kind == "lost":
+            self.deaths[f"lost {step}"] += 1
             raise Lost("the answer was lost")
-        process.is_alive = False
-        raise Death
+        self._die(process, f"after {step}")

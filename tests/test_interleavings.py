@@ -11,7 +11,7 @@ from fitreel.tracking import Patience, Tracker, interrupted, sync
 from fitreel.tracking.reaper import examine, reap
 from tests.modelled import Content, Opened, SteppedCourier, Store, modelled_store
 from tests.schedules import Actor, Schedule, all_schedules
-from tests.simulation import Death
+from tests.simulation import Death, Process
 
 # Steps that another command cannot notice.
 UNSEEN = {"open", "fsync", "ftruncate"}
@@ -33,6 +33,14 @@ ONE, NONE = "1 closed", "0 closed"
 OPENED = Content()  # what a command has that has just opened its run
 
 
+@dataclass(frozen=True)
+class Sweeping:
+    """A sweep that is open, and the courier of its process."""
+
+    process: Process
+    courier: SteppedCourier
+
+
 class Commands:
     """The commands of a test, each in a process of its own, and what each said."""
 
@@ -40,8 +48,9 @@ class Commands:
         self.store = store
         self.machine = store.machine
         self.said = [""] * len(names)
-        self.pause: Callable[[str, Callable[[], bool]], None] = lambda *_: None
         self.actors = [self._actor(place, name) for place, name in enumerate(names)]
+        self.schedule = Schedule(self.actors)
+        self.sweeping: Sweeping | None = None
 
     def _actor(self, place: int, name: str) -> Actor:
         process = self.machine.start()
@@ -65,8 +74,31 @@ class Commands:
             opened.compute(WHOLE)
         return DONE
 
+    def sweep(self) -> str:
+        """Log trials, which another thread delivers meanwhile."""
+        with self.tracker().run(plan=PLAN) as run:
+            courier = SteppedCourier.of(run.run_id)
+            self.sweeping = Sweeping(self.machine.current, courier)
+            # The end only waits for the other thread.
+            (other,) = [each for each in self.actors if each.name == "courier"]
+            courier.before_the_end = lambda: self.schedule.pause("end", lambda: other.is_done)
+            opened = Opened(run)
+            for trials in (1, 2):
+                opened.compute(Content(trials=trials))
+        return DONE
+
+    def courier(self) -> str:
+        """Deliver what a sweep logs, as a thread of its process."""
+        self.schedule.pause("wait for a sweep", lambda: self.sweeping is not None)
+        assert self.sweeping
+        with self.machine.running(self.sweeping.process):
+            for _ in range(2):
+                self.sweeping.courier.step()
+        return DONE
+
     def resume(self) -> str:
-        """Resume the run, as the command does."""
+        """Resume the run, as the command does, once it is there."""
+        self.schedule.pause("wait for a run", lambda: bool(self.store.runs()))
         (run_id,) = self.store.runs()
         said = NOTHING
         try:
@@ -123,6 +155,7 @@ class Case:
     prepare: Callable[[Commands], None]
     names: tuple[str, ...]
     said: set[tuple[str, ...]]
+    content: Content = WHOLE
 
 
 CASES = [
@@ -144,9 +177,16 @@ CASES = [
         dead_for_good,
         ("sync", "sync"),
         {(KILLED, ALIVE), (KILLED, NOTHING), (ALIVE, KILLED), (NOTHING, KILLED)},
+        SHORT,
     ),
     Case(dead, ("resume", "reap"), {(DONE, ONE), (DONE, NONE)}),
-    Case(dead_for_good, ("sync", "reap"), {(KILLED, ONE), (KILLED, NONE)}),
+    Case(dead_for_good, ("sync", "reap"), {(KILLED, ONE), (KILLED, NONE)}, SHORT),
+    Case(
+        nothing,
+        ("sweep", "courier", "resume"),
+        {(DONE, DONE, ALIVE), (DONE, DONE, NOTHING)},
+        Content(trials=2),
+    ),
 ]
 
 
@@ -158,7 +198,8 @@ def test_one_command_works_and_the_other_says_so(store: Store, torture: bool, ca
     def run(given: Sequence[int]) -> Schedule:
         store.restore(start)
         commands = Commands(store, case.names)
-        schedule = Schedule(commands.actors, given)
+        schedule = commands.schedule
+        schedule.given = given
         store.machine.pause = lambda step: None if step in UNSEEN else schedule.pause(step)
         try:
             schedule.run()
@@ -185,9 +226,6 @@ def check_the_end(commands: Commands, case: Case) -> None:
         ending.actors[0].act()
         assert ending.said == [DONE]
     for run_id, (status, stage) in store.runs().items():
-        if case.prepare is dead_for_good:
-            assert (status, store.content(run_id)) == ("KILLED", SHORT)
-        else:
-            assert (status, store.content(run_id)) == ("FINISHED", WHOLE)
-        assert stage == "active"
+        assert status == ("KILLED" if case.prepare is dead_for_good else "FINISHED")
+        assert (stage, store.content(run_id)) == ("active", case.content)
     assert [path.name for path in store.spool.iterdir()] == ["fitreel-spool"]

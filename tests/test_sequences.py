@@ -20,9 +20,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from fitreel.journal.journal import Damaged
 from fitreel.tracking import Patience, Run, Tracker, interrupted, sync
 from fitreel.tracking.reaper import examine, reap
-from tests.modelled import MOST, OTHERS, Content, Opened, SteppedCourier, Store, modelled_store
+from tests.modelled import OTHERS, Content, Opened, SteppedCourier, Store, modelled_store
 from tests.simulation import Death, Fault, Lost, Process
 
 HOUR = 3600
@@ -30,9 +31,17 @@ PLAN = {"command": "run"}
 
 # ---- the sequences ----------------------------------------------------------------------------
 
-deaths = st.builds(Fault, st.integers(0, 60), st.sampled_from(["before", "after", "torn"]))
-lost = st.builds(Fault, st.integers(0, 8), st.just("lost"))
-faults = st.none() | deaths | lost
+# Another command may run whole between two steps of one.
+kinds = ["before", "after", "torn", "lost", "sync", "reap", "resume"]
+steps = st.integers(0, 3) | st.integers(0, 40)
+contents = st.builds(
+    Content,
+    st.integers(0, 12),
+    st.dictionaries(st.sampled_from(["value1", "value2"]), st.floats(-9, 9)),
+    st.dictionaries(st.sampled_from(["a.csv", "b.txt"]), st.binary(max_size=5)),
+    st.integers(0, 2),
+)
+faults = st.builds(Fault, steps, st.sampled_from(kinds))
 
 
 class Sequences(RuleBasedStateMachine):
@@ -46,6 +55,11 @@ class Sequences(RuleBasedStateMachine):
         super().__init__()
         self.store.clear()  # also after a sequence that failed
         self.machine = self.store.machine
+        self.machine.acts = {
+            "sync": lambda: self.sync(None),
+            "reap": lambda: self.reap(None, close=True),
+            "resume": lambda: self.resume(None),
+        }
         self.foreign = dict[Path, str]()
         self.forget()
         self.count["sequences"] += 1
@@ -57,8 +71,7 @@ class Sequences(RuleBasedStateMachine):
         self.opened: Opened | None = None
         self.has_plan: bool | None = None  # None before the command was started
         self.wanted, self.sure = Content(), Content()  # what was tried, and what was confirmed
-        self.was_open = self.is_deleted = False
-        self.statuses = set[str]()
+        self.was_open = self.is_deleted = self.is_damaged = False
 
     @property
     def run_id(self) -> str | None:
@@ -69,37 +82,49 @@ class Sequences(RuleBasedStateMachine):
     def is_over(self) -> bool:
         return self.has_plan is not None and self.process is None and not self.store.journals()
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether another living process has a journal."""
+        others = set(self.machine.processes.values()) - {self.machine.current}
+        return any(each.journals for each in others)
+
     # Commands.
 
     @precondition(lambda self: self.has_plan is None)
-    @rule(has_plan=st.booleans() | st.just(True), fault=faults)
+    @rule(has_plan=st.booleans() | st.just(True), fault=st.none() | faults)
     def begin(self, has_plan: bool, fault: Fault | None) -> None:
         """Start a command that logs to a new run."""
         self.has_plan = has_plan
         self.enter(fault, lambda: self.tracker.run(plan=PLAN if has_plan else None))
 
-    @precondition(lambda self: self.has_plan is not None and self.run_id)
-    @rule(fault=faults)
+    @precondition(lambda self: self.has_plan is not None)
+    @rule(fault=st.none() | faults)
     def resume(self, fault: Fault | None) -> None:
-        self.enter(fault, self.resumed)
+        if run_id := self.run_id:
+            self.enter(fault, lambda: self.resumed(run_id))
 
-    def resumed(self) -> AbstractContextManager[Run]:
+    def resumed(self, run_id: str) -> AbstractContextManager[Run] | None:
         """Open what was interrupted; ValueError or BlockingIOError as the command has them."""
-        assert self.run_id
-        found = next(interrupted(self.run_id, self.store.uri))
-        return self.tracker.resume(found.journal, found.run_id)
+        for found in interrupted(run_id, self.store.uri):
+            return self.tracker.resume(found.journal, found.run_id)
+        assert self.store.runs()[run_id][0] == "FINISHED"
+        return None
 
-    def enter(self, fault: Fault | None, make: Callable[[], AbstractContextManager[Run]]) -> None:
+    def enter(
+        self, fault: Fault | None, make: Callable[[], AbstractContextManager[Run] | None]
+    ) -> None:
         """Start a process and open its run; a living one stays open for other rules."""
         process, opened = self.machine.start(fault), False
         with self.machine.running(process):
+            context = run = None
             try:
-                context = make()
-                run = context.__enter__()
+                if context := make():
+                    run = context.__enter__()
             except (Lost, ValueError, BlockingIOError) as error:
                 self.check_refusal(error)
-            else:
+            if run:
                 opened = self.was_open = True
+                self.is_damaged = False
                 self.process, self.context = process, context
                 self.work(lambda: self.compute(Opened(run)))
         if not (opened and process.is_alive):
@@ -109,19 +134,18 @@ class Sequences(RuleBasedStateMachine):
     def compute(self, opened: Opened) -> None:
         self.opened = opened
         opened.compute(self.wanted)
-        self.sure = Content(**vars(self.wanted))
+        self.sure = self.wanted
 
     def check_refusal(self, error: Exception) -> None:
         """Assert that a command was right not to open the run."""
         self.count[type(error).__name__] += 1
         assert len(str(error).splitlines()) == 1
         if isinstance(error, BlockingIOError):
-            assert self.process
+            assert self.is_locked
             assert "its process is alive" in str(error)
-        elif isinstance(error, ValueError):
-            if not self.is_deleted:
-                assert not self.has_plan, error
-                assert "cannot be resumed" in str(error)
+        elif isinstance(error, ValueError) and not self.is_deleted:
+            assert not self.has_plan, error
+            assert "cannot be resumed" in str(error)
 
     def work(self, act: Callable[[], None]) -> None:
         """Let the living process act, and leave its run as the act ended."""
@@ -142,20 +166,10 @@ class Sequences(RuleBasedStateMachine):
             self.process = None
 
     @precondition(lambda self: self.process)
-    @rule(
-        epochs=st.integers(0, 12),
-        values=st.dictionaries(st.sampled_from(["value1", "value2"]), st.floats(-9, 9)),
-        files=st.dictionaries(st.sampled_from(["a.csv", "b.txt"]), st.binary(max_size=5)),
-        trials=st.integers(0, 2),
-    )
-    def log(
-        self, epochs: int, values: dict[str, float], files: dict[str, bytes], trials: int
-    ) -> None:
-        wanted = self.wanted
-        wanted.epochs = min(MOST, wanted.epochs + epochs)
-        wanted.metrics = values | wanted.metrics
-        wanted.files = files | wanted.files
-        wanted.trials += trials
+    @rule(more=contents)
+    def log(self, more: Content) -> None:
+        """Compute more, and log it."""
+        self.wanted |= more
         opened = self.opened
         assert opened
         self.alive(lambda: self.compute(opened))
@@ -173,13 +187,13 @@ class Sequences(RuleBasedStateMachine):
                     delivering.step()
                 except Lost:
                     self.count["answers lost"] += 1
-                except mlflow.MlflowException as error:
-                    assert self.is_deleted, error
+                except mlflow.MlflowException:
+                    assert self.is_deleted
 
         self.alive(act)
 
     @precondition(lambda self: self.process)
-    @rule(fault=deaths | lost)
+    @rule(fault=faults)
     def strike(self, fault: Fault) -> None:
         """Prepare a fault for the living process."""
         assert self.process
@@ -198,16 +212,16 @@ class Sequences(RuleBasedStateMachine):
             process.is_alive = how != "die"
             try:
                 context.__exit__(error and type(error), error, None)
-            except (KeyboardInterrupt, RuntimeError) as raised:
-                assert raised is error
-            except ValueError as refused:
-                assert self.is_deleted, refused
+            except (KeyboardInterrupt, RuntimeError):
+                assert error
+            except ValueError:
+                assert self.is_deleted
         self.count["finished" if process.is_alive else "deaths"] += 1
         self.machine.end(process)
         self.process = None
 
     @precondition(lambda self: self.has_plan is not None)
-    @rule(fault=faults)
+    @rule(fault=st.none() | faults)
     def sync(self, fault: Fault | None) -> None:
         process = self.machine.start(fault)
         with self.machine.running(process):
@@ -215,13 +229,16 @@ class Sequences(RuleBasedStateMachine):
                 self.count[f"sync: {type(found.trouble).__name__}"] += 1
                 assert len(found.text.splitlines()) == 1
                 if isinstance(found.trouble, BlockingIOError):
-                    assert self.process
+                    assert self.is_locked
+                elif isinstance(found.trouble, Damaged):
+                    assert self.is_damaged
+                    assert found.text.endswith(f"by: fitreel resume {found.run_id}")
                 elif found.trouble and not isinstance(found.trouble, Lost):
                     assert self.is_deleted, found.text
         self.machine.end(process)
 
     @precondition(lambda self: self.has_plan is not None)
-    @rule(fault=faults, close=st.booleans())
+    @rule(fault=st.none() | faults, close=st.booleans())
     def reap(self, fault: Fault | None, close: bool) -> None:
         process = self.machine.start(fault)
         with self.machine.running(process):
@@ -234,18 +251,6 @@ class Sequences(RuleBasedStateMachine):
             except Lost:
                 pass
         self.machine.end(process)
-
-    @precondition(lambda self: self.process)
-    @rule(steps=st.integers(0, 60), command=st.sampled_from(["sync", "reap", "resume"]))
-    def intrude(self, steps: int, command: str) -> None:
-        """Let another command run whole between two steps of the living one."""
-        assert self.process
-        acts: dict[str, Callable[[], None]] = {
-            "sync": lambda: self.sync(None),
-            "reap": lambda: self.reap(None, close=True),
-            "resume": lambda: self.resume(None),
-        }
-        self.process.fault = Fault(steps, "before", acts[command])
 
     # The world.
 
@@ -279,6 +284,15 @@ class Sequences(RuleBasedStateMachine):
             folder.mkdir(mode=0o700, exist_ok=True)
             (folder / "mine").write_text(OTHERS)
             self.foreign[folder / "mine"] = OTHERS
+
+    @precondition(lambda self: self.has_plan and not self.process)
+    @rule(name=st.sampled_from(["a.csv", "b.txt", "checkpoint", "safe", "delivered"]))
+    def damage(self, name: str) -> None:
+        """Flip a bit in a file of a journal whose process is dead."""
+        for path in self.store.spool.rglob(name):
+            if content := path.read_bytes():
+                path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+                self.is_damaged = True
 
     # What is always true.
 
@@ -351,4 +365,5 @@ def test_whatever_happens_every_run_has_each_loss_once_in_the_end(
             suppress_health_check=list(HealthCheck),
         ),
     )
-    print(f"{store.machine.steps} steps", dict(Sequences.count))
+    print(f"{store.machine.deaths.total()} deaths and lost answers:", dict(store.machine.deaths))
+    print(dict(Sequences.count))
