@@ -5,6 +5,6 @@ import sys
 
 import pipeline.app
 
-os.fsync = lambda fd: None
+os.fsync = lambda fd: None  # noqa: ARG005
 sys.argv[0] = "fitreel"
 pipeline.app.main()

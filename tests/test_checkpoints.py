@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from fitreel.data.dataset import Dataset
-from fitreel.journal import checkpoints
-from fitreel.journal.checkpoints import Checkpoints, unpack
+from fitreel.journal.checkpoints import SAFE_GAP, Checkpoints, unpack
 from fitreel.journal.journal import Journal, Record
 from fitreel.settings import OptimizerName, TrainingSettings
 from fitreel.training.loop import Fit, fit
@@ -108,6 +107,28 @@ def test_training_resumes_from_the_last_checkpoint(tmp_path: Path, dataset: Data
     start = Checkpoints(journal, settings, 10).start()
     assert start is not None
     assert start.epoch == 40
+
+
+@pytest.mark.parametrize("damage", [b"", b"0badc0de {}\n", None], ids=["empty", "damaged", "gone"])
+def test_a_durable_checkpoint_is_used_if_a_power_cut_took_the_last(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, damage: bytes | None
+) -> None:
+    """One is written when the last is old enough; here that is when epoch 20 is reached."""
+    journal, settings = Journal(tmp_path, create=True), TrainingSettings(epochs=60)
+    hours = iter([0.0] * 3 + [SAFE_GAP + 1.0] * 1000)
+    monkeypatch.setattr(time, "monotonic", lambda: next(hours))
+    with pytest.raises(Stop):
+        train(journal, dataset, settings, stop_at=45)
+    assert journal.kept("checkpoint") != journal.kept("safe")
+    if damage is None:
+        (tmp_path / "checkpoint").unlink()
+    else:
+        (tmp_path / "checkpoint").write_bytes(damage)
+    start = Checkpoints(journal, settings, 10).start()
+    assert start is not None
+    assert 0 < start.epoch < 40
+    assert same(train(journal, dataset, settings), fit(dataset, settings))
+    assert losses(journal) == fit(dataset, settings).history.losses.tolist()
 
 
 def test_the_journal_has_the_frames_and_the_state_as_flat_networks(

@@ -172,6 +172,14 @@ def test_a_journal_is_gone_from_the_disk_before_its_artifacts(
     assert disk.steps[2].startswith("unlink checkpoint")
 
 
+def test_a_closed_journal_is_on_the_disk(tmp_path: Path, disk: Disk) -> None:
+    journal = Journal(tmp_path, create=True)
+    journal.append("status", status="KILLED")
+    assert not disk.steps
+    journal.close()
+    assert disk.has(tmp_path / "journal")
+
+
 def test_a_durable_record_is_on_the_disk_before_it_takes_its_place(
     tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ class Journal:
             self._lock.release()
             raise
         self._end = -1  # not known yet
+        self._is_synced = True  # whether all that it got is on the disk
         self._is_entered = False  # whether its folders are known to be on the disk
         self._is_lost = False  # whether the disk failed to take what was written
         self._reserve = directory / "reserve"
@@ -87,6 +88,7 @@ class Journal:
         if os.fstat(self._file).st_size != self._end:  # just opened, or a write was broken off
             self._end = max((end for end, _ in self.records()), default=0)
             os.ftruncate(self._file, self._end)
+        self._is_synced = False
         try:
             written = os.write(self._file, line)
             while written < len(line):  # a disk that is nearly full takes a part of it
@@ -143,7 +145,7 @@ class Journal:
             except OSError:
                 self._is_lost = True
                 raise
-        self._is_entered = True
+        self._is_entered = self._is_synced = True
 
     def records(self, start: int = 0) -> Iterator[tuple[int, Record]]:
         """Yield the whole records from an offset on, each with the offset of its end."""
@@ -227,7 +229,13 @@ class Journal:
         return path
 
     def close(self) -> None:
-        """Close it; it stays on the disk."""
+        """Close it; it stays on the disk, also after a power cut unless the disk fails."""
+        if not self._is_synced:
+            with suppress(OSError):
+                self.flush()
+        self._close()
+
+    def _close(self) -> None:
         os.close(self._file)
         self._lock.release()
 
@@ -256,7 +264,7 @@ class Journal:
             with suppress(OSError):
                 self.directory.rmdir()
         finally:
-            self.close()
+            self._close()
 
 
 def read(directory: Path, start: int = 0) -> Iterator[tuple[int, Record]]:

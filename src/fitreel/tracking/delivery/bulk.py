@@ -27,7 +27,7 @@ from fitreel.tracking.delivery.tables import (
 )
 from fitreel.tracking.names import TRIAL_TAG
 from fitreel.tracking.store import internals
-from fitreel.tracking.store.repository import below, make_durable, upload
+from fitreel.tracking.store.repository import below, make_durable, make_place_durable, upload
 
 ARTIFACTS = "artifacts"  # the folder below that of the run, in its experiment's
 PARENT_TAG = "mlflow.parentRunId"  # which MLflow documents
@@ -76,6 +76,7 @@ class Database:
         """Log the files of many runs in one go: RUN/artifacts/… of a local folder."""
         upload(self._artifact_location, self._uri, folder)
         make_durable(self._artifact_location, folder)
+        make_place_durable(self._artifact_location)
 
     def write(self, runs: Sequence[FinishedRun]) -> None:
         """Write runs, all of them or none.

@@ -18,7 +18,13 @@ from fitreel.checks.urls import masked
 from fitreel.tracking.store.connection import WrongAnswer
 from fitreel.tracking.store.limits import CREATION, request_limit
 from fitreel.tracking.store.patience import Retries
-from fitreel.tracking.store.repository import Repository, make_durable, open_repository, upload
+from fitreel.tracking.store.repository import (
+    Repository,
+    make_durable,
+    make_place_durable,
+    open_repository,
+    upload,
+)
 
 if TYPE_CHECKING:
     from mlflow.store.entities.paged_list import PagedList
@@ -36,6 +42,7 @@ class Client(MlflowClient):
         super().__init__(tracking_uri)
         self._retries = retries
         self._addresses: dict[str, str] = {}  # of the artifacts of runs
+        self._durable = set[str]()  # addresses whose folders are on the disk
 
     def without_patience(self) -> Self:
         """Return a client of the same store that asks once."""
@@ -156,19 +163,25 @@ class Client(MlflowClient):
         """Upload a file."""
         if not upload(self._address(run_id), self.tracking_uri, Path(local_path), artifact_path):
             super().log_artifact(run_id, local_path, artifact_path)
-        make_durable(self._address(run_id), Path(local_path), artifact_path)
+        self._make_durable(self._address(run_id), Path(local_path), artifact_path)
 
     def log_artifacts(self, run_id: str, local_dir: str, artifact_path: str | None = None) -> None:
         """Upload the files of a folder."""
         if not upload(self._address(run_id), self.tracking_uri, Path(local_dir), artifact_path):
             super().log_artifacts(run_id, local_dir, artifact_path)
-        make_durable(self._address(run_id), Path(local_dir), artifact_path)
+        self._make_durable(self._address(run_id), Path(local_dir), artifact_path)
 
     def upload_model(self, model: LoggedModel, folder: Path) -> None:
         """Upload the files of a model."""
         if not upload(model.artifact_location, self.tracking_uri, folder):
             super().log_model_artifacts(model.model_id, str(folder))
-        make_durable(model.artifact_location, folder)
+        self._make_durable(model.artifact_location, folder)
+
+    def _make_durable(self, address: str, path: Path, to: str | None = None) -> None:
+        make_durable(address, path, to)
+        if address not in self._durable:  # with its first file a place is created
+            make_place_durable(address)
+            self._durable.add(address)
 
     def settle(self) -> None:
         """Write to the disk that the transactions of an SQLite store are over.

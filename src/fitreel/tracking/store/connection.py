@@ -22,7 +22,7 @@ from fitreel.tracking.store.internals import supported_schemes
 
 BAD_REQUESTS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 FORBIDDEN = (*BAD_REQUESTS, "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
-LASTING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+LASTING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
 FIRST_ANSWER = 4  # seconds that a database may take for it
 NOT_THERE = (NewConnectionError, ConnectTimeoutError)
 BUSY = (

@@ -86,8 +86,13 @@ def make_durable(address: str, path: Path, to: str | None = None) -> None:
     sync_copies(path, target if path.is_dir() else target / path.name)
     for parent in target.relative_to(place).parents:
         sync_folder(place / parent)
-    for parent in place.parents[:ABOVE]:
-        sync_folder(parent)
+
+
+def make_place_durable(address: str) -> None:
+    """Write the folders that lead to artifacts on this machine to the disk."""
+    if place := local_path(address):
+        for parent in place.parents[:ABOVE]:
+            sync_folder(parent)
 
 
 def delete_all(address: str, tracking_uri: str) -> bool:
