@@ -4,8 +4,8 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
@@ -165,6 +165,20 @@ def opened(path: Path) -> tuple[Journal, Entry]:
         journal.close()
         raise
     return journal, entry
+
+
+@contextmanager
+def claimed(paths: Iterable[Path]) -> Iterator[bool]:
+    """Lock journals for a while; yield False if a living process has one of them."""
+    with ExitStack() as stack:
+        try:
+            for path in paths:
+                with suppress(FileNotFoundError):  # delivered and removed
+                    stack.callback(Journal(path).close)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def discard_remains() -> None:
