@@ -129,8 +129,9 @@ class SteppedCourier(Courier):
         """Return the courier that was started last for a run."""
         return cls.started[run_id]
 
-    def step(self) -> None:
-        self._delivery.step()
+    def step(self) -> bool:
+        """Deliver a part; return whether there was anything."""
+        return self._delivery.step()
 
     def finish(self, within: float = np.inf) -> None:
         self.before_the_end()

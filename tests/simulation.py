@@ -16,6 +16,7 @@ import pytest
 from fitreel.journal.clock import CLOCK, Clock
 from fitreel.journal.entry import is_empty
 from fitreel.journal.journal import Journal
+from fitreel.journal.lock import Lock
 from fitreel.tracking import process as owner
 from tests.steps import READS, direct
 
@@ -77,7 +78,7 @@ class Machine:
         direct(self, spool, patch)
 
     def _patch_journals(self, patch: pytest.MonkeyPatch) -> None:
-        opening, closing = Journal.__init__, Journal.close
+        opening, closing, releasing = Journal.__init__, Journal.close, Lock.release
 
         def opened(journal: Journal, *arguments: Any, **options: Any) -> None:
             opening(journal, *arguments, **options)
@@ -90,12 +91,16 @@ class Machine:
         def closed(journal: Journal) -> None:
             if self._current and not self._current.is_alive:
                 raise Death
-            for each in self.processes.values():
-                each.journals.discard(journal)
             closing(journal)
+
+        def released(lock: Lock) -> None:
+            releasing(lock)
+            for process in self.processes.values():
+                process.journals = {each for each in process.journals if each._lock is not lock}
 
         patch.setattr(Journal, "__init__", opened)
         patch.setattr(Journal, "close", closed)
+        patch.setattr(Lock, "release", released)
 
     @property
     def _current(self) -> Process | None:
@@ -153,7 +158,7 @@ class Machine:
         journals = self._current.journals if self._current else ()
         return any(path.is_relative_to(each.directory) for each in journals)
 
-    def before(self, step: str, tear: Callable[[], None] | None = None) -> None:
+    def before(self, step: str, tear: Callable[[], object] | None = None) -> None:
         """Count a step; die before it, or in its middle, or let another process act first."""
         if not (process := self._current):
             return

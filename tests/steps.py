@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from filelock import lock_descriptor
 
 from fitreel.journal import lock
 from fitreel.tracking.delivery.bulk import Database
@@ -44,7 +45,7 @@ class Director(Protocol):
     def is_private(self, path: Path) -> bool:
         """Return whether nobody but the process that runs may change a path."""
 
-    def before(self, step: str, tear: Callable[[], None] | None = None) -> None:
+    def before(self, step: str, tear: Callable[[], object] | None = None) -> None:
         """Act before a step; ``tear`` does half of it."""
 
     def after(self, step: str) -> None:
@@ -78,7 +79,7 @@ def direct(director: Director, spool: Path, patch: pytest.MonkeyPatch) -> None:
         return stepped
 
     def write(file: int, content: bytes) -> int:
-        director.before("write", lambda: bool(plain_write(file, content[: len(content) // 2])))
+        director.before("write", lambda: plain_write(file, content[: len(content) // 2]))
         written = plain_write(file, content)
         director.after("write")
         return written
@@ -91,8 +92,7 @@ def direct(director: Director, spool: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(os, "write", write)
     for module in (io, builtins):
         patch.setattr(module, "open", watched(open, "read", may_change))
-    locking = lock.lock_descriptor
-    patch.setattr(lock, "lock_descriptor", watched(locking, "lock", lambda _: True))
+    patch.setattr(lock, "lock_descriptor", watched(lock_descriptor, "lock", lambda _: True))
     for owner, names in STORE.items():
         for name in names:
             step = f"store: {name}"

@@ -44,9 +44,10 @@ class Sweeping:
 class Commands:
     """The commands of a test, each in a process of its own, and what each said."""
 
-    def __init__(self, store: Store, names: Sequence[str] = ()) -> None:
+    def __init__(self, store: Store, names: Sequence[str] = (), content: Content = WHOLE) -> None:
         self.store = store
         self.machine = store.machine
+        self.content = content  # of the run in the end
         self.said = [""] * len(names)
         self.actors = [self._actor(place, name) for place, name in enumerate(names)]
         self.schedule = Schedule(self.actors)
@@ -71,7 +72,7 @@ class Commands:
             opened = Opened(run)
             opened.compute(SHORT)
             SteppedCourier.of(run.run_id).step()
-            opened.compute(WHOLE)
+            opened.compute(self.content)
         return DONE
 
     def sweep(self) -> str:
@@ -100,16 +101,22 @@ class Commands:
         """Resume the run, as the command does, once it is there."""
         self.schedule.pause("wait for a run", lambda: bool(self.store.runs()))
         (run_id,) = self.store.runs()
-        said = NOTHING
+        opening = interrupted(run_id, self.store.uri)
         try:
-            for found in interrupted(run_id, self.store.uri):
-                with self.tracker().resume(found.journal, found.run_id) as run:
-                    Opened(run).compute(WHOLE)
-                said = DONE
+            found = next(opening, None)
         except BlockingIOError as error:
-            assert str(error) == f"run {run_id} is not interrupted: {ALIVE}"
-            return ALIVE
-        return said
+            return str(error).removeprefix(f"run {run_id} is not interrupted: ")
+        if found is None:
+            return NOTHING
+        with self.tracker().resume(found.journal, found.run_id) as run:
+            courier, opened = SteppedCourier.of(run_id), Opened(run)
+            courier.step()
+            opened.compute(self.content)
+            while courier.step():
+                pass
+            assert self.store.runs()[run_id] == ("RUNNING", "active")
+        assert next(opening, None) is None
+        return DONE
 
     def sync(self) -> str:
         texts = [each.text for each in sync()]
@@ -179,8 +186,8 @@ CASES = [
         {(KILLED, ALIVE), (KILLED, NOTHING), (ALIVE, KILLED), (NOTHING, KILLED)},
         SHORT,
     ),
-    Case(dead, ("resume", "reap"), {(DONE, ONE), (DONE, NONE)}),
-    Case(dead_for_good, ("sync", "reap"), {(KILLED, ONE), (KILLED, NONE)}, SHORT),
+    Case(dead, ("resume", "reap"), {(DONE, ONE), (DONE, NONE), (ALIVE, ONE)}),
+    Case(dead_for_good, ("sync", "reap"), {(KILLED, ONE), (KILLED, NONE), (ALIVE, ONE)}, SHORT),
     Case(
         nothing,
         ("sweep", "courier", "resume"),
@@ -197,7 +204,7 @@ def test_one_command_works_and_the_other_says_so(store: Store, torture: bool, ca
 
     def run(given: Sequence[int]) -> Schedule:
         store.restore(start)
-        commands = Commands(store, case.names)
+        commands = Commands(store, case.names, case.content)
         schedule = commands.schedule
         schedule.given = given
         store.machine.pause = lambda step: None if step in UNSEEN else schedule.pause(step)
@@ -222,9 +229,10 @@ def check_the_end(commands: Commands, case: Case) -> None:
     store = commands.store
     assert not any(each.journals for each in store.machine.processes.values())
     if store.journals():
-        ending = Commands(store, ["resume"])
+        is_for_good = case.prepare is dead_for_good
+        ending = Commands(store, ["sync" if is_for_good else "resume"], case.content)
         ending.actors[0].act()
-        assert ending.said == [DONE]
+        assert ending.said == [KILLED if is_for_good else DONE]
     for run_id, (status, stage) in store.runs().items():
         assert status == ("KILLED" if case.prepare is dead_for_good else "FINISHED")
         assert (stage, store.content(run_id)) == ("active", case.content)

@@ -211,7 +211,7 @@ class Sequences(RuleBasedStateMachine):
         with self.machine.running(process):
             process.is_alive = how != "die"
             try:
-                context.__exit__(error and type(error), error, None)
+                context.__exit__(type(error) if error else None, error, None)
             except (KeyboardInterrupt, RuntimeError):
                 assert error
             except ValueError:
@@ -262,13 +262,13 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.was_open and not self.is_deleted)
     @rule()
     def delete(self) -> None:
-        self.store.client.delete_run(self.run_id)
+        self.store.client.delete_run(str(self.run_id))
         self.is_deleted = True
 
     @precondition(lambda self: self.is_deleted)
     @rule()
     def restore(self) -> None:
-        self.store.client.restore_run(self.run_id)
+        self.store.client.restore_run(str(self.run_id))
         self.is_deleted = False
 
     @precondition(lambda self: self.has_plan is not None)
