@@ -19,6 +19,7 @@ from fitreel.journal.journal import FILED, Damaged, Journal
 from fitreel.journal.spool import new_journal
 from fitreel.tracking import Tracker
 from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.repository import make_place_durable
 
 
 class Disk:
@@ -242,6 +243,24 @@ def test_a_file_system_without_this_call_is_used_as_it_is(
     monkeypatch.setattr(os, "fsync", fail)
     sync_folder(tmp_path)
     sync_tree(tmp_path)
+
+
+def test_a_store_below_a_file_system_that_is_read_only_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mlruns").mkdir()
+    sync, number = os.fsync, errno.EROFS
+
+    def fsync(file: int) -> None:
+        if os.path.samestat(os.fstat(file), tmp_path.stat()):
+            raise OSError(number, os.strerror(number))
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    make_place_durable(str(tmp_path / "mlruns" / "artifacts"))
+    number = errno.EIO
+    with pytest.raises(OSError, match=str(tmp_path)):
+        make_place_durable(str(tmp_path / "mlruns" / "artifacts"))
 
 
 # ---- files that are not as they were written ---------------------------------------------------
