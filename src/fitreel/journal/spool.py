@@ -171,14 +171,15 @@ def opened(path: Path) -> tuple[Journal, Entry]:
 def claimed(paths: Iterable[Path]) -> Iterator[bool]:
     """Lock journals for a while; yield False if a living process has one of them."""
     with ExitStack() as stack:
-        try:
-            for path in paths:
-                with suppress(FileNotFoundError):  # delivered and removed
-                    stack.callback(Journal(path).close)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        is_free = True
+        for path in paths:
+            try:
+                stack.callback(Journal(path).close)
+            except BlockingIOError:
+                is_free = False
+            except OSError:  # delivered and removed, or not readable
+                continue
+        yield is_free
 
 
 def discard_remains() -> None:
