@@ -43,8 +43,11 @@ class Fault:
     def counts(self, step: str) -> bool:
         """Return whether a step is of the kind that it waits for."""
         if self.kind == "lost":
-            return step.startswith("store: ") and step.removeprefix("store: ") not in READS
-        return self.kind != "torn" or step == "write"
+            return step.startswith("store: ") and step not in READS
+        if self.kind == "torn":
+            return step == "write"
+        # A death at a step that only reads is one at the next that does not.
+        return self.kind not in ("before", "after") or step not in READS
 
 
 @dataclass(eq=False)

@@ -17,7 +17,7 @@ from fitreel.journal import lock
 from fitreel.tracking.delivery.bulk import Database
 from fitreel.tracking.store.client import Client
 
-# System calls that name a path, and whether they change what is there.
+# System calls that name a path.
 BY_PATH = {
     "open": "open",
     "mkdir": "mkdir",
@@ -27,8 +27,13 @@ BY_PATH = {
     "rename": "rename",
     "listdir": "list",
 }
-BY_FILE = ("write", "ftruncate", "fsync")  # those of an open file
-READS = {"get_run", "search_runs", "known"}
+# Steps after which all is as before.
+READS = {
+    "read",
+    "list",
+    "lock",
+    *(f"store: {name}" for name in ("get_run", "search_runs", "known")),
+}
 STORE = {
     Client: (
         *("create_run", "get_run", "search_runs", "log_batch", "log_artifacts"),

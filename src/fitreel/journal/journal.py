@@ -189,15 +189,18 @@ class Journal:
         except Damaged as error:
             damage = str(error)
         os.ftruncate(self._file, self._end)
-        self.rewind()
+        self.rewind(is_cut=damage is not None)
         return damage
 
-    def rewind(self) -> None:
+    def rewind(self, *, is_cut: bool = False) -> None:
         """Set the position of the delivery back to the end, if the journal lost what is before it.
 
         From then on the store is asked what it has: it has points that the journal lacks.
         """
         kept = self.kept("delivered")
+        if kept is None and (is_cut or (self.directory / "delivered").exists()):
+            # The position is lost as well: the store may have anything.
+            self.keep("delivered", {"position": 0, "trials": 0, "doubt": True})
         if kept and kept["position"] > os.fstat(self._file).st_size:
             position = trials = 0
             with suppress(Damaged):  # reported when the delivery comes to it
