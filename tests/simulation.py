@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +31,7 @@ class Lost(ConnectionError):
     """An answer that was lost after the store had acted."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Fault:
     """What happens at a step to come."""
 
@@ -171,7 +171,7 @@ class Machine:
         fault = process.fault
         if fault is None or not fault.counts(step):
             return
-        fault.steps -= 1
+        fault = process.fault = replace(fault, steps=fault.steps - 1)
         if fault.steps >= 0:
             return
         if act := self.acts.get(fault.kind):

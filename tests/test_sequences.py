@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import mlflow
 import pytest
-from hypothesis import HealthCheck, Phase, settings, strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
@@ -29,9 +29,13 @@ from tests.simulation import Death, Fault, Lost, Process
 
 HOUR = 3600
 PLAN = {"command": "run"}
-
-# ---- the sequences ----------------------------------------------------------------------------
-
+# How a command ends: what it raises, and the status of its run.
+ENDS: dict[str, tuple[BaseException | None, str]] = {
+    "finish": (None, "FINISHED"),
+    "interrupt": (KeyboardInterrupt(), "KILLED"),
+    "fail": (RuntimeError("a bug"), "FAILED"),
+    "die": (Death(), "KILLED"),
+}
 # Another command may run whole between two steps of one.
 kinds = ["before", "after", "torn", "lost", "sync", "reap", "resume"]
 steps = st.integers(0, 3) | st.integers(0, 40)
@@ -57,10 +61,11 @@ class Sequences(RuleBasedStateMachine):
         self.store.clear()  # also after a sequence that failed
         self.machine = self.store.machine
         self.machine.acts = {
-            "sync": lambda: self.sync(None),
-            "reap": lambda: self.reap(None, close=True),
-            "resume": lambda: self.resume(None),
+            "sync": lambda: self.intrude(lambda: self.sync(None)),
+            "reap": lambda: self.intrude(lambda: self.reap(None, close=True)),
+            "resume": lambda: self.intrude(lambda: self.resume(None)),
         }
+        self.failures = list[BaseException]()  # of intruders
         self.foreign = dict[Path, str]()
         self.forget()
         self.count["sequences"] += 1
@@ -73,6 +78,7 @@ class Sequences(RuleBasedStateMachine):
         self.has_plan: bool | None = None  # None before the command was started
         self.wanted, self.sure = Content(), Content()  # what was tried, and what was confirmed
         self.was_open = self.is_deleted = self.is_damaged = False
+        self.ends = {"KILLED"}  # what its status may be, unless it is resumed
 
     @property
     def run_id(self) -> str | None:
@@ -80,13 +86,13 @@ class Sequences(RuleBasedStateMachine):
         return next(iter(self.store.runs()), None)
 
     @property
-    def is_over(self) -> bool:
-        return self.has_plan is not None and self.process is None and not self.store.journals()
-
-    @property
     def is_dead(self) -> bool:
         """Whether a command was started, and is not alive: else other commands are intruders."""
         return self.has_plan is not None and self.process is None
+
+    @property
+    def is_over(self) -> bool:
+        return self.is_dead and not self.store.journals()
 
     @property
     def is_locked(self) -> bool:
@@ -154,7 +160,7 @@ class Sequences(RuleBasedStateMachine):
             assert re.search("cannot be resumed|left nothing to resume", str(error))
 
     def work(self, act: Callable[[], None]) -> None:
-        """Let the living process act, and leave its run as the act ended."""
+        """Act in the living process, and leave its run as the act ended."""
         assert self.context
         try:
             act()
@@ -183,7 +189,7 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.process)
     @rule(steps=st.integers(1, 5))
     def deliver(self, steps: int) -> None:
-        """Let the courier deliver a few steps; it waits after an error."""
+        """Deliver a few steps, as the courier does; it waits after an error."""
         assert self.opened
         delivering = SteppedCourier.of(self.opened.run.run_id)
 
@@ -206,14 +212,13 @@ class Sequences(RuleBasedStateMachine):
         self.process.fault = fault
 
     @precondition(lambda self: self.process)
-    @rule(how=st.sampled_from(["finish", "finish", "interrupt", "fail", "die"]))
+    @rule(how=st.sampled_from([*ENDS, "finish"]))
     def leave(self, how: str) -> None:
         """End the command."""
         process, context = self.process, self.context
         assert process
         assert context
-        errors = {"interrupt": KeyboardInterrupt(), "fail": RuntimeError("a bug"), "die": Death()}
-        error = errors.get(how)
+        error, status = ENDS[how]
         with self.machine.running(process):
             process.is_alive = how != "die"
             try:
@@ -222,7 +227,8 @@ class Sequences(RuleBasedStateMachine):
                 assert error
             except ValueError:
                 assert self.is_deleted
-        self.count["finished" if process.is_alive else "deaths"] += 1
+        self.ends = {status} if process.is_alive else {status, "KILLED"}
+        self.count[how if process.is_alive else "die"] += 1
         self.machine.end(process)
         self.process = None
 
@@ -257,6 +263,15 @@ class Sequences(RuleBasedStateMachine):
             except Lost:
                 pass
         self.machine.end(process)
+
+    def intrude(self, command: Callable[[], None]) -> None:
+        """Run another command; what fails in it is kept, as the one it intrudes may catch it."""
+        self.count["intruders"] += 1
+        try:
+            command()
+        except BaseException as error:
+            self.failures.append(error)
+            raise
 
     # The world.
 
@@ -304,6 +319,8 @@ class Sequences(RuleBasedStateMachine):
 
     @invariant()
     def all_is_well(self) -> None:
+        for failure in self.failures:
+            raise failure
         assert self.store.rows(self.store.foreign) == self.store.before
         for path, content in self.foreign.items():
             assert path.read_text() == content
@@ -323,7 +340,7 @@ class Sequences(RuleBasedStateMachine):
             if self.has_plan:
                 assert (status, content) == ("FINISHED", self.wanted)
             else:
-                assert status in ("FINISHED", "FAILED", "KILLED")
+                assert status in self.ends
         self.store.clear()
         self.foreign.clear()
         self.forget()
@@ -367,7 +384,6 @@ def test_whatever_happens_every_run_has_each_loss_once_in_the_end(
             database=None,
             print_blob=True,
             report_multiple_bugs=False,
-            phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )
