@@ -15,6 +15,7 @@ from mlflow.tracking import MlflowClient
 from tenacity import wait_none
 
 from fitreel.journal import checkpoints
+from fitreel.journal.entry import is_empty
 from fitreel.settings import TrainingSettings
 from fitreel.sweep.trials import Outcome
 from fitreel.tracking import Run, closing as run_closing
@@ -154,6 +155,7 @@ class Store:
         self._connection = sqlite3.connect(
             self.database, isolation_level=None, check_same_thread=False
         )
+        self.ask("PRAGMA synchronous = OFF")
         self.client = MlflowClient(self.uri)
         self.machine = machine
         place = str(directory / "artifacts")
@@ -212,7 +214,9 @@ class Store:
         self._connection.close()
 
     def journals(self) -> list[Path]:
-        return [path.parent for path in self.spool.glob("*/journal") if path.stat().st_size]
+        """Return the journals with a record: others are remains."""
+        found = (path.parent for path in self.spool.glob("*/journal"))
+        return [path for path in found if not is_empty(path)]
 
     def kept(self) -> "Kept":
         """Copy store and spool, to begin with them again."""

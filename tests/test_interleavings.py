@@ -16,8 +16,8 @@ from tests.simulation import Death, Process
 # Steps that another command cannot notice.
 UNSEEN = {"open", "fsync", "ftruncate"}
 PLAN = {"command": "run"}
-SHORT = Content(epochs=6, metrics={"value1": 0.5}, files={"a.csv": b"1,2"})
-WHOLE = Content(12, {"value1": 0.5, "value2": 1.5}, {"a.csv": b"1,2", "b.txt": b"3"})
+SHORT = Content(epochs=2, metrics={"value1": 0.5}, files={"a.csv": b"1,2"})
+WHOLE = Content(6, {"value1": 0.5}, {"a.csv": b"1,2", "b.txt": b"3"})
 
 
 @pytest.fixture
