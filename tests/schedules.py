@@ -51,7 +51,10 @@ class Schedule:
 
     def run(self) -> None:
         """Run all actors to their ends; raise what one of them raised."""
-        threads = [threading.Thread(target=self._act, args=[each]) for each in self._actors]
+        # daemon: one that hangs must not keep the tests alive.
+        threads = [
+            threading.Thread(target=self._act, args=[each], daemon=True) for each in self._actors
+        ]
         for thread in threads:
             thread.start()
             self._wait()

@@ -1,4 +1,8 @@
-"""Two commands at once on one run, in every order of their steps: one works, the other says so."""
+"""Two commands at once on one run, in every order of their steps: one works, the other says so.
+
+In every order in which commands are broken off twice at most, that is: between two breaks each runs
+on, as a system lets it. `make test` tries those with one break, at every ninth step.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +34,6 @@ def store(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch)
 DONE, SO_FAR, KILLED = "finished", "delivered so far", "delivered, KILLED"
 ALIVE, NOTHING = "its process is alive", "nothing to do"
 ONE, NONE = "1 closed", "0 closed"
-OPENED = Content()  # what a command has that has just opened its run
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,7 @@ CASES = [
         {(KILLED, ALIVE), (KILLED, NOTHING), (ALIVE, KILLED), (NOTHING, KILLED)},
         SHORT,
     ),
+    # To close a run, reap locks its journal for a moment.
     Case(dead, ("resume", "reap"), {(DONE, ONE), (DONE, NONE), (ALIVE, ONE)}),
     Case(dead_for_good, ("sync", "reap"), {(KILLED, ONE), (KILLED, NONE), (ALIVE, ONE)}, SHORT),
     Case(

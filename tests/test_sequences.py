@@ -1,6 +1,7 @@
 """Sequences of commands, deaths and other mishaps, which Hypothesis looks for: no loss is lost.
 
-A small model says what a run must have in the end: all that its command computes, each once.
+A small model says what a run must have in the end: all that its command computes, each once. A
+failure prints its sequence, which is Python; so does `--hypothesis-seed` with the printed seed.
 """
 
 import re
@@ -295,7 +296,7 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.has_plan is not None)
     @rule(where=st.sampled_from(["journals", "artifacts", "folder"]))
     def put(self, where: str) -> None:
-        """Put a file of somebody else into a journal, its artifacts, or a folder like a journal."""
+        """Write a file of somebody else into a journal, its artifacts, or a folder like a journal."""
         folders = {path.parent for path in self.store.spool.glob("*/journal")}
         if where == "artifacts":
             folders = {path / where for path in folders if (path / where).exists()}
