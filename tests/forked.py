@@ -63,12 +63,18 @@ class Done:
 class Forks:
     """A process that has imported everything and forks for every command."""
 
-    def __init__(self, server: subprocess.Popen[str]) -> None:
+    def __init__(self, server: subprocess.Popen[str], *, watched: bool) -> None:
         self._server = server
+        self._watched = watched  # whether a command reports that it executes something
 
     def run(self, arguments: list[str], directory: Path, **changes: str) -> Done:
         """Run ``fitreel`` with these arguments in ``directory``; return the outcome."""
-        request = {"arguments": arguments, "directory": str(directory), "environment": changes}
+        request: dict[str, object] = {
+            "arguments": arguments,
+            "directory": str(directory),
+            "environment": changes,
+        }
+        request |= {"watched": self._watched}
         assert self._server.stdin
         assert self._server.stdout
         self._server.stdin.write(json.dumps(request) + "\n")
@@ -77,7 +83,7 @@ class Forks:
 
 
 @contextmanager
-def forks(*loaded: str) -> Iterator[Forks]:
+def forks(*loaded: str, watched: bool = True) -> Iterator[Forks]:
     """Start the process that forks, with these modules imported."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.forked", *loaded],
@@ -87,7 +93,7 @@ def forks(*loaded: str) -> Iterator[Forks]:
         stdout=subprocess.PIPE,
         text=True,
     ) as server:
-        yield Forks(server)
+        yield Forks(server, watched=watched)
         assert server.stdin
         server.stdin.close()
 
@@ -155,7 +161,9 @@ def _become(request: dict[str, Any]) -> None:
     os.chdir(directory)
     os.environ.update(request["environment"])
     sys.argv = ["fitreel", *request["arguments"]]
-    sys.addaudithook(_watch)
+    sys.modules["__main__"].__package__ = None  # or messages would name this module
+    if request["watched"]:
+        sys.addaudithook(_watch)
     code = 70
     try:
         pipeline.app.main()
