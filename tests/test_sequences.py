@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 
 from fitreel.journal.journal import Damaged
 from fitreel.tracking import Patience, Run, Tracker, interrupted, sync
+from fitreel.tracking.delivery import nested
 from fitreel.tracking.reaper import examine, reap
 from tests.modelled import OTHERS, Content, Opened, SteppedCourier, Store, modelled_store
 from tests.simulation import Death, Fault, Lost, Process
@@ -372,13 +373,22 @@ def store(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch)
         yield store
 
 
+@pytest.fixture(params=["trials at once", "trials one by one"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Deliver trials as to a database that is known, or as to a server."""
+    if request.param == "trials one by one":
+        monkeypatch.setattr(nested, "is_database", lambda _: False)
+    return str(request.param)
+
+
 def test_whatever_happens_every_run_has_each_loss_once_in_the_end(
-    store: Store, torture: bool
+    store: Store, way: str, torture: bool
 ) -> None:
+    many = 40 if way == "trials at once" else 15
     run_state_machine_as_test(
         Sequences,
         settings=settings(
-            max_examples=3000 if torture else 60,
+            max_examples=many * (50 if torture else 1),
             stateful_step_count=30,
             derandomize=not torture,
             deadline=None,
@@ -388,7 +398,10 @@ def test_whatever_happens_every_run_has_each_loss_once_in_the_end(
             suppress_health_check=list(HealthCheck),
         ),
     )
-    print(f"{store.machine.deaths.total()} deaths and lost answers:", dict(store.machine.deaths))
+    print(
+        f"{way}, {store.machine.deaths.total()} deaths and lost answers:",
+        dict(store.machine.deaths),
+    )
     print(dict(Sequences.count))
 
 
@@ -404,5 +417,23 @@ def test_no_loss_is_doubled_if_a_file_and_the_position_are_damaged() -> None:
     state.leave(how="die")
     state.damage(name="a.csv")
     state.damage(name="delivered")
+    state.resume(fault=None)
+    state.teardown()
+
+
+@pytest.mark.usefixtures("store", "way")
+@pytest.mark.parametrize("name", ["delivered", "a.csv"])
+def test_no_trial_is_doubled_if_the_position_or_a_file_before_is_damaged(name: str) -> None:
+    """Each trial is a call of its own here: not only the first may be in the store."""
+    state = Sequences()
+    state.begin(fault=None, has_plan=True)
+    state.log(more=Content(files={"a.csv": b"1"}))
+    for _ in range(3):
+        state.log(more=Content(epochs=1, trials=1))
+    for _ in range(3):
+        state.deliver(steps=5)
+    state.leave(how="die")
+    state.damage(name=name)
+    state.sync(fault=None)
     state.resume(fault=None)
     state.teardown()

@@ -45,6 +45,8 @@ class Delivery:
         self._position: int = kept["position"] if kept else 0
         self._trials: int = kept.get("trials", 0) if kept else 0
         self._is_in_doubt: bool = kept.get("doubt", False) if kept else False
+        # How far the journal went already: an earlier process may have delivered any of it.
+        self._found = (journal.directory / "journal").stat().st_size
         self._stored = Stored(client, run_id)
         self._nested = NestedRuns(client, run_id)
 
@@ -70,7 +72,9 @@ class Delivery:
             lacks = self._stored.lacks if self._is_in_doubt else None
             log_values(self._client, self._run_id, records, lacks)
         elif kind == "trial":
-            self._nested.deliver(records)
+            # Not only the first call looks for trials: the position may be an old one.
+            is_new = self._position >= self._found and not self._is_in_doubt
+            self._nested.deliver(records, is_new=is_new)
             self._trials += len(records)
         elif kind == "trial_artifacts":
             self._nested.log_artifacts(first, self._journal.file(first, "folder"))

@@ -70,10 +70,13 @@ class NestedRuns:
         others = sum(len(record[kind]) for kind in ("metrics", "params", "tags"))
         return (points + others) / ROWS  # type: ignore[no-any-return]
 
-    def deliver(self, records: Sequence[Record]) -> None:
-        """Log trials, each as a run of its own that is over; none of them twice."""
+    def deliver(self, records: Sequence[Record], *, is_new: bool = True) -> None:
+        """Log trials, each as a run of its own that is over; none of them twice.
+
+        They are ``is_new`` if no earlier process can have logged them.
+        """
         # Unsure again if this call fails: the next one looks for what it left.
-        was_sure, self._is_sure = self._is_sure, False
+        was_sure, self._is_sure = self._is_sure and is_new, False
         with scratch() as folder:
             runs = [self._run(record, folder) for record in records]
             if self._database:
