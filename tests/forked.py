@@ -9,6 +9,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import subprocess
@@ -66,9 +67,20 @@ class Forks:
     def __init__(self, server: subprocess.Popen[str]) -> None:
         self._server = server
 
-    def run(self, arguments: list[str], directory: Path, **changes: str) -> Done:
-        """Run ``fitreel`` with these arguments in ``directory``; return the outcome."""
+    def run(
+        self,
+        arguments: list[str],
+        directory: Path,
+        before: tuple[str, list[str | int]] | None = None,
+        **changes: str,
+    ) -> Done:
+        """Run ``fitreel`` with these arguments in ``directory``; return the outcome.
+
+        ``before`` names a function, as in tests.failing.install, that is called first in its
+        process, and its arguments.
+        """
         request = {"arguments": arguments, "directory": str(directory), "environment": changes}
+        request |= {"before": before}
         assert self._server.stdin
         assert self._server.stdout
         self._server.stdin.write(json.dumps(request) + "\n")
@@ -158,6 +170,9 @@ def _become(request: dict[str, Any]) -> None:
     sys.addaudithook(_watch)
     code = 70
     try:
+        if request["before"]:
+            name, values = request["before"]
+            pkgutil.resolve_name(name)(*values)
         pipeline.app.main()
     except SystemExit as exit_:
         code = exit_.code if isinstance(exit_.code, int) else 0
