@@ -77,9 +77,9 @@ class Calls:
             os.kill(os.getpid(), signal.SIGKILL)
         return self._error
 
-    def meet_path(self, kind: str, path: object) -> None:
+    def meet_path(self, kind: str, path: Any) -> None:
         """Count a call on a path, if it is below the directory; raise OSError if it has to fail."""
-        place = Path.cwd() / os.fsdecode(path)  # type: ignore[arg-type]
+        place = Path.cwd() / os.fsdecode(path)
         if place.is_relative_to(self._root) and (
             error := self.meet(kind, str(place.relative_to(self._root)))
         ):
@@ -102,7 +102,7 @@ def install(root: str, trace: str, call: str = "", number: int = 0, error: str =
     for name, kind in ON_FILES.items():
         setattr(os, name, _on_file(getattr(os, name), kind, calls))
     fcntl.flock = _on_file(fcntl.flock, "lock", calls)
-    io.open = builtins.open = _opening(builtins.open, calls)  # type: ignore[assignment]
+    io.open = builtins.open = _opening(builtins.open, calls)
     for event in ("do_execute", "do_executemany", "do_execute_no_params"):
         sqlalchemy.event.listen(sqlalchemy.Engine, event, _on_statement(calls))
     DefaultDialect.do_commit = _on_commit(DefaultDialect.do_commit, calls)  # type: ignore[method-assign]
@@ -188,7 +188,7 @@ def deliver_nothing() -> None:
     """Make every delivery of this process fail."""
     from fitreel.tracking.delivery.delivery import Delivery
 
-    def fail(_: Delivery) -> bool:
+    def fail(self: Delivery) -> bool:  # noqa: ARG001
         raise ConnectionError("the store is away")
 
     Delivery.step = fail  # type: ignore[method-assign]

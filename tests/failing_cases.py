@@ -15,7 +15,7 @@ from fitreel.journal.lock import Lock
 from fitreel.journal.spool import MARKER
 from tests.failing import AFTER, DEATH, FILE_ERRORS, SQL_ERRORS
 from tests.faults import SPOOL
-from tests.forked import Done, Forks
+from tests.forked import Before, Done, Forks
 
 SMALL = ["--epochs", "20", "--samples", "20"]
 RUN = ["run", *SMALL, "--max-frames", "4", "--checkpoint-every", "5"]
@@ -33,10 +33,10 @@ class Place:
     store: Path  # the directory of the database
     variables: dict[str, str] = field(default_factory=dict)
 
-    def run(self, *arguments: str, before: tuple[str, list[str | int]] | None = None) -> Done:
+    def run(self, *arguments: str, before: Before | None = None) -> Done:
         """Run a command, in whose process a function is called first."""
         variables = {SPOOL: str(self.here / "spool"), "COLUMNS": "100"} | self.variables
-        return self.forking.run(list(arguments), self.here, before, **variables)
+        return self.forking.run_after(before, list(arguments), self.here, **variables)
 
     def run_failing(self, *arguments: str, call: Call = ("", 0), error: str = "") -> Done:
         """Run a command, in which a call fails, or none; all are written to the trace."""
@@ -97,7 +97,7 @@ def prepare_resume(place: Place, *options: str) -> list[str]:
 
 def prepare_sync(place: Place, *options: str) -> list[str]:
     """Compute all of a run, of which nothing is delivered; return how that is done."""
-    nothing = ("tests.failing.deliver_nothing", list[str | int]())
+    nothing: Before = ("tests.failing.deliver_nothing", [])
     done = place.run(*RUN, *options, "--patience", "0", before=nothing)
     assert done.code == 75, done
     return ["sync"]
@@ -233,4 +233,18 @@ def complete(place: Place, command: list[str], known: set[str], expected: dict[s
     for run_id in found:
         completed = outcome(place, run_id)
         for name, value in expected.items():
-            assert completed[name] == value, f"{name}: {completed[name]} and not {value}"
+            assert completed[name] == value, f"{name} differ: {differences(completed[name], value)}"
+
+
+def differences(found: Any, expected: Any) -> list[str]:
+    """Return in what two parts of outcomes differ."""
+    one, other = (
+        Counter(map(str, each.items() if isinstance(each, dict) else each))
+        if isinstance(each, dict | list)
+        else Counter([str(each)])
+        for each in (found, expected)
+    )
+    return [
+        *(f"too much: {each}" for each in one - other),
+        *(f"lacks: {each}" for each in other - one),
+    ]

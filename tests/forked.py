@@ -37,6 +37,8 @@ MOST_SECONDS = 120  # of wall time, after which a command is killed
 # Events that occur only if a command executes what it reads.
 SUSPICIOUS = ("os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "pickle.find_class")
 
+Before = tuple[str, list[Any]]  # the name of a function, as in tests.failing.install, and arguments
+
 # Starts a command with these files as its output; prints its status, seconds and kilobytes.
 MEASURING = """
 import json, os, subprocess, sys
@@ -67,20 +69,20 @@ class Forks:
     def __init__(self, server: subprocess.Popen[str]) -> None:
         self._server = server
 
-    def run(
-        self,
-        arguments: list[str],
-        directory: Path,
-        before: tuple[str, list[str | int]] | None = None,
-        **changes: str,
-    ) -> Done:
-        """Run ``fitreel`` with these arguments in ``directory``; return the outcome.
+    def run(self, arguments: list[str], directory: Path, **changes: str) -> Done:
+        """Run ``fitreel`` with these arguments in ``directory``; return the outcome."""
+        return self.run_after(None, arguments, directory, **changes)
 
-        ``before`` names a function, as in tests.failing.install, that is called first in its
-        process, and its arguments.
-        """
-        request = {"arguments": arguments, "directory": str(directory), "environment": changes}
-        request |= {"before": before}
+    def run_after(
+        self, before: Before | None, arguments: list[str], directory: Path, **changes: str
+    ) -> Done:
+        """Run ``fitreel`` in a process that calls a function first."""
+        request = {
+            "arguments": arguments,
+            "directory": str(directory),
+            "environment": changes,
+            "before": before,
+        }
         assert self._server.stdin
         assert self._server.stdout
         self._server.stdin.write(json.dumps(request) + "\n")

@@ -183,7 +183,7 @@ def lose_sight() -> None:
     def fail(*_: object) -> None:
         raise ConnectionError("the store is away")
 
-    pipeline.shared.session.ways_to_look = fail  # type: ignore[assignment]
+    vars(pipeline.shared.session)["ways_to_look"] = fail
 
 
 def test_a_complete_run_is_printed_if_the_store_goes_away(store: Store) -> None:
