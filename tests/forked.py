@@ -14,10 +14,11 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.conftest import ROOT, environment
@@ -91,10 +92,13 @@ class Forks:
 
 
 @contextmanager
-def forks(*loaded: str) -> Iterator[Forks]:
-    """Start the process that forks, with these modules imported."""
+def forks(*loaded: str, first: Sequence[Sequence[str]] = ()) -> Iterator[Forks]:
+    """Start the process that forks, with these modules imported, once it has run these commands.
+
+    The first figure, statement and model of a process take seconds.
+    """
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.forked", *loaded],
+        [sys.executable, "-m", "tests.forked", json.dumps(first), *loaded],
         cwd=ROOT,
         env=environment(),
         stdin=subprocess.PIPE,
@@ -135,8 +139,9 @@ def _done(status: int, outputs: list[Path], seconds: float, memory: int) -> Done
 
 
 def _serve() -> None:
-    for name in sys.argv[1:]:
+    for name in sys.argv[2:]:
         importlib.import_module(name)
+    _warm(json.loads(sys.argv[1]))
     with suppress(Exception):  # the command line imports some modules late
         import pipeline.app
 
@@ -156,6 +161,25 @@ def _serve() -> None:
         done = _done(status, outputs, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
         sys.stdout.write(json.dumps(asdict(done)) + "\n")
         sys.stdout.flush()
+
+
+def _warm(commands: list[list[str]]) -> None:
+    """Run commands in this process, in a directory of their own."""
+    import mlflow
+
+    from pipeline.app import app
+
+    before, variables = Path.cwd(), dict(os.environ)
+    with TemporaryDirectory() as place, Path(os.devnull).open("w") as nothing:
+        os.chdir(place)
+        os.environ["FITREEL_SPOOL"] = f"{place}/spool"
+        with redirect_stdout(nothing), redirect_stderr(nothing):
+            for command in commands:
+                app(command, standalone_mode=False)
+        os.chdir(before)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    os.environ.clear()
+    os.environ.update(variables)
 
 
 def _become(request: dict[str, Any]) -> None:

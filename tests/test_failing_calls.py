@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.failing import NAMES
 from tests.failing_cases import (
     PREPARATIONS,
+    RUN,
+    SWEEP,
     Call,
     Place,
     check,
@@ -26,7 +29,7 @@ from tests.forked import ALL, Forks, forks
 from tests.proxy import Proxy, Rule
 from tests.servers import Server
 
-SAMPLE = 2  # faults of a command in the short version
+SAMPLE = 3  # faults of a command in the short version
 ANSWERS = {  # of a server
     "429": Rule("", "", status=429, is_forwarded=False),
     "500": Rule("", "", status=500, is_forwarded=False),
@@ -39,11 +42,17 @@ ANSWERS = {  # of a server
 Fault = TypeVar("Fault")
 
 
+def commands(*short: str) -> list[ParameterSet]:
+    """Return the names of all commands; those that are not named are for the long version."""
+    marks = {name: [] if name in short else [pytest.mark.torture] for name in PREPARATIONS}
+    return [pytest.param(name, marks=marks[name]) for name in PREPARATIONS]
+
+
 @pytest.fixture(scope="module")
 def forking(request: pytest.FixtureRequest) -> Iterator[Forks]:
-    """Start the process that forks; to warm it takes longer than the short version."""
-    warm = ["tests.warm_commands"] if request.config.getoption("--torture") else []
-    with forks(*ALL, "tests.failing", *warm) as forking:
+    more = (SWEEP, [*RUN, "--lr", "0.2"], ["compare", "--best", "2"])
+    first = (RUN, *(more if request.config.getoption("--torture") else ()))
+    with forks(*ALL, "tests.failing", first=first) as forking:
         yield forking
 
 
@@ -113,7 +122,7 @@ class LocalCases:
         return ended
 
 
-@pytest.mark.parametrize("name", PREPARATIONS)
+@pytest.mark.parametrize("name", commands("run", "sync"))
 def test_every_call_on_files_and_the_database_fails_once(
     local: Place, name: str, torture: bool
 ) -> None:
@@ -194,7 +203,7 @@ class RemoteCases:
         return ended if is_met else "not reached"
 
 
-@pytest.mark.parametrize("name", PREPARATIONS)
+@pytest.mark.parametrize("name", commands("run"))
 def test_every_request_to_a_server_fails_once(
     forking: Forks, server: Server, tmp_path: Path, name: str, torture: bool
 ) -> None:
