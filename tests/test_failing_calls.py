@@ -206,7 +206,7 @@ class RemoteCases:
 
 @pytest.mark.torture
 def test_every_call_on_files_fails_once_while_a_store_is_created(local: Place) -> None:
-    """MLflow's 2,000 statements are left out: they go to a draft, of which the rest knows nothing."""
+    """MLflow's statements are left out: they go to a draft, which nobody else knows."""
     cases = LocalCases(local)
     calls = [call for call in cases.count("generate") if not call[0].startswith("sql ")]
     print(f"generate: {len(calls)} calls", dict(Counter(call.split()[0] for call, _ in calls)))
