@@ -17,7 +17,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ ON_PATHS = {
 }
 ON_FILES = {"write": "write", "fsync": "fsync", "ftruncate": "write", "sendfile": "write"}
 FILE_ERRORS = ("ENOSPC", "EIO", "EACCES", "EMFILE")
+PART = "ENOSPC after a part"  # of what was to be written
 SQL_ERRORS = ("database is locked", "disk I/O error")
 AFTER = "disk I/O error after it was done"  # of the end of a transaction
 DEATH = "death"  # the process dies instead
@@ -77,13 +78,17 @@ class Calls:
             os.kill(os.getpid(), signal.SIGKILL)
         return self._error
 
-    def meet_path(self, kind: str, path: Any) -> None:
+    def meet_path(
+        self, kind: str, path: Any, write_part: Callable[[], object] = lambda: None
+    ) -> None:
         """Count a call on a path, if it is below the directory; raise OSError if it has to fail."""
         place = Path.cwd() / os.fsdecode(path)
         if place.is_relative_to(self._root) and (
             error := self.meet(kind, str(place.relative_to(self._root)))
         ):
-            number = getattr(errno, error)
+            if error == PART:
+                write_part()
+            number = getattr(errno, error.partition(" ")[0])
             # An error of an open file has no name.
             names = [] if kind in ("write", "fsync", "lock") else [str(path)]
             raise OSError(number, os.strerror(number), *names)
@@ -123,7 +128,9 @@ def _on_file(call: Callable[..., Any], kind: str, calls: Calls) -> Callable[...,
     @wraps(call)
     def met(file: Any, *rest: Any) -> Any:
         if isinstance(file, int):
-            calls.meet_path(kind, path_of(file))
+            is_write = call.__name__ == "write"
+            part = partial(call, file, rest[0][: len(rest[0]) // 2]) if is_write else lambda: None
+            calls.meet_path(kind, path_of(file), part)
         return call(file, *rest)
 
     return met
@@ -132,7 +139,8 @@ def _on_file(call: Callable[..., Any], kind: str, calls: Calls) -> Callable[...,
 def _opening(call: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
     class Written(io.FileIO):
         def write(self, data: Any, /) -> int:
-            calls.meet_path("write", path_of(self.fileno()))
+            part = partial(super().write, data[: len(data) // 2])
+            calls.meet_path("write", path_of(self.fileno()), part)
             return super().write(data)
 
     @wraps(call)

@@ -14,7 +14,7 @@ from typing import Any
 
 from fitreel.journal.lock import Lock
 from fitreel.journal.spool import MARKER
-from tests.failing import AFTER, DEATH, FILE_ERRORS, SQL_ERRORS
+from tests.failing import AFTER, DEATH, FILE_ERRORS, PART, SQL_ERRORS
 from tests.faults import SPOOL
 from tests.forked import Before, Done, Forks
 
@@ -136,7 +136,9 @@ def errors_of(call: Call) -> tuple[str, ...]:
     """Return the errors with which a call can fail."""
     if call[0] == "sql COMMIT":
         return (*SQL_ERRORS, AFTER)
-    return SQL_ERRORS if call[0].startswith("sql ") else FILE_ERRORS
+    if call[0].startswith("sql "):
+        return SQL_ERRORS
+    return (*FILE_ERRORS, PART) if call[0].startswith("write ") else FILE_ERRORS
 
 
 def numbered(calls: list[str]) -> list[Call]:
