@@ -61,9 +61,11 @@ class Run(Facts):
         self.has_plan = False
         self._done: set[str] = set()
         self._artifacts: dict[str, Path] = {}
+        self._measured: dict[str, float] = {}  # before its command was interrupted
         for _, record in journal.records():
             if record["kind"] == "values":
                 self._know(**record)
+                self._measured |= record.get("metrics", {})
             elif record["kind"] == "plan":
                 self.has_plan = bool(record["plan"])
             elif record["kind"] == "losses":
@@ -112,8 +114,14 @@ class Run(Facts):
         self._log(params={name: text for name, text in params.items() if name not in self.params})
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
-        """Log metrics, one value each."""
-        self._log(metrics=dict(metrics))
+        """Log metrics, one value each.
+
+        A stage that was interrupted after it logged them is done again, and measures the same: a
+        second point would differ only in its time.
+        """
+        new = {name: metrics[name] for name in metrics if self._measured.get(name) != metrics[name]}
+        if new:
+            self._log(metrics=new)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""
