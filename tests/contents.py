@@ -44,7 +44,7 @@ class Content(NamedTuple):
 def contents(directory: Path) -> list[Content]:
     """Return the runs of a store, by name; none if it was not created.
 
-    Asserts that the database is intact.
+    Asserts that the database is intact, and that all artifacts are in the directory.
     """
     path = directory / "mlflow.db"
     if not path.exists() or not path.stat().st_size:
@@ -54,8 +54,11 @@ def contents(directory: Path) -> list[Content]:
         tables = {name for (name,) in database.execute("select name from sqlite_master")}
         if "runs" not in tables or "logged_models" not in tables:  # its creation was broken off
             return []
-        found = database.execute("select run_uuid from runs where lifecycle_stage = 'active'")
-        runs = [_content(database, run_id) for (run_id,) in found.fetchall()]
+        found = database.execute(
+            "select run_uuid, artifact_uri from runs where lifecycle_stage = 'active'"
+        ).fetchall()
+        assert all(Path(place).is_relative_to(directory) for _, place in found)
+        runs = [_content(database, run_id) for run_id, _ in found]
     return sorted(runs, key=lambda run: (run.name, run.status, run.run_id))
 
 
