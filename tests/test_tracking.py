@@ -78,18 +78,6 @@ def test_what_is_written_to_a_run_changes_nothing_that_was_read_before(tracker: 
     assert (source.params, source.metrics, source.tags) == before
 
 
-def test_a_stage_that_is_done_again_logs_its_metrics_once(tracker: Tracker) -> None:
-    with tracker.run() as run:
-        run.log_metrics({"train_rmse": 0.5, "test_rmse": 0.25})
-        again = Run(run._journal, run)  # as after an interruption
-        again.log_metrics({"train_rmse": 0.5, "test_rmse": 0.125, "test_r2": 0.75})
-    histories = {
-        name: [point.value for point in tracker.client.get_metric_history(run.run_id, name)]
-        for name in ("train_rmse", "test_rmse", "test_r2")
-    }
-    assert histories == {"train_rmse": [0.5], "test_rmse": [0.25, 0.125], "test_r2": [0.75]}
-
-
 def test_losses_before_a_failure_are_kept(tracker: Tracker, dataset: Dataset) -> None:
     with pytest.raises(OSError, match="display"), tracker.run() as run:
         train(run, dataset, epochs=100, fails_at=30)

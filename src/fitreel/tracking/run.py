@@ -60,8 +60,8 @@ class Run(Facts):
         self._journal = journal
         self.has_plan = False
         self._done: set[str] = set()
+        self._measured: dict[str, float] = {}  # metrics that its journal had when it was opened
         self._artifacts: dict[str, Path] = {}
-        self._measured: dict[str, float] = {}  # before its command was interrupted
         for _, record in journal.records():
             if record["kind"] == "values":
                 self._know(**record)
@@ -114,14 +114,10 @@ class Run(Facts):
         self._log(params={name: text for name, text in params.items() if name not in self.params})
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
-        """Log metrics, one value each.
-
-        A stage that was interrupted after it logged them is done again, and measures the same: a
-        second point would differ only in its time.
-        """
-        new = {name: metrics[name] for name in metrics if self._measured.get(name) != metrics[name]}
-        if new:
-            self._log(metrics=new)
+        """Log metrics, one value each; not again what a stage logged before it was interrupted."""
+        before = self._measured
+        new = {name: each for name, each in metrics.items() if repr(before.get(name)) != repr(each)}
+        self._log(metrics=new)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""

@@ -4,7 +4,7 @@ import logging
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import mlflow
 from mlflow.environment_variables import (
@@ -17,6 +17,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from fitreel import __version__
 from fitreel.checks.text import check_name, shown
 from fitreel.checks.urls import masked
+from fitreel.journal.clock import now
 from fitreel.journal.journal import FORMAT, Journal, Record
 from fitreel.journal.signals import held
 from fitreel.journal.spool import new_journal
@@ -32,6 +33,7 @@ from fitreel.tracking.source import Source
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.connection import plain_errors
 from fitreel.tracking.store.creation import (
+    DOUBT,
     default_experiment_id,
     find_or_make_experiment,
     is_in_doubt,
@@ -245,8 +247,13 @@ class Tracker:
             journal.append("run", run_id=created.info.run_id)
             return Run(journal, Source(self.client, created.info.run_id, created))
         except BaseException:
-            # Nothing else would close it: the caller removes the journal.
-            end(self.client, created, "FAILED")
+            journal.make_room()
+            with suppress(OSError):
+                # The caller keeps a journal in doubt: the run can be resumed then.
+                journal.append(DOUBT)
+                journal.append("status", status="FAILED", time=now(), resumable=True)
+            with suppress(Exception):  # fitreel sync delivers the same
+                end(self.client, created, "FAILED")
             raise
 
     def _enter(self, journal: Journal, tags: dict[str, str], found: Source) -> Run:
