@@ -28,12 +28,6 @@ pytestmark = pytest.mark.needs("disks")
 # A new experiment: the place of the default one's artifacts was chosen when the tables were made.
 SMALL = ("--experiment", "cut", "--epochs", "40", "--samples", "30")
 RUN = ("run", *SMALL, "--max-frames", "5")
-COMMANDS = {
-    "run": RUN,
-    "sweep": ("sweep", *SMALL, "--trials", "3"),
-    "sync": ("sync",),
-    "compare": ("compare", "--experiment", "cut", "--best", "2"),
-}
 
 
 class Case(NamedTuple):
@@ -41,12 +35,9 @@ class Case(NamedTuple):
 
     name: str
     start: Path
+    command: tuple[str, ...]
     expected: list[tuple[object, ...]]
     takes: float
-
-    @property
-    def command(self) -> tuple[str, ...]:
-        return COMMANDS[self.name]
 
 
 class Machine:
@@ -100,12 +91,11 @@ class Machine:
                 time.sleep(chance.uniform(0, 0.2))
                 self._write_back(habit, chance)
         assert process.pid
-        with suppress(ProcessLookupError):  # before the cut, whose errors nobody lives to see
-            os.killpg(process.pid, signal.SIGSTOP)
+        with suppress(ProcessLookupError):  # stopped before the cut: nobody lives to see its errors
+            os.kill(process.pid, signal.SIGSTOP)
         for disk in self._disks:
             disk.cut()
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.join()
         code = process.exitcode
         assert code is not None
@@ -144,52 +134,49 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 @pytest.fixture(scope="module")
 def cases(machine: Machine, empty_database: Path) -> dict[str, Case]:
     """Run all commands without a power cut, in the same places."""
-    place = machine.store.parent
-    spool = machine.spool
+    place, store, spool = machine.store.parent, machine.store, machine.spool
 
     def empty() -> None:
-        for each in (machine.store, spool):
-            shutil.rmtree(each, ignore_errors=True)
+        shutil.rmtree(store)
+        for each in (store, spool):
             each.mkdir(mode=0o700)
-        shutil.copy(empty_database, machine.store)
+        shutil.copy(empty_database, store)
 
     def saved(name: str) -> Path:
-        shutil.copytree(machine.store, place / name / "store", ignore=lambda *_: ["spool"])
+        shutil.copytree(store, place / name / "store", ignore=lambda *_: ["spool"])
         shutil.copytree(spool, place / name / "spool")
         return place / name
 
-    def succeed(*command: str) -> None:
+    def case(name: str, start: Path, command: tuple[str, ...]) -> Case:
+        started = time.monotonic()
         code, _, errors = machine.run(*command)
         assert code == 0, errors
-
-    succeed("--version")  # the first command takes long: it waits for all imports
-    found = {}
-    for name in COMMANDS:
-        empty()
-        if name == "sync":
-            process = processes.start_after(
-                refuse_artifacts,
-                *RUN,
-                "--patience",
-                "0.5",
-                directory=machine.store,
-                output_to=place,
-                FITREEL_SPOOL=str(spool),
-            )
-            process.join()
-            assert process.exitcode == 75, (place / "err").read_text()
-        elif name == "compare":
-            succeed(*RUN)
-            succeed(*RUN, "--lr", "0.05")
-        start = saved(name)
-        started = time.monotonic()
-        succeed(*COMMANDS[name])
+        found = contents(store)
+        assert {run.status for run in found} == {"FINISHED"}
         takes = time.monotonic() - started
-        expected = [run.lasting for run in contents(machine.store)]
-        assert {run.status for run in contents(machine.store)} == {"FINISHED"}
-        found[name] = Case(name, start, expected, takes)
+        return Case(name, start, command, [run.lasting for run in found], takes)
+
+    machine.run("--version")  # the first command takes long: it waits for all imports
     empty()
-    return found
+    start = saved("new")
+    run = case("run", start, RUN)
+    case("another run", start, (*RUN, "--lr", "0.05"))
+    compare = case("compare", saved("two runs"), ("compare", "--experiment", "cut", "--best", "2"))
+    empty()
+    sweep = case("sweep", start, ("sweep", *SMALL, "--trials", "3"))
+    empty()
+    process = processes.start_after(
+        refuse_artifacts,
+        *(*RUN, "--patience", "0.5"),
+        directory=store,
+        output_to=place,
+        FITREEL_SPOOL=str(spool),
+    )
+    process.join()
+    assert process.exitcode == 75, machine.errors()
+    sync = run._replace(name="sync", start=saved("undelivered"), command=("sync",))
+    empty()
+    return {each.name: each for each in (run, sweep, sync, compare)}
 
 
 def refuse_artifacts() -> None:
@@ -246,7 +233,7 @@ def check(machine: Machine, case: Case) -> None:
         found = [run for run in found if run.status == "FINISHED"]
     for run, expected in zip(found, case.expected, strict=True):
         for mine, theirs in zip(run.lasting, expected, strict=True):
-            assert mine == theirs, f"run {run.run_id} ({run.name})"
+            assert mine == theirs, f"run {run.run_id} ({run.name}): {mine} is not {theirs}"
 
 
 def cut_once(machine: Machine, case: Case, kind: str, chance: random.Random) -> str:
@@ -279,7 +266,7 @@ def test_after_a_power_cut_all_is_as_without_one(
 ) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
-    names = [*COMMANDS, "run"] * (40 if torture else 1)
+    names = [*cases, "run"] * (40 if torture else 1)
     outcomes, wrong = Counter[str](), list[str]()
     started = time.monotonic()
     for number, name in enumerate(names):
