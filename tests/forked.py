@@ -67,8 +67,9 @@ class Done:
 class Forks:
     """A process that has imported everything and forks for every command."""
 
-    def __init__(self, server: subprocess.Popen[str]) -> None:
+    def __init__(self, server: subprocess.Popen[str], *, watched: bool) -> None:
         self._server = server
+        self._watched = watched  # whether a command reports that it executes something
 
     def run(self, arguments: list[str], directory: Path, **changes: str) -> Done:
         """Run ``fitreel`` with these arguments in ``directory``; return the outcome."""
@@ -78,12 +79,12 @@ class Forks:
         self, before: Before | None, arguments: list[str], directory: Path, **changes: str
     ) -> Done:
         """Run ``fitreel`` in a process that calls a function first."""
-        request = {
+        request: dict[str, object] = {
             "arguments": arguments,
             "directory": str(directory),
             "environment": changes,
-            "before": before,
         }
+        request |= {"before": before, "watched": self._watched}
         assert self._server.stdin
         assert self._server.stdout
         self._server.stdin.write(json.dumps(request) + "\n")
@@ -92,7 +93,9 @@ class Forks:
 
 
 @contextmanager
-def forks(*loaded: str, first: Sequence[Sequence[str]] = ()) -> Iterator[Forks]:
+def forks(
+    *loaded: str, watched: bool = True, first: Sequence[Sequence[str]] = ()
+) -> Iterator[Forks]:
     """Start the process that forks, with these modules imported, once it has run these commands.
 
     The first figure, statement and model of a process take seconds.
@@ -105,7 +108,7 @@ def forks(*loaded: str, first: Sequence[Sequence[str]] = ()) -> Iterator[Forks]:
         stdout=subprocess.PIPE,
         text=True,
     ) as server:
-        yield Forks(server)
+        yield Forks(server, watched=watched)
         assert server.stdin
         server.stdin.close()
 
@@ -193,7 +196,9 @@ def _become(request: dict[str, Any]) -> None:
     os.chdir(directory)
     os.environ.update(request["environment"])
     sys.argv = ["fitreel", *request["arguments"]]
-    sys.addaudithook(_watch)
+    sys.modules["__main__"].__package__ = None  # or messages would name this module
+    if request["watched"]:
+        sys.addaudithook(_watch)
     code = 70
     try:
         if request["before"]:
