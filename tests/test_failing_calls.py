@@ -43,7 +43,7 @@ ANSWERS = {  # of a server
 Fault = TypeVar("Fault")
 
 
-def commands(*short: str) -> list[ParameterSet]:
+def names(*short: str) -> list[ParameterSet]:
     """Return the names of all commands; those that are not named are for the long version."""
     marks = {name: [] if name in short else [pytest.mark.torture] for name in PREPARATIONS}
     return [pytest.param(name, marks=marks[name]) for name in PREPARATIONS]
@@ -53,7 +53,7 @@ def commands(*short: str) -> list[ParameterSet]:
 def forking(request: pytest.FixtureRequest) -> Iterator[Forks]:
     more = (SWEEP, [*RUN, "--lr", "0.2"], ["compare", "--best", "2"])
     first = (RUN, *(more if request.config.getoption("--torture") else ()))
-    with forks(*ALL, "tests.failing", first=first) as forking:
+    with forks(*ALL, "tests.failing", watched=False, first=first) as forking:
         yield forking
 
 
@@ -123,7 +123,7 @@ class LocalCases:
         return ended
 
 
-@pytest.mark.parametrize("name", commands("run", "sync"))
+@pytest.mark.parametrize("name", names("run", "sync"))
 def test_every_call_on_files_and_the_database_fails_once(
     local: Place, name: str, torture: bool
 ) -> None:
@@ -214,7 +214,7 @@ def test_every_call_on_files_fails_once_while_a_store_is_created(local: Place) -
     try_all("generate", faults, cases.attempt)
 
 
-@pytest.mark.parametrize("name", commands("run"))
+@pytest.mark.parametrize("name", names("run"))
 def test_every_request_to_a_server_fails_once(
     forking: Forks, server: Server, tmp_path: Path, name: str, torture: bool
 ) -> None:
