@@ -79,12 +79,13 @@ class Forks:
         self, before: Before | None, arguments: list[str], directory: Path, **changes: str
     ) -> Done:
         """Run ``fitreel`` in a process that calls a function first."""
-        request: dict[str, object] = {
+        request = {
             "arguments": arguments,
             "directory": str(directory),
             "environment": changes,
+            "before": before,
+            "watched": self._watched,
         }
-        request |= {"before": before, "watched": self._watched}
         assert self._server.stdin
         assert self._server.stdout
         self._server.stdin.write(json.dumps(request) + "\n")
@@ -94,7 +95,7 @@ class Forks:
 
 @contextmanager
 def forks(
-    *loaded: str, watched: bool = True, first: Sequence[Sequence[str]] = ()
+    *loaded: str, first: Sequence[Sequence[str]] = (), watched: bool = True
 ) -> Iterator[Forks]:
     """Start the process that forks, with these modules imported, once it has run these commands.
 

@@ -159,6 +159,19 @@ def test_the_end_of_each_transaction_is_on_the_disk_before_it_counts_as_delivere
     assert f"sync {store.name}" in disk.steps[first : disk.steps.index("delivered", first)]
 
 
+def test_a_run_is_on_the_disk_before_the_journal_names_it(
+    tracker: Tracker, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal of a run that a power cut undid could never be delivered."""
+    before(monkeypatch, Client, "create_run", lambda *_, **__: disk.steps.append("creation"))
+    before(monkeypatch, Journal, "append", lambda _, kind, **__: disk.steps.append(kind))
+    with tracker.run():
+        pass
+    store = Path(tracker.client.tracking_uri.removeprefix("sqlite:///")).parent
+    first = disk.steps.index("creation")
+    assert f"sync {store.name}" in disk.steps[first : disk.steps.index("run", first)]
+
+
 def test_a_journal_is_gone_from_the_disk_before_its_artifacts(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

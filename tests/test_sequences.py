@@ -296,7 +296,7 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.has_plan is not None)
     @rule(where=st.sampled_from(["journals", "artifacts", "folder"]))
     def put(self, where: str) -> None:
-        """Write a file of somebody else into a journal, its artifacts, or a folder like a journal."""
+        """Write a file of somebody else into a journal, its artifacts, or a folder like one."""
         folders = {path.parent for path in self.store.spool.glob("*/journal")}
         if where == "artifacts":
             folders = {path / where for path in folders if (path / where).exists()}

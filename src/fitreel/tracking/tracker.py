@@ -202,7 +202,7 @@ class Tracker:
                 with plain_errors(self.client.tracking_uri):
                     self._plan(journal, None)
                     run = Run(journal, Source(self.client, run_id))
-                    journal.append("run", run_id=run_id, guest=True)
+                    self._name(journal, run_id, guest=True)
             except BaseException:
                 journal.remove()
                 raise
@@ -235,6 +235,11 @@ class Tracker:
         journal.append("plan", format=FORMAT, uri=uri, plan=plan)
         journal.flush()  # a run without its journal could not be resumed after a power cut
 
+    def _name(self, journal: Journal, run_id: str, **more: bool) -> None:
+        """Write the id of the run, once a power cut cannot undo its creation."""
+        self.client.settle()
+        journal.append("run", run_id=run_id, **more)
+
     def _tags(self, journal: Journal) -> dict[str, str]:
         return owner_tags(journal.directory.name) | {VERSION_TAG: __version__}
 
@@ -244,7 +249,7 @@ class Tracker:
         home = self.experiment_id or experiment_id or self.default_experiment_id()
         created = make_run(self.client, journal, home, packed(tags, tags), name)
         try:
-            journal.append("run", run_id=created.info.run_id)
+            self._name(journal, created.info.run_id)
             return Run(journal, Source(self.client, created.info.run_id, created))
         except BaseException:
             journal.make_room()
@@ -257,7 +262,7 @@ class Tracker:
             raise
 
     def _enter(self, journal: Journal, tags: dict[str, str], found: Source) -> Run:
-        journal.append("run", run_id=found.run_id)
+        self._name(journal, found.run_id)
         # A run that is opened again may say FINISHED or KILLED.
         journal.append("status", status="RUNNING", time=0)
         run = Run(journal, found)
