@@ -52,10 +52,10 @@ class Place:
         return encode(record)
 
     def run(self, *arguments: str) -> tuple[int, list[str]]:
-        """Run fitreel here; return its exit code and the lines of standard error."""
+        """Run fitreel here; return its exit code and its lines, those of errors if there are any."""
         changes = {"FITREEL_SPOOL": str(self.spool), "MLFLOW_TRACKING_URI": self._uri}
         done = self._fitreel(*arguments, **changes)
-        return done.returncode, done.stderr.splitlines()
+        return done.returncode, (done.stderr or done.stdout).splitlines()
 
     def artifacts(self, run_id: str) -> set[str]:
         """Return the paths of a run's files."""
