@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 import fitreel.tracking
 from fitreel.journal import spool
@@ -20,6 +21,7 @@ from fitreel.tracking import Patience, Run, Tracker
 from fitreel.tracking.closing import HASTE
 from fitreel.tracking.delivery.courier import Courier
 from fitreel.tracking.delivery.delivery import Delivery
+from fitreel.tracking.store.client import Client
 from tests.faults import SPOOL, runs, wait_until
 from tests.servers import Server
 
@@ -128,6 +130,28 @@ def test_a_run_that_cannot_be_opened_after_its_creation_can_be_resumed(
     monkeypatch.setattr(Journal, "append", fail_once)
     with pytest.raises(DiskFull), tracker.run(plan=PLAN):
         pass
+    assert left() == "resumable"
+    run, *_ = runs(tracker.client)
+    assert run.info.status == "FAILED"
+    (interrupted,) = fitreel.tracking.interrupted(run.info.run_id, tracker.client.tracking_uri)
+    with tracker.resume(interrupted.journal, interrupted.run_id) as resumed:
+        pass
+    assert (status(tracker, resumed), left()) == ("FINISHED", "nothing")
+
+
+def test_a_run_whose_creation_fails_after_it_was_done_can_be_resumed(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = Client.create_run
+
+    def fail_afterwards(*arguments: Any, **options: Any) -> None:
+        create(*arguments, **options)
+        raise MlflowException("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Client, "create_run", fail_afterwards)
+        with pytest.raises(ConnectionError, match="disk I/O error"), tracker.run(plan=PLAN):
+            pass
     assert left() == "resumable"
     run, *_ = runs(tracker.client)
     assert run.info.status == "FAILED"

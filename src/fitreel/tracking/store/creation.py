@@ -5,6 +5,7 @@ try again, and again at the end: a server may do late what it was asked to do.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from mlflow.entities import Run as MlflowRun
@@ -18,6 +19,7 @@ from fitreel.tracking.names import JOURNAL_TAG, OWNER_TAG
 from fitreel.tracking.packing import unpacked_if_readable
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.connection import is_absent, is_refusal
+from fitreel.tracking.store.database import is_database
 from fitreel.tracking.store.ending import end
 from fitreel.tracking.store.internals import context_tags
 
@@ -74,6 +76,13 @@ def make_run(
             raise Unavailable(
                 f"{error}; if it created a run nevertheless, fitreel sync finds it"
             ) from error
+        raise
+    except Exception:
+        # A transaction may be over although its end failed. A busy server would not answer this.
+        if creation.in_doubt and is_database(client.tracking_uri):
+            with suppress(Exception):
+                for run in runs_of(brief, journal, [experiment_id]):
+                    end(brief, run, "FAILED")
         raise
 
 
