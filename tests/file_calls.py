@@ -51,7 +51,7 @@ def _tail(trace: Path) -> str:
 def _trace(trace: Path, before: Callable[[], None]) -> None:
     """Have this process traced, and wait until it is."""
     ctypes.CDLL(None).prctl(*ANY_PROCESS, 0, 0, 0)
-    options = ["-f", "-y", "-xx", "--quiet=attach", "-s", str(1 << 30), "-e", f"trace={','.join(CALLS)}"]
+    options = ["-f", "-y", "-xx", "--quiet=attach", "-s", str(1 << 24), "-e", f"trace={','.join(CALLS)}"]
     subprocess.Popen(["strace", *options, "-o", str(trace), "-p", str(os.getpid())])
     end = time.monotonic() + LIMIT
     while "TracerPid:\t0\n" in Path("/proc/self/status").read_text():
@@ -111,7 +111,7 @@ class Replay:
         path = _path_of(descriptor)
         if not f"{path}/".startswith(f"{self._place}/"):
             return None
-        return self._open[int(descriptor.partition("<")[0])]
+        return self._open.get(int(descriptor.partition("<")[0]))
 
     def _openat(self, folder: str, name: str, flags: str, *_: str, result: str) -> bool:
         path = self._name(folder, name)
@@ -159,7 +159,7 @@ class Replay:
         return True
 
     def _sendfile(self, to: str, source: str, offset: str, *_: str, result: str) -> bool:
-        start = int(offset.strip("[]").partition(" ")[0])
+        start = int(offset.removeprefix("[").partition("]")[0])
         opened = self._opened(source)
         if opened is None:
             content = Path(_path_of(source)).read_bytes()
