@@ -4,20 +4,17 @@ import ctypes
 import os
 import re
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from functools import partial
-from multiprocessing.context import ForkServerProcess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests import processes
 from tests.disk_model import File, Folder, folder_of
-from tests.faults import LIMIT, wait_until
+from tests.faults import wait_until
 
+TRACE = "FITREEL_TEST_TRACE"
 SYNCS = ("fsync", "fdatasync")
 CALLS = (
-    *("openat", "lseek", "write", "pwrite64", "sendfile", "ftruncate", "mkdir", "rmdir"),
+    *("openat", "write", "pwrite64", "sendfile", "ftruncate", "mkdir", "rmdir"),
     *("rename", "renameat", "unlink", "unlinkat", *SYNCS),
 )
 LINE = re.compile(r"(?P<name>\w+)\((?P<arguments>.*)\) += (?P<result>\S+)", re.DOTALL)
@@ -32,38 +29,26 @@ class Call(NamedTuple):
     result: str
 
 
-def record(
-    trace: Path, *arguments: str, before: Callable[[], None], directory: Path, **changes: str
-) -> ForkServerProcess:
-    """Run `fitreel` to its end, and record its calls in a file."""
-    process = processes.start_after(
-        partial(_trace, trace, before), *arguments, directory=directory, output_to=trace.parent, **changes
-    )
-    process.join()
-    wait_until(lambda: "+++ exited with" in _tail(trace) or "+++ killed by" in _tail(trace), "strace")
-    return process
-
-
-def _tail(trace: Path) -> str:
-    return trace.read_bytes()[-100:].decode()
-
-
-def _trace(trace: Path, before: Callable[[], None]) -> None:
-    """Have this process traced, and wait until it is."""
+def trace() -> None:
+    """Have the calls of this process recorded in the file that a variable names."""
     ctypes.CDLL(None).prctl(*ANY_PROCESS, 0, 0, 0)
-    options = ["-f", "-y", "-xx", "--quiet=attach", "-s", str(1 << 24), "-e", f"trace={','.join(CALLS)}"]
-    subprocess.Popen(["strace", *options, "-o", str(trace), "-p", str(os.getpid())])
-    end = time.monotonic() + LIMIT
-    while "TracerPid:\t0\n" in Path("/proc/self/status").read_text():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    before()
+    options = ["-f", "-y", "-xx", "-s", str(1 << 24), "-e", f"trace={','.join(CALLS)}"]
+    subprocess.Popen(
+        ["strace", *options, "--quiet=attach", "-o", os.environ[TRACE], "-p", str(os.getpid())]
+    )
+    status = Path("/proc/self/status")
+    wait_until(lambda: "TracerPid:\t0\n" not in status.read_text(), "not traced")
 
 
-def calls(trace: Path) -> Iterator[Call]:
+def wait_for_end(file: Path) -> None:
+    """Wait until all is recorded of a process that has ended."""
+    wait_until(lambda: file.read_bytes()[-100:].rstrip().endswith(b"+++"), "strace")
+
+
+def calls(file: Path) -> Iterator[Call]:
     """Read the calls that succeeded, in their order."""
     begun = dict[str, str]()
-    with trace.open() as lines:
+    with file.open() as lines:
         for line in lines:
             thread, _, text = line.rstrip("\n").partition(" ")
             text = text.lstrip()
@@ -131,10 +116,6 @@ class Replay:
             node.cut(0)
             return True
         return is_new
-
-    def _lseek(self, descriptor: str, *_: str, result: str) -> None:
-        if opened := self._opened(descriptor):
-            opened.offset = int(result)
 
     def _write(self, descriptor: str, data: str, *_: str, result: str) -> bool:
         return self._put(descriptor, _bytes(data)[: int(result)])

@@ -9,6 +9,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import subprocess
@@ -66,9 +67,19 @@ class Forks:
     def __init__(self, server: subprocess.Popen[str]) -> None:
         self._server = server
 
-    def run(self, arguments: list[str], directory: Path, **changes: str) -> Done:
-        """Run ``fitreel`` with these arguments in ``directory``; return the outcome."""
-        request = {"arguments": arguments, "directory": str(directory), "environment": changes}
+    def run(
+        self, arguments: list[str], directory: Path, before: tuple[str, ...] = (), **changes: str
+    ) -> Done:
+        """Run ``fitreel`` with these arguments in ``directory``; return the outcome.
+
+        ``before`` names functions, as "tests.forked.forks", that its process calls first.
+        """
+        request = {
+            "arguments": arguments,
+            "directory": str(directory),
+            "before": before,
+            "environment": changes,
+        }
         assert self._server.stdin
         assert self._server.stdout
         self._server.stdin.write(json.dumps(request) + "\n")
@@ -155,6 +166,8 @@ def _become(request: dict[str, Any]) -> None:
     os.chdir(directory)
     os.environ.update(request["environment"])
     sys.argv = ["fitreel", *request["arguments"]]
+    for name in request["before"]:
+        pkgutil.resolve_name(name)()
     sys.addaudithook(_watch)
     code = 70
     try:
