@@ -4,6 +4,7 @@ Commands are recorded, call by call. A model of a disk then makes the states tha
 leave, and for each of them `resume`, `sync` and `reap --close` run for real.
 """
 
+import os
 import random
 import shutil
 import signal
@@ -17,6 +18,8 @@ from typing import Any
 import pytest
 
 from fitreel.journal import checkpoints
+from fitreel.tracking.delivery.courier import Courier
+from fitreel.tracking.run import Run
 from tests.crash_outcomes import outcomes
 from tests.disk_model import Tree, disk_of, power_cuts, read_tree, write_tree
 from tests.faults import SPOOL, journals
@@ -26,13 +29,14 @@ from tests.needs import require
 from tests.test_crash import die_at
 
 SMALL = ["--epochs", "20", "--samples", "20", "--checkpoint-every", "5"]
-RUN, SWEEP = ["run", *SMALL], ["sweep", "--trials", "3", *SMALL]
+RUN, SWEEP = ["run", *SMALL], ["sweep", "--trials", "3", *SMALL[:4]]
 # What is recorded: the command, and what is done before, each with what breaks it off.
 RECORDED = {
     "run": [(RUN, "")],
     "interrupted run": [(RUN, "interrupt")],
     "resume": [(RUN, "interrupt"), (["resume", "RUN"], "")],
     "sync": [(RUN, "die"), (["sync"], "")],
+    "resume of the dead": [(RUN, "die_early"), (["resume", "RUN"], "")],
     "sweep": [(SWEEP, "")],
 }
 
@@ -51,6 +55,18 @@ def interrupt() -> None:
 
 
 def die() -> None:
+    """Let this process die when all is computed and nothing of it delivered."""
+    Courier.run = lambda _: None  # type: ignore[method-assign]
+    write = Run.end
+
+    def end(self: Run, status: str, *, resumable: bool = False) -> None:
+        write(self, status, resumable=resumable)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Run.end = end  # type: ignore[method-assign]
+
+
+def die_early() -> None:
     """Let this process die when it delivers its model."""
     die_at("mlflow.models.Model", "save")
 
@@ -109,7 +125,8 @@ def test_a_power_cut(machine: Machine, first: Tree, name: str, torture: bool) ->
     *earlier, (command, broken_by) = RECORDED[name]
     machine.start(first)
     others = machine.outcomes()
-    assert machine.run(*earlier[0][0] if earlier else command).code == 0
+    done = machine.run(*earlier[0][0] if earlier else command)
+    assert done.code == 0, done.stderr
     expected = without(others, machine.outcomes())
     machine.start(first)
     for arguments, breaker in earlier:
@@ -175,7 +192,9 @@ def _verdict(
     is_over: bool,
 ) -> str:
     if is_over:
-        assert without(others, machine.outcomes()) == expected, "not right after exit code 0"
+        found = without(others, machine.outcomes())
+        _show(found, expected)
+        assert found == expected, "not right after exit code 0"
     reports = []
     for command in order:
         done = machine.run(*command)
@@ -190,7 +209,14 @@ def _verdict(
         return "over" if is_over else "right"
     if not found:
         return "no run"
+    _show(found,expected)
     assert found[0]["status"] not in ("FINISHED", "RUNNING"), f"{found[0]['status']}: {reports}"
     assert reports, found[0]["status"]
     print(reports)
     return "reported"
+
+
+def _show(found, expected):
+    for a, b in zip(found, expected):
+        for k in a:
+            if a[k] != b[k]: print("   DIFF", k, str(a[k])[-500:] ,"EXPECTED", str(b[k])[-500:])
