@@ -112,7 +112,9 @@ def _zeroed(file: File) -> bytes:
     content = bytearray(file.synced)
     for offset, data in file.changes:
         place = max(offset, len(file.synced))
-        _change(content, *((offset, data) if offset < 0 else (place, bytes(offset + len(data) - place))))
+        _change(
+            content, *((offset, data) if offset < 0 else (place, bytes(offset + len(data) - place)))
+        )
     return bytes(content)
 
 

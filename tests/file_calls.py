@@ -4,7 +4,7 @@ import ctypes
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,6 +85,10 @@ class Replay:
         """Do a call; return whether it changed something on the disk."""
         method = getattr(self, f"_{call.name}")
         return bool(method(*call.arguments, result=call.result))
+
+    def all(self, recorded: Iterable[Call]) -> Iterator[bool]:
+        """Do calls; yield of each whether it changed something on the disk."""
+        yield from map(self.apply, recorded)
 
     def _name(self, folder: str, name: str) -> str | None:
         """Return a path below the place of the disk; None if it is elsewhere, or the place itself."""

@@ -4,12 +4,10 @@ Commands are recorded, call by call. A model of a disk then makes the states tha
 leave, and for each of them `resume`, `sync` and `reap --close` run for real.
 """
 
-import os
 import random
 import shutil
-import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -17,61 +15,29 @@ from typing import Any
 
 import pytest
 
-from fitreel.journal import checkpoints
-from fitreel.tracking.delivery.courier import Courier
-from fitreel.tracking.run import Run
 from tests.crash_outcomes import outcomes
 from tests.disk_model import Tree, disk_of, power_cuts, read_tree, write_tree
 from tests.faults import SPOOL, journals
-from tests.file_calls import TRACE, Replay, calls, wait_for_end
+from tests.file_calls import TRACE, Call, Replay, calls, wait_for_end
 from tests.forked import ALL, Done, Forks, forks
 from tests.needs import require
-from tests.test_crash import die_at
 
-SMALL = ["--epochs", "20", "--samples", "20", "--checkpoint-every", "5"]
-RUN, SWEEP = ["run", *SMALL], ["sweep", "--trials", "3", *SMALL[:4]]
-# What is recorded: the command, and what is done before, each with what breaks it off.
-RECORDED = {
-    "run": [(RUN, "")],
-    "interrupted run": [(RUN, "interrupt")],
-    "resume": [(RUN, "interrupt"), (["resume", "RUN"], "")],
-    "sync": [(RUN, "die"), (["sync"], "")],
-    "resume of the dead": [(RUN, "die_early"), (["resume", "RUN"], "")],
-    "sweep": [(SWEEP, "")],
+RUN = ("run", "--epochs", "20", "--samples", "20", "--checkpoint-every", "5")
+SWEEP = ("sweep", "--trials", "3", "--epochs", "20", "--samples", "20")
+RESUME, SYNC, REAP = ("resume", "RUN"), ("sync",), ("reap", "--close")
+Broken = tuple[tuple[str, ...], str]  # a command, and what breaks it off if anything does
+# What is recorded, and the command before it.
+RECORDED: dict[str, list[Broken]] = {
+    "a run": [(RUN, "")],
+    "an interrupted run": [(RUN, "interrupt")],
+    "a resume": [(RUN, "interrupt"), (RESUME, "")],
+    "a resume of a run that died": [(RUN, "die_delivering"), (RESUME, "")],
+    "a sync": [(RUN, "die_undelivered"), (SYNC, "")],
+    "a sweep": [(SWEEP, "")],
 }
 
 
-def interrupt() -> None:
-    """Let this process interrupt its training, after a checkpoint that survives a power cut."""
-    write = checkpoints.Checkpoints.on_epoch
-
-    def on_epoch(self: checkpoints.Checkpoints, epoch: int, training: Any) -> None:
-        write(self, epoch, training)
-        if epoch == 12:
-            signal.raise_signal(signal.SIGINT)
-
-    checkpoints.SAFE_GAP = 0
-    checkpoints.Checkpoints.on_epoch = on_epoch  # type: ignore[method-assign]
-
-
-def die() -> None:
-    """Let this process die when all is computed and nothing of it delivered."""
-    Courier.run = lambda _: None  # type: ignore[method-assign]
-    write = Run.end
-
-    def end(self: Run, status: str, *, resumable: bool = False) -> None:
-        write(self, status, resumable=resumable)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    Run.end = end  # type: ignore[method-assign]
-
-
-def die_early() -> None:
-    """Let this process die when it delivers its model."""
-    die_at("mlflow.models.Model", "save")
-
-
-@dataclass
+@dataclass(frozen=True)
 class Machine:
     """A machine with a disk: its files are in a folder, and its commands in forks."""
 
@@ -84,139 +50,167 @@ class Machine:
         self.disk.mkdir()
         write_tree(self.disk, tree)
 
-    def run(self, *arguments: str, before: tuple[str, ...] = (), **changes: str) -> Done:
-        """Run `fitreel`."""
-        changes[SPOOL] = str(self.disk / "spool")
-        return self.commands.run([*arguments], self.disk / "store", before, **changes)
+    def run(self, arguments: Sequence[str], broken_by: str = "", trace: Path | None = None) -> Done:
+        """Run `fitreel`, perhaps broken off, and perhaps recorded in a file."""
+        before = ("tests.file_calls.trace",) if trace else ()
+        before += (f"tests.crash_commands.{broken_by}",) if broken_by else ()
+        variables = {SPOOL: str(self.disk / "spool"), TRACE: str(trace)}
+        return self.commands.run([*arguments], self.disk / "store", before, **variables)
 
     def outcomes(self) -> dict[str, dict[str, Any]]:
-        """Return what its store has."""
+        """Return what its store has of each run."""
         return outcomes(self.disk / "store")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A command that was recorded."""
+
+    before: Tree
+    calls: list[Call]
+    code: int  # of its end
+    run_id: str
+    others: dict[str, dict[str, Any]]  # the outcomes of runs that it has nothing to do with
+    expected: list[dict[str, Any]]  # the outcomes of its own, had nothing broken them off
+
+    def own(self, machine: Machine) -> list[dict[str, Any]]:
+        """Return what the store has of its own runs, those of trials last."""
+        found = machine.outcomes()
+        assert self.others.items() <= found.items(), "the run of somebody else was changed"
+        return own(found, self.others)
+
+
+def own(found: dict[str, dict[str, Any]], others: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the outcomes of all other runs, those of trials last."""
+    mine = [each for run_id, each in found.items() if run_id not in others]
+    return sorted(mine, key=lambda each: str(each["trial"]))
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     require("strace")
-    with forks(*ALL, "tests.test_crash_states") as commands:
+    with forks(*ALL, "tests.crash_commands", "tests.file_calls") as commands:
         yield Machine(tmp_path_factory.mktemp("machine") / "disk", commands)
 
 
 @pytest.fixture(scope="module")
 def first(machine: Machine) -> Tree:
-    """Return the disk with the run of somebody else in the store."""
+    """Return what is on a disk whose store has the run of somebody else."""
     machine.start({"store": None})
-    done = machine.run("generate", "--samples", "5")
+    done = machine.run(["generate", "--samples", "5"])
     assert done.code == 0, done.stderr
     shutil.rmtree(machine.disk / "spool")
     return read_tree(machine.disk)
 
 
-def without(others: dict[str, Any], found: dict[str, Any]) -> list[Any]:
-    """Return the outcomes of all other runs, those of trials last."""
-    assert others.items() <= found.items(), "the run of somebody else was changed"
-    return sorted(
-        (each for run_id, each in found.items() if run_id not in others),
-        key=lambda each: str(each["trial"]),
+def record(machine: Machine, first: Tree, commands: list[Broken]) -> Recording:
+    """Run commands, and record the last of them."""
+    machine.start(first)
+    others = machine.outcomes()
+    done = machine.run(commands[0][0])
+    assert done.code == 0, done.stderr
+    expected = own(machine.outcomes(), others)
+    machine.start(first)
+    *earlier, (command, broken_by) = commands
+    run_id = ""
+    for arguments, breaker in earlier:
+        machine.run(arguments, breaker)
+        (run_id,) = machine.outcomes().keys() - others.keys()
+    before, trace = read_tree(machine.disk), machine.disk.with_name("trace")
+    done = machine.run([each.replace("RUN", run_id) for each in command], broken_by, trace)
+    assert done.code == (130 if broken_by else 0), done.stderr
+    wait_for_end(trace)
+    (run_id,) = (
+        each
+        for each, outcome in machine.outcomes().items()
+        if each not in others and not outcome["trial"]
     )
+    found = Recording(before, [*calls(trace)], done.code, run_id, others, expected)
+    # The model is a good one if it leads to the same files.
+    replay = Replay(machine.disk, root := disk_of(before))
+    for call in found.calls:
+        replay.apply(call)
+    assert power_cuts(root, random.Random())["everything"]() == read_tree(machine.disk)
+    return found
+
+
+def states(
+    recording: Recording, disk: Path, chance: random.Random, count: int
+) -> Iterator[tuple[str, bool, Tree]]:
+    """Yield states that a power cut may leave, each once: what it is, and whether it is at the end.
+
+    One of ten is at the end, when the command has exited.
+    """
+    root = disk_of(recording.before)
+    replay = Replay(disk, root)
+    cuts = power_cuts(root, chance)
+    last = sum(Replay(disk, disk_of(recording.before)).all(recording.calls))
+    steps = Counter(chance.choices(range(last), k=count * 9 // 10))
+    steps[last] = count // 10
+    tried, step = set[int](), 0
+    for call in recording.calls:
+        if not replay.apply(call):
+            continue
+        step += 1
+        for _ in range(steps[step]):
+            how = chance.choice([*cuts])
+            tree = cuts[how]()
+            key = hash(frozenset(tree.items()))
+            if key not in tried:
+                tried.add(key)
+                yield f"{how} after call {step} of {last}", step == last, tree
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_a_power_cut(machine: Machine, first: Tree, name: str, torture: bool) -> None:
-    *earlier, (command, broken_by) = RECORDED[name]
-    machine.start(first)
-    others = machine.outcomes()
-    done = machine.run(*earlier[0][0] if earlier else command)
-    assert done.code == 0, done.stderr
-    expected = without(others, machine.outcomes())
-    machine.start(first)
-    for arguments, breaker in earlier:
-        machine.run(*arguments, before=(f"{__name__}.{breaker}",))
-    run_id = next((run_id for run_id in machine.outcomes() if run_id not in others), "")
-    before, trace = read_tree(machine.disk), machine.disk.parent / "trace"
-    breakers = (f"{__name__}.{broken_by}",) if broken_by else ()
-    done = machine.run(
-        *(each.replace("RUN", run_id) for each in command),
-        before=("tests.file_calls.trace", *breakers),
-        **{TRACE: str(trace)},
-    )
-    wait_for_end(trace)
-    assert done.code == (130 if broken_by else 0), done.stderr
-    run_id = run_id or next(
-        run_id
-        for run_id, each in machine.outcomes().items()
-        if run_id not in others and not each["trial"]
-    )
-    after = read_tree(machine.disk)
-    replay = Replay(machine.disk, root := disk_of(before))
-    every = [(call, replay.apply(call)) for call in calls(trace)]
-    last = sum(changes for _, changes in every)
-    assert power_cuts(root, random.Random())["everything"]() == after
-    count = 400 if torture else 20
+def test_what_a_power_cut_leaves(machine: Machine, first: Tree, name: str, torture: bool) -> None:
+    recording = record(machine, first, RECORDED[name])
     seed = random.randrange(2**32)
     chance = random.Random(seed)
-    steps = Counter(chance.choices(range(last + 1), k=count * 9 // 10))
-    steps[last] += count // 10
-    replay = Replay(machine.disk, root := disk_of(before))
-    counted, wrong, tried = Counter[str](), list[str](), set[int]()
-    step = 0
-    for call, changes in [(None, True), *every]:
-        if call:
-            replay.apply(call)
-            step += changes
-        for _ in range(steps[step] if changes else 0):
-            cuts = power_cuts(root, chance)
-            how = chance.choice([*cuts])
-            tree = cuts[how]()
-            if (key := hash(frozenset(tree.items()))) in tried:
-                continue
-            tried.add(key)
-            what = f"{name}, {how} after call {step} of {last}, seed {seed}"
-            order = chance.choice([*permutations((("resume", run_id), ("sync",), ("reap", "--close")))])
-            machine.start(tree)
-            try:
-                verdict = _verdict(machine, others, expected, order, step == last and done.code == 0)
-            except AssertionError as error:
-                verdict = "wrong"
-                wrong.append(f"{what}: {order} {error}")
-                print(wrong[-1][:900])
-            counted[verdict] += 1
-    print(f"{name}: {last} calls, {sum(counted.values())} states, {dict(counted)}, seed {seed}")
+    resume = (RESUME[0], recording.run_id)
+    ends, wrong = Counter[str](), list[str]()
+    for what, is_last, tree in states(recording, machine.disk, chance, 400 if torture else 17):
+        machine.start(tree)
+        order = chance.choice([*permutations((resume, SYNC, REAP))])
+        try:
+            ends[end_of(machine, recording, order, is_over=is_last and recording.code == 0)] += 1
+        except AssertionError as error:
+            ends["wrong"] += 1
+            wrong.append(f"{name}, {what}, seed {seed}: {[each[0] for each in order]}: {error}")
+            print(wrong[-1])
+    print(f"{name}: {ends.total()} states, {dict(ends)}, seed {seed}")
     assert not wrong, wrong[0]
 
 
-def _verdict(
-    machine: Machine,
-    others: dict[str, Any],
-    expected: list[Any],
-    order: tuple[tuple[str, ...], ...],
-    is_over: bool,
+def end_of(
+    machine: Machine, recording: Recording, order: Sequence[Sequence[str]], *, is_over: bool
 ) -> str:
-    if is_over:
-        found = without(others, machine.outcomes())
-        _show(found, expected)
-        assert found == expected, "not right after exit code 0"
-    reports = []
+    """Run commands on what a power cut left; return how that ended, AssertionError if badly."""
+    expected = recording.expected
+    if is_over:  # the command said so: nothing is left to do
+        assert not difference(recording.own(machine), expected)
+    reports = list[str]()
     for command in order:
-        done = machine.run(*command)
-        text = f"{command[0]}: {done.code} {done.stderr}"
+        done = machine.run(command)
+        text = f"{command[0]} {done.code}: {done.stderr}"
         assert done.code in (0, 2), text
         assert "Traceback" not in done.stderr, text
-        if done.code == 2:
-            reports.append(text)
-    found = without(others, machine.outcomes())
-    assert not journals(machine.disk / "spool"), f"a journal is left: {reports}"
-    if found == expected:
-        return "over" if is_over else "right"
+        reports += [text] if done.code else []
+    found = recording.own(machine)
+    waiting = journals(machine.disk / "spool")
+    assert not waiting, f"a journal stays: {reports}"
     if not found:
-        return "no run"
-    _show(found,expected)
-    assert found[0]["status"] not in ("FINISHED", "RUNNING"), f"{found[0]['status']}: {reports}"
-    assert reports, found[0]["status"]
-    print(reports)
-    return "reported"
+        return "no run was created"
+    assert not difference(found, expected), f"{difference(found, expected)}: {reports}"
+    return "all was there" if is_over else "right"
 
 
-def _show(found, expected):
-    for a, b in zip(found, expected):
-        for k in a:
-            if a[k] != b[k]: print("   DIFF", k, str(a[k])[-500:] ,"EXPECTED", str(b[k])[-500:])
+def difference(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> str:
+    """Return what differs between the outcomes of runs; nothing if all is the same."""
+    if len(found) != len(expected):
+        return f"{len(found)} runs instead of {len(expected)}"
+    return "; ".join(
+        f"{name} of run {number}: {is_} instead of {should}"
+        for number, pair in enumerate(zip(found, expected, strict=True))
+        for name, is_ in pair[0].items()
+        if (should := pair[1][name]) != is_
+    )

@@ -112,8 +112,18 @@ class Run(Facts):
         self._log(params={name: text for name, text in params.items() if name not in self.params})
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
-        """Log metrics, one value each."""
-        self._log(metrics=dict(metrics))
+        """Log metrics, one value each; one that is already there stays.
+
+        A stage that is done again after an interruption has perhaps logged it before.
+        """
+        self._log(
+            metrics={
+                name: value
+                for name, value in metrics.items()
+                # As text: NaN is never equal to itself.
+                if name not in self.metrics or str(float(value)) != str(float(self.metrics[name]))
+            }
+        )
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""
