@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from fitreel.tracking import Tracker
+    from tests.forked import Forks
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
+READ_LATE = {"MLFLOW_TRACKING_URI", "FITREEL_SPOOL"}  # variables that are not read in an import
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 # A model that a test loads, and so imports, has to stay as it was saved.
@@ -206,11 +208,29 @@ def film_store(
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="session")
+def commands(spool: Path) -> Iterator["Forks"]:  # noqa: ARG001
+    """Start a process that has imported everything, and forks for each command."""
+    from tests.forked import ALL, forks
+
+    with forks(*ALL, watched=False) as server:
+        yield server
+
+
 @pytest.fixture
-def fitreel(tmp_path: Path) -> Command:
-    """Return a function that runs `fitreel` in a temporary directory with its own mlflow.db."""
+def fitreel(tmp_path: Path, commands: "Forks") -> Command:
+    """Return a function that runs `fitreel` in a temporary directory with its own mlflow.db.
+
+    A new process takes three seconds to import everything, so that a fork runs it, unless
+    variables of the environment are given that may matter while it imports.
+    """
 
     def run(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        if changes.keys() <= READ_LATE:
+            done = commands.run(list(arguments), tmp_path, **environment(**changes))
+            return subprocess.CompletedProcess(
+                ["fitreel", *arguments], done.code, done.stdout, done.stderr
+            )
         return subprocess.run(
             ["fitreel", *arguments],
             cwd=tmp_path,

@@ -14,10 +14,11 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.conftest import ROOT, environment
@@ -36,6 +37,8 @@ ALL = (
 MOST_SECONDS = 120  # of wall time, after which a command is killed
 # Events that occur only if a command executes what it reads.
 SUSPICIOUS = ("os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "pickle.find_class")
+
+Before = tuple[str, list[Any]]  # the name of a function, as in tests.failing.install, and arguments
 
 # Starts a command with these files as its output; prints its status, seconds and kilobytes.
 MEASURING = """
@@ -64,21 +67,24 @@ class Done:
 class Forks:
     """A process that has imported everything and forks for every command."""
 
-    def __init__(self, server: subprocess.Popen[str]) -> None:
+    def __init__(self, server: subprocess.Popen[str], *, watched: bool) -> None:
         self._server = server
+        self._watched = watched  # whether a command reports that it executes something
 
-    def run(
-        self, arguments: list[str], directory: Path, before: tuple[str, ...] = (), **changes: str
+    def run(self, arguments: list[str], directory: Path, **changes: str) -> Done:
+        """Run ``fitreel`` with these arguments in ``directory``; return the outcome."""
+        return self.run_after(None, arguments, directory, **changes)
+
+    def run_after(
+        self, before: Before | None, arguments: list[str], directory: Path, **changes: str
     ) -> Done:
-        """Run ``fitreel`` with these arguments in ``directory``; return the outcome.
-
-        ``before`` names functions, as "tests.forked.forks", that its process calls first.
-        """
+        """Run ``fitreel`` in a process that calls a function first."""
         request = {
             "arguments": arguments,
             "directory": str(directory),
-            "before": before,
             "environment": changes,
+            "before": before,
+            "watched": self._watched,
         }
         assert self._server.stdin
         assert self._server.stdout
@@ -88,17 +94,22 @@ class Forks:
 
 
 @contextmanager
-def forks(*loaded: str) -> Iterator[Forks]:
-    """Start the process that forks, with these modules imported."""
+def forks(
+    *loaded: str, first: Sequence[Sequence[str]] = (), watched: bool = True
+) -> Iterator[Forks]:
+    """Start the process that forks, with these modules imported, once it has run these commands.
+
+    The first figure, statement and model of a process take seconds.
+    """
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.forked", *loaded],
+        [sys.executable, "-m", "tests.forked", json.dumps(first), *loaded],
         cwd=ROOT,
         env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as server:
-        yield Forks(server)
+        yield Forks(server, watched=watched)
         assert server.stdin
         server.stdin.close()
 
@@ -132,8 +143,9 @@ def _done(status: int, outputs: list[Path], seconds: float, memory: int) -> Done
 
 
 def _serve() -> None:
-    for name in sys.argv[1:]:
+    for name in sys.argv[2:]:
         importlib.import_module(name)
+    _warm(json.loads(sys.argv[1]))
     with suppress(Exception):  # the command line imports some modules late
         import pipeline.app
 
@@ -155,6 +167,25 @@ def _serve() -> None:
         sys.stdout.flush()
 
 
+def _warm(commands: list[list[str]]) -> None:
+    """Run commands in this process, in a directory of their own."""
+    import mlflow
+
+    from pipeline.app import app
+
+    before, variables = Path.cwd(), dict(os.environ)
+    with TemporaryDirectory() as place, Path(os.devnull).open("w") as nothing:
+        os.chdir(place)
+        os.environ["FITREEL_SPOOL"] = f"{place}/spool"
+        with redirect_stdout(nothing), redirect_stderr(nothing):
+            for command in commands:
+                app(command, standalone_mode=False)
+        os.chdir(before)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    os.environ.clear()
+    os.environ.update(variables)
+
+
 def _become(request: dict[str, Any]) -> None:
     """Run a command in this process, from its first line to its exit."""
     import pipeline.app
@@ -166,11 +197,14 @@ def _become(request: dict[str, Any]) -> None:
     os.chdir(directory)
     os.environ.update(request["environment"])
     sys.argv = ["fitreel", *request["arguments"]]
-    for name in request["before"]:
-        pkgutil.resolve_name(name)()
-    sys.addaudithook(_watch)
+    sys.modules["__main__"].__package__ = None  # or messages would name this module
+    if request["watched"]:
+        sys.addaudithook(_watch)
     code = 70
     try:
+        if request["before"]:
+            name, values = request["before"]
+            pkgutil.resolve_name(name)(*values)
         pipeline.app.main()
     except SystemExit as exit_:
         code = exit_.code if isinstance(exit_.code, int) else 0

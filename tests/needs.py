@@ -19,6 +19,7 @@ from typing import NamedTuple
 import pytest
 
 from benchmarks.limit import COMPILERS
+from tests.disks import KINDS, Disk
 
 QT = """
 libdbus-1-3 libegl1 libfontconfig1 libgl1 libglib2.0-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0
@@ -86,6 +87,26 @@ def may_mount() -> bool:
     return True
 
 
+def may_cut_power() -> bool:
+    """Check whether file systems in images can be made, mounted, shut down and unmounted."""
+    needed = ("mkfs.ext4", "mkfs.xfs", "mount", "umount", "sync")
+    if not hasattr(os, "getuid") or os.getuid() or not programs(*needed)():
+        return False
+    with TemporaryDirectory() as directory:
+        place = Path(directory, "place")
+        place.mkdir()
+        for kind in KINDS:
+            disk = Disk(kind, Path(directory, kind), place)
+            try:
+                disk.format()
+                disk.cut()
+            except (OSError, subprocess.CalledProcessError):
+                return False
+            finally:
+                disk.unmount()
+    return True
+
+
 def pinned_python_is_installed() -> bool:
     """Check whether uv finds the Python that conda.yaml names, without downloading it."""
     command = [sys.executable, "-m", "uv", "python", "find", "--no-python-downloads", PYTHON]
@@ -125,6 +146,11 @@ NEEDS = {
         may_mount,
         "full disks and disks that became read-only",
         advice="run the tests as root, who may mount a disk",
+    ),
+    "disks": Need(
+        may_cut_power,
+        "power cuts on ext4 and XFS, as root with loop devices",
+        "xfsprogs e2fsprogs mount",
     ),
     "hidden processes": Need(
         lambda: os.getuid() == 0 and programs("unshare", "mount")(),

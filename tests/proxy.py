@@ -24,6 +24,7 @@ class Rule:
     is_forwarded: bool = True
     is_empty: bool = False  # answer with an empty body
     is_reset: bool = False  # reset the connection instead of answering
+    is_cut: bool = False  # end the connection in the middle of the body
     times: float = float("inf")
     met: int = field(default=0, init=False)
 
@@ -63,6 +64,11 @@ def lost(method: str, path: str, times: float = float("inf")) -> Rule:
 def empty(method: str, path: str, times: float = float("inf")) -> Rule:
     """Answer with status 200 and an empty body, without asking the server."""
     return Rule(method, path, is_forwarded=False, is_empty=True, times=times)
+
+
+def cut(method: str, path: str, times: float = float("inf")) -> Rule:
+    """End the connection in the middle of the answer, after the server has done its work."""
+    return Rule(method, path, is_cut=True, times=times)
 
 
 class Proxy:
@@ -119,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
             return
         try:
-            self._answer(rule.status or status, headers, b"" if rule.is_empty else content)
+            self._answer(rule.status or status, headers, b"" if rule.is_empty else content, rule)
         except OSError:  # the client has disconnected
             self.close_connection = True
 
@@ -147,9 +153,12 @@ class _Handler(BaseHTTPRequestHandler):
         connection.close()
         return answer.status, [("Content-Type", answer.getheader("Content-Type", ""))], content
 
-    def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+    def _answer(
+        self, status: int, headers: list[tuple[str, str]], content: bytes, rule: Rule
+    ) -> None:
         self.send_response(status)
         for name, value in [*headers, ("Content-Length", str(len(content)))]:
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(content[: len(content) // 2] if rule.is_cut else content)
+        self.close_connection = self.close_connection or rule.is_cut

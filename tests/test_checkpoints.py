@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from fitreel.data.dataset import Dataset
+from fitreel.journal import checkpoints
 from fitreel.journal.checkpoints import SAFE_GAP, Checkpoints, unpack
 from fitreel.journal.journal import Journal, Record
 from fitreel.settings import OptimizerName, TrainingSettings

@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import fitreel.tracking
 from fitreel.journal import spool
 from fitreel.journal.journal import Journal, Record
 from fitreel.journal.spool import Undelivered
@@ -18,7 +20,7 @@ from fitreel.tracking import Patience, Run, Tracker
 from fitreel.tracking.closing import HASTE
 from fitreel.tracking.delivery.courier import Courier
 from fitreel.tracking.delivery.delivery import Delivery
-from tests.faults import SPOOL, wait_until
+from tests.faults import SPOOL, runs, wait_until
 from tests.servers import Server
 
 PLAN = {"command": "train", "settings": {}}
@@ -110,6 +112,48 @@ def test_a_run_whose_store_accepts_everything(
 ) -> None:
     assert close(tracker, error, plan) == expected
     assert reports == []
+
+
+def test_a_run_that_cannot_be_opened_after_its_creation_can_be_resumed(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, left_over = Journal.append, list[str]()
+
+    def fail_once(journal: Journal, kind: str, **fields: Any) -> None:
+        if kind == "run" and not left_over:
+            left_over.append(journal.directory.name)
+            raise DiskFull
+        append(journal, kind, **fields)
+
+    monkeypatch.setattr(Journal, "append", fail_once)
+    with pytest.raises(DiskFull), tracker.run(plan=PLAN):
+        pass
+    assert left() == "resumable"
+    run, *_ = runs(tracker.client)
+    assert run.info.status == "FAILED"
+    (interrupted,) = fitreel.tracking.interrupted(run.info.run_id, tracker.client.tracking_uri)
+    with tracker.resume(interrupted.journal, interrupted.run_id) as resumed:
+        pass
+    assert (status(tracker, resumed), left()) == ("FINISHED", "nothing")
+
+
+def test_a_journal_that_cannot_be_removed_is_reported_and_the_run_is_complete(
+    tracker: Tracker, reports: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(journal: Journal) -> None:
+        journal.close()
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(journal.directory))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "remove", fail)
+        assert close(tracker, None) == ("FINISHED", "over")
+        (line,) = reports
+        assert line.endswith(f"fitreel sync removes {spool.entries()[0].directory}")
+        close(tracker, None)
+        troubles = [each.trouble for each in fitreel.tracking.sync()]
+    assert [type(trouble) for trouble in troubles] == [PermissionError, PermissionError]
+    assert [each.trouble for each in fitreel.tracking.sync()] == [None, None]
+    assert left() == "nothing"
 
 
 def refused(tracker: Tracker) -> Callable[[Run], None]:

@@ -19,6 +19,7 @@ from fitreel.journal.journal import FILED, Damaged, Journal
 from fitreel.journal.spool import new_journal
 from fitreel.tracking import Tracker
 from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.repository import make_place_durable
 
 
 class Disk:
@@ -158,6 +159,19 @@ def test_the_end_of_each_transaction_is_on_the_disk_before_it_counts_as_delivere
     assert f"sync {store.name}" in disk.steps[first : disk.steps.index("delivered", first)]
 
 
+def test_a_run_is_on_the_disk_before_the_journal_names_it(
+    tracker: Tracker, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal of a run that a power cut undid could never be delivered."""
+    before(monkeypatch, Client, "create_run", lambda *_, **__: disk.steps.append("creation"))
+    before(monkeypatch, Journal, "append", lambda _, kind, **__: disk.steps.append(kind))
+    with tracker.run():
+        pass
+    store = Path(tracker.client.tracking_uri.removeprefix("sqlite:///")).parent
+    first = disk.steps.index("creation")
+    assert f"sync {store.name}" in disk.steps[first : disk.steps.index("run", first)]
+
+
 def test_a_journal_is_gone_from_the_disk_before_its_artifacts(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +256,24 @@ def test_a_file_system_without_this_call_is_used_as_it_is(
     monkeypatch.setattr(os, "fsync", fail)
     sync_folder(tmp_path)
     sync_tree(tmp_path)
+
+
+def test_a_store_below_a_file_system_that_is_read_only_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mlruns").mkdir()
+    sync, number = os.fsync, errno.EROFS
+
+    def fsync(file: int) -> None:
+        if os.path.samestat(os.fstat(file), tmp_path.stat()):
+            raise OSError(number, os.strerror(number))
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    make_place_durable(str(tmp_path / "mlruns" / "artifacts"))
+    number = errno.EIO
+    with pytest.raises(OSError, match=str(tmp_path)):
+        make_place_durable(str(tmp_path / "mlruns" / "artifacts"))
 
 
 # ---- files that are not as they were written ---------------------------------------------------

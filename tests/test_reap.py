@@ -15,6 +15,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from fitreel.journal.entry import Entry
+from fitreel.journal.spool import new_journal
 from fitreel.tracking import Tracker, examine, reap
 from fitreel.tracking.names import HEARTBEAT_TAG, INSTALLATION_TAG, MACHINE_TAG, PROCESS_TAG
 from fitreel.tracking.process import (
@@ -377,6 +378,30 @@ def test_a_run_that_changed_since_the_verdict_is_left_alone(directory: Path) -> 
     for verdict in verdicts:
         reap(tracker, verdict)
     assert statuses(directory) == {ended: "FINISHED", taken: "RUNNING", moved: "RUNNING"}
+
+
+def test_a_run_that_a_living_process_resumes_is_left_alone(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store names the dead process until the living one has delivered what comes before."""
+    monkeypatch.setenv(SPOOL, str(directory / "spool"))
+    journal, unnamed = new_journal(), new_journal()
+    found = [
+        running(client(directory), process=DEAD),
+        # Its process died before it wrote the id of its run.
+        running(client(directory), process=DEAD, journal=unnamed.directory.name),
+    ]
+    for each in (journal, unnamed):
+        each.append("plan", uri=f"sqlite:///{directory}/mlflow.db", plan={})
+    journal.append("run", run_id=found[0])
+    tracker = Tracker(f"sqlite:///{directory}/mlflow.db")
+    verdicts = list(examine(tracker, HOUR))
+    assert [reap(tracker, verdict) for verdict in verdicts] == [False, False]
+    assert statuses(directory) == dict.fromkeys(found, "RUNNING")
+    journal.close()
+    unnamed.remove()
+    assert [reap(tracker, verdict) for verdict in verdicts] == [True, True]
+    assert statuses(directory) == dict.fromkeys(found, "KILLED")
 
 
 def test_all_dead_runs_are_found_however_many(directory: Path, torture: bool) -> None:

@@ -1,10 +1,13 @@
 """resume without a run: the only interrupted one of a store, or a list."""
 
 import json
+import math
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+import fitreel.tracking
 from fitreel.journal.spool import new_journal
 from fitreel.tracking import Tracker, store_uri
 from pipeline.resume import only_interrupted, resume
@@ -84,6 +87,23 @@ def test_an_interrupted_run_is_resumed_without_its_id_and_keeps_its_options(tmp_
     # In the directory of the first start.
     names = {path.name for path in (tmp_path / "pictures").iterdir()}
     assert names == {"player.html", "rst.gif", "rst.png"}
+
+
+def test_a_metric_that_was_logged_before_an_interruption_is_not_logged_again(uri: str) -> None:
+    tracker = Tracker(uri)
+    with suppress(KeyboardInterrupt), tracker.run(plan={"command": "run"}) as run:
+        run.log_metrics({"error": 0.5, "nothing": math.nan})
+        raise KeyboardInterrupt
+    (interrupted,) = fitreel.tracking.interrupted(run.run_id)
+    with tracker.resume(interrupted.journal, run.run_id) as again:
+        again.log_metrics({"error": 0.5, "nothing": math.nan, "other": 1.0})
+        again.log_metrics({"other": 2.0})
+    found = {
+        name: [point.value for point in tracker.client.get_metric_history(run.run_id, name)]
+        for name in ("error", "other")
+    }
+    assert found == {"error": [0.5], "other": [1.0, 2.0]}
+    assert len(tracker.client.get_metric_history(run.run_id, "nothing")) == 1
 
 
 def test_a_finished_run_is_printed_as_its_id_or_as_json(

@@ -10,6 +10,7 @@ import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 
+import pipeline.shared.session
 from fitreel.settings import DataSettings, TableSettings, TrainingSettings
 from fitreel.tracking import Tracker
 from pipeline.run import run
@@ -174,6 +175,25 @@ def test_a_run_without_results_accepts_them(store: Store) -> None:
         run_id = store.run_with("notes.txt", "data/readme.md")
         assert store.done(*arguments, "--run", run_id) == run_id
         assert store.done(*arguments, MLFLOW_RUN_ID=(active := store.run_with())) == active
+
+
+def lose_sight() -> None:
+    """Make the store of this process go away once its run is complete."""
+
+    def fail(*_: object) -> None:
+        raise ConnectionError("the store is away")
+
+    vars(pipeline.shared.session)["ways_to_look"] = fail
+
+
+def test_a_complete_run_is_printed_if_the_store_goes_away(store: Store) -> None:
+    where = {SPOOL: str(store.directory / "spool")}
+    process = processes.start_after(lose_sight, "generate", directory=store.directory, **where)
+    process.join()
+    assert process.exitcode == 0
+    (run, *_) = runs(store.client)
+    assert (store.directory / "out").read_text() == f"{run.info.run_id}\n"
+    assert (store.directory / "err").read_text().count("fitreel: the store is away\n") == 1
 
 
 def test_the_settings_of_points_are_those_that_drew_them(store: Store) -> None:

@@ -216,8 +216,7 @@ class Session:
     def _close(self, run: "Run | None", summarise: "Summarise", *, is_delivered: bool) -> None:
         if run is None:
             return
-        uri = self.target.tracking_uri
-        summarise(run, ways_to_look(run, self.tracker, uri) if is_delivered else {})
+        summarise(run, self._ways(run) if is_delivered else {})
         if self._registered and is_delivered:
             console.say(self.tracker.registered(*self._registered))
         for copy in self.copies.files:
@@ -229,6 +228,13 @@ class Session:
             return
         found = described(self.tracker.source(run.run_id)) if is_delivered else undelivered(run)
         print_json(found | {"copies": self.copies.files})
+
+    def _ways(self, run: "Run") -> dict[str, str]:
+        try:
+            return ways_to_look(run, self.tracker, self.target.tracking_uri)
+        except (OSError, ValueError) as error:  # the run is complete, and its id is still to print
+            console.warn(str(error))
+            return {}
 
 
 def resume_run(

@@ -36,10 +36,10 @@ def read_entry(path: Path) -> Entry | None:
     for record in _readable(path):
         if record["kind"] == "plan":
             uri, plan, version = record["uri"], record["plan"], record.get("format", 1)
-            if version > FORMAT:
-                break
         elif record["kind"] == "run":
             run_id, is_guest = record["run_id"], record.get("guest", False)
+        elif version > FORMAT:  # what its records mean is not known here
+            continue
         elif record["kind"] == "status":
             # A resumed run says RUNNING again.
             status = None if record["status"] == "RUNNING" else record["status"]

@@ -189,21 +189,28 @@ class Journal:
         except Damaged as error:
             damage = str(error)
         os.ftruncate(self._file, self._end)
-        self.rewind()
+        self.rewind(is_cut=damage is not None)
         return damage
 
-    def rewind(self) -> None:
+    def rewind(self, *, is_cut: bool = False) -> None:
         """Set the position of the delivery back to the end, if the journal lost what is before it.
 
-        From then on the store is asked what it has: it has points that the journal lacks.
+        From then on the store is asked what it has: it has points that the journal lacks. If the
+        position itself is lost, too, the delivery starts again and asks for all.
         """
-        kept = self.kept("delivered")
-        if kept and kept["position"] > os.fstat(self._file).st_size:
-            position = trials = 0
+        kept, position, trials = self.kept("delivered"), 0, 0
+        if kept is None:
+            is_lost = is_cut or (self.directory / "delivered").exists()
+        else:
+            is_lost = kept["position"] > os.fstat(self._file).st_size
+        if kept and is_lost:
             with suppress(Damaged):  # reported when the delivery comes to it
                 for behind, record in self.records():
                     position, trials = behind, trials + (record["kind"] == "trial")
-            self.keep("delivered", {"position": position, "trials": trials, "doubt": True})
+        if is_lost:
+            state = {"position": position, "trials": trials, "doubt": True}
+            # A power cut must not lose the doubt.
+            self.keep("delivered", state, durable=True)
 
     def folder(self) -> Path:
         """Create a new directory for artifacts."""

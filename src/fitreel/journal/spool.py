@@ -4,8 +4,8 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
@@ -55,7 +55,8 @@ def scratch() -> Iterator[Path]:
     try:
         yield journal.folder()
     finally:
-        journal.remove()
+        with suppress(OSError):  # the next command removes what is left
+            journal.remove()
 
 
 def _create() -> Journal:
@@ -165,6 +166,21 @@ def opened(path: Path) -> tuple[Journal, Entry]:
         journal.close()
         raise
     return journal, entry
+
+
+@contextmanager
+def claimed(paths: Iterable[Path]) -> Iterator[bool]:
+    """Lock journals for a while; yield False if a living process has one of them."""
+    with ExitStack() as stack:
+        is_free = True
+        for path in paths:
+            try:
+                stack.callback(Journal(path).close)
+            except BlockingIOError:
+                is_free = False
+            except OSError:  # delivered and removed, or not readable
+                continue
+        yield is_free
 
 
 def discard_remains() -> None:

@@ -46,9 +46,17 @@ def delivering(
         courier.finish()
     except BaseException as error:
         closing = Closing(client, journal, run, courier, patience)
-        journal.remove() if closing.after(error) else journal.close()
+        _remove(journal, patience) if closing.after(error) else journal.close()
         raise
-    journal.remove()
+    _remove(journal, patience)
+
+
+def _remove(journal: Journal, patience: Patience) -> None:
+    """Remove a journal that is delivered; report what keeps it there: the run is complete."""
+    try:
+        journal.remove()
+    except OSError as error:
+        patience.report(f"{error}; fitreel sync removes {journal.directory}")
 
 
 @contextmanager
@@ -73,7 +81,7 @@ def delivering_as_guest(
             raise
         courier.finish()
     finally:
-        journal.remove() if courier.is_done else journal.close()
+        _remove(journal, patience) if courier.is_done else journal.close()
 
 
 class Closing:

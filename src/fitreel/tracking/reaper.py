@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
@@ -20,7 +21,14 @@ from fitreel.settings import (
     SweepSettings,
     TrainingSettings,
 )
-from fitreel.tracking.names import HOST_TAG, MACHINE_TAG, PROCESS_TAG, REAPED_TAG, TRIAL_TAG
+from fitreel.tracking.names import (
+    HOST_TAG,
+    JOURNAL_TAG,
+    MACHINE_TAG,
+    PROCESS_TAG,
+    REAPED_TAG,
+    TRIAL_TAG,
+)
 from fitreel.tracking.packing import packed, unpacked_if_readable
 from fitreel.tracking.process import ahead, is_alive, silence
 from fitreel.tracking.store.ending import end
@@ -48,6 +56,7 @@ class Verdict:
     status: str | None  # to close it with; None to leave it
     reason: str
     process: tuple[str | None, ...]  # that writes it, as the tags name it
+    journals: tuple[Path, ...] = ()  # of the run in the spool
 
 
 def examine(tracker: Tracker, older_than: float) -> Iterator[Verdict]:
@@ -71,7 +80,10 @@ def judge(tracker: Tracker, run: MlflowRun, older_than: float, waiting: Sequence
     entries = [entry for entry in waiting if entry.run_id == writer.info.run_id]
     status, reason = _judge(writer, older_than, entries)
     name = run.info.run_name or run.info.run_id
-    return Verdict(run.info.run_id, name, status, reason, _process(run))
+    # A process may die before it writes the run's id into its journal.
+    kept = _tags(writer).get(JOURNAL_TAG)
+    journals = tuple(e.directory for e in waiting if e in entries or e.directory.name == kept)
+    return Verdict(run.info.run_id, name, status, reason, _process(run), journals)
 
 
 def _writer(tracker: Tracker, run: MlflowRun) -> MlflowRun:
@@ -130,15 +142,19 @@ def reap(tracker: Tracker, verdict: Verdict) -> bool:
     """
     if not verdict.status:
         return False
-    # Read again: much may have happened since the list was read.
-    run = tracker.client.get_run(verdict.run_id)
-    if (run.info.status, _process(run)) != ("RUNNING", verdict.process):
-        return False
-    tags = _tags(run) | {REAPED_TAG: verdict.reason}
-    for tag, text in packed([REAPED_TAG], tags).items():
-        tracker.client.set_tag(verdict.run_id, tag, text)
-    end(tracker.client, run, verdict.status)
-    return True
+    # A process that resumes it has its journal long before the store names that process.
+    with spool.claimed(verdict.journals) as is_free:
+        if not is_free:
+            return False
+        # Read again: much may have happened since the list was read.
+        run = tracker.client.get_run(verdict.run_id)
+        if (run.info.status, _process(run)) != ("RUNNING", verdict.process):
+            return False
+        tags = _tags(run) | {REAPED_TAG: verdict.reason}
+        for tag, text in packed([REAPED_TAG], tags).items():
+            tracker.client.set_tag(verdict.run_id, tag, text)
+        end(tracker.client, run, verdict.status)
+        return True
 
 
 def _silent(seconds: float) -> str:

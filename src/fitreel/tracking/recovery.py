@@ -102,11 +102,21 @@ def _deliver(
         if run_id:
             _deliver_all(journal, entry, run_id, tracker.client)
         is_done = entry.is_over or not run_id
-        return Delivered(entry, run_id)
     except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
         return Delivered(entry, entry.run_id, plain(error, uri))
     finally:
-        journal.remove() if is_done else journal.close()
+        if not is_done:
+            journal.close()
+    return Delivered(entry, run_id, _remove(journal) if is_done else None)
+
+
+def _remove(journal: Journal) -> OSError | None:
+    """Remove a journal that is delivered; return what keeps it there until the next sync."""
+    try:
+        journal.remove()
+    except OSError as error:
+        return error
+    return None
 
 
 def _deliver_all(journal: Journal, entry: Entry, run_id: str, client: Client) -> None:

@@ -60,10 +60,12 @@ class Run(Facts):
         self._journal = journal
         self.has_plan = False
         self._done: set[str] = set()
+        self._measured: dict[str, float] = {}  # metrics that its journal had when it was opened
         self._artifacts: dict[str, Path] = {}
         for _, record in journal.records():
             if record["kind"] == "values":
                 self._know(**record)
+                self._measured |= record.get("metrics", {})
             elif record["kind"] == "plan":
                 self.has_plan = bool(record["plan"])
             elif record["kind"] == "losses":
@@ -112,18 +114,10 @@ class Run(Facts):
         self._log(params={name: text for name, text in params.items() if name not in self.params})
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
-        """Log metrics, one value each; one that is already there stays.
-
-        A stage that is done again after an interruption has perhaps logged it before.
-        """
-        self._log(
-            metrics={
-                name: value
-                for name, value in metrics.items()
-                # As text: NaN is never equal to itself.
-                if name not in self.metrics or str(float(value)) != str(float(self.metrics[name]))
-            }
-        )
+        """Log metrics, one value each; not again what a stage logged before it was interrupted."""
+        before = self._measured
+        new = {name: each for name, each in metrics.items() if repr(before.get(name)) != repr(each)}
+        self._log(metrics=new)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""

@@ -4,7 +4,7 @@ import logging
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import mlflow
 from mlflow.environment_variables import (
@@ -17,6 +17,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from fitreel import __version__
 from fitreel.checks.text import check_name, shown
 from fitreel.checks.urls import masked
+from fitreel.journal.clock import now
 from fitreel.journal.journal import FORMAT, Journal, Record
 from fitreel.journal.signals import held
 from fitreel.journal.spool import new_journal
@@ -32,6 +33,7 @@ from fitreel.tracking.source import Source
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.connection import plain_errors
 from fitreel.tracking.store.creation import (
+    DOUBT,
     default_experiment_id,
     find_or_make_experiment,
     is_in_doubt,
@@ -200,7 +202,7 @@ class Tracker:
                 with plain_errors(self.client.tracking_uri):
                     self._plan(journal, None)
                     run = Run(journal, Source(self.client, run_id))
-                    journal.append("run", run_id=run_id, guest=True)
+                    self._name(journal, run_id, guest=True)
             except BaseException:
                 journal.remove()
                 raise
@@ -233,6 +235,11 @@ class Tracker:
         journal.append("plan", format=FORMAT, uri=uri, plan=plan)
         journal.flush()  # a run without its journal could not be resumed after a power cut
 
+    def _name(self, journal: Journal, run_id: str, **more: bool) -> None:
+        """Write the id of the run, once a power cut cannot undo its creation."""
+        self.client.settle()
+        journal.append("run", run_id=run_id, **more)
+
     def _tags(self, journal: Journal) -> dict[str, str]:
         return owner_tags(journal.directory.name) | {VERSION_TAG: __version__}
 
@@ -242,15 +249,20 @@ class Tracker:
         home = self.experiment_id or experiment_id or self.default_experiment_id()
         created = make_run(self.client, journal, home, packed(tags, tags), name)
         try:
-            journal.append("run", run_id=created.info.run_id)
+            self._name(journal, created.info.run_id)
             return Run(journal, Source(self.client, created.info.run_id, created))
         except BaseException:
-            # Nothing else would close it: the caller removes the journal.
-            end(self.client, created, "FAILED")
+            journal.make_room()
+            with suppress(OSError):
+                # The caller keeps a journal in doubt: the run can be resumed then.
+                journal.append(DOUBT)
+                journal.append("status", status="FAILED", time=now(), resumable=True)
+            with suppress(Exception):  # fitreel sync delivers the same
+                end(self.client, created, "FAILED")
             raise
 
     def _enter(self, journal: Journal, tags: dict[str, str], found: Source) -> Run:
-        journal.append("run", run_id=found.run_id)
+        self._name(journal, found.run_id)
         # A run that is opened again may say FINISHED or KILLED.
         journal.append("status", status="RUNNING", time=0)
         run = Run(journal, found)
