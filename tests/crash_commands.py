@@ -7,7 +7,16 @@ from typing import Any
 from fitreel.journal import checkpoints
 from fitreel.tracking.delivery.courier import Courier
 from fitreel.tracking.run import Run
+from tests.file_calls import trace
 from tests.test_crash import die_at
+
+
+def begin(broken_by: str, trace_to: str) -> None:
+    """Let one of the functions below break off this process, and record it in a file."""
+    if trace_to:
+        trace(trace_to)
+    if broken_by:
+        globals()[broken_by]()
 
 
 def interrupt() -> None:

@@ -37,7 +37,7 @@ class Folder:
     """A folder: its entries on the disk, and after each change since."""
 
     def __init__(self) -> None:
-        self.versions: list[dict[str, "File | Folder"]] = [{}]
+        self.versions: list[dict[str, File | Folder]] = [{}]
 
     @property
     def entries(self) -> dict[str, "File | Folder"]:
@@ -111,10 +111,10 @@ def _zeroed(file: File) -> bytes:
     """Return a file that has its length, but no data where there was none on the disk."""
     content = bytearray(file.synced)
     for offset, data in file.changes:
-        place = max(offset, len(file.synced))
-        _change(
-            content, *((offset, data) if offset < 0 else (place, bytes(offset + len(data) - place)))
-        )
+        # What was there is old or new, never zero.
+        place = max(offset, min(len(file.synced), offset + len(data)))
+        change = (place, bytes(offset + len(data) - place))
+        _change(content, *((offset, data) if offset < 0 else change))
     return bytes(content)
 
 

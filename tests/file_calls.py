@@ -4,14 +4,13 @@ import ctypes
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.disk_model import File, Folder, folder_of
 from tests.faults import wait_until
 
-TRACE = "FITREEL_TEST_TRACE"
 SYNCS = ("fsync", "fdatasync")
 CALLS = (
     *("openat", "write", "pwrite64", "sendfile", "ftruncate", "mkdir", "rmdir"),
@@ -29,13 +28,11 @@ class Call(NamedTuple):
     result: str
 
 
-def trace() -> None:
-    """Have the calls of this process recorded in the file that a variable names."""
+def trace(file: str) -> None:
+    """Have the calls of this process recorded in a file."""
     ctypes.CDLL(None).prctl(*ANY_PROCESS, 0, 0, 0)
     options = ["-f", "-y", "-xx", "-s", str(1 << 24), "-e", f"trace={','.join(CALLS)}"]
-    subprocess.Popen(
-        ["strace", *options, "--quiet=attach", "-o", os.environ[TRACE], "-p", str(os.getpid())]
-    )
+    subprocess.Popen(["strace", *options, "--quiet=attach", "-o", file, "-p", str(os.getpid())])
     status = Path("/proc/self/status")
     wait_until(lambda: "TracerPid:\t0\n" not in status.read_text(), "not traced")
 
@@ -84,15 +81,11 @@ class Replay:
     def apply(self, call: Call) -> bool:
         """Do a call; return whether it changed something on the disk."""
         method = getattr(self, f"_{call.name}")
-        return bool(method(*call.arguments, result=call.result))
-
-    def all(self, recorded: Iterable[Call]) -> Iterator[bool]:
-        """Do calls; yield of each whether it changed something on the disk."""
-        yield from map(self.apply, recorded)
+        return bool(method(call.result, *call.arguments))
 
     def _name(self, folder: str, name: str) -> str | None:
-        """Return a path below the place of the disk; None if it is elsewhere, or the place itself."""
-        path = os.path.normpath(os.path.join(_path_of(folder), _text(name)))
+        """Return a path below the place of the disk; None if it is not below it."""
+        path = os.path.normpath(Path(_path_of(folder), _text(name)))
         above = f"{self._place}/"
         return path.removeprefix(above) if path.startswith(above) else None
 
@@ -102,7 +95,7 @@ class Replay:
             return None
         return self._open.get(int(descriptor.partition("<")[0]))
 
-    def _openat(self, folder: str, name: str, flags: str, *_: str, result: str) -> bool:
+    def _openat(self, result: str, folder: str, name: str, flags: str, *_: str) -> bool:
         path = self._name(folder, name)
         number = int(result.partition("<")[0])
         if path is None:
@@ -121,7 +114,7 @@ class Replay:
             return True
         return is_new
 
-    def _write(self, descriptor: str, data: str, *_: str, result: str) -> bool:
+    def _write(self, result: str, descriptor: str, data: str, *_: str) -> bool:
         return self._put(descriptor, _bytes(data)[: int(result)])
 
     def _put(self, descriptor: str, data: bytes) -> bool:
@@ -135,7 +128,7 @@ class Replay:
         opened.offset += len(data)
         return True
 
-    def _pwrite64(self, descriptor: str, data: str, _: str, offset: str, result: str) -> bool:
+    def _pwrite64(self, result: str, descriptor: str, data: str, _: str, offset: str) -> bool:
         opened = self._opened(descriptor)
         if opened is None:
             return False
@@ -143,7 +136,7 @@ class Replay:
         opened.node.write(int(offset), _bytes(data)[: int(result)])
         return True
 
-    def _sendfile(self, to: str, source: str, offset: str, *_: str, result: str) -> bool:
+    def _sendfile(self, result: str, to: str, source: str, offset: str, *_: str) -> bool:
         start = int(offset.removeprefix("[").partition("]")[0])
         opened = self._opened(source)
         if opened is None:
@@ -153,7 +146,7 @@ class Replay:
             content = bytes(opened.node.content)
         return self._put(to, content[start : start + int(result)])
 
-    def _ftruncate(self, descriptor: str, length: str, result: str) -> bool:
+    def _ftruncate(self, _: str, descriptor: str, length: str) -> bool:
         opened = self._opened(descriptor)
         if opened is None:
             return False
@@ -161,28 +154,28 @@ class Replay:
         opened.node.cut(int(length))
         return True
 
-    def _fsync(self, descriptor: str, result: str) -> bool:
+    def _fsync(self, _: str, descriptor: str) -> bool:
         if opened := self._opened(descriptor):
             opened.node.sync()
         return opened is not None
 
     _fdatasync = _fsync
 
-    def _mkdir(self, name: str, *_: str, result: str) -> bool:
+    def _mkdir(self, _: str, name: str, *__: str) -> bool:
         return self._set("", name, Folder())
 
-    def _unlink(self, name: str, *, result: str) -> bool:
+    def _unlink(self, _: str, name: str) -> bool:
         return self._set("", name, None)
 
     _rmdir = _unlink
 
-    def _unlinkat(self, folder: str, name: str, *_: str, result: str) -> bool:
+    def _unlinkat(self, _: str, folder: str, name: str, *__: str) -> bool:
         return self._set(folder, name, None)
 
-    def _rename(self, old: str, new: str, *, result: str) -> bool:
-        return self._renameat("", old, "", new, result=result)
+    def _rename(self, _: str, old: str, new: str) -> bool:
+        return self._renameat("", "", old, "", new)
 
-    def _renameat(self, folder: str, old: str, to: str, new: str, *, result: str) -> bool:
+    def _renameat(self, _: str, folder: str, old: str, to: str, new: str) -> bool:
         path = self._name(folder, old)
         if path is None:
             return False

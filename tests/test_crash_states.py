@@ -18,7 +18,7 @@ import pytest
 from tests.crash_outcomes import outcomes
 from tests.disk_model import Tree, disk_of, power_cuts, read_tree, write_tree
 from tests.faults import SPOOL, journals
-from tests.file_calls import TRACE, Call, Replay, calls, wait_for_end
+from tests.file_calls import Call, Replay, calls, wait_for_end
 from tests.forked import ALL, Done, Forks, forks
 from tests.needs import require
 
@@ -52,10 +52,9 @@ class Machine:
 
     def run(self, arguments: Sequence[str], broken_by: str = "", trace: Path | None = None) -> Done:
         """Run `fitreel`, perhaps broken off, and perhaps recorded in a file."""
-        before = ("tests.file_calls.trace",) if trace else ()
-        before += (f"tests.crash_commands.{broken_by}",) if broken_by else ()
-        variables = {SPOOL: str(self.disk / "spool"), TRACE: str(trace)}
-        return self.commands.run([*arguments], self.disk / "store", before, **variables)
+        before = ("tests.crash_commands.begin", [broken_by, str(trace or "")])
+        variables = {SPOOL: str(self.disk / "spool")}
+        return self.commands.run_after(before, [*arguments], self.disk / "store", **variables)
 
     def outcomes(self) -> dict[str, dict[str, Any]]:
         """Return what its store has of each run."""
@@ -89,7 +88,7 @@ def own(found: dict[str, dict[str, Any]], others: dict[str, Any]) -> list[dict[s
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     require("strace")
-    with forks(*ALL, "tests.crash_commands", "tests.file_calls") as commands:
+    with forks(*ALL, "tests.crash_commands", first=[RUN, SYNC, REAP]) as commands:
         yield Machine(tmp_path_factory.mktemp("machine") / "disk", commands)
 
 
@@ -144,7 +143,7 @@ def states(
     root = disk_of(recording.before)
     replay = Replay(disk, root)
     cuts = power_cuts(root, chance)
-    last = sum(Replay(disk, disk_of(recording.before)).all(recording.calls))
+    last = sum(map(Replay(disk, disk_of(recording.before)).apply, recording.calls))
     steps = Counter(chance.choices(range(last), k=count * 9 // 10))
     steps[last] = count // 10
     tried, step = set[int](), 0
