@@ -198,24 +198,27 @@ class Journal:
         From then on the store is asked what it has: it has points that the journal lacks. If the
         position itself is lost, too, the delivery starts again and asks for all.
         """
-        kept, position, trials = self.kept("delivered"), 0, 0
-        if kept is None:
-            is_lost = is_cut or (self.directory / "delivered").exists()
-        else:
-            is_lost = kept["position"] > os.fstat(self._file).st_size
-        if kept and is_lost:
+        kept, size = self.kept("delivered"), os.fstat(self._file).st_size
+        is_there = (self.directory / "delivered").exists()
+        if not (is_cut or (kept["position"] > size if kept else is_there)):
+            return
+        position, trials = (kept["position"], kept["trials"]) if kept else (0, 0)
+        if position > size:
+            position = trials = 0
             with suppress(Damaged):  # reported when the delivery comes to it
                 for behind, record in self.records():
                     position, trials = behind, trials + (record["kind"] == "trial")
-        if is_lost:
-            state = {"position": position, "trials": trials, "doubt": True}
-            # A power cut must not lose the doubt.
-            self.keep("delivered", state, durable=True)
+        # A power cut may also have brought an older position back, and must not lose the doubt.
+        state = {"position": position, "trials": trials, "doubt": True}
+        self.keep("delivered", state, durable=True)
 
     def folder(self) -> Path:
         """Create a new directory for artifacts."""
-        (self.directory / "artifacts").mkdir(exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=self.directory / "artifacts"))
+        place = self.directory / "artifacts"
+        if not place.exists():
+            place.mkdir(exist_ok=True)
+            sync_folder(self.directory)  # once: the records of its files come after this
+        return Path(tempfile.mkdtemp(dir=place))
 
     def file(self, record: Record, key: str) -> Path:
         """Return the file or folder of artifacts that a record names.

@@ -1,0 +1,49 @@
+"""What breaks off the commands of test_crash_states.py: functions that are called before them."""
+
+import os
+import signal
+from typing import Any
+
+from fitreel.journal import checkpoints
+from fitreel.tracking.delivery.courier import Courier
+from fitreel.tracking.run import Run
+from tests.file_calls import trace
+from tests.test_crash import die_at
+
+
+def begin(broken_by: str, trace_to: str) -> None:
+    """Let one of the functions below break off this process, and record it in a file."""
+    if trace_to:
+        trace(trace_to)
+    if broken_by:
+        globals()[broken_by]()
+
+
+def interrupt() -> None:
+    """Let this process interrupt its training, after a checkpoint that survives a power cut."""
+    write = checkpoints.Checkpoints.on_epoch
+
+    def on_epoch(self: checkpoints.Checkpoints, epoch: int, training: Any) -> None:
+        write(self, epoch, training)
+        if epoch == 12:
+            signal.raise_signal(signal.SIGINT)
+
+    checkpoints.SAFE_GAP = 0
+    checkpoints.Checkpoints.on_epoch = on_epoch  # type: ignore[method-assign]
+
+
+def die_undelivered() -> None:
+    """Let this process die when all is computed and nothing of it delivered."""
+    Courier.run = lambda _: None  # type: ignore[method-assign]
+    write = Run.end
+
+    def end(self: Run, status: str, *, resumable: bool = False) -> None:
+        write(self, status, resumable=resumable)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Run.end = end  # type: ignore[method-assign]
+
+
+def die_delivering() -> None:
+    """Let this process die when it delivers its model."""
+    die_at("mlflow.models.Model", "save")
