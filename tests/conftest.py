@@ -16,7 +16,7 @@ from fitreel.data.dataset import Dataset
 from fitreel.data.drawing import generate
 from fitreel.settings import TrainingSettings
 from fitreel.training.loop import Fit, fit
-from tests.needs import require
+from tests.needs import NEEDS, require
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -128,7 +128,12 @@ def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--no-skips"):
+    if (
+        report.skipped
+        and not hasattr(report, "wasxfail")
+        and item.config.getoption("--no-skips")
+        and _reason(report) not in {each.reason for each in NEEDS.values() if each.may_be_missing}
+    ):
         report.outcome, report.longrepr = "failed", f"--no-skips: {_reason(report)}"
     return report
 

@@ -34,7 +34,7 @@ def interrupt() -> None:
 
 def die_undelivered() -> None:
     """Let this process die when all is computed and nothing of it delivered."""
-    Courier.run = lambda _: None  # type: ignore[method-assign]
+    Courier.run = lambda self: None  # type: ignore[method-assign]  # noqa: ARG005
     write = Run.end
 
     def end(self: Run, status: str, *, resumable: bool = False) -> None:

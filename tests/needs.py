@@ -37,6 +37,7 @@ class Need(NamedTuple):
     untried: str
     packages: str = ""  # Debian packages that provide it
     advice: str = ""  # if no package provides it
+    may_be_missing: bool = False  # also with --no-skips: only another machine has it
 
     @property
     def reason(self) -> str:
@@ -89,8 +90,7 @@ def may_mount() -> bool:
 
 def may_cut_power() -> bool:
     """Check whether file systems in images can be made, mounted, shut down and unmounted."""
-    needed = ("mkfs.ext4", "mkfs.xfs", "mount", "umount", "sync")
-    if not hasattr(os, "getuid") or os.getuid() or not programs(*needed)():
+    if os.getuid() or not NEEDS["file systems"].is_met():
         return False
     with TemporaryDirectory() as directory:
         place = Path(directory, "place")
@@ -147,10 +147,16 @@ NEEDS = {
         "full disks and disks that became read-only",
         advice="run the tests as root, who may mount a disk",
     ),
+    "file systems": Need(
+        programs("mkfs.ext4", "mkfs.xfs", "mount", "umount", "sync"),
+        "power cuts on ext4 and XFS",
+        "xfsprogs e2fsprogs mount",
+    ),
     "disks": Need(
         may_cut_power,
-        "power cuts on ext4 and XFS, as root with loop devices",
-        "xfsprogs e2fsprogs mount",
+        "power cuts on ext4 and XFS",
+        advice="run the tests as root, on a kernel with loop devices, ext4 and XFS",
+        may_be_missing=True,
     ),
     "hidden processes": Need(
         lambda: os.getuid() == 0 and programs("unshare", "mount")(),

@@ -23,7 +23,7 @@ from tests.contents import Content, contents
 from tests.disks import HABITS, KINDS, Disk
 from tests.faults import journals
 
-pytestmark = pytest.mark.needs("disks")
+pytestmark = pytest.mark.needs("file systems", "disks")
 
 # A new experiment: the place of the default one's artifacts was chosen when the tables were made.
 SMALL = ("--experiment", "cut", "--epochs", "40", "--samples", "30")
