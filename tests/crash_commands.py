@@ -12,7 +12,7 @@ from tests.test_crash import die_at
 
 
 def begin(broken_by: str, trace_to: str) -> None:
-    """Let one of the functions below break off this process, and record it in a file."""
+    """Call one of the functions below, if one is named, and record this process in a file."""
     if trace_to:
         trace(trace_to)
     if broken_by:
@@ -20,7 +20,7 @@ def begin(broken_by: str, trace_to: str) -> None:
 
 
 def interrupt() -> None:
-    """Let this process interrupt its training, after a checkpoint that survives a power cut."""
+    """Interrupt the training of this process after a checkpoint that survives a power cut."""
     write = checkpoints.Checkpoints.on_epoch
 
     def on_epoch(self: checkpoints.Checkpoints, epoch: int, training: Any) -> None:
@@ -33,8 +33,8 @@ def interrupt() -> None:
 
 
 def die_undelivered() -> None:
-    """Let this process die when all is computed and nothing of it delivered."""
-    Courier.run = lambda self: None  # type: ignore[method-assign]  # noqa: ARG005
+    """Kill this process when all is computed and nothing of it delivered."""
+    Courier.run = lambda _: None  # type: ignore[assignment, method-assign]
     write = Run.end
 
     def end(self: Run, status: str, *, resumable: bool = False) -> None:
@@ -45,5 +45,5 @@ def die_undelivered() -> None:
 
 
 def die_delivering() -> None:
-    """Let this process die when it delivers its model."""
+    """Kill this process when it delivers its model."""
     die_at("mlflow.models.Model", "save")

@@ -24,12 +24,12 @@ class File:
         _change(self.content, offset, data)
 
     def cut(self, length: int) -> None:
-        """Give it another length."""
+        """Change its length."""
         self.changes.append((~length, b""))
         _change(self.content, ~length, b"")
 
     def sync(self) -> None:
-        """Take it to the disk as it is now."""
+        """Write it to the disk as it is now."""
         self.synced, self.changes = bytes(self.content), []
 
 
@@ -50,7 +50,7 @@ class Folder:
         self.versions.append(others if entry is None else others | {name: entry})
 
     def sync(self) -> None:
-        """Take its entries to the disk as they are now."""
+        """Write its entries to the disk as they are now."""
         self.versions = self.versions[-1:]
 
 

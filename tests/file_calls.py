@@ -29,7 +29,7 @@ class Call(NamedTuple):
 
 
 def trace(file: str) -> None:
-    """Have the calls of this process recorded in a file."""
+    """Record the calls of this process in a file."""
     ctypes.CDLL(None).prctl(*ANY_PROCESS, 0, 0, 0)
     options = ["-f", "-y", "-xx", "-s", str(1 << 24), "-e", f"trace={','.join(CALLS)}"]
     subprocess.Popen(["strace", *options, "--quiet=attach", "-o", file, "-p", str(os.getpid())])
@@ -44,20 +44,20 @@ def wait_for_end(file: Path) -> None:
 
 def calls(file: Path) -> Iterator[Call]:
     """Read the calls that succeeded, in their order."""
-    begun = dict[str, str]()
+    started = dict[str, str]()
     with file.open() as lines:
         for line in lines:
             thread, _, text = line.rstrip("\n").partition(" ")
             text = text.lstrip()
             if text.endswith(" <unfinished ...>"):
-                begun[thread] = text.removesuffix(" <unfinished ...>")
-                # What another thread writes meanwhile is not synced.
+                started[thread] = text.removesuffix(" <unfinished ...>")
+                # What another thread writes until it returns is not synced.
                 if not text.startswith(SYNCS):
                     continue
-                text = begun[thread] + ") = 0"
+                text = started[thread] + ") = 0"
             elif text.startswith("<... "):
                 _, _, rest = text.partition(" resumed>")
-                text = begun.pop(thread) + rest
+                text = started.pop(thread) + rest
                 if text.startswith(SYNCS):
                     continue
             if (found := LINE.match(text)) and not found["result"].startswith(("-1", "?")):

@@ -138,14 +138,14 @@ def states(
 ) -> Iterator[tuple[str, bool, Tree]]:
     """Yield states that a power cut may leave, each once: what it is, and whether it is at the end.
 
-    One of ten is at the end, when the command has exited.
+    One of four is at the end, when the command has exited.
     """
     root = disk_of(recording.before)
     replay = Replay(disk, root)
     cuts = power_cuts(root, chance)
     last = sum(map(Replay(disk, disk_of(recording.before)).apply, recording.calls))
-    steps = Counter(chance.choices(range(last), k=count * 9 // 10))
-    steps[last] = count // 10
+    steps = Counter(chance.choices(range(last), k=count * 3 // 4))
+    steps[last] = count // 4
     tried, step = set[int](), 0
     for call in recording.calls:
         if not replay.apply(call):

@@ -344,3 +344,28 @@ def test_a_journal_that_lost_what_was_delivered_logs_nothing_twice(tracker: Trac
     assert found.trouble is None
     assert [point.value for point in tracker.client.get_metric_history(run.run_id, "mine")] == [1]
     assert not journal.directory.exists()
+
+
+@pytest.mark.parametrize("kept", [None, 0])
+def test_a_journal_that_is_cut_doubts_what_was_delivered(tmp_path: Path, kept: int | None) -> None:
+    """A power cut may bring back an older position of the delivery, or none."""
+    journal = Journal(tmp_path, create=True)
+    journal.append("values", metrics={})
+    folder = journal.folder()
+    (folder / "rst.gif").write_text("a film")
+    journal.append_files("artifacts", folder, to=None)
+    if kept is not None:
+        journal.keep("delivered", {"position": kept, "trials": 0, "doubt": False})
+    (folder / "rst.gif").write_text("")
+    assert journal.mend()
+    assert journal.kept("delivered") == {"position": 0, "trials": 0, "doubt": True}
+    journal.close()
+
+
+def test_the_folder_of_artifacts_is_on_the_disk_when_it_is_new(tmp_path: Path, disk: Disk) -> None:
+    journal = Journal(tmp_path, create=True)
+    journal.folder()
+    assert disk.steps == [f"sync {tmp_path.name}"]
+    journal.folder()
+    assert len(disk.steps) == 1
+    journal.close()
