@@ -163,11 +163,11 @@ def states(
 @pytest.mark.parametrize("name", RECORDED)
 def test_what_a_power_cut_leaves(machine: Machine, first: Tree, name: str, torture: bool) -> None:
     recording = record(machine, first, RECORDED[name])
-    seed = random.randrange(2**32)
+    seed = random.randrange(2**32) if torture else 0
     chance = random.Random(seed)
     resume = (RESUME[0], recording.run_id)
     ends, wrong = Counter[str](), list[str]()
-    for what, is_last, tree in states(recording, machine.disk, chance, 400 if torture else 17):
+    for what, is_last, tree in states(recording, machine.disk, chance, 400 if torture else 20):
         machine.start(tree)
         order = chance.choice([*permutations((resume, SYNC, REAP))])
         try:
