@@ -78,7 +78,7 @@ def test_files_are_on_the_disk_before_the_record_that_names_them(
     def look(journal: Journal, kind: str, **fields: Any) -> None:
         if kind in FILED:
             path = journal.directory / "artifacts" / fields[FILED[kind]]
-            files = [path] if path.is_file() else list(path.rglob("*"))
+            files = [path] if path.is_file() else sorted(path.rglob("*"))
             assert files
             assert all(map(disk.has, files))
             named.extend(file.name for file in files)
@@ -92,7 +92,7 @@ def test_files_are_on_the_disk_before_the_record_that_names_them(
         run.log_dataset(folder / "dataset.csv", "points")
         with run.trial_artifacts(0) as folder:
             (folder / "rst.png").write_text("a picture")
-    assert named == ["dataset.csv", "below", "notes.txt", "dataset.csv", "rst.png"]
+    assert named == ["below", "notes.txt", "dataset.csv", "dataset.csv", "rst.png"]
 
 
 def test_the_journal_is_on_the_disk_before_a_run_is_created(
