@@ -6,6 +6,7 @@ test_power_cut.py.
 
 import errno
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 import fitreel.tracking
-from fitreel.checks.durability import sync_folder, sync_tree
+from fitreel.checks.durability import sync_folder, sync_tree, writing
 from fitreel.checks.files import drafted, sha256
 from fitreel.journal.journal import FILED, Damaged, Journal
 from fitreel.journal.spool import new_journal
@@ -78,7 +79,7 @@ def test_files_are_on_the_disk_before_the_record_that_names_them(
     def look(journal: Journal, kind: str, **fields: Any) -> None:
         if kind in FILED:
             path = journal.directory / "artifacts" / fields[FILED[kind]]
-            files = [path] if path.is_file() else list(path.rglob("*"))
+            files = [path] if path.is_file() else sorted(path.rglob("*"))
             assert files
             assert all(map(disk.has, files))
             named.extend(file.name for file in files)
@@ -92,7 +93,7 @@ def test_files_are_on_the_disk_before_the_record_that_names_them(
         run.log_dataset(folder / "dataset.csv", "points")
         with run.trial_artifacts(0) as folder:
             (folder / "rst.png").write_text("a picture")
-    assert named == ["dataset.csv", "below", "notes.txt", "dataset.csv", "rst.png"]
+    assert named == ["below", "notes.txt", "dataset.csv", "dataset.csv", "rst.png"]
 
 
 def test_the_journal_is_on_the_disk_before_a_run_is_created(
@@ -244,6 +245,19 @@ def test_a_disk_that_failed_once_is_not_trusted_again(
     with pytest.raises(OSError, match=r"Input/output error.*journal"):
         journal.flush()
     journal.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(errno.EIO, "bad"), "[Errno 5] Input/output error: 'here'"),
+        (OSError(errno.EIO, "bad", "there"), "[Errno 5] bad: 'there'"),
+        (OSError("it has no number"), "it has no number"),
+    ],
+)
+def test_an_error_of_the_disk_names_its_file(error: OSError, text: str) -> None:
+    with pytest.raises(OSError, match=f"^{re.escape(text)}$"), writing(Path("here")):
+        raise error
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
