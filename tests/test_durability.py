@@ -96,6 +96,19 @@ def test_files_are_on_the_disk_before_the_record_that_names_them(
     assert named == ["below", "notes.txt", "dataset.csv", "dataset.csv", "rst.png"]
 
 
+def test_a_single_file_is_on_the_disk_with_its_folder(tmp_path: Path, disk: Disk) -> None:
+    journal = Journal(tmp_path, create=True)
+    file = journal.folder() / "dataset.csv"
+    file.write_text("x,y\n")
+    journal.append_files("dataset", file)
+    assert disk.has(file)
+    assert disk.has(file.parent)
+    assert disk.has(journal.directory / "artifacts") is False  # that of the journal is flush's
+    journal.flush()
+    assert disk.has(journal.directory / "artifacts")
+    journal.close()
+
+
 def test_the_journal_is_on_the_disk_before_a_run_is_created(
     tracker: Tracker, disk: Disk, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
