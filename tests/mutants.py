@@ -28,7 +28,7 @@ import pytest
 from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
-SLOWER = 5  # times the tests' usual seconds, and 5 more, are given to a mutant
+SLOWER = 5  # times the tests' usual seconds, and 5 more, are given to a mutant; 65 at most
 OUTCOMES = {0: "survived", 2: "not tried", 3: "not tried"}  # by the exit status of a fork
 
 
@@ -186,7 +186,7 @@ class Hunt:
         return self._reached[max(above)] if above else set()
 
     def _try(self, items: list[pytest.Item], text: str, session: pytest.Session) -> str:
-        limit = SLOWER * sum(self._seconds[item.nodeid] for item in items) + 5
+        limit = SLOWER * min(sum(self._seconds[item.nodeid] for item in items), 12) + 5
         child = os.fork()
         if child == 0:
             os.setsid()

@@ -215,6 +215,15 @@ def test_the_journal_has_all_losses_before_a_checkpoint_is_written(
     assert epochs == [10, 20, 30]
 
 
+def test_the_last_loss_that_was_written_is_reported(tmp_path: Path, dataset: Dataset) -> None:
+    journal, found = Journal(tmp_path, create=True), list[float]()
+    settings = TrainingSettings(epochs=35)
+    kept = Checkpoints(journal, settings, every=10, on_loss=found.append)
+    with kept.keeping():
+        fit(dataset, settings, lambda epoch, _, training: kept.on_epoch(epoch, training))
+    assert found == [losses(journal)[epoch - 1] for epoch in (10, 20, 30, 35)]
+
+
 def test_a_checkpoint_of_another_training_is_reported(tmp_path: Path, dataset: Dataset) -> None:
     journal = Journal(tmp_path, create=True)
     with pytest.raises(Stop):

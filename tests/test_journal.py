@@ -184,6 +184,17 @@ def test_space_is_reserved_for_the_status(journal: Journal, tmp_path: Path) -> N
     assert reserve.stat().st_blocks * 512 >= reserve.stat().st_size > 100_000
     journal.make_room()
     assert not reserve.exists()
+    reserve.mkdir()  # what cannot be freed is no error: the status is written all the same
+    journal.make_room()
+
+
+def test_a_journal_whose_first_record_is_damaged_starts_anew(
+    journal: Journal, tmp_path: Path
+) -> None:
+    (tmp_path / "journal").write_bytes(b"0badc0de {}\n")
+    assert journal.mend() == f"{tmp_path / 'journal'} is damaged at byte 0"
+    journal.append("values")
+    assert [record for _, record in journal.records()] == [{"kind": "values"}]
 
 
 def test_remove_deletes_the_journal(journal: Journal, tmp_path: Path) -> None:
