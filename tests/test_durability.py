@@ -106,6 +106,10 @@ def test_a_single_file_is_on_the_disk_with_its_folder(tmp_path: Path, disk: Disk
     assert disk.has(journal.directory / "artifacts") is False  # that of the journal is flush's
     journal.flush()
     assert disk.has(journal.directory / "artifacts")
+    assert journal.mend() is None  # which leaves what is as it was written
+    assert [record["file"] for _, record in journal.records()] == [
+        f"{file.parent.name}/{file.name}"
+    ]
     journal.close()
 
 
