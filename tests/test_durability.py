@@ -233,6 +233,14 @@ def test_a_durable_record_is_on_the_disk_before_it_takes_its_place(
     journal.close()
 
 
+def test_the_doubt_of_a_delivery_is_on_the_disk(tmp_path: Path, disk: Disk) -> None:
+    journal = Journal(tmp_path, create=True)
+    journal.keep("delivered", {"position": 1})
+    journal.rewind()
+    assert "sync delivered.new" in disk.steps
+    journal.close()
+
+
 def test_a_file_for_the_user_is_on_the_disk_before_it_takes_its_place(
     tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
