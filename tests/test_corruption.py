@@ -67,7 +67,7 @@ def flipped(content: bytes, place: int, mask: int) -> bytes:
 
 @pytest.fixture(params=STARTS)
 def journal(machine: Machine, starts: dict[str, Tree], request: pytest.FixtureRequest) -> Path:
-    """Put a journal of each start on the disk; return its directory."""
+    """Write a journal of each start to the disk; return its directory."""
     machine.start(starts[request.param])
     (found,) = journals(machine.disk / "spool")
     return found
