@@ -17,10 +17,17 @@ import fitreel.tracking
 from fitreel.checks.durability import sync_folder, sync_tree, writing
 from fitreel.checks.files import drafted, sha256
 from fitreel.journal.journal import FILED, Damaged, Journal
-from fitreel.journal.spool import new_journal
+from fitreel.journal.spool import VARIABLE, new_journal
 from fitreel.tracking import Tracker
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.repository import make_place_durable
+
+
+@pytest.fixture(autouse=True)
+def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Use a spool without the journals of other tests."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "spool"))
+    return tmp_path / "spool"
 
 
 class Disk:
