@@ -168,9 +168,12 @@ def damaged(tree: Tree, chance: random.Random, count: int) -> Iterator[tuple[str
         content = tree[path]
         assert content
         how = chance.choice([*DAMAGES, "gone"])
+        left = DAMAGES[how](content, chance) if how != "gone" else None
+        if path in lines and b"\n" not in (left or b""):
+            continue  # it counts as what a command left that never began
         changed = {name: text for name, text in tree.items() if name != path}
-        if how != "gone":
-            changed[path] = DAMAGES[how](content, chance)
+        if left is not None:
+            changed[path] = left
         yield f"{how} of {path.partition('/')[2].partition('/')[2]}", changed
 
 
