@@ -1,10 +1,13 @@
 """The journal: complete records in order, even if the last write was cut off."""
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,29 +121,49 @@ def test_only_the_owner_can_read_a_journal(journal: Journal) -> None:
     assert (journal.directory / "journal").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_partly_written_line_is_completed_or_cut_off(tmp_path: Path) -> None:
-    """If the disk has no space for the rest, the part that was written is cut off."""
-    code = """
-import resource, signal, sys
-from pathlib import Path
-from fitreel.journal.journal import Journal
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-journal = Journal(Path(sys.argv[1]), create=True)
-journal.append("values", text="whole")
-end = (journal.directory / "journal").stat().st_size
-resource.setrlimit(resource.RLIMIT_FSIZE, (end + 10, resource.RLIM_INFINITY))
-try:
-    journal.append("values", text="too long")
-except OSError as error:
-    print(error.strerror, (journal.directory / "journal").stat().st_size - end)
-resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-journal.append("values", text="again")
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "File too large 0\n"
-    assert [record["text"] for record in records(tmp_path)] == ["whole", "again"]
+@contextmanager
+def limited(size: int) -> Iterator[None]:
+    """Let no file grow beyond a size: a write is cut there, and the next one fails."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+
+
+def test_a_partly_written_line_is_cut_off(journal: Journal, tmp_path: Path) -> None:
+    """If the disk has no space for the rest, the part that was written must not stay."""
+    path = tmp_path / "journal"
+    whole = path.read_bytes()
+    with limited(len(whole) + 10), pytest.raises(OSError, match=rf"File too large: '{path}'$"):
+        journal.append("values", text="too long")
+    assert path.read_bytes() == whole
+    journal.append("values", text="again")
+    assert records(tmp_path) == [*RECORDS, {"kind": "values", "text": "again"}]
+
+
+def test_a_disk_without_room_for_the_reserve_takes_records(tmp_path: Path) -> None:
+    with limited(1000), closing(Journal(tmp_path, create=True)) as journal:
+        journal.append("values")
+    assert records(tmp_path) == [{"kind": "values"}]
+
+
+def test_a_file_that_cannot_be_replaced_is_named(journal: Journal, tmp_path: Path) -> None:
+    with limited(10), pytest.raises(OSError, match=rf"'{tmp_path / 'checkpoint.new'}'$"):
+        journal.keep("checkpoint", {"epoch": 1})
+    assert journal.kept("checkpoint") is None
+
+
+def test_a_disk_that_takes_a_line_in_parts_gets_all_of_it(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda file, line: write(file, line[:7]))
+        journal.append("values", text="long enough for several parts")
+    assert records(tmp_path)[2:] == [{"kind": "values", "text": "long enough for several parts"}]
+    assert len(records(tmp_path)) == 3
 
 
 @pytest.mark.needs("strace")
@@ -179,9 +202,17 @@ def test_a_disk_error_names_the_file(tmp_path: Path) -> None:
         full.write(b"a record")
 
 
+def test_space_is_reserved_with_the_first_record(tmp_path: Path) -> None:
+    with closing(Journal(tmp_path, create=True)) as journal:
+        assert not (tmp_path / "reserve").exists()  # a scratch directory needs none
+        journal.append("values")
+    assert (tmp_path / "reserve").exists()
+
+
 def test_space_is_reserved_for_the_status(journal: Journal, tmp_path: Path) -> None:
     reserve = tmp_path / "reserve"
     assert reserve.stat().st_blocks * 512 >= reserve.stat().st_size > 100_000
+    assert not journal.is_cramped
     journal.make_room()
     assert not reserve.exists()
     reserve.mkdir()  # what cannot be freed is not an error: the status is written all the same
@@ -273,6 +304,14 @@ def test_opening_does_not_create_a_journal(journal: Journal, tmp_path: Path) -> 
     with pytest.raises(FileNotFoundError):
         Journal(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_without_a_journal_is_not_a_journal(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+    with pytest.raises(FileNotFoundError):
+        Journal(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    Journal(tmp_path, create=True).close()  # the lock is free
 
 
 def test_a_journal_whose_lock_was_deleted_can_be_opened(journal: Journal, tmp_path: Path) -> None:
