@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -206,7 +207,7 @@ def test_the_end_takes_no_longer_than_it_may(hire: Hiring, monkeypatch: pytest.M
     courier.start()
 
     def end() -> None:
-        with pytest.raises(Undelivered, match="^interrupted; undelivered results wait"):
+        with pytest.raises(Undelivered, match=r"^interrupted; undelivered results wait"):
             courier.finish(0.2)
 
     assert 0.2 < seconds_of(end) < 5
@@ -217,7 +218,8 @@ def test_the_end_takes_no_longer_than_it_may(hire: Hiring, monkeypatch: pytest.M
 def test_a_step_without_trouble_may_take_long_but_not_for_ever(
     hire: Hiring, monkeypatch: pytest.MonkeyPatch, patience: float, step: float
 ) -> None:
-    monkeypatch.setattr(Delivery, "step", lambda _: time.sleep(1.5))
+    goes_on = threading.Event()
+    monkeypatch.setattr(Delivery, "step", lambda _: goes_on.wait(30) and False)
     monkeypatch.setattr(module, "LONGEST_STEP", step)
     courier = hire(patience)
     courier.start()
@@ -226,7 +228,8 @@ def test_a_step_without_trouble_may_take_long_but_not_for_ever(
         with pytest.raises(Undelivered):
             courier.finish()
 
-    assert 0.4 < seconds_of(end) < 1.4
+    assert 0.4 < seconds_of(end) < 5
+    goes_on.set()
 
 
 def test_a_courier_that_is_stopped_delivers_no_more(
@@ -248,8 +251,8 @@ def test_a_gentle_courier_begins_late_unless_the_run_ends(
     hire: Hiring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = let_steps(monkeypatch, False)
-    monkeypatch.setattr(module, "LATE", 0.4)
-    for gentle, least, most in ((True, 0.4, 5.0), (False, 0.0, 0.3)):
+    monkeypatch.setattr(module, "LATE", 0.6)
+    for gentle, least, most in ((True, 0.6, 5.0), (False, 0.0, 0.6)):
         steps.clear()
         courier, started = hire(is_gentle=gentle), time.monotonic()
         courier.start()
@@ -277,14 +280,14 @@ def test_a_gentle_courier_rests_longer_than_it_works(
     monkeypatch.setattr(Delivery, "step", work)
     monkeypatch.setattr(module, "LATE", 0.0)
     monkeypatch.setattr(module, "PAUSE", 0.1)
-    for gentle, least in ((True, 25 * 0.02), (False, 0.1)):
+    monkeypatch.setattr(module, "GENTLE", 50)
+    for gentle, least, most in ((True, 1.0, 10.0), (False, 0.1, 1.0)):
         times.clear()
         courier = hire(is_gentle=gentle)
         courier.start()
         wait_until(lambda: len(times) > 1, "no second delivery")
         courier.stop()
-        assert times[1] - times[0] >= least
-        assert gentle or times[1] - times[0] < 25 * 0.02
+        assert least <= times[1] - times[0] < most
 
 
 def test_a_server_that_needs_longer_gets_more_time(

@@ -7,9 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow.entities import ViewType
 
 from fitreel.journal.checkpoints import pack
+from fitreel.journal.journal import Damaged, Journal, Record
+from fitreel.journal.spool import new_journal
+from fitreel.sweep.trials import Outcome
+from fitreel.tracking import Tracker
+from fitreel.tracking.delivery.delivery import Delivery
+from fitreel.tracking.delivery.nested import NestedRuns
 from fitreel.tracking.delivery.values import losses
+from fitreel.tracking.names import JOURNAL_TAG, MODEL
+from fitreel.tracking.store.creation import DOUBT
 from tests.conftest import environment
 from tests.faults import client
 from tests.needs import require
@@ -76,3 +85,197 @@ def test_a_run_has_the_end_time_of_its_command_even_if_delivered_late(directory:
     (end,) = re.findall(status, (directory / "trace").read_text())
     (run,) = client(directory).search_runs(["0"])
     assert run.info.end_time == int(end)
+
+
+# ---- a delivery alone -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def journal() -> Iterator[Journal]:
+    created = new_journal()
+    yield created
+    created.close()
+
+
+@pytest.fixture
+def run_id(tracker: Tracker, journal: Journal) -> str:
+    """Create the run that the journal is about, after one of somebody else."""
+    tracker.client.create_run("0")
+    tags = {JOURNAL_TAG: journal.directory.name}
+    return str(tracker.client.create_run("0", tags=tags).info.run_id)
+
+
+def ends(journal: Journal) -> list[int]:
+    """Return where each record ends."""
+    return [end for end, _ in journal.records()]
+
+
+def positions(delivery: Delivery, journal: Journal) -> list[int]:
+    """Deliver all; return the position after each step."""
+    found = []
+    while delivery.step():
+        found.append((journal.kept("delivered") or {})["position"])
+    return found
+
+
+def some_losses(first: int, count: int) -> Record:
+    numbers = pack(np.ones(count, np.float32))
+    return {"kind": "losses", "first": first, "count": count, "start": 0, "end": 9} | {
+        "numbers": numbers
+    }
+
+
+def trial(number: int) -> Record:
+    outcome = Outcome(number, "finished", 2, 1, np.ones(2, np.float32), {}, None, (0, 1000))
+    return {"kind": "trial", "name": "a trial", "params": {}, "tags": {}} | outcome.to_record()
+
+
+def trials(tracker: Tracker, run_id: str) -> int:
+    """Count the trials of a run in the store."""
+    return len(tracker.client.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{run_id}'"))
+
+
+def test_values_share_a_call_as_far_as_they_fit_and_come_before_the_status(
+    tracker: Tracker, journal: Journal, run_id: str
+) -> None:
+    values = {"kind": "values", "time": 7}
+    for record in (
+        values | {"metrics": {"mine": 1.0}, "params": {"p": "1"}, "tags": {"t": "x"}},
+        some_losses(0, 600),
+        some_losses(600, 600),
+        {"kind": "frames"},  # of the journal alone
+        values | {"metrics": {"mine": 1.0, "other": 2.0}, "tags": {"t": "y"}},
+        {"kind": "status", "status": "FINISHED", "time": 2_000_000_000_000},
+        {"kind": "frames"},
+    ):
+        journal.append(**record)
+    at = ends(journal)
+    delivery = Delivery(tracker.client, journal, run_id)
+    assert positions(delivery, journal) == [at[2], at[4], at[5], at[6]]
+    assert positions(Delivery(tracker.client, journal, run_id), journal) == []
+    found = tracker.client.get_run(run_id)
+    assert (found.info.status, found.info.end_time) == ("FINISHED", 2_000_000_000_000)
+    assert found.data.metrics == {"loss": 1.0, "mine": 1.0, "other": 2.0}
+    assert (found.data.params, found.data.tags["t"]) == ({"p": "1"}, "y")
+    assert len(tracker.client.get_metric_history(run_id, "loss")) == 1200
+    (point,) = tracker.client.get_metric_history(run_id, "other")
+    assert (point.step, point.timestamp) == (0, 7)
+
+
+def test_many_small_records_take_a_few_calls(
+    tracker: Tracker, journal: Journal, run_id: str
+) -> None:
+    for number in range(150):
+        journal.append("values", time=1, metrics={f"metric{number}": 1.0})
+    steps = positions(Delivery(tracker.client, journal, run_id), journal)
+    assert len(steps) == 2
+    assert len(tracker.client.get_run(run_id).data.metrics) == 150
+
+
+def test_a_record_of_the_journal_alone_asks_no_store(journal: Journal, tracker: Tracker) -> None:
+    journal.append("frames")
+    delivery = Delivery(tracker.client, journal, "of no run")
+    assert positions(delivery, journal) == ends(journal)
+
+
+def test_a_status_of_a_run_that_is_resumed_is_no_end(
+    tracker: Tracker, journal: Journal, run_id: str
+) -> None:
+    tracker.client.set_terminated(run_id, "KILLED")
+    journal.append("status", status="RUNNING", time=1)
+    positions(Delivery(tracker.client, journal, run_id), journal)
+    assert tracker.client.get_run(run_id).info.status == "RUNNING"
+
+
+def test_what_is_before_the_damage_is_delivered_first(
+    tracker: Tracker, journal: Journal, run_id: str
+) -> None:
+    journal.append("values", time=1, metrics={"mine": 1.0})
+    with (journal.directory / "journal").open("ab") as file:
+        file.write(b"0badc0de {}\n")
+    delivery = Delivery(tracker.client, journal, run_id)
+    assert delivery.step()
+    assert tracker.client.get_run(run_id).data.metrics == {"mine": 1.0}
+    with pytest.raises(Damaged):
+        delivery.step()
+
+
+def test_files_are_uploaded_to_the_folder_that_their_record_names(
+    tracker: Tracker, journal: Journal, run_id: str
+) -> None:
+    for to in (None, "pictures"):
+        folder = journal.folder()
+        (folder / "rst.png").write_text("a picture")
+        journal.append_files("artifacts", folder, to=to)
+    assert positions(Delivery(tracker.client, journal, run_id), journal) == ends(journal)
+    assert [each.path for each in tracker.client.list_artifacts(run_id, "pictures")] == [
+        "pictures/rst.png"
+    ]
+    assert len(tracker.client.list_artifacts(run_id)) == 2
+
+
+def test_trials_are_counted_over_all_processes_and_delivered_once(
+    tracker: Tracker, journal: Journal, run_id: str
+) -> None:
+    journal.append(**trial(0))
+    journal.append(**trial(1))
+    positions(Delivery(tracker.client, journal, run_id), journal)
+    assert (journal.kept("delivered") or {})["trials"] == 2
+    journal.append(**trial(2))
+    positions(Delivery(tracker.client, journal, run_id), journal)
+    assert journal.kept("delivered") == {"position": ends(journal)[-1], "trials": 3, "doubt": False}
+    # A power cut may bring an old position back.
+    journal.keep("delivered", {"position": ends(journal)[0], "trials": 1, "doubt": False})
+    positions(Delivery(tracker.client, journal, run_id), journal)
+    assert journal.kept("delivered") == {"position": ends(journal)[-1], "trials": 3, "doubt": False}
+    journal.keep("delivered", {"position": 0, "trials": 0, "doubt": True})
+    delivery = Delivery(tracker.client, journal, run_id)
+    journal.append(**trial(3))
+    positions(delivery, journal)
+    assert (journal.kept("delivered") or {})["doubt"]  # it stays
+    assert trials(tracker, run_id) == 4
+
+
+@pytest.mark.parametrize(("kept", "asked"), [({}, 0), ({"trials": 2}, 1)])
+def test_only_the_end_of_a_sweep_looks_for_trials_that_came_twice(
+    tracker: Tracker,
+    journal: Journal,
+    run_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    kept: Record,
+    asked: int,
+) -> None:
+    calls = list[NestedRuns]()
+    monkeypatch.setattr(NestedRuns, "remove_extras", lambda nested: calls.append(nested))
+    journal.append("status", status="FINISHED", time=1)
+    journal.keep("delivered", {"position": 0} | kept)
+    positions(Delivery(tracker.client, journal, run_id), journal)
+    assert len(calls) == asked
+
+
+def test_a_second_run_of_the_same_command_is_removed_at_the_end(
+    tracker: Tracker, journal: Journal, run_id: str
+) -> None:
+    def stages() -> dict[str, str]:
+        found = tracker.client.search_runs(
+            ["0"], f"tags.`{JOURNAL_TAG}` = '{journal.directory.name}'", ViewType.ALL
+        )
+        return {run.info.run_id: run.info.lifecycle_stage for run in found}
+
+    second = tracker.client.create_run("0", tags={JOURNAL_TAG: journal.directory.name})
+    journal.append(DOUBT)
+    journal.append("status", status="FINISHED", time=1)
+    positions(Delivery(tracker.client, journal, run_id), journal)
+    assert stages() == {run_id: "active", second.info.run_id: "deleted"}
+
+
+def test_a_second_model_is_removed_at_the_end(
+    tracker: Tracker, journal: Journal, run_id: str
+) -> None:
+    for _ in range(2):
+        tracker.client.create_logged_model("0", MODEL, run_id)
+    journal.append("model")
+    journal.append("status", status="FINISHED", time=1)
+    journal.keep("delivered", {"position": ends(journal)[0]})
+    positions(Delivery(tracker.client, journal, run_id), journal)
+    assert len(tracker.client.search_logged_models(["0"], f"source_run_id = '{run_id}'")) == 1

@@ -288,6 +288,18 @@ def test_a_disk_that_failed_once_is_not_trusted_again(
     journal.close()
 
 
+def test_a_disk_that_fails_keeps_no_journal_that_was_delivered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    journal = Journal(tmp_path, create=True)
+    monkeypatch.setattr(os, "fsync", fail)
+    journal.remove()
+    assert not journal.directory.exists()
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [

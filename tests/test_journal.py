@@ -1,16 +1,18 @@
 """The journal: complete records in order, even if the last write was cut off."""
 
+import errno
 import os
 import resource
 import shutil
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from filelock import lock_descriptor
 
@@ -248,6 +250,21 @@ def test_a_delivery_that_is_ahead_of_its_journal_goes_back_in_doubt(
     assert journal.kept("delivered") == {"position": whole, "trials": 1, "doubt": True}
 
 
+def test_a_delivery_that_is_before_the_damage_goes_on_in_doubt(
+    journal: Journal, tmp_path: Path
+) -> None:
+    journal.append("trial")
+    ends = [end for end, _ in journal.records()]
+    # The second is of an earlier version, which did not count trials.
+    for kept, trials in (({"position": ends[2], "trials": 1}, 1), ({"position": ends[0]}, 0)):
+        journal.keep("delivered", kept)
+        with (tmp_path / "journal").open("ab") as file:
+            file.write(b"0badc0de {}\n")
+        assert journal.mend() is not None
+        expected = {"position": kept["position"], "trials": trials, "doubt": True}
+        assert journal.kept("delivered") == expected
+
+
 def test_a_delivery_whose_position_is_lost_starts_again_in_doubt(
     journal: Journal, tmp_path: Path
 ) -> None:
@@ -269,6 +286,36 @@ def test_remove_deletes_the_journal(journal: Journal, tmp_path: Path) -> None:
     journal.keep("checkpoint", {"epoch": 1})
     journal.remove()
     assert not tmp_path.exists()
+
+
+def test_remove_needs_none_of_its_files(journal: Journal, tmp_path: Path) -> None:
+    for path in tmp_path.iterdir():
+        path.unlink()
+    journal.remove()
+    assert not tmp_path.exists()
+
+
+def test_a_folder_that_cannot_be_removed_is_left_to_a_later_command(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    journal.folder()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rmdir", fail)
+        journal.remove()
+    assert [path.name for path in tmp_path.iterdir()] == ["artifacts"]
+    Journal(tmp_path, create=True).remove()
+    assert not tmp_path.exists()
+
+
+@pytest.mark.parametrize("end", [Journal.close, Journal.remove])
+def test_no_file_stays_open(journal: Journal, end: Callable[[Journal], None]) -> None:
+    opened = psutil.Process().open_files
+    assert len([file for file in opened() if str(journal.directory) in file.path]) == 2
+    end(journal)
+    assert not [file for file in opened() if str(journal.directory) in file.path]
 
 
 def test_remove_keeps_files_of_the_user(journal: Journal, tmp_path: Path, elsewhere: Path) -> None:

@@ -125,7 +125,7 @@ class Journal:
     def make_room(self) -> None:
         """Free what was set aside on a full disk for the last record, the status of the run."""
         with suppress(OSError):
-            self._reserve.unlink(missing_ok=True)
+            self._reserve.unlink()
 
     def flush(self) -> None:
         """Write what was appended to the disk, so that it survives a power cut.
