@@ -16,9 +16,11 @@ import fitreel.tracking
 from fitreel.doctor.spool import check_waiting
 from fitreel.journal import spool as spool_module
 from fitreel.journal.entry import Entry
-from fitreel.journal.journal import Journal
+from fitreel.journal.journal import Damaged, Journal
 from fitreel.tracking import Tracker
 from fitreel.tracking.delivery.delivery import Delivery
+from fitreel.tracking.names import JOURNAL_TAG
+from fitreel.tracking.recovery import Delivered
 from fitreel.tracking.store.client import Client
 from tests import processes
 from tests.faults import SPOOL, client, journals, records, runs, wait_until
@@ -302,6 +304,196 @@ def test_a_journal_of_another_store_without_a_run_does_not_hide_a_run(
         pass
     assert list(fitreel.tracking.interrupted(run.run_id)) == []
     Journal(journal.directory).remove()
+
+
+# ---- what sync says and does ------------------------------------------------------------------
+
+RUN_ID = "a" * 32
+OTHER_RUN = "f" * 32
+BUSY, AWAY = BlockingIOError("busy"), ConnectionError("away")
+
+
+def entry(
+    *, plan: bool = True, run: bool = True, status: str | None = None, guest: bool = False
+) -> Entry:
+    """Return an entry whose command can be resumed if it has a plan and no status."""
+    return Entry(
+        *(Path("/spool/its journal"), "sqlite:///mlflow.db", {"command": "run"} if plan else {}),
+        *(RUN_ID if run else None, status, status is None, guest),
+    )
+
+
+@pytest.mark.parametrize(
+    ("about", "trouble", "text"),
+    [
+        (entry(), BUSY, f"run {RUN_ID}: its process is alive and uploads its results"),
+        (
+            entry(),
+            Damaged("cut"),
+            f"run {RUN_ID}: stays in /spool/its journal: cut; what is missing is computed again "
+            f"by: fitreel resume {RUN_ID}",
+        ),
+        (
+            entry(plan=False),
+            Damaged("cut"),
+            f"run {RUN_ID}: stays in /spool/its journal: cut",
+        ),
+        (
+            entry(run=False),
+            Damaged("cut"),
+            "journal its journal: stays in /spool/its journal: cut",
+        ),
+        (entry(), ValueError("no"), f"run {RUN_ID}: stays in /spool/its journal: no"),
+        (entry(), AWAY, f"run {RUN_ID}: waits in /spool/its journal: away"),
+        (entry(run=False), AWAY, "journal its journal: waits in /spool/its journal: away"),
+        (entry(run=False), None, "journal its journal: no run was created"),
+        (entry(status="FAILED"), None, f"run {RUN_ID}: delivered, FAILED"),
+        (entry(plan=False), None, f"run {RUN_ID}: delivered, KILLED"),
+        (entry(plan=False, guest=True), None, f"run {RUN_ID}: delivered"),
+        (
+            entry(),
+            None,
+            f"run {RUN_ID}: delivered so far; resume it with: fitreel resume {RUN_ID}",
+        ),
+    ],
+)
+def test_a_line_says_what_became_of_a_journal(
+    about: Entry, trouble: Exception | None, text: str
+) -> None:
+    found = Delivered(about, about.run_id, trouble)
+    assert found.text == text
+    assert found.is_stuck == isinstance(trouble, ValueError)
+
+
+def leave(journal: Journal) -> Path:
+    """Let the process of a journal die; return its directory."""
+    journal.close()
+    return journal.directory
+
+
+def locks(directory: Path) -> bool:
+    """Return whether a journal is there and free."""
+    Journal(directory).close()
+    return True
+
+
+def test_sync_of_one_run_leaves_the_others(new_waiting_journal: Waiting) -> None:
+    first, second = new_waiting_journal(), new_waiting_journal()
+    wanted = run_id(second)
+    leave(first)
+    leave(second)
+    assert [each.run_id for each in fitreel.tracking.sync(wanted)] == [wanted]
+    assert (first.directory.exists(), second.directory.exists()) == (True, False)
+
+
+def test_a_store_that_moved_can_be_named(tracker: Tracker, spool: Path) -> None:
+    journal = spool_module.new_journal()
+    journal.append("plan", uri=f"sqlite:///{spool}/elsewhere.db", plan={})
+    journal.append("run", run_id=tracker.client.create_run("0").info.run_id)
+    journal.append("values", time=1, metrics={"mine": 1.0})
+    its_run = run_id(journal)
+    leave(journal)
+    (waits,) = fitreel.tracking.sync()
+    assert isinstance(waits.trouble, (OSError, ValueError))
+    (found,) = fitreel.tracking.sync(tracking_uri=tracker.uri)
+    assert found.trouble is None
+    assert tracker.client.get_run(its_run).data.metrics == {"mine": 1.0}
+
+
+def test_a_store_that_is_away_is_asked_once_for_all_journals(spool: Path) -> None:
+    for _ in range(2):
+        journal = spool_module.new_journal()
+        journal.append("plan", uri=f"sqlite:///{spool}/elsewhere.db", plan={})
+        journal.append("run", run_id=RUN_ID)
+        leave(journal)
+    first, second = fitreel.tracking.sync()
+    assert first.trouble is second.trouble is not None
+    assert first.run_id == second.run_id == RUN_ID
+    assert locks(first.entry.directory)
+
+
+def test_a_run_whose_id_was_not_written_is_found(tracker: Tracker, spool: Path) -> None:
+    """A server may have created it twice: the one that stays is always the same."""
+    journal = spool_module.new_journal()
+    assert journal.directory.parent == spool
+    journal.append("plan", uri=tracker.uri, plan={})
+    tags = {JOURNAL_TAG: journal.directory.name}
+    runs = sorted(tracker.client.create_run("0", tags=tags).info.run_id for _ in range(2))
+    leave(journal)
+    (found,) = fitreel.tracking.sync()
+    assert (found.text, found.run_id) == (f"run {runs[0]}: delivered, KILLED", runs[0])
+    stages = [tracker.client.get_run(each).info.lifecycle_stage for each in runs]
+    assert stages == ["active", "deleted"]
+    assert is_empty(spool)
+
+
+def test_a_journal_of_no_run_is_removed(tracker: Tracker, spool: Path) -> None:
+    journal = spool_module.new_journal()
+    journal.append("plan", uri=tracker.uri, plan={"command": "run"})
+    leave(journal)
+    (found,) = fitreel.tracking.sync()
+    assert found.text == f"journal {journal.directory.name}: no run was created"
+    assert is_empty(spool)
+
+
+def test_a_journal_that_can_be_resumed_stays(
+    tracker: Tracker, new_waiting_journal: Waiting
+) -> None:
+    journal = new_waiting_journal(plan={"command": "run"})
+    journal.append("values", time=1, metrics={"mine": 1.0})
+    its_run = run_id(journal)
+    leave(journal)
+    (found,) = fitreel.tracking.sync()
+    assert found.text.startswith(f"run {its_run}: delivered so far")
+    run = tracker.client.get_run(its_run)
+    assert (run.info.status, run.data.metrics) == ("RUNNING", {"mine": 1.0})
+    assert locks(journal.directory)
+
+
+def test_a_run_of_somebody_else_is_not_ended(tracker: Tracker, spool: Path) -> None:
+    journal = spool_module.new_journal()
+    its_run = tracker.client.create_run("0").info.run_id
+    journal.append("plan", uri=tracker.uri, plan={})
+    journal.append("run", run_id=its_run, guest=True)
+    journal.append("values", time=1, metrics={"mine": 1.0})
+    leave(journal)
+    (found,) = fitreel.tracking.sync()
+    assert found.text == f"run {its_run}: delivered"
+    run = tracker.client.get_run(its_run)
+    assert (run.info.status, run.data.metrics) == ("RUNNING", {"mine": 1.0})
+    assert is_empty(spool)
+
+
+def test_a_journal_whose_run_is_not_in_the_store_stays(tracker: Tracker, spool: Path) -> None:
+    journal = spool_module.new_journal()
+    journal.append("plan", uri=tracker.uri, plan={})
+    journal.append("run", run_id=OTHER_RUN)
+    leave(journal)
+    (found,) = fitreel.tracking.sync()
+    assert found.is_stuck
+    assert f"run {OTHER_RUN}: stays in {spool}" in found.text
+    assert f"Run with id={OTHER_RUN} not found" in found.text
+    assert locks(journal.directory)
+
+
+@pytest.mark.usefixtures("spool")
+def test_a_journal_without_a_readable_record_stays() -> None:
+    journal = spool_module.new_journal()
+    (journal.directory / "journal").write_bytes(b"0badc0de {}\n")
+    leave(journal)
+    (found,) = fitreel.tracking.sync()
+    assert found.text == (
+        f"journal {journal.directory.name}: stays in {journal.directory}: "
+        f"{journal.directory / 'journal'} is damaged at byte 0"
+    )
+    assert locks(journal.directory)
+
+
+def test_the_journal_of_a_living_process_is_left_to_it(new_waiting_journal: Waiting) -> None:
+    journal = new_waiting_journal()
+    (found,) = fitreel.tracking.sync()
+    assert found.text == f"run {run_id(journal)}: its process is alive and uploads its results"
+    journal.remove()
 
 
 # ---- natural races ----------------------------------------------------------------------------
