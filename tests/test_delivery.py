@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mlflow.entities import ViewType
+from mlflow.entities import Metric, ViewType
 
 from fitreel.journal.checkpoints import pack
 from fitreel.journal.journal import Damaged, Journal, Record
@@ -16,8 +16,9 @@ from fitreel.sweep.trials import Outcome
 from fitreel.tracking import Tracker
 from fitreel.tracking.delivery.delivery import Delivery
 from fitreel.tracking.delivery.nested import NestedRuns
-from fitreel.tracking.delivery.values import losses
+from fitreel.tracking.delivery.values import Stored, curve, log_values, losses
 from fitreel.tracking.names import JOURNAL_TAG, MODEL
+from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.creation import DOUBT
 from tests.conftest import environment
 from tests.faults import client
@@ -279,3 +280,69 @@ def test_a_second_model_is_removed_at_the_end(
     journal.keep("delivered", {"position": ends(journal)[0]})
     positions(Delivery(tracker.client, journal, run_id), journal)
     assert len(tracker.client.search_logged_models(["0"], f"source_run_id = '{run_id}'")) == 1
+
+
+# ---- the values of a run ----------------------------------------------------------------------
+
+
+def test_a_films_curve_is_spread_over_the_time_it_took() -> None:
+    steps, values = np.array([0, 10, 25]), np.array([4.0, 2.0, 1.0])
+    record = {"metric": "error", "start": 1000, "end": 1400}
+    record |= {"steps": pack(steps), "values": pack(values)}
+    found = [(each.key, each.step, each.value, each.timestamp) for each in curve(record)]
+    assert found == [("error", 0, 4, 1000), ("error", 10, 2, 1200), ("error", 25, 1, 1400)]
+
+
+def test_metrics_are_stored_before_params_and_tags_in_calls_that_mlflow_takes(
+    tracker: Tracker, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, log_batch = list[tuple[int, ...]](), Client.log_batch
+
+    def counted(client: Client, its_run: str, **values: list[object]) -> None:
+        calls.append(tuple(len(values.get(kind, ())) for kind in ("metrics", "params", "tags")))
+        log_batch(client, its_run, **values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Client, "log_batch", counted)
+    values = {"kind": "values", "time": 1}
+    for record, expected in (
+        (values | {"params": {"p": "1"}, "tags": {"t": "x"}}, [(0, 1, 1)]),
+        (values | {"params": {"q": "1"}}, [(0, 1, 0)]),
+        (values | {"tags": {"u": "x"}}, [(0, 0, 1)]),
+        (values | {"metrics": {"mine": 1.0}}, [(1, 0, 0)]),
+        (values, []),
+    ):
+        calls.clear()
+        log_values(tracker.client, run_id, [record])
+        assert calls == expected
+    calls.clear()
+    records = [values | {"tags": {"last": "yes"}}, some_losses(0, 1500), some_losses(1500, 500)]
+    log_values(tracker.client, run_id, records)
+    assert calls == [(1000, 0, 0), (1000, 0, 0), (0, 0, 1)]
+    assert len(tracker.client.get_metric_history(run_id, "loss")) == 2000
+    found = tracker.client.get_run(run_id).data
+    assert found.params == {"p": "1", "q": "1"}
+    assert {"t", "u", "last"} <= found.tags.keys()
+
+
+def test_a_point_that_the_store_has_is_not_logged_again_with_another_time(
+    tracker: Tracker, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, history = list[str](), Client.get_metric_history
+
+    def counted(client: Client, its_run: str, name: str) -> list[Metric]:
+        asked.append(name)
+        return list(history(client, its_run, name))
+
+    values = {"kind": "values", "time": 1, "metrics": {"mine": 1.0}}
+    log_values(tracker.client, run_id, [values, some_losses(0, 3)])
+    monkeypatch.setattr(Client, "get_metric_history", counted)
+    later = values | {"time": 99, "metrics": {"mine": 1.0, "other": 2.0}}
+    lacks = Stored(tracker.client, run_id).lacks
+    log_values(tracker.client, run_id, [later, some_losses(0, 5) | {"end": 99}], lacks)
+    assert asked == ["mine", "other", "loss"]  # once a metric
+    monkeypatch.undo()
+
+    def steps(name: str) -> list[int]:
+        return [point.step for point in tracker.client.get_metric_history(run_id, name)]
+
+    assert (steps("mine"), steps("other"), steps("loss")) == ([0], [0], [0, 1, 2, 3, 4])

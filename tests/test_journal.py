@@ -2,13 +2,12 @@
 
 import errno
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from filelock import lock_descriptor
 
 from fitreel.checks.durability import writing
 from fitreel.journal.journal import Journal, Record, decode, encode, read
+from tests.faults import limited
 
 RECORDS: list[dict[str, Any]] = [
     {"kind": "values", "tags": {"a": "ü"}},
@@ -121,17 +121,6 @@ def test_a_checkpoint_is_replaced_completely(journal: Journal, tmp_path: Path) -
 
 def test_only_the_owner_can_read_a_journal(journal: Journal) -> None:
     assert (journal.directory / "journal").stat().st_mode & 0o777 == 0o600
-
-
-@contextmanager
-def limited(size: int) -> Iterator[None]:
-    """Let no file grow beyond a size: a write is cut there, and the next one fails."""
-    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
 
 
 def test_a_partly_written_line_is_cut_off(journal: Journal, tmp_path: Path) -> None:

@@ -1,16 +1,19 @@
 """The spool: fitreel uses and removes only its own files."""
 
 import os
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import platformdirs
 import pytest
 from mlflow.tracking import MlflowClient
 
 from fitreel.journal import spool
-from fitreel.journal.journal import Journal
+from fitreel.journal.journal import FORMAT, Journal
 from tests import processes
-from tests.faults import SPOOL
+from tests.faults import SPOOL, limited
 
 NAME = "20261125T101112-0123abcd"  # the form of the name of a journal
 RUN_ID = "0" * 32
@@ -335,3 +338,141 @@ def test_a_journal_without_a_plan_has_nothing_to_resume() -> None:
     new_journal().close()
     (entry,) = spool.entries()
     assert entry.is_over
+
+
+@pytest.mark.usefixtures("place")
+def test_a_journal_says_whose_run_it_is_about() -> None:
+    journal = spool.new_journal()
+    journal.append("plan", uri="sqlite:///mlflow.db", plan={"command": "train"})
+    (entry,) = spool.entries()
+    assert (entry.uri, entry.plan) == ("sqlite:///mlflow.db", {"command": "train"})
+    assert (entry.run_id, entry.status, entry.is_guest, entry.format) == (None, None, False, 1)
+    assert entry.resumable
+    journal.append("run", run_id=RUN_ID)
+    (entry,) = spool.entries()
+    assert (entry.run_id, entry.is_guest) == (RUN_ID, False)
+    journal.append("run", run_id=RUN_ID, guest=True)
+    journal.append("status", status="KILLED")
+    (entry,) = spool.entries()
+    assert (entry.status, entry.is_guest) == ("KILLED", True)
+    journal.close()
+
+
+@pytest.mark.usefixtures("place")
+def test_what_a_damaged_journal_says_before_the_damage_counts() -> None:
+    journal = new_journal()
+    with (journal.directory / "journal").open("ab") as file:
+        file.write(b"0badc0de {}\n")
+    (entry,) = spool.entries()
+    assert (entry.uri, entry.run_id) == ("sqlite:///mlflow.db", None)
+    (journal.directory / "journal").write_bytes(b"0badc0de {}\n")
+    (entry,) = spool.entries()  # it is there: somebody has to look at it
+    assert (entry.uri, entry.plan, entry.run_id) == ("", {}, None)
+    journal.close()
+    spool.discard_remains()
+    assert journal.directory.exists()
+
+
+@pytest.mark.usefixtures("place")
+def test_a_journal_of_a_later_version_is_not_opened() -> None:
+    journal = new_journal(format=FORMAT + 1)
+    journal.append("status", status={"a meaning": "of later"})
+    journal.close()
+    (entry,) = spool.entries()
+    assert (entry.format, entry.status) == (FORMAT + 1, None)
+    text = (
+        f"{journal.directory} was written by a newer fitreel (format {FORMAT + 1} of journals; "
+        f"this one reads up to {FORMAT}); update fitreel"
+    )
+    for _ in range(2):  # and is free again
+        with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+            spool.opened(journal.directory)
+    journal = new_journal(format=FORMAT)
+    journal.close()
+    opened, entry = spool.opened(journal.directory)
+    assert entry.format == FORMAT
+    opened.close()
+
+
+# ---- opened and locked ------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("place")
+def test_a_journal_without_a_record_is_none() -> None:
+    journal = spool.new_journal()
+    assert spool.entries() == []
+    journal.close()
+    for _ in range(2):  # and is free again
+        with pytest.raises(FileNotFoundError, match=f"^{journal.directory} has no record$"):
+            spool.opened(journal.directory)
+
+
+@pytest.mark.usefixtures("place")
+def test_journals_are_claimed_unless_a_process_has_one() -> None:
+    first, second = new_journal(), new_journal()
+    paths = [first.directory, second.directory.with_name(NAME), second.directory]
+    first.close()
+    with spool.claimed(paths) as is_free:
+        assert not is_free
+    second.close()
+    with spool.claimed(paths) as is_free:  # one that is gone is nobody's
+        assert is_free
+        for path in (first.directory, second.directory):
+            with pytest.raises(BlockingIOError):
+                Journal(path)
+    for path in (first.directory, second.directory):
+        Journal(path).close()
+
+
+def test_a_scratch_folder_is_gone_in_the_end_however_that_comes(place: Path) -> None:
+    def use() -> None:
+        with spool.scratch() as folder:
+            (folder / "model").mkdir()
+            assert folder.is_relative_to(place)
+            assert spool.entries() == []
+            spool.discard_remains()  # by another command: its process is alive
+            assert (folder / "model").is_dir()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        use()
+    assert [path.name for path in place.iterdir()] == [spool.MARKER]
+
+
+def test_entries_are_listed_by_their_age(place: Path) -> None:
+    new_journal().close()
+    (path,) = (each.directory for each in spool.entries())
+    names = ["20261125T101113-00000000", "20261125T101112-ffffffff", "20260101T000000-aaaaaaaa"]
+    for name in names:
+        shutil.copytree(path, place / name)
+    shutil.rmtree(path)
+    assert [entry.directory.name for entry in spool.entries()] == sorted(names)
+
+
+def test_a_spool_is_among_the_files_of_the_user_unless_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(SPOOL, "mine")
+    assert spool.directory() == tmp_path / "mine"
+    for unset in ("", None):
+        monkeypatch.setenv(SPOOL, unset) if unset is not None else monkeypatch.delenv(SPOOL)
+        assert spool.directory() == platformdirs.user_state_path("fitreel") / "spool"
+
+
+def test_a_place_that_cannot_be_written_is_named_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(SPOOL, str(tmp_path / "file/spool"))
+    text = r"^.*Not a directory.*name another place with \$FITREEL_SPOOL$"
+    with pytest.raises(OSError, match=text):
+        spool.new_journal()
+    monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
+    with (
+        limited(0),
+        pytest.raises(
+            PermissionError, match=r"^cannot write into the spool: .*; name another .*SPOOL$"
+        ),
+    ):
+        spool.new_journal()
