@@ -232,6 +232,18 @@ def test_a_step_without_trouble_may_take_long_but_not_for_ever(
     goes_on.set()
 
 
+def test_no_thread_of_a_courier_keeps_the_process_alive(
+    hire: Hiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request may never end."""
+    let_steps(monkeypatch, False)
+    before = set(threading.enumerate())
+    hire().start()
+    mine = set(threading.enumerate()) - before
+    assert {thread.name for thread in mine} == {"courier", "heart"}
+    assert all(thread.daemon for thread in mine)
+
+
 def test_a_courier_that_is_stopped_delivers_no_more(
     hire: Hiring, monkeypatch: pytest.MonkeyPatch
 ) -> None:

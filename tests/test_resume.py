@@ -2,14 +2,20 @@
 
 import json
 import math
+import re
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
+import mlflow
 import pytest
 
 import fitreel.tracking
+from fitreel.journal.journal import Record
 from fitreel.journal.spool import new_journal
 from fitreel.tracking import Tracker, store_uri
+from fitreel.tracking.names import JOURNAL_TAG, KIND_TAG
+from fitreel.tracking.resumption import Interrupted, interrupted_runs, waiting_run
 from pipeline.resume import only_interrupted, resume
 from tests import processes
 from tests.faults import SPOOL, client, runs
@@ -115,3 +121,174 @@ def test_a_finished_run_is_printed_as_its_id_or_as_json(
     assert capsys.readouterr().out == f"{run.run_id}\n"
     resume("latest", as_json=True, tracking_uri=uri)
     assert json.loads(capsys.readouterr().out)["name"] == "done"
+
+
+# ---- which journals belong to a run -----------------------------------------------------------
+
+PLAN = {"command": "train"}
+
+
+@pytest.fixture
+def tracker(uri: str, tmp_path: Path, empty_database: Path) -> Tracker:
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    return Tracker(uri)
+
+
+def left_by(run_id: str | None, uri: str, *, plan: Record = PLAN, status: str = "") -> Path:
+    """Leave a journal; return its directory."""
+    journal = new_journal()
+    journal.append("plan", uri=uri, plan=plan)
+    if run_id:
+        journal.append("run", run_id=run_id)
+    if status:
+        journal.append("status", status=status, time=1, resumable=status != "FINISHED")
+    journal.close()
+    return journal.directory
+
+
+def opened(run_id: str, uri: str | None = None) -> list[Path]:
+    """Return the journals that are opened to resume a run, and close them again."""
+    found = []
+    for each in fitreel.tracking.interrupted(run_id, uri):
+        assert each.run_id == run_id
+        assert each.damage is None
+        found.append(each.journal.directory)
+        each.journal.close()
+    return found
+
+
+@pytest.mark.usefixtures("uri")
+def test_a_run_in_the_spool_is_found_by_the_start_of_its_id_without_its_store() -> None:
+    away = "sqlite:////elsewhere.db"
+    first, second = "a" * 32, "abcd" + "b" * 28
+    left_by(first, away)
+    left_by(second, away)
+    assert waiting_run(first) == first
+    assert waiting_run("aaaa") == first
+    assert waiting_run("abcdbb") == second
+    unknown = "c" * 32  # its journal may lack the id
+    assert waiting_run(unknown) == unknown
+
+
+def test_what_names_no_run_in_the_spool_is_looked_for_in_the_store(tracker: Tracker) -> None:
+    run_id = tracker.client.create_run("0", run_name="abc").info.run_id
+    left_by("abc" + "d" * 29, tracker.uri)
+    left_by("eeee" + "0" * 28, tracker.uri)
+    left_by("eeee" + "1" * 28, tracker.uri)
+    assert waiting_run("abc", tracker.uri) == run_id  # too short for the start of an id
+    with pytest.raises(ValueError, match="eeee"):  # the start of two
+        waiting_run("eeee", tracker.uri)
+
+
+def test_only_interrupted_runs_of_a_store_are_listed(uri: str) -> None:
+    left_by("a" * 32, uri)
+    left_by("b" * 32, uri, status="FINISHED")
+    left_by(None, uri)
+    left_by("c" * 32, "sqlite:////elsewhere.db")
+    living = new_journal()
+    living.append("plan", uri=uri, plan=PLAN)
+    living.append("run", run_id="d" * 32)
+    assert interrupted_runs(uri) == {"a" * 32: f"fitreel train, store {uri}"}
+    assert interrupted_runs().keys() == {"a" * 32, "c" * 32}
+    living.remove()
+
+
+def test_the_journals_of_a_run_are_opened_without_asking_its_store(uri: str) -> None:
+    its = [left_by("a" * 32, uri), left_by("a" * 32, uri)]
+    left_by("a" * 32, uri, status="FINISHED")
+    left_by("b" * 32, uri)
+    left_by(None, uri)
+    assert sorted(opened("a" * 32)) == sorted(its)
+    (found, _) = (each for each in fitreel.tracking.interrupted("a" * 32) if close(each))
+    assert (found.uri, found.plan) == (uri, PLAN)
+    found, _ = (
+        each for each in fitreel.tracking.interrupted("a" * 32, "sqlite:///its.db") if close(each)
+    )
+    assert found.uri == "sqlite:///its.db"
+
+
+def close(found: Interrupted) -> bool:
+    found.journal.close()
+    return True
+
+
+@pytest.mark.usefixtures("uri")
+def test_a_run_whose_process_is_alive_is_not_interrupted() -> None:
+    journal = new_journal()
+    journal.append("plan", uri="sqlite:///mlflow.db", plan=PLAN)
+    journal.append("run", run_id="a" * 32)
+    text = f"^run {'a' * 32} is not interrupted: its process is alive$"
+    with pytest.raises(BlockingIOError, match=text):
+        opened("a" * 32)
+    journal.remove()
+
+
+def test_a_journal_that_lacks_the_id_of_its_run_is_found_by_the_tag(tracker: Tracker) -> None:
+    left_by(None, tracker.uri)
+    its = left_by(None, tracker.uri)
+    run_id = tracker.client.create_run("0", tags={JOURNAL_TAG: its.name}).info.run_id
+    assert opened(run_id) == [its]
+    assert opened(run_id, tracker.uri) == [its]
+
+
+def test_a_run_that_is_over_but_waits_is_opened_as_its_files_may_be_damaged(
+    tracker: Tracker,
+) -> None:
+    run_id = tracker.client.create_run("0").info.run_id
+    its = left_by(run_id, tracker.uri, status="FINISHED")
+    left_by("b" * 32, tracker.uri, status="FINISHED")
+    assert opened(run_id) == [its]
+    tracker.client.set_terminated(run_id, "FINISHED")
+    assert opened(run_id) == []
+
+
+def test_a_run_is_looked_for_in_the_stores_of_journals_that_name_none(
+    tracker: Tracker, tmp_path: Path, empty_database: Path
+) -> None:
+    shutil.copy(empty_database, tmp_path / "other.db")
+    other = Tracker(f"sqlite:///{tmp_path / 'other.db'}")
+    its = left_by(None, other.uri)
+    run_id = other.client.create_run("0", tags={JOURNAL_TAG: its.name}).info.run_id
+    mlflow.set_tracking_uri(tracker.client.tracking_uri)
+    left_by(None, "sqlite:////elsewhere.db")
+    assert opened(run_id) == [its]
+    # The error is that of the default store, which is asked first.
+    mlflow.set_tracking_uri(tracker.client.tracking_uri)
+    with pytest.raises(ValueError, match=r"mlflow\.db"):
+        opened("f" * 32)
+
+
+def test_a_run_that_cannot_be_resumed_says_what_to_do_instead(
+    tracker: Tracker, tmp_path: Path
+) -> None:
+    def refused(run_id: str, text: str) -> None:
+        with pytest.raises(ValueError, match=f"^run {run_id}{re.escape(text)}$"):
+            opened(run_id, tracker.uri)
+
+    def run(kind: str | None = None, **tags: str) -> str:
+        kinds = {KIND_TAG: kind} if kind else {}
+        return str(tracker.client.create_run("0", tags=kinds | tags).info.run_id)
+
+    spool = tmp_path / "spool"
+    refused(
+        run(),
+        " left nothing to resume on this machine; "
+        f"the journals of interrupted commands are in {spool}",
+    )
+    refused(
+        run("training"),
+        " left nothing to resume on this machine; "
+        f"the journals of interrupted commands are in {spool}",
+    )
+    refused(run("comparison"), ", a comparison, cannot be resumed; start its command again")
+    for kind, text in (("comparison", ", a comparison,"), (None, "")):
+        journal = left_by(None, tracker.uri, plan={})
+        refused(
+            run(kind, **{JOURNAL_TAG: journal.name}),
+            f"{text} cannot be resumed; start its command again; fitreel sync uploads what it left",
+        )
+    refused(
+        run("film"),
+        ", a film, cannot be resumed: its training was not fitreel's; fitreel sync uploads what "
+        "a killed one left, and makes the film",
+    )
