@@ -282,6 +282,34 @@ def test_a_second_model_is_removed_at_the_end(
     assert len(tracker.client.search_logged_models(["0"], f"source_run_id = '{run_id}'")) == 1
 
 
+def test_the_files_of_a_trial_are_uploaded_to_its_run(
+    tracker: Tracker, journal: Journal, run_id: str
+) -> None:
+    for number in range(2):
+        journal.append(**trial(number))
+    folder = journal.folder()
+    (folder / "rst.gif").write_text("a film")
+    journal.append_files("trial_artifacts", folder, number=1, to="films")
+    positions(Delivery(tracker.client, journal, run_id), journal)
+    below = f"tags.`mlflow.parentRunId` = '{run_id}' AND tags.`fitreel.trial` = "
+    files = [
+        [file.path for file in tracker.client.list_artifacts(run.info.run_id, "films")]
+        for number in range(2)
+        for run in tracker.client.search_runs(["0"], f"{below} '{number}'")
+    ]
+    assert files == [[], ["films/rst.gif"]]
+
+
+def test_a_model_is_registered_by_the_name_that_its_record_has(
+    tracker: Tracker, journal: Journal, run_id: str
+) -> None:
+    tracker.client.create_logged_model("0", MODEL, run_id)
+    journal.append("register", run_id=run_id, name="parabola")
+    positions(Delivery(tracker.client, journal, run_id), journal)
+    (version,) = tracker.client.search_model_versions("name = 'parabola'")
+    assert version.run_id == run_id
+
+
 # ---- the values of a run ----------------------------------------------------------------------
 
 
