@@ -201,6 +201,19 @@ def test_the_end_does_not_wait_for_what_cannot_pass(
     assert not courier.is_done
 
 
+def test_a_refusal_at_the_end_is_left_to_the_command_to_report(
+    hire: Hiring, reported: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAUSE", 60.0)  # the end breaks it off
+    steps = let_steps(monkeypatch, False, MlflowException("no", INVALID_PARAMETER_VALUE))
+    courier = hire()
+    courier.start()
+    wait_until(lambda: bool(steps), "no delivery")
+    with pytest.raises(ValueError, match=r": no$"):
+        courier.finish()
+    assert reported == []
+
+
 def test_the_end_takes_no_longer_than_it_may(hire: Hiring, monkeypatch: pytest.MonkeyPatch) -> None:
     let_steps(monkeypatch, True)  # there is always more
     courier = hire()
