@@ -86,7 +86,7 @@ def marked(spool: Path) -> list[psutil.Process]:
 
 @contextmanager
 def limited(size: int) -> Iterator[None]:
-    """Let no file grow beyond a size: a write is cut there, and the next one fails."""
+    """Keep files from growing beyond a size: a write is cut there, and the next one fails."""
     before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
     try:

@@ -318,8 +318,13 @@ def entry(
 ) -> Entry:
     """Return an entry whose command can be resumed if it has a plan and no status."""
     return Entry(
-        *(Path("/spool/its journal"), "sqlite:///mlflow.db", {"command": "run"} if plan else {}),
-        *(RUN_ID if run else None, status, status is None, guest),
+        Path("/spool/its journal"),
+        "sqlite:///mlflow.db",
+        {"command": "run"} if plan else {},
+        RUN_ID if run else None,
+        status,
+        resumable=status is None,
+        is_guest=guest,
     )
 
 
@@ -366,7 +371,7 @@ def test_a_line_says_what_became_of_a_journal(
 
 
 def leave(journal: Journal) -> Path:
-    """Let the process of a journal die; return its directory."""
+    """Close a journal, as the death of its process does; return its directory."""
     journal.close()
     return journal.directory
 
