@@ -285,9 +285,9 @@ BAD = {
 
 @pytest.mark.parametrize("text", BAD)
 def test_an_invalid_option_is_an_error_in_one_line_before_anything_starts(
-    fitreel: Command, tmp_path: Path, text: str
+    bare_fitreel: Command, tmp_path: Path, text: str
 ) -> None:
-    done = fitreel("sweep", *BAD[text], FITREEL_SPOOL=str(tmp_path / "spool"))
+    done = bare_fitreel("sweep", *BAD[text], FITREEL_SPOOL=str(tmp_path / "spool"))
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
