@@ -9,7 +9,8 @@ import mlflow
 from fitreel.journal import spool
 from fitreel.journal.backlog import backlog
 from fitreel.journal.entry import Entry
-from fitreel.journal.journal import Journal, Record
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import Record
 from fitreel.tracking.lookup import SHORTEST_START
 from fitreel.tracking.names import JOURNAL_TAG
 from fitreel.tracking.source import Source
