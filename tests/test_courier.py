@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,8 @@ from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
-from fitreel.journal.journal import Damaged, Journal
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import Damaged
 from fitreel.journal.spool import Undelivered, new_journal
 from fitreel.tracking import Patience, Run, Tracker
 from fitreel.tracking.delivery import courier as module
@@ -24,6 +24,7 @@ from fitreel.tracking.names import HEARTBEAT_TAG, JOURNAL_TAG
 from fitreel.tracking.store.limits import request_limit
 from tests.faults import SPOOL, wait_until
 from tests.stored import tags_of
+from tests.stores import new_store
 
 AWAY = ConnectionError("the store is away")
 
@@ -36,11 +37,11 @@ def reported() -> list[str]:
 
 @pytest.fixture
 def tracker(
-    tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch, reported: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reported: list[str]
 ) -> Iterator[Tracker]:
     import mlflow
 
-    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    new_store(tmp_path)
     monkeypatch.setattr("fitreel.tracking.delivery.courier.BEAT", 0.1)  # instead of 30 seconds
     monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
     yield Tracker(f"sqlite:///{tmp_path}/mlflow.db", patience=Patience(report=reported.append))

@@ -10,7 +10,8 @@ import pytest
 from mlflow.entities import Metric, ViewType
 
 from fitreel.journal.checkpoints import pack
-from fitreel.journal.journal import Damaged, Journal, Record
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import Damaged, Record
 from fitreel.journal.spool import new_journal
 from fitreel.sweep.trials import Outcome
 from fitreel.tracking import Tracker

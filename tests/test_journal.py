@@ -16,7 +16,8 @@ import pytest
 from filelock import lock_descriptor
 
 from fitreel.checks.durability import writing
-from fitreel.journal.journal import Journal, Record, decode, encode, read
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import Record, decode, encode, read
 from tests.faults import limited
 
 RECORDS: list[dict[str, Any]] = [

@@ -16,7 +16,8 @@ import fitreel.tracking
 from fitreel.doctor.spool import check_waiting
 from fitreel.journal import spool as spool_module
 from fitreel.journal.entry import Entry
-from fitreel.journal.journal import Damaged, Journal
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import Damaged
 from fitreel.tracking import Tracker
 from fitreel.tracking.delivery.delivery import Delivery
 from fitreel.tracking.names import JOURNAL_TAG

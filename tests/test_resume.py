@@ -11,14 +11,15 @@ import mlflow
 import pytest
 
 import fitreel.tracking
-from fitreel.journal.journal import Record
-from fitreel.journal.spool import new_journal
+from fitreel.journal import spool
+from fitreel.journal.records import Record
 from fitreel.tracking import Tracker, store_uri
 from fitreel.tracking.names import JOURNAL_TAG, KIND_TAG
 from fitreel.tracking.resumption import Interrupted, interrupted_runs, waiting_run
 from pipeline.resume import only_interrupted, resume
 from tests import processes
 from tests.faults import SPOOL, client, runs
+from tests.stores import new_store
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def interrupt(uri: str, run_id: str, directory: str) -> None:
     """Leave the journal of a training that was interrupted."""
-    journal = new_journal()
+    journal = spool.new_journal()
     journal.append("plan", uri=uri, plan={"command": "train", "directory": directory})
     journal.append("run", run_id=run_id)
     journal.append("status", status="KILLED", time=0, resumable=True)
@@ -71,9 +72,9 @@ def test_without_an_interrupted_run_json_is_an_empty_list(
 
 
 def test_an_interrupted_run_is_resumed_without_its_id_and_keeps_its_options(tmp_path: Path) -> None:
-    spool = {SPOOL: str(tmp_path / "spool")}
+    own = {SPOOL: str(tmp_path / "spool")}
     command = ("run", "--epochs", "30000", "--checkpoint-every", "100", "--out", "pictures")
-    process = processes.start(*command, "--max-frames", "5", directory=tmp_path, **spool)
+    process = processes.start(*command, "--max-frames", "5", directory=tmp_path, **own)
     while not list((tmp_path / "spool").glob("*/checkpoint")):
         assert process.is_alive(), (tmp_path / "err").read_text()
     process.terminate()
@@ -85,7 +86,7 @@ def test_an_interrupted_run_is_resumed_without_its_id_and_keeps_its_options(tmp_
 
     other = tmp_path / "other"
     other.mkdir()
-    where = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}"} | spool
+    where = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}"} | own
     code, output, errors = processes.run("resume", "--json", directory=other, **where)
     assert code == 0, errors
     found = json.loads(output)
@@ -112,6 +113,18 @@ def test_a_metric_that_was_logged_before_an_interruption_is_not_logged_again(uri
     assert len(tracker.client.get_metric_history(run.run_id, "nothing")) == 1
 
 
+def test_a_journal_whose_first_record_is_damaged_is_named(uri: str) -> None:
+    tracker = Tracker(uri)
+    with suppress(KeyboardInterrupt), tracker.run(plan={"command": "run"}) as run:
+        raise KeyboardInterrupt
+    (journal,) = spool.directory().glob("*/journal")
+    content = journal.read_bytes()
+    journal.write_bytes(content[:20] + b"?" + content[21:])
+    said = f"the first record of {re.escape(str(journal))} is damaged or cannot be read"
+    with pytest.raises(ValueError, match=rf"^run {run.run_id} cannot be resumed: {said}; start"):
+        resume(run.run_id, tracking_uri=uri)
+
+
 def test_a_finished_run_is_printed_as_its_id_or_as_json(
     uri: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,14 +142,14 @@ PLAN = {"command": "train"}
 
 
 @pytest.fixture
-def tracker(uri: str, tmp_path: Path, empty_database: Path) -> Tracker:
-    shutil.copy(empty_database, tmp_path / "mlflow.db")
+def tracker(uri: str, tmp_path: Path) -> Tracker:
+    new_store(tmp_path)
     return Tracker(uri)
 
 
 def left_by(run_id: str | None, uri: str, *, plan: Record = PLAN, status: str = "") -> Path:
     """Leave a journal; return its directory."""
-    journal = new_journal()
+    journal = spool.new_journal()
     journal.append("plan", uri=uri, plan=plan)
     if run_id:
         journal.append("run", run_id=run_id)
@@ -185,7 +198,7 @@ def test_only_interrupted_runs_of_a_store_are_listed(uri: str) -> None:
     left_by("b" * 32, uri, status="FINISHED")
     left_by(None, uri)
     left_by("c" * 32, "sqlite:////elsewhere.db")
-    living = new_journal()
+    living = spool.new_journal()
     living.append("plan", uri=uri, plan=PLAN)
     living.append("run", run_id="d" * 32)
     assert interrupted_runs(uri) == {"a" * 32: f"fitreel train, store {uri}"}
@@ -214,7 +227,7 @@ def close(found: Interrupted) -> bool:
 
 @pytest.mark.usefixtures("uri")
 def test_a_run_whose_process_is_alive_is_not_interrupted() -> None:
-    journal = new_journal()
+    journal = spool.new_journal()
     journal.append("plan", uri="sqlite:///mlflow.db", plan=PLAN)
     journal.append("run", run_id="a" * 32)
     text = f"^run {'a' * 32} is not interrupted: its process is alive$"
@@ -269,16 +282,16 @@ def test_a_run_that_cannot_be_resumed_says_what_to_do_instead(
         kinds = {KIND_TAG: kind} if kind else {}
         return str(tracker.client.create_run("0", tags=kinds | tags).info.run_id)
 
-    spool = tmp_path / "spool"
+    place = tmp_path / "spool"
     refused(
         run(),
         " left nothing to resume on this machine; "
-        f"the journals of interrupted commands are in {spool}",
+        f"the journals of interrupted commands are in {place}",
     )
     refused(
         run("training"),
         " left nothing to resume on this machine; "
-        f"the journals of interrupted commands are in {spool}",
+        f"the journals of interrupted commands are in {place}",
     )
     refused(run("comparison"), ", a comparison, cannot be resumed; start its command again")
     for kind, text in (("comparison", ", a comparison,"), (None, "")):

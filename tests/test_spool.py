@@ -11,7 +11,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from fitreel.journal import spool
-from fitreel.journal.journal import FORMAT, Journal
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import FORMAT
 from tests import processes
 from tests.faults import SPOOL, limited
 
