@@ -204,6 +204,19 @@ def test_the_end_does_not_wait_for_what_cannot_pass(
     assert not courier.is_done
 
 
+def test_a_store_that_refused_is_asked_again_after_a_beat(
+    hire: Hiring, reported: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAUSE", 0.01)
+    monkeypatch.setattr(module, "BEAT", 0.4)
+    refusal = MlflowException("no", INVALID_PARAMETER_VALUE)
+    times = let_steps(monkeypatch, refusal, refusal, True, False)
+    hire(has_heart=False).start()
+    wait_until(lambda: len(times) > 3, "no delivery")
+    assert times[1] - times[0] >= 0.4
+    assert len(reported) == 1
+
+
 def test_a_refusal_at_the_end_is_left_to_the_command_to_report(
     hire: Hiring, reported: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,10 +335,10 @@ def test_a_server_that_needs_longer_gets_more_time(
     hire: Hiring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request_limit.start(3)
-    steps = let_steps(monkeypatch, AWAY, TimeoutError("no answer in time"), False)
+    steps = let_steps(monkeypatch, AWAY, AWAY, TimeoutError("no answer in time"), False)
     courier = hire()
     courier.start()
-    wait_until(lambda: len(steps) > 2, "no delivery")
+    wait_until(lambda: len(steps) > 3, "no delivery")
     assert os.environ[MLFLOW_HTTP_REQUEST_TIMEOUT.name] == "6"
     request_limit.release()
 
