@@ -288,6 +288,37 @@ def test_a_courier_that_is_stopped_delivers_no_more(
     assert not courier.is_done
 
 
+def test_a_courier_that_rests_is_stopped_at_once(
+    hire: Hiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAUSE", 60.0)
+    steps = let_steps(monkeypatch, False)
+    courier = hire()
+    courier.start()
+    wait_until(lambda: bool(steps), "no delivery")
+    assert seconds_of(courier.stop) < 5
+
+
+@pytest.mark.parametrize(("call", "least"), [(0.2, 0.2), (30.0, 0.5)])
+def test_a_request_that_is_under_way_gets_the_time_of_a_call(
+    hire: Hiring, monkeypatch: pytest.MonkeyPatch, call: float, least: float
+) -> None:
+    asked, goes_on = threading.Event(), threading.Event()
+
+    def step(_: Delivery) -> bool:
+        asked.set()
+        return goes_on.wait(30) and False
+
+    monkeypatch.setattr(Delivery, "step", step)
+    monkeypatch.setattr(module, "CALL", call)
+    courier = hire()
+    courier.start()
+    assert asked.wait(5)
+    threading.Timer(0.5, goes_on.set).start()
+    assert least <= seconds_of(courier.stop) < 5
+    goes_on.set()
+
+
 def test_a_gentle_courier_begins_late_unless_the_run_ends(
     hire: Hiring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
