@@ -159,6 +159,7 @@ def test_the_end_waits_for_a_store_that_is_away_and_says_so_once(
     assert reported == ["the store is away"]
     assert len(tries) < 20  # with pauses
     courier.join(5)
+    assert not courier.is_alive()  # the journal is closed now
     assert (courier.is_done, courier.waits) == (False, True)
 
 
@@ -299,23 +300,29 @@ def test_a_courier_that_rests_is_stopped_at_once(
     assert seconds_of(courier.stop) < 5
 
 
-@pytest.mark.parametrize(("call", "least"), [(0.2, 0.2), (30.0, 0.5)])
+@pytest.mark.parametrize(
+    ("call", "request_takes", "least", "most"), [(0.2, 20.0, 0.2, 10.0), (30.0, 0.5, 0.3, 10.0)]
+)
 def test_a_request_that_is_under_way_gets_the_time_of_a_call(
-    hire: Hiring, monkeypatch: pytest.MonkeyPatch, call: float, least: float
+    hire: Hiring,
+    monkeypatch: pytest.MonkeyPatch,
+    call: float,
+    request_takes: float,
+    least: float,
+    most: float,
 ) -> None:
     asked, goes_on = threading.Event(), threading.Event()
 
     def step(_: Delivery) -> bool:
         asked.set()
-        return goes_on.wait(30) and False
+        return goes_on.wait(request_takes) and False
 
     monkeypatch.setattr(Delivery, "step", step)
     monkeypatch.setattr(module, "CALL", call)
     courier = hire()
     courier.start()
     assert asked.wait(5)
-    threading.Timer(0.5, goes_on.set).start()
-    assert least <= seconds_of(courier.stop) < 5
+    assert least <= seconds_of(courier.stop) < most
     goes_on.set()
 
 
