@@ -117,7 +117,6 @@ class Courier(threading.Thread):
 
     def _wait_after_refusal(self, error: MlflowException, closing: bool) -> None:
         """Report the first refusal, and wait: a run that was deleted may be restored."""
-        self._trouble = error
         if closing or not is_refusal(error):
             raise error
         if not self._has_reported_refusal:
