@@ -221,8 +221,9 @@ def test_trials_are_counted_over_all_processes_and_delivered_once(
 ) -> None:
     journal.append(**trial(0))
     journal.append(**trial(1))
+    journal.keep("delivered", {"position": 0})  # as an earlier version did
     positions(Delivery(tracker.client, journal, run_id), journal)
-    assert (journal.kept("delivered") or {})["trials"] == 2
+    assert journal.kept("delivered") == {"position": ends(journal)[-1], "trials": 2, "doubt": False}
     journal.append(**trial(2))
     positions(Delivery(tracker.client, journal, run_id), journal)
     assert journal.kept("delivered") == {"position": ends(journal)[-1], "trials": 3, "doubt": False}
@@ -236,6 +237,22 @@ def test_trials_are_counted_over_all_processes_and_delivered_once(
     positions(delivery, journal)
     assert (journal.kept("delivered") or {})["doubt"]  # it stays
     assert trials(tracker, run_id) == 4
+
+
+def test_a_delivery_that_is_ahead_of_its_journal_goes_on_and_logs_nothing_twice(
+    tracker: Tracker, journal: Journal, run_id: str
+) -> None:
+    """A power cut took the end of the journal, which is computed again."""
+    journal.append("values", time=1, metrics={"mine": 1.0})
+    positions(Delivery(tracker.client, journal, run_id), journal)
+    journal.keep("delivered", {"position": 10**6})
+    delivery = Delivery(tracker.client, journal, run_id)
+    journal.append("values", time=2, metrics={"mine": 1.0, "other": 2.0})
+    assert positions(delivery, journal) == ends(journal)[1:]
+    for name, value in (("mine", 1.0), ("other", 2.0)):
+        points = tracker.client.get_metric_history(run_id, name)
+        assert [point.value for point in points] == [value]
+    assert (journal.kept("delivered") or {})["doubt"]
 
 
 @pytest.mark.parametrize(("kept", "asked"), [({}, 0), ({"trials": 2}, 1)])
