@@ -239,6 +239,15 @@ def test_trials_are_counted_over_all_processes_and_delivered_once(
     assert trials(tracker, run_id) == 4
 
 
+def test_a_metric_can_get_another_value(tracker: Tracker, journal: Journal, run_id: str) -> None:
+    delivery = Delivery(tracker.client, journal, run_id)
+    for value in (1.0, 2.0):
+        journal.append("values", time=int(value), metrics={"mine": value})
+        positions(delivery, journal)
+    points = tracker.client.get_metric_history(run_id, "mine")
+    assert [point.value for point in points] == [1.0, 2.0]
+
+
 def test_a_delivery_that_is_ahead_of_its_journal_goes_on_and_logs_nothing_twice(
     tracker: Tracker, journal: Journal, run_id: str
 ) -> None:
