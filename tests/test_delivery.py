@@ -239,6 +239,26 @@ def test_trials_are_counted_over_all_processes_and_delivered_once(
     assert trials(tracker, run_id) == 4
 
 
+def test_trials_that_the_store_has_are_not_delivered_again(
+    tracker: Tracker, journal: Journal, run_id: str
+) -> None:
+    def append_trials() -> None:
+        for number in range(2):  # each in a call of its own
+            journal.append(**trial(number))
+            journal.append("values", time=1)
+
+    append_trials()
+    positions(Delivery(tracker.client, journal, run_id), journal)
+    journal.keep("delivered", {"position": 0, "trials": 0, "doubt": False})  # an old position
+    positions(Delivery(tracker.client, journal, run_id), journal)
+    assert trials(tracker, run_id) == 2
+    journal.keep("delivered", {"position": 10**6, "trials": 2, "doubt": False})
+    delivery = Delivery(tracker.client, journal, run_id)
+    append_trials()  # which the journal had lost
+    positions(delivery, journal)
+    assert trials(tracker, run_id) == 2
+
+
 def test_a_metric_can_get_another_value(tracker: Tracker, journal: Journal, run_id: str) -> None:
     delivery = Delivery(tracker.client, journal, run_id)
     for value in (1.0, 2.0):
