@@ -183,8 +183,11 @@ def test_a_record_of_the_journal_alone_asks_no_store(journal: Journal, tracker: 
 def test_a_status_of_a_run_that_is_resumed_is_no_end(
     tracker: Tracker, journal: Journal, run_id: str
 ) -> None:
-    tracker.client.set_terminated(run_id, "KILLED")
     journal.append("status", status="RUNNING", time=1)
+    positions(Delivery(tracker.client, journal, run_id), journal)
+    assert tracker.client.get_run(run_id).info.end_time is None
+    tracker.client.set_terminated(run_id, "KILLED")
+    journal.append("status", status="RUNNING", time=2)
     positions(Delivery(tracker.client, journal, run_id), journal)
     assert tracker.client.get_run(run_id).info.status == "RUNNING"
 
