@@ -147,7 +147,7 @@ def test_values_share_a_call_as_far_as_they_fit_and_come_before_the_status(
         some_losses(600, 600),
         {"kind": "frames"},  # of the journal alone
         values | {"metrics": {"mine": 1.0, "other": 2.0}, "tags": {"t": "y"}},
-        {"kind": "status", "status": "FINISHED", "time": 2_000_000_000_000},
+        {"kind": "status", "status": "FAILED", "time": 2_000_000_000_000},
         {"kind": "frames"},
     ):
         journal.append(**record)
@@ -156,7 +156,7 @@ def test_values_share_a_call_as_far_as_they_fit_and_come_before_the_status(
     assert positions(delivery, journal) == [at[2], at[4], at[5], at[6]]
     assert positions(Delivery(tracker.client, journal, run_id), journal) == []
     found = tracker.client.get_run(run_id)
-    assert (found.info.status, found.info.end_time) == ("FINISHED", 2_000_000_000_000)
+    assert (found.info.status, found.info.end_time) == ("FAILED", 2_000_000_000_000)
     assert found.data.metrics == {"loss": 1.0, "mine": 1.0, "other": 2.0}
     assert (found.data.params, found.data.tags["t"]) == ({"p": "1"}, "y")
     assert len(tracker.client.get_metric_history(run_id, "loss")) == 1200
