@@ -208,6 +208,17 @@ def test_sync_and_doctor_ignore_a_journal_that_vanishes(
         assert is_empty(spool)
 
 
+def test_a_journal_that_vanishes_does_not_hide_the_others(
+    tracker: Tracker, new_waiting_journal: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = (new_waiting_journal(), new_waiting_journal())
+    first, second = sorted(both, key=lambda each: each.directory)
+    its_run = run_id(second)
+    second.close()
+    after_listing(monkeypatch, partial(finish, tracker.client, first))
+    assert [each.run_id for each in fitreel.tracking.sync()] == [its_run]
+
+
 def test_the_doctor_counts_by_the_state_under_the_lock(
     new_waiting_journal: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
