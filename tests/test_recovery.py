@@ -506,6 +506,20 @@ def test_a_journal_without_a_readable_record_stays() -> None:
     assert locks(journal.directory)
 
 
+def test_what_is_before_the_damage_is_delivered(
+    tracker: Tracker, new_waiting_journal: Waiting
+) -> None:
+    journal = new_waiting_journal()
+    journal.append("values", time=1, metrics={"mine": 1.0})
+    its_run = run_id(journal)
+    with (leave(journal) / "journal").open("ab") as file:
+        file.write(b"0badc0de {}\n")
+    (found,) = fitreel.tracking.sync()
+    assert isinstance(found.trouble, Damaged)
+    assert tracker.client.get_run(its_run).data.metrics == {"mine": 1.0}
+    assert locks(journal.directory)
+
+
 def test_the_journal_of_a_living_process_is_left_to_it(new_waiting_journal: Waiting) -> None:
     journal = new_waiting_journal()
     (found,) = fitreel.tracking.sync()
