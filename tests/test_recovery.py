@@ -395,12 +395,19 @@ def locks(directory: Path) -> bool:
 
 
 def test_sync_of_one_run_leaves_the_others(new_waiting_journal: Waiting) -> None:
-    first, second = new_waiting_journal(), new_waiting_journal()
+    both = (new_waiting_journal(), new_waiting_journal())
+    first, second = sorted(both, key=lambda each: each.directory)
     wanted = run_id(second)
     leave(first)
     leave(second)
     assert [each.run_id for each in fitreel.tracking.sync(wanted)] == [wanted]
     assert (first.directory.exists(), second.directory.exists()) == (True, False)
+
+
+def test_sync_removes_what_has_no_record(spool: Path) -> None:
+    leave(spool_module.new_journal())
+    assert list(fitreel.tracking.sync()) == []
+    assert is_empty(spool)
 
 
 def test_a_store_that_moved_can_be_named(tracker: Tracker, spool: Path) -> None:
