@@ -160,6 +160,7 @@ def test_the_end_waits_for_a_store_that_is_away_and_says_so_once(
     assert len(tries) < 20  # with pauses
     courier.join(5)
     assert not courier.is_alive()  # the journal is closed now
+    assert seconds_of(end) < 5  # which says the same again
     assert (courier.is_done, courier.waits) == (False, True)
 
 
