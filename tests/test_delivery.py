@@ -253,6 +253,7 @@ def test_trials_that_the_store_has_are_not_delivered_again(
 
     append_trials()
     positions(Delivery(tracker.client, journal, run_id), journal)
+    assert journal.kept("delivered") == {"position": ends(journal)[-1], "trials": 2, "doubt": False}
     journal.keep("delivered", {"position": 0, "trials": 0, "doubt": False})  # an old position
     positions(Delivery(tracker.client, journal, run_id), journal)
     assert trials(tracker, run_id) == 2
@@ -264,10 +265,9 @@ def test_trials_that_the_store_has_are_not_delivered_again(
 
 
 def test_a_metric_can_get_another_value(tracker: Tracker, journal: Journal, run_id: str) -> None:
-    delivery = Delivery(tracker.client, journal, run_id)
     for value in (1.0, 2.0):
         journal.append("values", time=int(value), metrics={"mine": value})
-        positions(delivery, journal)
+        positions(Delivery(tracker.client, journal, run_id), journal)
     points = tracker.client.get_metric_history(run_id, "mine")
     assert [point.value for point in points] == [1.0, 2.0]
 
