@@ -356,6 +356,10 @@ def test_a_journal_says_whose_run_it_is_about() -> None:
     journal.append("status", status="KILLED")
     (entry,) = spool.entries()
     assert (entry.status, entry.is_guest) == ("KILLED", True)
+    journal.append("values", metrics={})
+    journal.append("status", status="RUNNING")  # it is resumed
+    (entry,) = spool.entries()
+    assert entry.status is None
     journal.close()
 
 
@@ -378,9 +382,10 @@ def test_what_a_damaged_journal_says_before_the_damage_counts() -> None:
 def test_a_journal_of_a_later_version_is_not_opened() -> None:
     journal = new_journal(format=FORMAT + 1)
     journal.append("status", status={"a meaning": "of later"})
+    journal.append("run", run_id=RUN_ID)
     journal.close()
     (entry,) = spool.entries()
-    assert (entry.format, entry.status) == (FORMAT + 1, None)
+    assert (entry.format, entry.run_id, entry.status) == (FORMAT + 1, RUN_ID, None)
     text = (
         f"{journal.directory} was written by a newer fitreel (format {FORMAT + 1} of journals; "
         f"this one reads up to {FORMAT}); update fitreel"
@@ -389,9 +394,10 @@ def test_a_journal_of_a_later_version_is_not_opened() -> None:
         with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
             spool.opened(journal.directory)
     journal = new_journal(format=FORMAT)
+    journal.append("status", status="KILLED")
     journal.close()
     opened, entry = spool.opened(journal.directory)
-    assert entry.format == FORMAT
+    assert (entry.format, entry.status) == (FORMAT, "KILLED")
     opened.close()
 
 
