@@ -77,9 +77,9 @@ def test_data_is_flushed_before_it_is_delivered(directory: Path) -> None:
 
 def test_losses_are_spread_over_the_time_they_took() -> None:
     numbers = np.array([4.0, 3.0, 2.0, 1.0, 0.5], dtype=np.float32)
-    record = {"first": 7, "count": 5, "start": 1000, "end": 1400, "numbers": pack(numbers)}
+    record = {"first": 7, "count": 5, "start": 1000, "end": 1402, "numbers": pack(numbers)}
     found = [(each.step, each.value, each.timestamp) for each in losses(record)]
-    assert found == [(7, 4, 1000), (8, 3, 1100), (9, 2, 1200), (10, 1, 1300), (11, 0.5, 1400)]
+    assert found == [(7, 4, 1000), (8, 3, 1100), (9, 2, 1201), (10, 1, 1301), (11, 0.5, 1402)]
 
 
 def test_a_run_has_the_end_time_of_its_command_even_if_delivered_late(directory: Path) -> None:
@@ -366,10 +366,10 @@ def test_a_model_is_registered_by_the_name_that_its_record_has(
 
 def test_a_films_curve_is_spread_over_the_time_it_took() -> None:
     steps, values = np.array([0, 10, 25]), np.array([4.0, 2.0, 1.0])
-    record = {"metric": "error", "start": 1000, "end": 1400}
+    record = {"metric": "error", "start": 1000, "end": 1401}  # whole milliseconds
     record |= {"steps": pack(steps), "values": pack(values)}
     found = [(each.key, each.step, each.value, each.timestamp) for each in curve(record)]
-    assert found == [("error", 0, 4, 1000), ("error", 10, 2, 1200), ("error", 25, 1, 1400)]
+    assert found == [("error", 0, 4, 1000), ("error", 10, 2, 1200), ("error", 25, 1, 1401)]
 
 
 def test_metrics_are_stored_before_params_and_tags_in_calls_that_mlflow_takes(
