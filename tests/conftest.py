@@ -43,9 +43,10 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def forget_mlflow() -> None:
-    """Remove all environment variables of MLflow from this process."""
+    """Remove MLflow's variables from this process, and what fitreel noted of them."""
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
         del os.environ[name]
+    os.environ.pop("FITREEL_REQUEST_TIMEOUT", None)
 
 
 def copy_project(directory: Path) -> Path:

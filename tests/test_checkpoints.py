@@ -101,10 +101,13 @@ def test_without_a_good_checkpoint_training_restarts_and_logs_nothing_twice(
     assert losses(journal) == fit(dataset, settings).history.losses.tolist()
 
 
-def test_training_resumes_from_the_last_checkpoint(tmp_path: Path, dataset: Dataset) -> None:
+@pytest.mark.parametrize("stop_at", [40, 45])
+def test_training_resumes_from_the_last_checkpoint(
+    tmp_path: Path, dataset: Dataset, stop_at: int
+) -> None:
     journal, settings = Journal(tmp_path, create=True), TrainingSettings(epochs=60)
     with pytest.raises(Stop):
-        train(journal, dataset, settings, stop_at=45)
+        train(journal, dataset, settings, stop_at)
     start = Checkpoints(journal, settings, 10).start()
     assert start is not None
     assert start.epoch == 40
@@ -128,6 +131,54 @@ def test_a_durable_checkpoint_is_used_if_a_power_cut_took_the_last(
     start = Checkpoints(journal, settings, 10).start()
     assert start is not None
     assert 0 < start.epoch < 40
+    assert same(train(journal, dataset, settings), fit(dataset, settings))
+    assert losses(journal) == fit(dataset, settings).history.losses.tolist()
+
+
+def test_the_later_of_two_checkpoints_is_used(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the durable one waits for the disk."""
+    journal, settings = Journal(tmp_path, create=True), TrainingSettings(epochs=60)
+    monkeypatch.setattr(checkpoints, "SAFE_GAP", -1)
+    waits: list[tuple[str, bool]] = []
+    keep = Journal.keep
+
+    def keep_and_note(self: Journal, name: str, record: Record, *, durable: bool = False) -> None:
+        keep(self, name, record, durable=durable)
+        waits.append((name, durable))
+        if durable:
+            monkeypatch.setattr(checkpoints, "SAFE_GAP", 1000)
+
+    monkeypatch.setattr(Journal, "keep", keep_and_note)
+    with pytest.raises(Stop):
+        train(journal, dataset, settings, stop_at=25)
+    assert waits == [("checkpoint", False), ("safe", True), ("checkpoint", False)]
+    for name, other in (("checkpoint", "safe"), ("safe", "checkpoint")):
+        start = Checkpoints(journal, settings, 10).start()
+        assert start is not None
+        assert start.epoch == 20
+        (tmp_path / name).rename(tmp_path / "third")
+        (tmp_path / other).rename(tmp_path / name)
+        (tmp_path / "third").rename(tmp_path / other)
+
+
+@pytest.mark.parametrize("kind", ["frames", "losses"])
+def test_a_signal_between_a_record_and_its_count_doubles_nothing(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    journal, settings = Journal(tmp_path, create=True), TrainingSettings(epochs=30)
+    append = Journal.append
+
+    def append_and_stop(self: Journal, what: str, **fields: object) -> None:
+        append(self, what, **fields)
+        if what == kind:
+            monkeypatch.undo()
+            raise Stop
+
+    monkeypatch.setattr(Journal, "append", append_and_stop)
+    with pytest.raises(Stop):
+        train(journal, dataset, settings)
     assert same(train(journal, dataset, settings), fit(dataset, settings))
     assert losses(journal) == fit(dataset, settings).history.losses.tolist()
 
@@ -162,6 +213,15 @@ def test_the_journal_has_all_losses_before_a_checkpoint_is_written(
     monkeypatch.setattr(Journal, "keep", keep_and_check)
     train(journal, dataset, TrainingSettings(epochs=35))
     assert epochs == [10, 20, 30]
+
+
+def test_the_last_loss_that_was_written_is_reported(tmp_path: Path, dataset: Dataset) -> None:
+    journal, found = Journal(tmp_path, create=True), list[float]()
+    settings = TrainingSettings(epochs=35)
+    kept = Checkpoints(journal, settings, every=10, on_loss=found.append)
+    with kept.keeping():
+        fit(dataset, settings, lambda epoch, _, training: kept.on_epoch(epoch, training))
+    assert found == [losses(journal)[epoch - 1] for epoch in (10, 20, 30, 35)]
 
 
 def test_a_checkpoint_of_another_training_is_reported(tmp_path: Path, dataset: Dataset) -> None:

@@ -116,6 +116,17 @@ def test_a_run_whose_store_accepts_everything(
     assert reports == []
 
 
+def assert_failed_and_resumable(tracker: Tracker) -> None:
+    """Assert that the newest run is FAILED, and ends FINISHED once it is resumed."""
+    assert left() == "resumable"
+    run, *_ = runs(tracker.client)
+    assert run.info.status == "FAILED"
+    (interrupted,) = fitreel.tracking.interrupted(run.info.run_id, tracker.client.tracking_uri)
+    with tracker.resume(interrupted.journal, interrupted.run_id) as resumed:
+        pass
+    assert (status(tracker, resumed), left()) == ("FINISHED", "nothing")
+
+
 def test_a_run_that_cannot_be_opened_after_its_creation_can_be_resumed(
     tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,13 +141,7 @@ def test_a_run_that_cannot_be_opened_after_its_creation_can_be_resumed(
     monkeypatch.setattr(Journal, "append", fail_once)
     with pytest.raises(DiskFull), tracker.run(plan=PLAN):
         pass
-    assert left() == "resumable"
-    run, *_ = runs(tracker.client)
-    assert run.info.status == "FAILED"
-    (interrupted,) = fitreel.tracking.interrupted(run.info.run_id, tracker.client.tracking_uri)
-    with tracker.resume(interrupted.journal, interrupted.run_id) as resumed:
-        pass
-    assert (status(tracker, resumed), left()) == ("FINISHED", "nothing")
+    assert_failed_and_resumable(tracker)
 
 
 def test_a_run_whose_creation_fails_after_it_was_done_can_be_resumed(
@@ -152,13 +157,7 @@ def test_a_run_whose_creation_fails_after_it_was_done_can_be_resumed(
         patch.setattr(Client, "create_run", fail_afterwards)
         with pytest.raises(ConnectionError, match="disk I/O error"), tracker.run(plan=PLAN):
             pass
-    assert left() == "resumable"
-    run, *_ = runs(tracker.client)
-    assert run.info.status == "FAILED"
-    (interrupted,) = fitreel.tracking.interrupted(run.info.run_id, tracker.client.tracking_uri)
-    with tracker.resume(interrupted.journal, interrupted.run_id) as resumed:
-        pass
-    assert (status(tracker, resumed), left()) == ("FINISHED", "nothing")
+    assert_failed_and_resumable(tracker)
 
 
 def test_a_journal_that_cannot_be_removed_is_reported_and_the_run_is_complete(

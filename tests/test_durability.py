@@ -6,6 +6,7 @@ test_power_cut.py.
 
 import errno
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,20 @@ from typing import Any
 import pytest
 
 import fitreel.tracking
-from fitreel.checks.durability import sync_folder, sync_tree
+from fitreel.checks.durability import sync_folder, sync_tree, writing
 from fitreel.checks.files import drafted, sha256
 from fitreel.journal.journal import FILED, Damaged, Journal
-from fitreel.journal.spool import new_journal
+from fitreel.journal.spool import VARIABLE, new_journal
 from fitreel.tracking import Tracker
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.repository import make_place_durable
+
+
+@pytest.fixture(autouse=True)
+def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Use a spool without the journals of other tests."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "spool"))
+    return tmp_path / "spool"
 
 
 class Disk:
@@ -78,7 +86,7 @@ def test_files_are_on_the_disk_before_the_record_that_names_them(
     def look(journal: Journal, kind: str, **fields: Any) -> None:
         if kind in FILED:
             path = journal.directory / "artifacts" / fields[FILED[kind]]
-            files = [path] if path.is_file() else list(path.rglob("*"))
+            files = [path] if path.is_file() else sorted(path.rglob("*"))
             assert files
             assert all(map(disk.has, files))
             named.extend(file.name for file in files)
@@ -92,7 +100,22 @@ def test_files_are_on_the_disk_before_the_record_that_names_them(
         run.log_dataset(folder / "dataset.csv", "points")
         with run.trial_artifacts(0) as folder:
             (folder / "rst.png").write_text("a picture")
-    assert named == ["dataset.csv", "below", "notes.txt", "dataset.csv", "rst.png"]
+    assert named == ["below", "notes.txt", "dataset.csv", "dataset.csv", "rst.png"]
+
+
+def test_a_single_file_is_on_the_disk_with_its_folder(tmp_path: Path, disk: Disk) -> None:
+    journal = Journal(tmp_path, create=True)
+    file = journal.folder() / "dataset.csv"
+    file.write_text("x,y\n")
+    journal.append_files("dataset", file)
+    assert disk.has(file)
+    assert disk.has(file.parent)
+    assert disk.has(journal.directory / "artifacts")
+    assert journal.mend() is None  # which leaves what is as it was written
+    assert [record["file"] for _, record in journal.records()] == [
+        f"{file.parent.name}/{file.name}"
+    ]
+    journal.close()
 
 
 def test_the_journal_is_on_the_disk_before_a_run_is_created(
@@ -215,6 +238,14 @@ def test_a_durable_record_is_on_the_disk_before_it_takes_its_place(
     journal.close()
 
 
+def test_the_doubt_of_a_delivery_is_on_the_disk(tmp_path: Path, disk: Disk) -> None:
+    journal = Journal(tmp_path, create=True)
+    journal.keep("delivered", {"position": 1})
+    journal.rewind()
+    assert "sync delivered.new" in disk.steps
+    journal.close()
+
+
 def test_a_file_for_the_user_is_on_the_disk_before_it_takes_its_place(
     tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +275,19 @@ def test_a_disk_that_failed_once_is_not_trusted_again(
     with pytest.raises(OSError, match=r"Input/output error.*journal"):
         journal.flush()
     journal.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(errno.EIO, "bad"), "[Errno 5] Input/output error: 'here'"),
+        (OSError(errno.EIO, "bad", "there"), "[Errno 5] bad: 'there'"),
+        (OSError("it has no number"), "it has no number"),
+    ],
+)
+def test_an_error_of_the_disk_names_its_file(error: OSError, text: str) -> None:
+    with pytest.raises(OSError, match=f"^{re.escape(text)}$"), writing(Path("here")):
+        raise error
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])

@@ -184,6 +184,53 @@ def test_space_is_reserved_for_the_status(journal: Journal, tmp_path: Path) -> N
     assert reserve.stat().st_blocks * 512 >= reserve.stat().st_size > 100_000
     journal.make_room()
     assert not reserve.exists()
+    reserve.mkdir()  # what cannot be freed is not an error: the status is written all the same
+    journal.make_room()
+
+
+def test_a_journal_whose_first_record_is_damaged_starts_again(
+    journal: Journal, tmp_path: Path
+) -> None:
+    (tmp_path / "journal").write_bytes(b"0badc0de {}\n")
+    assert journal.mend() == f"{tmp_path / 'journal'} is damaged at byte 0"
+    journal.append("values")
+    assert [record for _, record in journal.records()] == [{"kind": "values"}]
+
+
+def test_a_delivery_that_is_ahead_of_its_journal_goes_back_in_doubt(
+    journal: Journal, tmp_path: Path
+) -> None:
+    journal.append("trial")
+    whole = (tmp_path / "journal").stat().st_size
+    for position, damage, expected in (
+        (whole, b"", {"position": whole}),
+        (whole + 1, b"", {"position": whole, "trials": 1, "doubt": True}),
+        (whole + 100, b"0badc0de {}\n", {"position": whole, "trials": 1, "doubt": True}),
+    ):
+        with (tmp_path / "journal").open("ab") as file:
+            file.write(damage)
+        journal.keep("delivered", {"position": position})
+        journal.rewind()
+        assert journal.kept("delivered") == expected
+    journal.keep("delivered", {"position": whole + 100})
+    assert journal.mend() == f"{tmp_path / 'journal'} is damaged at byte {whole}"
+    assert journal.kept("delivered") == {"position": whole, "trials": 1, "doubt": True}
+
+
+def test_a_delivery_whose_position_is_lost_starts_again_in_doubt(
+    journal: Journal, tmp_path: Path
+) -> None:
+    again = {"position": 0, "trials": 0, "doubt": True}
+    assert journal.mend() is None  # nothing was delivered, and nothing is lost
+    assert journal.kept("delivered") is None
+    (tmp_path / "delivered").write_bytes(b"")
+    journal.rewind()
+    assert journal.kept("delivered") == again
+    (tmp_path / "delivered").unlink()
+    with (tmp_path / "journal").open("ab") as file:
+        file.write(b"0badc0de {}\n")
+    assert journal.mend() is not None
+    assert journal.kept("delivered") == again
 
 
 def test_remove_deletes_the_journal(journal: Journal, tmp_path: Path) -> None:

@@ -290,6 +290,20 @@ def test_a_file_outside_the_journal_is_not_uploaded(
         assert (elsewhere / "secret").read_text() == "a key"
 
 
+def test_a_journal_of_another_store_without_a_run_does_not_hide_a_run(
+    tracker: Tracker, tmp_path: Path
+) -> None:
+    """It has no run that could be compared; the default store has the one that is named."""
+    journal = spool_module.new_journal()
+    other = f"sqlite:///{tmp_path}/other.db"
+    journal.append("plan", uri=other, plan={"command": "run"})
+    journal.close()
+    with tracker.run() as run:
+        pass
+    assert list(fitreel.tracking.interrupted(run.run_id)) == []
+    Journal(journal.directory).remove()
+
+
 # ---- natural races ----------------------------------------------------------------------------
 
 

@@ -121,8 +121,9 @@ def test_a_journal_of_a_later_version_is_refused_and_others_are_delivered(place:
     assert what in first
     assert second == f"run {other}: delivered, FINISHED"
     assert not delivered.exists()
-    code, (line,) = place.run("resume", run_id)
-    assert (code, line) == (2, f"fitreel: {what} up to {FORMAT}); update fitreel")
+    for command in ("resume", "watch"):
+        code, (line,) = place.run(command, run_id)
+        assert (code, line) == (2, f"fitreel: {what} up to {FORMAT}); update fitreel")
     code, lines = place.run("doctor")
     assert "that cannot be read, see fitreel sync" in "".join(lines)
     now = {path: path.read_bytes() for path in later.rglob("*") if path.is_file()}

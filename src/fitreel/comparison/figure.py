@@ -22,7 +22,7 @@ from fitreel.comparison.table_drawing import (
     write,
 )
 from fitreel.data.dataset import Dataset
-from fitreel.pictures.backdrop import DPI
+from fitreel.pictures.backdrop import new_figure
 from fitreel.pictures.figures import INK, draw_points, style
 from fitreel.reel.probes import kind_of
 from fitreel.reel.recording import Recording
@@ -97,7 +97,7 @@ def draw_sheet(content: Sheet) -> Figure:
     top = 56 + PANEL + 70  # where the first table begins
     lines = sum(len(table.rows) + 1 for table, _ in tables)
     height = top + lines * ROW + len(tables) * GAP + ROW
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    figure = new_figure(width, height)
     page = new_page(figure, width, height)
     write(page, content.title, MARGIN, 28, width - 2 * MARGIN, size=14, weight="bold")
     half = (width - 2 * MARGIN) / 2

@@ -27,6 +27,14 @@ class Entry:
         """Whether nothing can be resumed: once delivered, the journal may go."""
         return not (self.resumable and self.plan)
 
+    def check_format(self) -> None:
+        """Raise ValueError if its records are those of a later version."""
+        if self.format > FORMAT:
+            raise ValueError(
+                f"{self.directory} was written by a newer fitreel (format {self.format} of "
+                f"journals; this one reads up to {FORMAT}); update fitreel"
+            )
+
 
 def read_entry(path: Path) -> Entry | None:
     """Return what a journal is about; None if it has no record."""

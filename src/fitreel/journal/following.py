@@ -33,10 +33,14 @@ class Followed:
 
 
 def journals_of(run_id: str) -> list[Followed]:
-    """Open the journals of a run in the spool of this machine, the oldest first."""
+    """Open the journals of a run in the spool of this machine, the oldest first.
+
+    Raises ValueError if one is of a later version.
+    """
     found = []
     for entry in spool.entries():
         if entry.run_id == run_id:
+            entry.check_format()
             with suppress(FileNotFoundError):  # delivered and removed since it was listed
                 found.append(Followed(entry.directory))
     return found

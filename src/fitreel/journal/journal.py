@@ -202,7 +202,7 @@ class Journal:
         is_there = (self.directory / "delivered").exists()
         if not (is_cut or (kept["position"] > size if kept else is_there)):
             return
-        position, trials = (kept["position"], kept["trials"]) if kept else (0, 0)
+        position, trials = (kept["position"], kept.get("trials", 0)) if kept else (0, 0)
         if position > size:
             position = trials = 0
             with suppress(Damaged):  # reported when the delivery comes to it

@@ -14,7 +14,7 @@ from fitreel.checks.durability import sync_folder
 from fitreel.checks.ownership import check_own, check_parents
 from fitreel.journal.directory import is_only_ours
 from fitreel.journal.entry import Entry, is_empty, read_entry
-from fitreel.journal.journal import FORMAT, Journal
+from fitreel.journal.journal import Journal
 
 VARIABLE = "FITREEL_SPOOL"
 MARKER = "fitreel-spool"  # a directory with this file is a spool
@@ -157,11 +157,7 @@ def opened(path: Path) -> tuple[Journal, Entry]:
         entry = read_entry(path)
         if entry is None:
             raise FileNotFoundError(f"{path} has no record")
-        if entry.format > FORMAT:
-            raise ValueError(
-                f"{path} was written by a newer fitreel (format {entry.format} of journals; "
-                f"this one reads up to {FORMAT}); update fitreel"
-            )
+        entry.check_format()
     except BaseException:
         journal.close()
         raise

@@ -16,7 +16,7 @@ from fitreel.checks.text import shown
 from fitreel.data.dataset import Dataset
 from fitreel.live.controls import Controls
 from fitreel.live.qt import trouble_of_qt
-from fitreel.pictures.backdrop import DPI, Pixels, rgb
+from fitreel.pictures.backdrop import DPI, Pixels, rgb, wait_for_ipython
 from fitreel.pictures.camera import SIZE, Camera
 from fitreel.pictures.gif import HOLD
 from fitreel.reel.listener import Frame
@@ -38,6 +38,7 @@ class LiveWindow:
         # First: matplotlib would call Qt, which aborts the process.
         if trouble := trouble_of_qt():
             raise OSError(f"no window can be opened: {trouble}")
+        wait_for_ipython()
         try:
             self._figure = plt.figure("fitreel", figsize=(SIZE[0] / DPI, SIZE[1] / DPI))
         except ImportError as error:

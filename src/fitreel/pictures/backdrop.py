@@ -1,5 +1,8 @@
 """The backdrop: a figure that is drawn once, and its pixels."""
 
+import sys
+from contextlib import suppress
+
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
@@ -9,12 +12,29 @@ DPI = 100
 Pixels = NDArray[np.uint32]  # one little-endian RGBA word a pixel
 
 
+def new_figure(width: float, height: float) -> Figure:
+    """Create a figure of a size in pixels."""
+    wait_for_ipython()
+    # Not by pyplot, which chooses a backend for the whole process and keeps every figure.
+    return Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+
+
+def wait_for_ipython() -> None:
+    """Wait until IPython is imported, if another thread has started to import it.
+
+    MLflow does so in the thread of the delivery. matplotlib asks for the version of an IPython that
+    is there when it creates a figure, and half imported it has none.
+    """
+    if "IPython" in sys.modules:
+        with suppress(ImportError):
+            import IPython  # noqa: F401
+
+
 class Backdrop:
     """A figure that is drawn once, and restored before each frame is drawn on it."""
 
     def __init__(self, size: tuple[int, int]) -> None:
-        # Not by pyplot, which chooses a backend for the whole process and keeps every figure.
-        self.figure = Figure(figsize=(size[0] / DPI, size[1] / DPI), dpi=DPI)
+        self.figure = new_figure(*size)
         self._canvas = FigureCanvasAgg(self.figure)
 
     def draw(self) -> Pixels:

@@ -3,9 +3,8 @@
 import math
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
-from matplotlib.figure import Figure
 
-from fitreel.pictures.backdrop import DPI, rgba
+from fitreel.pictures.backdrop import DPI, new_figure, rgba
 
 TINY = 1e-4  # below it four decimals show a digit or none
 
@@ -22,7 +21,7 @@ class NumberText:
         parts = [word, *"0123456789.e+-"]
         row = math.ceil(2 * size * DPI / 72)  # pixels from one part to the next
         self.baseline = row // 3  # pixels above the lower edge
-        figure = Figure(figsize=(4, row * len(parts) / DPI), dpi=DPI)
+        figure = new_figure(4 * DPI, row * len(parts))
         figure.patch.set_alpha(0)  # the stamps are drawn over the background
         canvas = FigureCanvasAgg(figure)
         texts = [

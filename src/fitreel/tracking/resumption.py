@@ -99,8 +99,7 @@ def _resumable(run_id: str, tracking_uri: str | None) -> list[Entry]:
     if listed:
         return listed
     # The store is asked only now: a run whose journal is here can be resumed without it.
-    uri = tracking_uri or (found[0].uri if found else None)
-    run = Tracker(uri, may_create=False).source(run_id)
+    run = _found(run_id, tracking_uri, found)
     if run.status == "FINISHED" and not run.is_film:
         return []
     # A process may die between creating its run and writing the run's id into its journal. And one
@@ -113,6 +112,23 @@ def _resumable(run_id: str, tracking_uri: str | None) -> list[Entry]:
     ]
     _check_resumable(run, listed)
     return listed
+
+
+def _found(run_id: str, tracking_uri: str | None, entries: list[Entry]) -> Source:
+    """Return a run from the store that its journal names, else from the first that has it.
+
+    These are MLflow's default one, and those of journals whose run is not known.
+    """
+    named = [entry.uri for entry in entries if entry.run_id == run_id]
+    if tracking_uri or named:
+        return Tracker(tracking_uri or named[0], may_create=False).source(run_id)
+    errors = list[Exception]()
+    for uri in (None, *dict.fromkeys(entry.uri for entry in entries)):
+        try:
+            return Tracker(uri, may_create=False).source(run_id)
+        except (OSError, ValueError) as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def _check_resumable(run: Source, entries: list[Entry]) -> None:

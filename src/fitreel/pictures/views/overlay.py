@@ -5,9 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from fitreel.pictures.backdrop import DPI, Backdrop, rgba
+from fitreel.pictures.backdrop import Backdrop, new_figure, rgba
 from fitreel.pictures.views.cell import picture_size
 
 OPACITIES = 4  # few, so that a palette has all blends
@@ -19,7 +18,7 @@ class Overlay:
     def __init__(self, axes: Axes, draw: Callable[[Axes], None]) -> None:
         """Draw on transparent axes that lie where ``axes`` are, with the same limits."""
         width, height = picture_size(axes)
-        figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+        figure = new_figure(width, height)
         figure.patch.set_alpha(0)
         canvas = FigureCanvasAgg(figure)
         left, bottom, across, up = axes.get_position().bounds

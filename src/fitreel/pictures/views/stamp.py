@@ -3,10 +3,9 @@
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fitreel.pictures.backdrop import DPI, Backdrop, rgba
+from fitreel.pictures.backdrop import Backdrop, new_figure, rgba
 from fitreel.pictures.views.colours import words
 
 WIDTH = 31  # pixels of the square in which a mark is drawn
@@ -28,7 +27,7 @@ class Stamp:
 
         With fewer ``opacities`` its edge is harder, and a film of many that move is smaller.
         """
-        figure = Figure(figsize=(WIDTH / DPI, WIDTH / DPI), dpi=DPI)
+        figure = new_figure(WIDTH, WIDTH)
         figure.patch.set_alpha(0)
         canvas = FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, WIDTH))

@@ -17,7 +17,7 @@ from fitreel.pictures.fitted_text import text_width
 from fitreel.sweep.pictures.bundle import bundle
 from fitreel.sweep.pictures.charts import Scores, scores
 from fitreel.sweep.pictures.marks import dot_handle, dots, draw_edge, other_handles, score_grid
-from fitreel.sweep.pictures.page import MARGIN, WIDTH, add_axes, new_figure
+from fitreel.sweep.pictures.page import MARGIN, WIDTH, add_axes, new_page
 from fitreel.sweep.pictures.panel_figure import draw_panels
 from fitreel.sweep.pictures.panels import panels
 from fitreel.sweep.pictures.parallel import draw_bundle
@@ -86,7 +86,7 @@ def draw_importances(importances: Mapping[str, float]) -> Figure:
     names = list(importances)
     top, height = 44, 44 + 34 * len(names) + MARGIN
     left = 2 * MARGIN + max(text_width(name, 10) for name in names)
-    figure = new_figure(height, "How much each setting decides who is among the best tenth")
+    figure = new_page(height, "How much each setting decides who is among the best tenth")
     axes = add_axes(figure, left, top, WIDTH - left - 60, height - top - MARGIN)
     style(axes)
     axes.grid(visible=False)

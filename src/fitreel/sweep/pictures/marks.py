@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fitreel.pictures.figures import INK, NEGATIVE, POINT_COLOUR, style
 from fitreel.pictures.fitted_text import text_width
 from fitreel.sweep.pictures.charts import OFF_SCALE, Scores
-from fitreel.sweep.pictures.page import LETTERS, MARGIN, WIDTH, add_axes, legend_height, new_figure
+from fitreel.sweep.pictures.page import LETTERS, MARGIN, WIDTH, add_axes, legend_height, new_page
 
 FAINT = "#7a808b"
 # Trials without a place on the scale, by how they ended: each a row at the worse edge.
@@ -27,7 +27,7 @@ def score_grid(
     """Create a figure with a grid of axes for scores, whose scales are ``up`` pixels high."""
     edge = ROW * len(found.others)
     height = TOP + rows * (up + edge + BELOW) + legend_height(handles)
-    figure = new_figure(height, title, handles)
+    figure = new_page(height, title, handles)
     left = 2 * MARGIN + max(text_width(text, LETTERS) for _, text in found.scale.ticks())
     across = (WIDTH - left - MARGIN - (columns - 1) * GAP) / columns
     places = []

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fitreel.pictures.backdrop import DPI
+from fitreel.pictures.backdrop import DPI, new_figure
 from fitreel.pictures.figures import INK
 
 WIDTH, MARGIN = 800, 14  # pixels
@@ -15,9 +15,9 @@ LETTERS = 9  # points, of numbers at axes
 LEGEND_ROW, LEGEND_COLUMNS = 23, 3  # pixels; entries in a row
 
 
-def new_figure(height: float, title: str, handles: Sequence[Line2D] = ()) -> Figure:
+def new_page(height: float, title: str, handles: Sequence[Line2D] = ()) -> Figure:
     """Create a picture with its title at the top and its legend at the bottom."""
-    figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI)
+    figure = new_figure(WIDTH, height)
     place = MARGIN / WIDTH, 1 - 12 / height
     look: dict[str, Any] = {"color": INK, "fontsize": 11, "fontweight": "bold", "va": "top"}
     figure.text(*place, title, parse_math=False, **look)

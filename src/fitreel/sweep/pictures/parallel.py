@@ -15,7 +15,7 @@ from fitreel.pictures.fitted_text import text_width
 from fitreel.settings import FILMED
 from fitreel.sweep.pictures.bundle import Bundle
 from fitreel.sweep.pictures.charts import Scores
-from fitreel.sweep.pictures.page import LETTERS, MARGIN, WIDTH, add_axes, new_figure
+from fitreel.sweep.pictures.page import LETTERS, MARGIN, WIDTH, add_axes, new_page
 
 HEIGHT, TOP, BOTTOM = 440, 84, 30  # pixels
 Labels = Sequence[tuple[float, str]]  # places from 0 to 1, and texts
@@ -27,7 +27,7 @@ def draw_bundle(drawn: Bundle, found: Scores) -> Figure:
     """Draw a line for each trial through its settings to its score, the best on top."""
     labels = [scale.ticks(9) for scale in drawn.scales]
     left, right = _margins(drawn.names, labels)
-    figure = new_figure(HEIGHT, _title(len(drawn.lines), len(found.numbers)))
+    figure = new_page(HEIGHT, _title(len(drawn.lines), len(found.numbers)))
     axes = add_axes(figure, left, TOP, WIDTH - left - right, HEIGHT - TOP - BOTTOM)
     axes.set_axis_off()
     last = len(drawn.scales) - 1
