@@ -125,6 +125,7 @@ class Proxy:
 class _Handler(BaseHTTPRequestHandler):
     proxy: Proxy
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer would wait 40 ms between header and body
 
     def log_message(self, *_: object) -> None:
         """Write no log."""
