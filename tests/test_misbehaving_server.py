@@ -113,6 +113,7 @@ def test_a_small_call_gets_more_time_if_the_server_is_slow(proxy: Proxy) -> None
         ("lost", lost(*CREATE, times=2)),
         ("empty", empty(*CREATE, times=1)),
         ("busy", busy(*CREATE, 503, times=2)),
+        ("repeated", Rule(*CREATE, is_twice=True, times=1)),
     ],
 )
 def test_a_run_is_created_once(proxy: Proxy, what: str, rule: Rule) -> None:
@@ -201,6 +202,7 @@ def test_an_experiment_is_created_once(proxy: Proxy, name: str, rule: Rule) -> N
     [
         (1, lost("POST", "/logged-models$", times=1)),
         (2, slow("POST", "/logged-models$", 3, times=1)),
+        (2, Rule("POST", "/logged-models$", is_twice=True, times=1)),
     ],
 )
 def test_a_model_is_created_once(proxy: Proxy, count: int, rule: Rule) -> None:

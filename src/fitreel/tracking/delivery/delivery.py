@@ -15,6 +15,7 @@ from fitreel.tracking.delivery.values import METRICS_PER_CALL, Stored, log_value
 from fitreel.tracking.registration import register
 from fitreel.tracking.store.client import Client
 from fitreel.tracking.store.creation import DOUBT, remove_extras, runs_of
+from fitreel.tracking.store.database import is_database
 from fitreel.tracking.store.ending import end
 
 DELIVERED = (
@@ -127,7 +128,8 @@ class Delivery:
         kinds = {record["kind"] for _, record in self._journal.records()}
         if "model" in kinds:
             remove_extra_models(self._client, run)
-        if DOUBT in kinds:
+        # A request may also be repeated on its way to a server, which nobody notices.
+        if DOUBT in kinds or not is_database(self._client.tracking_uri):
             found = runs_of(self._client, self._journal, [run.info.experiment_id])
             others = [each for each in found if each.info.run_id != run.info.run_id]
             remove_extras(self._client, others)
