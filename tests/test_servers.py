@@ -230,7 +230,7 @@ def test_an_answer_is_12_seconds_late(
     with cases(name, store, forking, tmp_path) as some:
         some.answers = REALLY_LATE
         firsts = [call for call in some.count() if call[1] == 1]
-        try_all(name, [(call, *REALLY_LATE) for call in firsts], some.attempt)
+        try_all(name, [(call, answer) for call in firsts for answer in REALLY_LATE], some.attempt)
 
 
 @pytest.mark.torture
@@ -240,4 +240,6 @@ def test_an_answer_is_empty_and_nothing_was_done(
 ) -> None:
     with cases(name, store, forking, tmp_path) as some:
         some.answers = NOT_DONE
-        try_all(name, [(call, *NOT_DONE) for call in some.count()], some.attempt)
+        try_all(
+            name, [(call, answer) for call in some.count() for answer in NOT_DONE], some.attempt
+        )

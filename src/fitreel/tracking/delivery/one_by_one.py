@@ -73,6 +73,14 @@ class OneByOne:
         )
         return min(runs, key=_rank, default=None)
 
+    def runs(self) -> dict[int, MlflowRun]:
+        """Return the runs of all trials by number, deleted ones too."""
+        found = self._client.all_runs(
+            [self._experiment_id], self._below, run_view_type=ViewType.ALL
+        )
+        trials = sorted((run for run in found if TRIAL_TAG in run.data.tags), key=_rank)
+        return {int(run.data.tags[TRIAL_TAG]): run for run in reversed(trials)}
+
     def remove_extras(self) -> None:
         """Remove what a server created late of a trial that it was asked for twice.
 
