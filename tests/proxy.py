@@ -101,7 +101,7 @@ class Proxy:
         return next((rule for rule in list(self.rules) if rule.meets(method, path)), None)
 
     def hold(self, after: int, send: Callable[[], object]) -> None:
-        """Hold a request back until so many others were seen."""
+        """Keep a request back until so many others were seen."""
         with self._lock:
             self._held.append((len(self.seen) + after, send))
 
