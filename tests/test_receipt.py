@@ -123,7 +123,9 @@ def test_files_inputs_models_and_the_end_are_delivered_again(
         assert name in [each.path for each in listed]
 
 
-@pytest.mark.parametrize("path", ["/runs/log-batch$", "/runs/update$", "/weights.safetensors$"])
+@pytest.mark.parametrize(
+    "path", ["/runs/log-batch$", "/runs/update$", "/weights.safetensors$", "/runs/search$"]
+)
 def test_trials_are_delivered_again(proxy: Proxy, dataset: Dataset, path: str) -> None:
     trials = [Trial(number, TrainingSettings(epochs=20), 10) for number in range(3)]
     outcomes = Round(dataset, DataSettings(), EvaluationSettings(50), trials, prune=False).train()
@@ -131,12 +133,17 @@ def test_trials_are_delivered_again(proxy: Proxy, dataset: Dataset, path: str) -
     with tracker.run() as run:
         pass
     journal = new_journal()
+    delivery = Delivery(tracker.client.without_patience(), journal, run.run_id)
     for outcome in outcomes:
         shared = {"name": "t", "params": {"epochs": "20"}, "tags": {}}
         journal.append("trial", **shared, **outcome.to_record())
+    if path == "/runs/search$":  # the one that looks for the trial of the film
+        assert delivery.step()
+    folder = journal.folder()
+    (folder / "film.txt").write_text("a film")
+    journal.append_files("trial_artifacts", folder, number=1, to="training")
     journal.append("status", status="FINISHED", time=0)
     proxy.rules.append(empty("", path, times=1))
-    delivery = Delivery(tracker.client.without_patience(), journal, run.run_id)
     with suppress(WrongAnswer):  # an upload is noticed at once
         while delivery.step():
             pass
@@ -148,4 +155,7 @@ def test_trials_are_delivered_again(proxy: Proxy, dataset: Dataset, path: str) -
     for each in found:
         assert (each.info.status, each.data.params) == ("FINISHED", {"epochs": "20"})
         assert each.data.metrics
-        assert tracker.client.repository(each.info.artifact_uri).list_artifacts()
+        is_filmed = each.data.tags["fitreel.trial"] == "1"
+        names = ["training", "weights.safetensors"] if is_filmed else ["weights.safetensors"]
+        listed = tracker.client.repository(each.info.artifact_uri).list_artifacts()
+        assert [file.path for file in listed] == names

@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from mlflow.entities import Run as MlflowRun
@@ -133,7 +133,9 @@ class NestedRuns:
 
     def log_artifacts(self, record: Record, folder: Path) -> None:
         """Log the files of a film with its trial."""
-        run = self._one_by_one.find(record["number"])
+        # Twice: an empty answer of a server looks like a search that finds nothing.
+        find = partial(self._one_by_one.find, record["number"])
+        run = find() or find()
         if run is None:  # it was deleted permanently
             return
         self._client.log_artifacts(run.info.run_id, str(folder), record["to"])
