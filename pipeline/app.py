@@ -95,6 +95,7 @@ def main() -> Never:
     for number in SIGNALS:
         if number != HANGUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    sys.unraisablehook = _interrupt_again
     # A full collection walks the million objects that torch and mlflow imported, takes 0.3 s and
     # finds nothing; all of them took a fifth of `fitreel run`.
     gc.set_threshold(500_000, 20, 100)
@@ -129,11 +130,26 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     if frame and frame.f_code.co_filename == logging.__file__ and hasattr(signal, "setitimer"):
-        # Inside logging it would leave the lock taken, or be lost: it is raised a moment later.
-        signal.signal(signal.SIGALRM, lambda _, later: _interrupt(number, later))
-        signal.setitimer(signal.ITIMER_REAL, 0.001)
+        # Inside logging it would leave the lock taken, or be lost.
+        _interrupt_later(number)
         return
     sys.exit(128 + number)
+
+
+def _interrupt_later(number: int) -> None:
+    """Do the same a moment later, when the stack is another."""
+    signal.signal(signal.SIGALRM, lambda _, frame: _interrupt(number, frame))
+    signal.setitimer(signal.ITIMER_REAL, 0.001)
+
+
+def _interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Repeat an interruption that came in a finalizer, where Python drops any exception."""
+    error = lost.exc_value
+    if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > 128:
+        with suppress(AttributeError):  # Windows has no timer
+            _interrupt_later(error.code - 128)
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _reason(error: Exception) -> str:

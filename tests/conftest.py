@@ -190,24 +190,20 @@ def spool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Create a store once: its tables take seconds."""
-    from tests.faults import client
+    from tests.stores import new_store
 
-    directory = tmp_path_factory.mktemp("database")
-    client(directory).search_experiments()
-    return directory / "mlflow.db"
+    return new_store(tmp_path_factory.mktemp("database"))
 
 
 @pytest.fixture
-def film_store(
-    tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator["MlflowClient"]:
+def film_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["MlflowClient"]:
     """Open a store, to which films go, in a temporary directory, which becomes the current one."""
     import mlflow
 
     from tests.faults import client
+    from tests.stores import new_store
 
-    shutil.copy(empty_database, tmp_path)
+    new_store(tmp_path)
     monkeypatch.chdir(tmp_path)
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     yield client(tmp_path)
@@ -216,16 +212,26 @@ def film_store(
 
 @pytest.fixture(scope="session")
 def commands(spool: Path) -> Iterator["Forks"]:  # noqa: ARG001
-    """Start a process that has imported everything, and forks for each command."""
+    """Start a process that has imported and used everything, and forks for each command."""
     from tests.forked import ALL, forks
 
-    with forks(*ALL, watched=False) as server:
+    first = ("run", "--epochs", "20", "--samples", "20", "--max-frames", "4")
+    with forks(*ALL, first=[first], watched=False) as server:
         yield server
 
 
 @pytest.fixture
-def fitreel(tmp_path: Path, commands: "Forks") -> Command:
-    """Return a function that runs `fitreel` in a temporary directory with its own mlflow.db.
+def fitreel(tmp_path: Path, bare_fitreel: Command) -> Command:
+    """Return a function that runs `fitreel` in a temporary directory with its own mlflow.db."""
+    from tests.stores import new_store
+
+    new_store(tmp_path)
+    return bare_fitreel
+
+
+@pytest.fixture
+def bare_fitreel(tmp_path: Path, commands: "Forks") -> Command:
+    """Return a function that runs `fitreel` in a temporary directory that is empty.
 
     A new process takes three seconds to import everything, so that a fork runs it, unless
     variables of the environment are given that may matter while it imports.
@@ -283,8 +289,10 @@ def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Tracker"]:
     import mlflow
 
     from fitreel.tracking import Tracker
+    from tests.stores import new_store
 
     directory = tmp_path_factory.mktemp("store")
+    new_store(directory)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(directory)
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")

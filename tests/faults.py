@@ -10,7 +10,7 @@ import psutil
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from fitreel.journal.journal import Record, read
+from fitreel.journal.records import Record, read
 
 LIMIT = 120.0  # seconds: a generous time limit, so that a test fails instead of hanging
 SPOOL = "FITREEL_SPOOL"

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -69,13 +70,31 @@ def run(
 ) -> tuple[int, str, str]:
     """Run `fitreel` to its end; return its exit code, standard output and standard error."""
     process = start(*arguments, directory=directory, output_to=output_to, **changes)
+    return _ended(process, Path(output_to or directory))
+
+
+def _ended(process: ForkServerProcess, where: Path) -> tuple[int, str, str]:
+    """Wait for the end of a process; return its exit code and what it wrote."""
     process.join()
     code = process.exitcode
     assert code is not None
     ALIVE.discard(process)
     process.close()  # each has open files, of which a process may have too many
-    where = Path(output_to or directory)
     return code, (where / "out").read_text(), (where / "err").read_text()
+
+
+def mlflow(*arguments: str, directory: Path, **changes: str) -> tuple[int, str, str]:
+    """Run `mlflow` to its end; return its exit code, standard output and standard error."""
+    before = partial(_mlflow, arguments)
+    process = start_after(before, directory=directory, **changes)
+    return _ended(process, directory)
+
+
+def _mlflow(arguments: tuple[str, ...]) -> None:
+    """Run MLflow's command, which exits, so that `fitreel` does not follow."""
+    from mlflow.cli import cli
+
+    cli(arguments, prog_name="mlflow")
 
 
 def _command(

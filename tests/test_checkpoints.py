@@ -12,7 +12,8 @@ import torch
 from fitreel.data.dataset import Dataset
 from fitreel.journal import checkpoints
 from fitreel.journal.checkpoints import SAFE_GAP, Checkpoints, unpack
-from fitreel.journal.journal import Journal, Record
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import Record
 from fitreel.settings import OptimizerName, TrainingSettings
 from fitreel.training.loop import Fit, fit
 from fitreel.training.network import Network

@@ -37,8 +37,8 @@ def files(directory: Path, run_id: str) -> set[str]:
     return found
 
 
-def test_run_does_all_four_stages_in_one_run(fitreel: Command, tmp_path: Path) -> None:
-    done = fitreel("run", *SHORT, "--name", "first")
+def test_run_does_all_four_stages_in_one_run(bare_fitreel: Command, tmp_path: Path) -> None:
+    done = bare_fitreel("run", *SHORT, "--name", "first")
     assert done.returncode == 0, done.stderr
     (run,) = runs(tmp_path)
     assert done.stdout == f"{run.info.run_id}\n"
@@ -181,9 +181,9 @@ BAD_OPTIONS = [
 
 @pytest.mark.parametrize(("arguments", "message"), BAD_OPTIONS)
 def test_an_invalid_option_is_reported_before_anything_starts(
-    fitreel: Command, tmp_path: Path, arguments: list[str], message: str
+    bare_fitreel: Command, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    done = fitreel(*arguments)
+    done = bare_fitreel(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"fitreel: {message}")
     assert done.stderr.count("\n") == 1
@@ -267,9 +267,11 @@ def test_damaged_artifacts_are_named(fitreel: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", ["run", "generate", "train", "evaluate", "animate"])
-def test_an_unreachable_server_is_reported(fitreel: Command, tmp_path: Path, stage: str) -> None:
+def test_an_unreachable_server_is_reported(
+    bare_fitreel: Command, tmp_path: Path, stage: str
+) -> None:
     uri = f"http://127.0.0.1:{free_port()}"
-    done = fitreel(stage, "--tracking-uri", uri)
+    done = bare_fitreel(stage, "--tracking-uri", uri)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"fitreel: tracking server {uri} does not answer ([Errno 111]")
     assert done.stderr.count("\n") == 1

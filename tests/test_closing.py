@@ -15,7 +15,8 @@ from mlflow.exceptions import MlflowException
 
 import fitreel.tracking
 from fitreel.journal import spool
-from fitreel.journal.journal import Journal, Record
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import Record
 from fitreel.journal.spool import Undelivered
 from fitreel.tracking import Patience, Run, Tracker
 from fitreel.tracking.closing import HASTE

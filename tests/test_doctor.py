@@ -111,10 +111,10 @@ def test_if_everything_works_it_reports_that_and_leaves_only_a_deleted_run(
 
 
 def test_an_unreachable_server_is_missing_and_everything_else_is_checked(
-    fitreel: Command, tmp_path: Path
+    bare_fitreel: Command, tmp_path: Path
 ) -> None:
     away = f"http://me:secret@127.0.0.1:{free_port()}"
-    done = fitreel("doctor", "--tracking-uri", away)
+    done = bare_fitreel("doctor", "--tracking-uri", away)
     found = rows(done.stderr)
     assert (done.returncode, missing(found)) == (1, STORE)
     assert "does not answer" in found["tracking store"][1]

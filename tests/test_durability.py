@@ -16,7 +16,8 @@ import pytest
 import fitreel.tracking
 from fitreel.checks.durability import sync_folder, sync_tree, writing
 from fitreel.checks.files import drafted, sha256
-from fitreel.journal.journal import FILED, Damaged, Journal
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import FILED, Damaged
 from fitreel.journal.spool import VARIABLE, new_journal
 from fitreel.tracking import Tracker
 from fitreel.tracking.store.client import Client

@@ -12,7 +12,8 @@ import pytest
 
 from fitreel.journal.checkpoints import unpack
 from fitreel.journal.filming import FilmWriter, frames_of, points_of
-from fitreel.journal.journal import Journal, read
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import read
 from fitreel.reel.listener import Frame
 from tests.conftest import environment
 from tests.faults import wait_until

@@ -12,7 +12,8 @@ import pytest
 from filelock import lock_descriptor
 
 from fitreel.checks.durability import writing
-from fitreel.journal.journal import Journal, Record, decode, encode, read
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import Record, decode, encode, read
 
 RECORDS: list[dict[str, Any]] = [
     {"kind": "values", "tags": {"a": "ü"}},

@@ -14,7 +14,7 @@ from mlflow.entities import Run as MlflowRun, ViewType
 from mlflow.exceptions import MlflowException
 
 from fitreel.data.dataset import Dataset
-from fitreel.journal.journal import Record
+from fitreel.journal.records import Record
 from fitreel.journal.spool import Unavailable, new_journal
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.rounds import Round

@@ -16,7 +16,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from fitreel.data.dataset import Dataset
-from fitreel.journal.journal import Journal, Record
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import Record
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.rounds import Round
 from fitreel.sweep.trials import Outcome, Trial

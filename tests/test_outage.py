@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from fitreel.journal.journal import read
+from fitreel.journal.records import read
 from tests import processes
 from tests.faults import ARTIFACTS, client
 from tests.servers import Server

@@ -71,10 +71,12 @@ class Machine:
             *command, directory=self.store, output_to=self._place, FITREEL_SPOOL=str(self.spool)
         )
 
-    def run_until(self, seconds: float, habit: str, chance: random.Random, *command: str) -> int:
+    def run_until(
+        self, seconds: float, habit: str, chance: random.Random, *command: str, wait: float = 0.0
+    ) -> int:
         """Run a command, and cut the power after so many seconds; return its exit code, or -9.
 
-        If it ends before, the power is cut then, or up to half a second later.
+        If it ends before, the power is cut ``wait`` seconds later, or up to half a second more.
         """
         process = processes.start(
             *command,
@@ -87,6 +89,7 @@ class Machine:
             process.join(min(left, chance.expovariate(5)))
             self._write_back(habit, chance)
         if not process.is_alive():
+            time.sleep(wait)
             for _ in range(chance.randrange(3)):
                 time.sleep(chance.uniform(0, 0.2))
                 self._write_back(habit, chance)
@@ -279,6 +282,22 @@ def test_after_a_power_cut_all_is_as_without_one(
     for outcome, count in sorted(outcomes.items()):
         print(f"  {count:3} {outcome}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_power_cut_up_to_40_seconds_after_the_end_changes_nothing(
+    machine: Machine, cases: dict[str, Case], kind: str
+) -> None:
+    chance = random.Random()
+    names = [*cases] * 5
+    for name in names:
+        machine.install(kind, cases[name].start, has_two=chance.random() < 0.5)
+        wait = chance.uniform(0, 40)  # in which the system writes back when it likes
+        code = machine.run_until(60, "nothing", chance, *cases[name].command, wait=wait)
+        assert code == 0, machine.errors()
+        check(machine, cases[name])
+    print(f"{kind}: {len(names)} states")
 
 
 def test_the_disks_lose_what_was_not_synced(machine: Machine, cases: dict[str, Case]) -> None:

@@ -2,13 +2,14 @@
 
 import json
 import math
+import re
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import fitreel.tracking
-from fitreel.journal.spool import new_journal
+from fitreel.journal import spool
 from fitreel.tracking import Tracker, store_uri
 from pipeline.resume import only_interrupted, resume
 from tests import processes
@@ -23,7 +24,7 @@ def uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def interrupt(uri: str, run_id: str, directory: str) -> None:
     """Leave the journal of a training that was interrupted."""
-    journal = new_journal()
+    journal = spool.new_journal()
     journal.append("plan", uri=uri, plan={"command": "train", "directory": directory})
     journal.append("run", run_id=run_id)
     journal.append("status", status="KILLED", time=0, resumable=True)
@@ -65,9 +66,9 @@ def test_without_an_interrupted_run_json_is_an_empty_list(
 
 
 def test_an_interrupted_run_is_resumed_without_its_id_and_keeps_its_options(tmp_path: Path) -> None:
-    spool = {SPOOL: str(tmp_path / "spool")}
+    own = {SPOOL: str(tmp_path / "spool")}
     command = ("run", "--epochs", "30000", "--checkpoint-every", "100", "--out", "pictures")
-    process = processes.start(*command, "--max-frames", "5", directory=tmp_path, **spool)
+    process = processes.start(*command, "--max-frames", "5", directory=tmp_path, **own)
     while not list((tmp_path / "spool").glob("*/checkpoint")):
         assert process.is_alive(), (tmp_path / "err").read_text()
     process.terminate()
@@ -79,7 +80,7 @@ def test_an_interrupted_run_is_resumed_without_its_id_and_keeps_its_options(tmp_
 
     other = tmp_path / "other"
     other.mkdir()
-    where = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}"} | spool
+    where = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}"} | own
     code, output, errors = processes.run("resume", "--json", directory=other, **where)
     assert code == 0, errors
     found = json.loads(output)
@@ -104,6 +105,18 @@ def test_a_metric_that_was_logged_before_an_interruption_is_not_logged_again(uri
     }
     assert found == {"error": [0.5], "other": [1.0, 2.0]}
     assert len(tracker.client.get_metric_history(run.run_id, "nothing")) == 1
+
+
+def test_a_journal_whose_first_record_is_damaged_is_named(uri: str) -> None:
+    tracker = Tracker(uri)
+    with suppress(KeyboardInterrupt), tracker.run(plan={"command": "run"}) as run:
+        raise KeyboardInterrupt
+    (journal,) = spool.directory().glob("*/journal")
+    content = journal.read_bytes()
+    journal.write_bytes(content[:20] + b"?" + content[21:])
+    said = f"the first record of {re.escape(str(journal))} is damaged or cannot be read"
+    with pytest.raises(ValueError, match=rf"^run {run.run_id} cannot be resumed: {said}; start"):
+        resume(run.run_id, tracking_uri=uri)
 
 
 def test_a_finished_run_is_printed_as_its_id_or_as_json(

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from fitreel.journal.journal import Damaged
+from fitreel.journal.records import Damaged
 from fitreel.tracking import Patience, Run, Tracker, interrupted, sync
 from fitreel.tracking.delivery import nested
 from fitreel.tracking.reaper import examine, reap

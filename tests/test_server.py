@@ -19,8 +19,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield running.url
 
 
-def test_a_run_on_a_server_is_complete(fitreel: Command, server: str, tmp_path: Path) -> None:
-    done = fitreel("run", "--epochs", "40", MLFLOW_TRACKING_URI=server)
+def test_a_run_on_a_server_is_complete(bare_fitreel: Command, server: str, tmp_path: Path) -> None:
+    done = bare_fitreel("run", "--epochs", "40", MLFLOW_TRACKING_URI=server)
     assert done.returncode == 0, done.stderr
     (run_id,) = done.stdout.split()  # and no output of MLflow
     assert f"{server}/#/experiments/0/runs/{run_id}" in "".join(done.stderr.split())

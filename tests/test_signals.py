@@ -310,6 +310,28 @@ def mlflow_run(project: Path, spool: Path, stage: str) -> subprocess.Popen[bytes
     )
 
 
+def test_a_signal_in_a_finalizer_is_repeated() -> None:
+    """Python drops an exception there, and all later signals are ignored."""
+    script = """
+import os, signal, sys, time
+from pipeline import app
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("not interrupted")
+def command(*_, **__):
+    Finalized()
+    time.sleep(60)
+app.app = command
+sys.argv = ["fitreel"]
+app.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment(), capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "")
+
+
 def test_a_signal_inside_logging_is_delayed() -> None:
     """Raised inside logging, it would leave its lock taken, or be lost in a fork handler."""
     code = """

@@ -285,9 +285,9 @@ BAD = {
 
 @pytest.mark.parametrize("text", BAD)
 def test_an_invalid_option_is_an_error_in_one_line_before_anything_starts(
-    fitreel: Command, tmp_path: Path, text: str
+    bare_fitreel: Command, tmp_path: Path, text: str
 ) -> None:
-    done = fitreel("sweep", *BAD[text], FITREEL_SPOOL=str(tmp_path / "spool"))
+    done = bare_fitreel("sweep", *BAD[text], FITREEL_SPOOL=str(tmp_path / "spool"))
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
@@ -295,9 +295,9 @@ def test_an_invalid_option_is_an_error_in_one_line_before_anything_starts(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_optuna_the_extra_is_named(fitreel: Command, tmp_path: Path) -> None:
+def test_without_optuna_the_extra_is_named(bare_fitreel: Command, tmp_path: Path) -> None:
     (tmp_path / "optuna.py").write_text("raise ModuleNotFoundError('none', name='optuna')")
-    done = fitreel("sweep", PYTHONPATH=str(tmp_path))
+    done = bare_fitreel("sweep", PYTHONPATH=str(tmp_path))
     assert done.returncode == 2
     assert done.stderr == "fitreel: a sweep needs optuna: pip install 'fitreel[sweep]'\n"
     assert not (tmp_path / "mlflow.db").exists()

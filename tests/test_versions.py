@@ -10,7 +10,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from fitreel.data.drawing import generate
-from fitreel.journal.journal import FORMAT, Record, decode, encode
+from fitreel.journal.records import FORMAT, Record, decode, encode
 from fitreel.settings import DataSettings, TrainingSettings
 from fitreel.tracking.names import TRIAL_TAG
 from fitreel.training.loop import fit

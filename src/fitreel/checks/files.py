@@ -27,6 +27,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sums(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of a file, or of all files below a folder, by name."""
+    if not path.is_dir():
+        return {path.name: sha256(path)}
+    files = (each for each in path.rglob("*") if each.is_file())
+    return {each.relative_to(path).as_posix(): sha256(each) for each in files}
+
+
 def check_lines(path: Path) -> None:
     """Raise ValueError if a line is so long that reading it would fill the memory."""
     with path.open("rb") as file:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fitreel.checks.ownership import check_own
-from fitreel.journal.journal import FORMAT, Record, read
+from fitreel.journal.records import FORMAT, Record, read
 
 
 @dataclass(frozen=True)

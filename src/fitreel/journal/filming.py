@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from fitreel.journal.checkpoints import pack, unpack
 from fitreel.journal.clock import now
-from fitreel.journal.journal import Journal, Record
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import Record
 from fitreel.reel.listener import Frame
 from fitreel.reel.reel import Reel
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fitreel.checks.ownership import check_own
 from fitreel.journal import spool
-from fitreel.journal.journal import Record, records_in
+from fitreel.journal.records import Record, records_in
 
 
 class Followed:

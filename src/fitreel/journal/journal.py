@@ -5,46 +5,21 @@ a whole, `artifacts` has the files. An open journal is locked; the lock ends wit
 """
 
 import errno
-import json
 import os
 import shutil
 import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from fitreel.checks.durability import sync_file, sync_folder, sync_tree, writing
-from fitreel.checks.files import sha256
+from fitreel.checks.files import sums
 from fitreel.journal.directory import FILES, FOLDER, is_inside, is_own
 from fitreel.journal.lock import Lock
+from fitreel.journal.records import FILED, Damaged, Record, decode, encode, read
 
-Record = dict[str, Any]
 RESERVE = 1 << 17  # bytes set aside for the last record on a full disk
-FORMAT = 2  # in the first record; that of fitreel 0.6.0 and before has none
-# The field of a record that names its file or folder of artifacts, by the kind of record.
-FILED = {"artifacts": "folder", "trial_artifacts": "folder", "dataset": "file", "model": "weights"}
-
-
-class Damaged(ValueError):
-    """A journal, or a file that it names, is not as it was written."""
-
-
-def encode(record: Record) -> bytes:
-    """Return a record as a line: a checksum and JSON."""
-    text = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
-    # The checksum finds changed bytes that are valid JSON still, as another digit of a loss.
-    return b"%08x %s\n" % (zlib.crc32(text), text)
-
-
-def decode(line: bytes) -> Record | None:
-    """Return the record of a line; None if it was changed or cut."""
-    checksum, _, text = line.removesuffix(b"\n").partition(b" ")
-    if checksum != b"%08x" % zlib.crc32(text):
-        return None
-    record = json.loads(text)
-    return record if isinstance(record, dict) else None
 
 
 class Journal:
@@ -109,7 +84,7 @@ class Journal:
         place = self.directory / "artifacts"
         sync_folder(place)
         fields[FILED[kind]] = path.relative_to(place).as_posix()
-        self.append(kind, **fields, sums=_sums(path))
+        self.append(kind, **fields, sums=sums(path))
 
     def _set_room_aside(self) -> None:
         if not self._reserve.exists():
@@ -234,7 +209,7 @@ class Journal:
                 "is not a file of its own"
             )
         written = record.get("sums")  # fitreel 0.6.0 and before wrote none
-        if written is not None and written != _sums(path):
+        if written is not None and written != sums(path):
             raise Damaged(f"{path} is damaged: it is not what the run wrote")
         return path
 
@@ -275,35 +250,3 @@ class Journal:
                 self.directory.rmdir()
         finally:
             self._close()
-
-
-def read(directory: Path, start: int = 0) -> Iterator[tuple[int, Record]]:
-    """Yield the records of a journal, each with the offset of its end; a torn last line is skipped.
-
-    Raises Damaged where a line is damaged, after those before it.
-    """
-    path = directory / "journal"
-    with path.open("rb") as file:
-        yield from records_in(file, path, start)
-
-
-def records_in(file: BinaryIO, path: Path, start: int) -> Iterator[tuple[int, Record]]:
-    """Yield the records of an open journal, as ``read`` does."""
-    file.seek(start)
-    end = start
-    for line in file:
-        if not line.endswith(b"\n"):  # its process died in the write, or is still in it
-            return
-        record = decode(line)
-        if record is None or "kind" not in record:
-            raise Damaged(f"{path} is damaged at byte {end}")
-        end += len(line)
-        yield end, record
-
-
-def _sums(path: Path) -> dict[str, str]:
-    """Return the SHA-256 of a file, or of all files below a folder, by name."""
-    if not path.is_dir():
-        return {path.name: sha256(path)}
-    files = (each for each in path.rglob("*") if each.is_file())
-    return {each.relative_to(path).as_posix(): sha256(each) for each in files}

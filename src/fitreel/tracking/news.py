@@ -11,7 +11,7 @@ from fitreel.data.dataset import Dataset
 from fitreel.journal.checkpoints import unpack
 from fitreel.journal.filming import CURVE, SHOTS, frames_of, points_of
 from fitreel.journal.following import Followed
-from fitreel.journal.journal import Record
+from fitreel.journal.records import Record
 from fitreel.reel.listener import Frame
 from fitreel.reel.of_history import record_network
 from fitreel.reel.probes import Probes, shape_of_frame

@@ -10,7 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from fitreel.journal import spool
 from fitreel.journal.clock import now
 from fitreel.journal.entry import Entry
-from fitreel.journal.journal import Damaged, Journal
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import Damaged
 from fitreel.tracking.delivery.delivery import Delivery
 from fitreel.tracking.film_files import finish_film
 from fitreel.tracking.run import Run

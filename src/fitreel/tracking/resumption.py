@@ -9,7 +9,8 @@ import mlflow
 from fitreel.journal import spool
 from fitreel.journal.backlog import backlog
 from fitreel.journal.entry import Entry
-from fitreel.journal.journal import Journal, Record
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import Record
 from fitreel.tracking.lookup import SHORTEST_START
 from fitreel.tracking.names import JOURNAL_TAG
 from fitreel.tracking.source import Source
@@ -94,7 +95,8 @@ def interrupted(run_id: str, tracking_uri: str | None = None) -> Iterator[Interr
 
 def _resumable(run_id: str, tracking_uri: str | None) -> list[Entry]:
     """List the journals of a run's interrupted commands; an empty list if it is finished."""
-    found = [entry for entry in spool.entries() if entry.uri and entry.run_id in (run_id, None)]
+    entries = spool.entries()
+    found = [entry for entry in entries if entry.uri and entry.run_id in (run_id, None)]
     listed = [entry for entry in found if entry.run_id == run_id and not entry.is_over]
     if listed:
         return listed
@@ -102,6 +104,7 @@ def _resumable(run_id: str, tracking_uri: str | None) -> list[Entry]:
     run = _found(run_id, tracking_uri, found)
     if run.status == "FINISHED" and not run.is_film:
         return []
+    _check_readable(run, entries)
     # A process may die between creating its run and writing the run's id into its journal. And one
     # that is over may wait with damaged files, which are computed again.
     listed = [
@@ -129,6 +132,17 @@ def _found(run_id: str, tracking_uri: str | None, entries: list[Entry]) -> Sourc
         except (OSError, ValueError) as error:
             errors.append(error)
     raise errors[0]
+
+
+def _check_readable(run: Source, entries: list[Entry]) -> None:
+    """Raise ValueError if a run's journal is here, but not even its first record can be read."""
+    for entry in entries:
+        if not entry.uri and entry.directory.name == run.tags.get(JOURNAL_TAG):
+            raise ValueError(
+                f"run {run.run_id} cannot be resumed: the first record of "
+                f"{entry.directory / 'journal'} is damaged or cannot be read; "
+                "start its command again"
+            )
 
 
 def _check_resumable(run: Source, entries: list[Entry]) -> None:

@@ -18,7 +18,8 @@ from fitreel import __version__
 from fitreel.checks.text import check_name, shown
 from fitreel.checks.urls import masked
 from fitreel.journal.clock import now
-from fitreel.journal.journal import FORMAT, Journal, Record
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import FORMAT, Record
 from fitreel.journal.signals import held
 from fitreel.journal.spool import new_journal
 from fitreel.tracking.closing import HASTE, delivering, delivering_as_guest

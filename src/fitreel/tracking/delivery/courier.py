@@ -15,7 +15,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from fitreel.journal.journal import Damaged, Journal
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import Damaged
 from fitreel.journal.spool import Undelivered
 from fitreel.tracking.delivery.delivery import Delivery
 from fitreel.tracking.packing import packed

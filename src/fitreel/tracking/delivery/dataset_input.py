@@ -18,7 +18,7 @@ from fitreel.data.dataset import Dataset as Points
 from fitreel.data.files import load_dataset
 from fitreel.data.schema import Schema
 from fitreel.data.table.kept import KeptTable
-from fitreel.journal.journal import Record
+from fitreel.journal.records import Record
 from fitreel.reel.files import load_rows
 from fitreel.tracking.names import DATA, ROWS_FILE, TABLE_FILE
 from fitreel.tracking.store.client import Client

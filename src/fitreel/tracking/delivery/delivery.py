@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterator
 
 from fitreel.journal.filming import CURVE
-from fitreel.journal.journal import Journal, Record
+from fitreel.journal.journal import Journal
+from fitreel.journal.records import Record
 from fitreel.tracking.delivery.dataset_input import log_dataset
 from fitreel.tracking.delivery.logged_model import log_model, remove_extra_models
 from fitreel.tracking.delivery.nested import NestedRuns

@@ -10,7 +10,7 @@ from mlflow.entities import Run as MlflowRun
 
 from fitreel import __version__
 from fitreel.checks.files import sha256
-from fitreel.journal.journal import Record
+from fitreel.journal.records import Record
 from fitreel.journal.spool import scratch
 from fitreel.sweep.trials import Outcome
 from fitreel.tracking.delivery.bulk import ARTIFACTS, PARENT_TAG, Database, Unknown

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from mlflow.entities import Run
 
-from fitreel.journal.journal import Record
+from fitreel.journal.records import Record
 from fitreel.tracking.delivery.values import METRICS_OF, Stored
 from fitreel.tracking.store.client import Client
 

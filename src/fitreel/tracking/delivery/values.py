@@ -7,7 +7,7 @@ from mlflow.entities import Metric, Param, RunTag
 
 from fitreel.journal.checkpoints import unpack
 from fitreel.journal.filming import CURVE, points_of
-from fitreel.journal.journal import Record
+from fitreel.journal.records import Record
 from fitreel.tracking.store.client import Client
 
 METRICS_PER_CALL = 1000  # MLflow's limit
