@@ -12,6 +12,7 @@ from mlflow.entities import Run as MlflowRun
 from fitreel.data.dataset import Dataset
 from fitreel.data.files import save_dataset
 from fitreel.journal.checkpoints import pack
+from fitreel.journal.records import Record
 from fitreel.journal.spool import new_journal
 from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.rounds import Round
@@ -61,13 +62,12 @@ def test_lost_points_and_params_are_delivered_again_and_no_other_twice(
     journal = new_journal()
     delivery = Delivery(tracker.client.without_patience(), journal, run.run_id)
     numbers = pack(np.array([0.5, 0.25], np.float32))
-    for place, record in enumerate(
-        [
-            {"kind": "losses", "first": 0, "count": 2, "start": 1, "end": 2, "numbers": numbers},
-            {"kind": "losses", "first": 2, "count": 2, "start": 3, "end": 4, "numbers": numbers},
-            {"kind": "values", "time": 5, "metrics": {"rmse": 1.0}, "params": {"epochs": "4"}},
-        ]
-    ):
+    records: list[Record] = [
+        {"kind": "losses", "first": 0, "count": 2, "start": 1, "end": 2, "numbers": numbers},
+        {"kind": "losses", "first": 2, "count": 2, "start": 3, "end": 4, "numbers": numbers},
+        {"kind": "values", "time": 5, "metrics": {"rmse": 1.0}, "params": {"epochs": "4"}},
+    ]
+    for place, record in enumerate(records):
         journal.append(**record)
         if place == lost:
             proxy.rules.append(empty(*LOG))
@@ -111,6 +111,8 @@ def test_files_inputs_models_and_the_end_are_delivered_again(
     direct = Client(proxy.target)
     (found,) = runs_of(proxy, f"lost {path}")
     assert found.info.status == "FINISHED"
+    assert found.inputs
+    assert found.outputs
     assert len(found.inputs.dataset_inputs) == len(found.outputs.model_outputs) == 1
     (model,) = direct.search_logged_models([run.experiment_id])
     assert model.status == "READY"

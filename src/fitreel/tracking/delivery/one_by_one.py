@@ -1,6 +1,6 @@
 """The client's way to log trials: one by one, to a server or to unknown tables.
 
-A run takes three calls and an upload.
+A run takes three calls, an upload, and a look whether that is there.
 """
 
 import threading
