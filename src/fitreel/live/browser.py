@@ -10,6 +10,7 @@ from pathlib import Path
 from fitreel.data.dataset import Dataset
 from fitreel.live.controls import Controls
 from fitreel.live.graphics import can_open_browser
+from fitreel.live.requests import Requests
 from fitreel.live.server import Server
 from fitreel.live.watched import Shown, Watched
 from fitreel.reel.listener import Frame
@@ -29,7 +30,7 @@ class BrowserView:
         self.note = self.resume = ""
         self.controls = Controls(pace)
         self._watched = Watched(self.controls)
-        self._server = Server(self._watched)
+        self._server = Server(self._watched, Requests)
         self._is_closed = False
         sys.stderr.write(f"watch the training: {self.address}\n")
         if can_open_browser():

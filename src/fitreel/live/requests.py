@@ -4,16 +4,13 @@ import hmac
 import select
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fitreel.live.commands import obey
 from fitreel.live.feed import Feed, as_event
+from fitreel.live.server import Server
 from fitreel.live.watched import ENDS
 from fitreel.pages.live import live_page
-
-if TYPE_CHECKING:
-    from fitreel.live.server import Server
 
 NAMES = ("127.0.0.1", "localhost")  # a page elsewhere that leads here has another name
 # Seconds from message to message: every one takes a little from a training at full speed.
@@ -32,7 +29,7 @@ HEADERS = {
 class Requests(BaseHTTPRequestHandler):
     """One connection of a browser; a viewer that is slow or goes away ends its own thread alone."""
 
-    server: "Server"
+    server: Server
     server_version, sys_version = "fitreel", ""
     timeout = 30  # seconds for a request, and for each message
 

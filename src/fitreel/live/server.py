@@ -4,11 +4,10 @@ import secrets
 import sys
 import threading
 from functools import partial
-from http.server import ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from fitreel.live.audience import Audience
-from fitreel.live.requests import Requests
 from fitreel.live.watched import Watched
 
 LOOPBACK = "127.0.0.1"
@@ -19,9 +18,9 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, watched: Watched) -> None:
-        """Listen on a free port; OSError if all are taken."""
-        super().__init__((LOOPBACK, 0), Requests)
+    def __init__(self, watched: Watched, requests: type[BaseHTTPRequestHandler]) -> None:
+        """Listen on a free port for a kind of requests; OSError if all are taken."""
+        super().__init__((LOOPBACK, 0), requests)
         self.watched = watched
         self.audience = Audience()
         self.token = secrets.token_urlsafe(32)

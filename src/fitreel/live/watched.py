@@ -10,7 +10,7 @@ from fitreel.reel.curve import Curve
 from fitreel.reel.listener import Frame
 from fitreel.reel.probes import Probes
 
-MOST_FRAMES = 200  # kept for a page that opens later; then every second one is dropped
+MOST_FRAMES = 200  # kept for a page that opens later; then every second one is dropped, not the first
 
 Phase = Literal["waiting", "training", "ended", "finished", "stopped"]
 ENDS: Final = ("ended", "finished", "stopped")
@@ -69,7 +69,7 @@ class Watched:
 
     def add_frame(self, frame: Frame) -> None:
         """Add a frame behind all others."""
-        kept = self.frames[1::2] if len(self.frames) >= MOST_FRAMES else self.frames
+        kept = self.frames[::2] if len(self.frames) >= MOST_FRAMES else self.frames
         self.frames = [*kept, frame]
 
     def state(self) -> State:
