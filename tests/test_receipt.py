@@ -93,6 +93,7 @@ def test_lost_points_and_params_are_delivered_again_and_no_other_twice(
         ("PUT", "/artifacts/data/dataset.csv$"),
         ("PUT", "/weights.safetensors$"),
         ("POST", "/runs/update$"),
+        ("GET", "/mlflow-artifacts/artifacts[?]path="),
     ],
 )
 def test_files_inputs_models_and_the_end_are_delivered_again(
