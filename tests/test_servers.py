@@ -47,7 +47,7 @@ ANSWERS = {  # of a server
     "done again later": Rule("", "", again_after=3),
     "done later, after a reset": Rule("", "", is_reset=True, is_forwarded=False, again_after=2),
 }
-SOME = 4  # of the faults, in the short version
+SOME = 3  # of the faults, in the short version
 IMPATIENT = {"late": {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1"}}  # seconds
 NOT_DONE = {"empty": Rule("", "", is_forwarded=False, is_empty=True)}
 REALLY_LATE = {"12 s late": Rule("", "", after=12.0)}
