@@ -121,7 +121,7 @@ def answers_badly(error: BaseException) -> bool:
 
 
 def _is_unreadable(error: BaseException) -> bool:
-    """Return whether an answer is no JSON; a local file that is none raises another error."""
+    """Return whether an answer is not JSON; a local file that is not raises another error."""
     return any(isinstance(cause, JSONDecodeError) for cause in _causes(error))
 
 
