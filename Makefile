@@ -31,7 +31,7 @@ torture: $(VENV)/ready-to-develop
 		tests/test_reap.py tests/test_parallel.py tests/test_full_disk.py tests/test_fuzz.py \
 		tests/test_ray.py tests/test_tracking_database.py tests/test_sequences.py \
 		tests/test_interleavings.py tests/test_failing_calls.py \
-		tests/test_failing_requests.py tests/test_power_cut.py tests/test_crash_states.py \
+		tests/test_servers.py tests/test_power_cut.py tests/test_crash_states.py \
 		tests/test_corruption.py tests/test_project.py tests/test_documents.py
 
 ui: $(VENV)/ready

@@ -166,7 +166,8 @@ def outcome(place: Place, run_id: str) -> dict[str, Any]:
     home = Path(address.replace("mlflow-artifacts:", f"{place.store}/mlartifacts"))
     trials = read(
         "SELECT t.value, t.run_uuid FROM tags t JOIN tags p ON p.run_uuid = t.run_uuid "
-        "WHERE t.key = 'fitreel.trial' AND p.key = 'mlflow.parentRunId' AND p.value = ?"
+        "JOIN runs r ON r.run_uuid = t.run_uuid WHERE r.lifecycle_stage = 'active' "
+        "AND t.key = 'fitreel.trial' AND p.key = 'mlflow.parentRunId' AND p.value = ?"
     )
     return {
         "status": status,

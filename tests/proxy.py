@@ -1,11 +1,16 @@
-"""A proxy in front of a real server, which misbehaves by rules: late, busy, reset, empty."""
+"""A proxy in front of a real server, which misbehaves by rules.
+
+It is late or busy, resets connections, sends empty answers, repeats and reorders requests.
+"""
 
 import re
 import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
@@ -25,6 +30,8 @@ class Rule:
     is_empty: bool = False  # answer with an empty body
     is_reset: bool = False  # reset the connection instead of answering
     is_cut: bool = False  # end the connection in the middle of the body
+    is_twice: bool = False  # forward it twice; the client gets the second answer
+    again_after: int = 0  # so many requests later, forward it (again), without an answer
     times: float = float("inf")
     met: int = field(default=0, init=False)
 
@@ -78,6 +85,8 @@ class Proxy:
         self.target = target
         self.rules = list(rules)
         self.seen: list[tuple[str, str]] = []  # methods and paths
+        self._held: list[tuple[int, Callable[[], object]]] = []  # to be sent, before which number
+        self._lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"proxy": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -91,6 +100,19 @@ class Proxy:
         """Return the first rule that applies to a request."""
         return next((rule for rule in list(self.rules) if rule.meets(method, path)), None)
 
+    def hold(self, after: int, send: Callable[[], object]) -> None:
+        """Keep a request back until so many others were seen."""
+        with self._lock:
+            self._held.append((len(self.seen) + after, send))
+
+    def release(self, every: bool = False) -> None:
+        """Send the requests whose turn has come, or all that are held."""
+        with self._lock:
+            due = [send for number, send in self._held if every or number <= len(self.seen)]
+            self._held = [each for each in self._held if each[1] not in due]
+            for send in due:
+                send()
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
         return self
@@ -103,6 +125,7 @@ class Proxy:
 class _Handler(BaseHTTPRequestHandler):
     proxy: Proxy
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer would wait 40 ms between header and body
 
     def log_message(self, *_: object) -> None:
         """Write no log."""
@@ -111,11 +134,15 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         method, path = self.command, self.path
         self.proxy.seen.append((method, path))
+        self.proxy.release()
         rule = self.proxy.rule(method, path) or Rule("", "")
         time.sleep(rule.before)
         status, headers, content = 200, [("Content-Type", "application/json")], b""
         if rule.is_forwarded:
-            status, headers, content = self._forward(method, path, body)
+            for _ in range(1 + rule.is_twice):
+                status, headers, content = self._forward(method, path, body)
+        if rule.again_after:
+            self.proxy.hold(rule.again_after, partial(self._forward, method, path, body))
         time.sleep(rule.after)
         if rule.is_reset:
             # With a linger time of zero seconds, closing resets the connection.

@@ -14,12 +14,13 @@ from tests.conftest import environment, free_port
 class Server:
     """A server for the runs of a directory; a context manager that starts and stops it.
 
-    ``database`` replaces the default, the mlflow.db of the directory.
+    ``database``, a file or a URL, replaces the default, the mlflow.db of the directory.
     """
 
-    def __init__(self, directory: Path, database: Path | None = None) -> None:
+    def __init__(self, directory: Path, database: Path | str | None = None) -> None:
         self.directory = directory
-        self._store = ["--backend-store-uri", f"sqlite:///{database}"] if database else []
+        url = f"sqlite:///{database}" if isinstance(database, Path) else database
+        self._store = ["--backend-store-uri", url] if url else []
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{self._port}"

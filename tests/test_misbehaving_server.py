@@ -5,7 +5,7 @@ A proxy in front of a real server misbehaves. The time limits are shorter, in th
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -113,6 +113,7 @@ def test_a_small_call_gets_more_time_if_the_server_is_slow(proxy: Proxy) -> None
         ("lost", lost(*CREATE, times=2)),
         ("empty", empty(*CREATE, times=1)),
         ("busy", busy(*CREATE, 503, times=2)),
+        ("repeated", Rule(*CREATE, is_twice=True, times=1)),
     ],
 )
 def test_a_run_is_created_once(proxy: Proxy, what: str, rule: Rule) -> None:
@@ -201,6 +202,7 @@ def test_an_experiment_is_created_once(proxy: Proxy, name: str, rule: Rule) -> N
     [
         (1, lost("POST", "/logged-models$", times=1)),
         (2, slow("POST", "/logged-models$", 3, times=1)),
+        (2, Rule("POST", "/logged-models$", is_twice=True, times=1)),
     ],
 )
 def test_a_model_is_created_once(proxy: Proxy, count: int, rule: Rule) -> None:
@@ -296,13 +298,16 @@ def test_requests_to_a_busy_server_are_retried_before_a_run_starts(
     assert reported[0].endswith("trying for 180 s")
 
 
-def test_the_files_of_a_run_are_listed_again_if_the_server_is_busy(proxy: Proxy) -> None:
+@pytest.mark.parametrize("answer", [partial(busy, status=503), empty])
+def test_the_files_of_a_run_are_listed_again_if_the_server_is_busy_or_says_nothing(
+    proxy: Proxy, answer: Callable[..., Rule]
+) -> None:
     reported = list[str]()
     tracker = Tracker(proxy.url, "busy", patience=Patience(report=reported.append))
     with tracker.run() as run:
         pass
     source = tracker.source(run.run_id)
-    rule = busy("GET", "/artifacts", 503, times=2)
+    rule = answer("GET", "/artifacts", times=2)
     proxy.rules.append(rule)
     assert not source.has_dataset
     assert rule.met == 3

@@ -10,7 +10,7 @@ from fitreel.reel.curve import Curve
 from fitreel.reel.listener import Frame
 from fitreel.reel.probes import Probes
 
-MOST_FRAMES = 200  # kept for a page that opens later; then every second one is dropped, not the first
+MOST_FRAMES = 200  # kept for a page that opens later; above, every second one is dropped
 
 Phase = Literal["waiting", "training", "ended", "finished", "stopped"]
 ENDS: Final = ("ended", "finished", "stopped")

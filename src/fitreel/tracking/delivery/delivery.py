@@ -5,6 +5,7 @@ points with the same time stamp MLflow keeps one.
 """
 
 import math
+from collections.abc import Iterator
 
 from fitreel.journal.filming import CURVE
 from fitreel.journal.journal import Journal
@@ -12,10 +13,13 @@ from fitreel.journal.records import Record
 from fitreel.tracking.delivery.dataset_input import log_dataset
 from fitreel.tracking.delivery.logged_model import log_model, remove_extra_models
 from fitreel.tracking.delivery.nested import NestedRuns
+from fitreel.tracking.delivery.receipt import lacks
 from fitreel.tracking.delivery.values import METRICS_PER_CALL, Stored, log_values
 from fitreel.tracking.registration import register
 from fitreel.tracking.store.client import Client
+from fitreel.tracking.store.connection import WrongAnswer
 from fitreel.tracking.store.creation import DOUBT, remove_extras, runs_of
+from fitreel.tracking.store.database import is_database
 from fitreel.tracking.store.ending import end
 
 DELIVERED = (
@@ -50,6 +54,7 @@ class Delivery:
         self._found = (journal.directory / "journal").stat().st_size
         self._stored = Stored(client, run_id)
         self._nested = NestedRuns(client, run_id)
+        self._has_looked = False
 
     def step(self) -> bool:
         """Deliver what goes in one call; return whether there was anything."""
@@ -58,7 +63,11 @@ class Delivery:
             return False
         # What others have read must not be lost here: with another time stamp it were a duplicate.
         self._journal.flush()
-        if records:
+        if records and self._is_incomplete(records[0]):
+            # Once more from the start, without the points that are there.
+            end, self._is_in_doubt = 0, True
+            self._stored = Stored(self._client, self._run_id)
+        elif records:
             self._deliver(records)
             self._client.settle()
         # Only now: a death before this delivers the same again, which MLflow keeps once.
@@ -90,6 +99,20 @@ class Delivery:
             register(self._client, first["run_id"], first["name"])
         else:
             self._log_status(first)
+
+    def _is_incomplete(self, record: Record) -> bool:
+        """Return whether a server lacks something at the end of its run; asked once."""
+        is_end = record["kind"] == "status" and record["status"] != "RUNNING"
+        if not is_end or self._has_looked or is_database(self._client.tracking_uri):
+            return False
+        is_incomplete = lacks(self._client, self._run_id, self._delivered()) or (
+            self._trials > 0 and self._nested.lack(self._delivered())
+        )
+        self._has_looked = True
+        return is_incomplete
+
+    def _delivered(self) -> Iterator[Record]:
+        return (record for end, record in self._journal.records() if end <= self._position)
 
     def _next(self) -> tuple[list[Record], int]:
         """Return the next record, or all the next ones that share a call, and where they end."""
@@ -125,10 +148,13 @@ class Delivery:
             return
         run = self._client.get_run(self._run_id)
         end(self._client, run, status, record["time"])
+        if self._client.get_run(self._run_id).info.status != status:
+            raise WrongAnswer(f"run {self._run_id} has another status than the one that was set")
         kinds = {record["kind"] for _, record in self._journal.records()}
         if "model" in kinds:
             remove_extra_models(self._client, run)
-        if DOUBT in kinds:
+        # A request may also be repeated on its way to a server, which nobody notices.
+        if DOUBT in kinds or not is_database(self._client.tracking_uri):
             found = runs_of(self._client, self._journal, [run.info.experiment_id])
             others = [each for each in found if each.info.run_id != run.info.run_id]
             remove_extras(self._client, others)

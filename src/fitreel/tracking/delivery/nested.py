@@ -2,8 +2,8 @@
 
 import json
 import warnings
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 from mlflow.entities import Run as MlflowRun
@@ -118,16 +118,35 @@ class NestedRuns:
             database.write_artifacts(folder)  # first: a run that is there is whole
             database.write(missing)
 
+    def lack(self, records: Iterable[Record]) -> bool:
+        """Return whether a server lacks a trial among these records, its end, or its values."""
+        found = self._one_by_one.runs()
+        return any(
+            _is_incomplete(found.get(record["number"]), record)
+            for record in records
+            if record["kind"] == "trial"
+        )
+
     def remove_extras(self) -> None:
         """Remove what a server created late of a trial that it was asked for twice."""
         self._one_by_one.remove_extras()
 
     def log_artifacts(self, record: Record, folder: Path) -> None:
         """Log the files of a film with its trial."""
-        run = self._one_by_one.find(record["number"])
+        # Twice: an empty answer of a server looks like a search that finds nothing.
+        find = partial(self._one_by_one.find, record["number"])
+        run = find() or find()
         if run is None:  # it was deleted permanently
             return
         self._client.log_artifacts(run.info.run_id, str(folder), record["to"])
         tags = unpacked_if_readable(run.data.tags) | {FILMED_TAG: "yes"}
         for tag, text in packed([FILMED_TAG], tags).items():
             self._client.set_tag(run.info.run_id, tag, text)
+
+
+def _is_incomplete(run: MlflowRun | None, record: Record) -> bool:
+    return run is None or bool(
+        run.info.status == "RUNNING"
+        or record["params"].keys() - run.data.params.keys()
+        or record["metrics"].keys() - run.data.metrics.keys()
+    )

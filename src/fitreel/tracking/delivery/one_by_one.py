@@ -1,6 +1,6 @@
 """The client's way to log trials: one by one, to a server or to unknown tables.
 
-A run takes three calls and an upload.
+A run takes three calls, an upload, and a look whether that is there.
 """
 
 import threading
@@ -72,6 +72,14 @@ class OneByOne:
             run_view_type=ViewType.ALL,  # a trial that somebody deleted is not created again
         )
         return min(runs, key=_rank, default=None)
+
+    def runs(self) -> dict[int, MlflowRun]:
+        """Return the runs of all trials by number, deleted ones too."""
+        found = self._client.all_runs(
+            [self._experiment_id], self._below, run_view_type=ViewType.ALL
+        )
+        trials = sorted((run for run in found if TRIAL_TAG in run.data.tags), key=_rank)
+        return {int(run.data.tags[TRIAL_TAG]): run for run in reversed(trials)}
 
     def remove_extras(self) -> None:
         """Remove what a server created late of a trial that it was asked for twice.

@@ -159,6 +159,11 @@ class Client(MlflowClient):
         make = super().create_logged_model
         return self._create(lambda: make(*arguments, **options), _is_model)
 
+    def finalize_logged_model(self, *arguments: Any, **options: Any) -> LoggedModel:
+        """Set the status of a model."""
+        ask = super().finalize_logged_model
+        return self._read(lambda: ask(*arguments, **options), _is_model)
+
     def log_artifact(self, run_id: str, local_path: str, artifact_path: str | None = None) -> None:
         """Upload a file."""
         if not upload(self._address(run_id), self.tracking_uri, Path(local_path), artifact_path):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import sqlalchemy
 from mlflow.exceptions import MlflowException
+from requests.exceptions import JSONDecodeError
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -29,7 +30,8 @@ BUSY = (
     ReadTimeoutError,
     ProtocolError,
     ResponseError,
-)  # silence, a reset, a status such as 429 or 503
+    JSONDecodeError,
+)  # silence, a reset, a status such as 429 or 503, an answer without a body
 
 # A database server that is away, or where another process was first. Each driver has errors of
 # its own, which SQLAlchemy sorts into these.
@@ -67,6 +69,8 @@ def plain(error: Exception, uri: str) -> Exception:
     if schemes := supported_schemes(error):
         known = ", ".join(schemes)
         return ValueError(f"{seen} is not a tracking store; MLflow knows {known}")
+    if _is_unreadable(error):
+        return WrongAnswer(f"tracking store {seen}: its answer cannot be read")
     reason = scrubbed(str(cause), uri)
     if uri.startswith("http") and isinstance(cause, OSError):
         return ConnectionError(
@@ -101,7 +105,7 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(cause, sqlite3.Error):
         # Another process may have written the same row first; a second look finds it.
         return isinstance(cause, sqlite3.IntegrityError) or "locked" in str(cause)
-    if any(isinstance(each, DATABASE_ERRORS) for each in _causes(error)):
+    if any(isinstance(each, DATABASE_ERRORS) for each in _causes(error)) or _is_unreadable(error):
         return True
     return isinstance(cause, (OSError, MlflowException, sqlalchemy.exc.SQLAlchemyError, HTTPError))
 
@@ -114,6 +118,11 @@ def is_absent(error: BaseException) -> bool:
 def answers_badly(error: BaseException) -> bool:
     """Return whether the server is busy, or its answers are useless."""
     return any(isinstance(cause, (*BUSY, WrongAnswer)) for cause in _causes(error))
+
+
+def _is_unreadable(error: BaseException) -> bool:
+    """Return whether an answer is not JSON; a local file that is not raises another error."""
+    return any(isinstance(cause, JSONDecodeError) for cause in _causes(error))
 
 
 def is_time_out(error: BaseException) -> bool:

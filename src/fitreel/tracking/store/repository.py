@@ -14,9 +14,12 @@ import mlflow.artifacts
 from mlflow.entities import FileInfo
 
 from fitreel.checks.durability import sync_copies, sync_folder
+from fitreel.checks.urls import masked
 from fitreel.tracking.store import internals
+from fitreel.tracking.store.connection import WrongAnswer
 from fitreel.tracking.store.limits import largest_file, request_limit, transfer
 
+SERVED = ("mlflow-artifacts", "http", "https")  # schemes of what a tracking server keeps
 ABOVE = 5  # folders above artifacts that MLflow creates: MODEL/models/EXPERIMENT/mlruns, and theirs
 
 
@@ -72,7 +75,23 @@ def upload(address: str, tracking_uri: str, path: Path, to: str | None = None) -
     log = repository.log_artifacts if path.is_dir() else repository.log_artifact
     with request_limit.allowing(transfer(largest_file(path))):
         log(str(path), to)  # type: ignore[no-untyped-call]
+    if urlsplit(address).scheme in SERVED and not _has_all(repository, path, to or ""):
+        raise WrongAnswer(f"{masked(address)} lacks files whose upload was confirmed")
     return True
+
+
+def _has_all(repository: Repository, path: Path, to: str) -> bool:
+    """Return whether the files of a path are there: a server may confirm what it never did."""
+    files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+    root = path.parent if path.is_file() else path
+    sizes = {(Path(to) / each.relative_to(root)).as_posix(): each.stat().st_size for each in files}
+    found = {
+        each.path: each.file_size
+        for folder in {name.rpartition("/")[0] for name in sizes}
+        for each in repository.list_artifacts(folder or None)
+    }
+    # Some places do not say how large their files are.
+    return all(found.get(name, -1) in (size, None) for name, size in sizes.items())
 
 
 def make_durable(address: str, path: Path, to: str | None = None) -> None:
