@@ -397,23 +397,6 @@ def test_a_file_that_is_not_as_written_is_not_uploaded(
     interrupted.journal.remove()
 
 
-def test_a_journal_that_lost_what_was_delivered_logs_nothing_twice(tracker: Tracker) -> None:
-    """As after a damage in front of the position of the delivery."""
-    with tracker.run(plan={"command": "train"}) as run:
-        run.log_metrics({"mine": 1.0})
-    journal = new_journal()
-    journal.append("plan", uri=tracker.client.tracking_uri, plan={"command": "train"})
-    journal.append("run", run_id=run.run_id)
-    journal.append("values", time=1, metrics={"mine": 1.0, "other": 2.0})
-    journal.keep("delivered", {"position": 10**6, "trials": 0})
-    journal.append("status", status="FINISHED", time=2, resumable=False)
-    journal.close()
-    (found,) = fitreel.tracking.sync(run.run_id)
-    assert found.trouble is None
-    assert [point.value for point in tracker.client.get_metric_history(run.run_id, "mine")] == [1]
-    assert not journal.directory.exists()
-
-
 @pytest.mark.parametrize("kept", [None, 0])
 def test_a_journal_that_is_cut_doubts_what_was_delivered(tmp_path: Path, kept: int | None) -> None:
     """A power cut may bring back an older position of the delivery, or none."""
