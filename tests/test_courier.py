@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -328,8 +329,8 @@ def test_a_gentle_courier_begins_late_unless_the_run_ends(
     hire: Hiring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = let_steps(monkeypatch, False)
-    monkeypatch.setattr(module, "LATE", 0.6)
-    for gentle, least, most in ((True, 0.6, 5.0), (False, 0.0, 0.6)):
+    monkeypatch.setattr(module, "LATE", 2.0)
+    for gentle, least, most in ((True, 2.0, 20.0), (False, 0.0, 2.0)):
         steps.clear()
         courier, started = hire(is_gentle=gentle), time.monotonic()
         courier.start()
@@ -361,10 +362,10 @@ def test_a_gentle_courier_rests_longer_than_it_works(
         times.clear()
         courier = hire(is_gentle=gentle)
         courier.start()
-        wait_until(lambda: len(times) > 2, "no third delivery")
+        wait_until(lambda: len(times) > 3, "no fourth delivery")
         courier.stop()
-        assert least <= times[1] - times[0]
-        assert least <= times[2] - times[1] < most
+        # The shortest: on a busy machine any may be longer.
+        assert least <= min(later - earlier for earlier, later in pairwise(times)) < most
 
 
 def test_a_server_that_needs_longer_gets_more_time(
