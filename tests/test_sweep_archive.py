@@ -142,8 +142,28 @@ def test_a_record_that_a_full_disk_cut_off_is_written_again(
     assert contents(read("study.log", tmp_path).trials) == contents(study.trials)
 
 
+@pytest.mark.parametrize("content", [b"{", b'{"op_code":0,"wor', b"\0" * 200])
+def test_a_first_record_that_was_broken_off_is_written_again(
+    study: optuna.Study, tmp_path: Path, content: bytes
+) -> None:
+    """By a full disk, or by a power cut, which leaves zeros."""
+    (tmp_path / "study.log").write_bytes(content)
+    archive("study.log", tmp_path).extend(study.trials)
+    assert contents(read("study.log", tmp_path).trials) == contents(study.trials)
+
+
 @pytest.mark.parametrize(
-    "content", [b"SQLite format 3\0", b'{"rows": 3}\n{"rows', b"3\n4", b"[]\n", b"\xff\n"]
+    "content",
+    [
+        b"SQLite format 3\0",
+        b'{"rows": 3}\n{"rows',
+        b"3\n4",
+        b"[]\n",
+        b"\xff\n",
+        b"{}",
+        b"\0\n",
+        b'{"op_code":\n',
+    ],
 )
 def test_a_file_that_is_not_an_archive_stays_unchanged(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "other"

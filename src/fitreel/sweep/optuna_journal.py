@@ -1,4 +1,4 @@
-"""The file of Optuna's journal: its lock, and the repair of a line that a full disk cut off."""
+"""The file of Optuna's journal: its lock, and the repair of a line that was broken off."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from optuna.storages.journal import JournalFileOpenLock
 
 from fitreel.journal.signals import held
 
+BEGINNING = b'{"op_code":'  # of a record
 LONGEST_RECORD = 2**20  # bytes; a trial takes about 700
 # A record is written in milliseconds. An older lock is ignored: its process died.
 GRACE_SECONDS = 10
@@ -30,7 +31,9 @@ def drop_torn_line(path: Path) -> None:
     if not path.exists() or not path.stat().st_size:
         return
     with path.open("rb+") as file:
-        if not _is_record(file.readline(LONGEST_RECORD)):
+        first = file.readline(LONGEST_RECORD)
+        is_alone = len(first) == path.stat().st_size
+        if not (_is_record(first) or (is_alone and _is_torn(first))):
             raise ValueError(f"{path} is not a journal of Optuna")
         with _locked(path):
             end = file.seek(0, os.SEEK_END)
@@ -50,6 +53,13 @@ def _locked(path: Path) -> Iterator[None]:
             yield
         finally:
             guard.release()
+
+
+def _is_torn(line: bytes) -> bool:
+    """Return whether a record was broken off: a full disk cut it, or a power cut left zeros."""
+    if line.endswith(b"\n"):
+        return False
+    return line.startswith(BEGINNING) or BEGINNING.startswith(line) or not line.strip(b"\0")
 
 
 def _is_record(line: bytes) -> bool:
