@@ -167,7 +167,7 @@ def test_what_a_power_cut_leaves(machine: Machine, first: Tree, name: str, tortu
     chance = random.Random(seed)
     resume = (RESUME[0], recording.run_id)
     ends, wrong = Counter[str](), list[str]()
-    for what, is_last, tree in states(recording, machine.disk, chance, 400 if torture else 20):
+    for what, is_last, tree in states(recording, machine.disk, chance, 600 if torture else 20):
         machine.start(tree)
         order = chance.choice([*permutations((resume, SYNC, REAP))])
         try:

@@ -89,7 +89,7 @@ def assert_complete(store: MlflowClient, outcomes: dict[int, Outcome]) -> None:
     assert {outcome.end for outcome in outcomes.values()} == {"finished", "diverged"}
 
 
-@pytest.mark.parametrize("kind", ["database", "server"])
+@pytest.mark.parametrize("kind", ["database", pytest.param("server", marks=pytest.mark.torture)])
 def test_after_a_node_is_killed_every_trial_is_tracked_once(
     cluster: Cluster, tmp_path: Path, kind: str
 ) -> None:
