@@ -11,8 +11,8 @@ run: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mlflow run . --env-manager local
 
 # One thread a process: two processes with two threads each take twice as long on two cores.
-# Three processes: half of their time they wait for disks, servers and browsers. In alphabetical
-# order: by default files with few tests come last, and those are the slow ones.
+# Three processes: while one waits for a disk or a server, two processors are still in use. In
+# alphabetical order: by default files with few tests come last, and those are the slow ones.
 test: export OMP_NUM_THREADS ?= 1
 test: $(VENV)/ready-to-develop
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \

@@ -38,6 +38,8 @@ from pipeline.sync import UNDELIVERED, sync
 from pipeline.train import train
 from pipeline.watch import watch
 
+HAS_TIMER = hasattr(signal, "setitimer")  # Windows has none
+
 app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
@@ -129,7 +131,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     # Nothing may interrupt the closing, which takes at most 5 seconds.
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
-    if frame and frame.f_code.co_filename == logging.__file__ and hasattr(signal, "setitimer"):
+    if frame and frame.f_code.co_filename == logging.__file__ and HAS_TIMER:
         # Inside logging it would leave the lock taken, or be lost.
         _interrupt_later(number)
         return
@@ -144,10 +146,9 @@ def _interrupt_later(number: int) -> None:
 
 def _interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
     """Repeat an interruption that came in a finalizer, where Python drops any exception."""
-    error = lost.exc_value
-    if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > 128:
-        with suppress(AttributeError):  # Windows has no timer
-            _interrupt_later(error.code - 128)
+    code = lost.exc_value.code if isinstance(lost.exc_value, SystemExit) else None
+    if HAS_TIMER and isinstance(code, int) and code > 128:
+        _interrupt_later(code - 128)
     else:
         sys.__unraisablehook__(lost)
 

@@ -1,6 +1,5 @@
 """The film in a journal: what is kept is written soon, whatever the training does next."""
 
-import resource
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from fitreel.journal.journal import Journal
 from fitreel.journal.records import read
 from fitreel.reel.listener import Frame
 from tests.conftest import environment
-from tests.faults import wait_until
+from tests.faults import limited, wait_until
 
 
 def keep_going(writer: FilmWriter) -> None:
@@ -56,15 +55,11 @@ def test_a_disk_that_takes_no_more_is_reported_at_the_next_step_and_loses_nothin
     journal = Journal(tmp_path, create=True)
     journal.append("first")
     size = (journal.directory / "journal").stat().st_size
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     writer = FilmWriter(journal)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
+    with limited(size):
         writer.on_point(1, {"loss": 0.5})
         with pytest.raises(OSError, match="File too large"):
             keep_going(writer)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert kinds(journal.directory) == ["first"]
     writer.flush()
     assert kinds(journal.directory) == ["first", "curve"]

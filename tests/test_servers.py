@@ -6,9 +6,10 @@ request. What the command left is then delivered, resumed or repeated.
 
 import re
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -144,7 +145,7 @@ class RemoteCases:
     name: str
     place: Place
     proxy: FailingProxy
-    answers: dict[str, Rule] = field(default_factory=lambda: ANSWERS)
+    answers: Mapping[str, Rule]
     compared: list[str] = field(default_factory=list)
     tried: int = 0
 
@@ -191,10 +192,12 @@ class RemoteCases:
 
 
 @contextmanager
-def cases(name: str, store: Store, forking: Forks, directory: Path) -> Iterator[RemoteCases]:
+def cases(
+    name: str, store: Store, forking: Forks, directory: Path, answers: Mapping[str, Rule] = ANSWERS
+) -> Iterator[RemoteCases]:
     """Start a proxy in front of a server, for the cases of a command."""
     with FailingProxy(store.server.url) as proxy:
-        yield RemoteCases(name, store.place(forking, directory / "here", proxy.url), proxy)
+        yield RemoteCases(name, store.place(forking, directory / "here", proxy.url), proxy, answers)
 
 
 def spread(calls: Sequence[Call], answers: Collection[str], many: int) -> list[Fault]:
@@ -210,7 +213,7 @@ def test_each_request_meets_each_fault(
 ) -> None:
     with cases(name, store, forking, tmp_path) as some:
         calls = some.count()
-        every = [(call, answer) for call in calls for answer in ANSWERS]
+        every = list(product(calls, ANSWERS))
         try_all(name, every if torture else spread(calls, ANSWERS, SOME), some.attempt)
 
 
@@ -228,10 +231,9 @@ def test_each_request_of_other_commands_meets_a_fault(
 def test_an_answer_is_12_seconds_late(
     forking: Forks, store: Store, tmp_path: Path, name: str
 ) -> None:
-    with cases(name, store, forking, tmp_path) as some:
-        some.answers = REALLY_LATE
+    with cases(name, store, forking, tmp_path, REALLY_LATE) as some:
         firsts = [call for call in some.count() if call[1] == 1]
-        try_all(name, [(call, answer) for call in firsts for answer in REALLY_LATE], some.attempt)
+        try_all(name, list(product(firsts, REALLY_LATE)), some.attempt)
 
 
 @pytest.mark.torture
@@ -239,8 +241,5 @@ def test_an_answer_is_12_seconds_late(
 def test_an_answer_is_empty_and_nothing_was_done(
     forking: Forks, store: Store, tmp_path: Path, name: str
 ) -> None:
-    with cases(name, store, forking, tmp_path) as some:
-        some.answers = NOT_DONE
-        try_all(
-            name, [(call, answer) for call in some.count() for answer in NOT_DONE], some.attempt
-        )
+    with cases(name, store, forking, tmp_path, NOT_DONE) as some:
+        try_all(name, list(product(some.count(), NOT_DONE)), some.attempt)

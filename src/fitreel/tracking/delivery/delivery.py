@@ -54,7 +54,8 @@ class Delivery:
         self._found = (journal.directory / "journal").stat().st_size
         self._stored = Stored(client, run_id)
         self._nested = NestedRuns(client, run_id)
-        self._has_looked = False
+        self._is_served = not is_database(client.tracking_uri)  # by what may confirm and not do
+        self._has_looked = False  # at the end, whether a server has all
 
     def step(self) -> bool:
         """Deliver what goes in one call; return whether there was anything."""
@@ -103,7 +104,7 @@ class Delivery:
     def _is_incomplete(self, record: Record) -> bool:
         """Return whether a server lacks something at the end of its run; asked once."""
         is_end = record["kind"] == "status" and record["status"] != "RUNNING"
-        if not is_end or self._has_looked or is_database(self._client.tracking_uri):
+        if not is_end or self._has_looked or not self._is_served:
             return False
         is_incomplete = lacks(self._client, self._run_id, self._delivered()) or (
             self._trials > 0 and self._nested.lack(self._delivered())
@@ -112,7 +113,8 @@ class Delivery:
         return is_incomplete
 
     def _delivered(self) -> Iterator[Record]:
-        return (record for end, record in self._journal.records() if end <= self._position)
+        records = self._journal.records()
+        return (record for behind, record in records if behind <= self._position)
 
     def _next(self) -> tuple[list[Record], int]:
         """Return the next record, or all the next ones that share a call, and where they end."""
@@ -148,13 +150,13 @@ class Delivery:
             return
         run = self._client.get_run(self._run_id)
         end(self._client, run, status, record["time"])
-        if self._client.get_run(self._run_id).info.status != status:
+        if self._is_served and self._client.get_run(self._run_id).info.status != status:
             raise WrongAnswer(f"run {self._run_id} has another status than the one that was set")
         kinds = {record["kind"] for _, record in self._journal.records()}
         if "model" in kinds:
             remove_extra_models(self._client, run)
         # A request may also be repeated on its way to a server, which nobody notices.
-        if DOUBT in kinds or not is_database(self._client.tracking_uri):
+        if DOUBT in kinds or self._is_served:
             found = runs_of(self._client, self._journal, [run.info.experiment_id])
             others = [each for each in found if each.info.run_id != run.info.run_id]
             remove_extras(self._client, others)

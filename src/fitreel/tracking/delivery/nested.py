@@ -16,6 +16,7 @@ from fitreel.sweep.trials import Outcome
 from fitreel.tracking.delivery.bulk import ARTIFACTS, PARENT_TAG, Database, Unknown
 from fitreel.tracking.delivery.finished_run import ROWS, FinishedRun, Points, run_id
 from fitreel.tracking.delivery.one_by_one import REQUESTS, OneByOne
+from fitreel.tracking.delivery.receipt import lacks_names
 from fitreel.tracking.names import DIGESTS_TAG, FILMED_TAG, TRIAL_TAG, VERSION_TAG, WEIGHTS
 from fitreel.tracking.packing import packed, unpacked_if_readable
 from fitreel.tracking.store.client import Client
@@ -145,8 +146,6 @@ class NestedRuns:
 
 
 def _is_incomplete(run: MlflowRun | None, record: Record) -> bool:
-    return run is None or bool(
-        run.info.status == "RUNNING"
-        or record["params"].keys() - run.data.params.keys()
-        or record["metrics"].keys() - run.data.metrics.keys()
+    return (
+        run is None or run.info.status == "RUNNING" or lacks_names(run, record, "params", "metrics")
     )

@@ -36,10 +36,13 @@ def lacks(client: Client, run_id: str, records: Iterable[Record]) -> bool:
 
 def _lacks(run: Run, record: Record) -> bool:
     """Return whether a run lacks something of a record that it shows itself."""
-    data = run.data
     if record["kind"] == "values":
-        found = (("params", data.params), ("metrics", data.metrics), ("tags", data.tags))
-        return any(record.get(name, {}).keys() - there.keys() for name, there in found)
+        return lacks_names(run, record, "params", "metrics", "tags")
     if record["kind"] == "dataset":
         return not (run.inputs and run.inputs.dataset_inputs)
     return record["kind"] == "model" and not (run.outputs and run.outputs.model_outputs)
+
+
+def lacks_names(run: Run, record: Record, *kinds: str) -> bool:
+    """Return whether a run lacks a name that a record has among its params, metrics or tags."""
+    return any(record.get(kind, {}).keys() - getattr(run.data, kind).keys() for kind in kinds)
