@@ -11,6 +11,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from fitreel.journal import spool
+from fitreel.journal.entry import Entry
 from fitreel.journal.journal import Journal
 from fitreel.journal.records import FORMAT
 from tests import processes
@@ -76,6 +77,12 @@ def test_a_directory_with_other_files_is_refused_and_not_changed(
         assert f"{shared} is not a spool of fitreel: it has files" in errors
     assert "$FITREEL_SPOOL" in errors
     assert state(shared) == before
+
+
+def test_what_is_no_spool_is_named(shared: Path) -> None:
+    text = f"{shared} is not a spool of fitreel: it has files, but fitreel-spool is missing; name "
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}another place with .FITREEL_SPOOL$"):
+        spool.entries()
 
 
 def test_a_new_spool_is_marked_with_its_first_journal(place: Path) -> None:
@@ -193,6 +200,100 @@ def test_a_new_journal_that_another_process_removes_is_created_again(
     assert [entry.directory for entry in spool.entries()] == [journal.directory]
 
 
+@pytest.mark.parametrize("error", [FileNotFoundError, BlockingIOError])
+def test_a_new_journal_that_another_process_has_is_created_again(
+    place: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    refused = list[Path]()
+
+    def open_later(path: Path, *, create: bool) -> Journal:
+        if refused:
+            return Journal(path, create=create)
+        refused.append(path)
+        raise error
+
+    monkeypatch.setattr(spool, "Journal", open_later)
+    journal = new_journal()
+    assert journal.directory not in refused
+    assert journal.directory.parent == place
+    journal.close()
+
+
+@pytest.mark.usefixtures("place")
+def test_remains_that_become_a_journal_just_now_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = spool.new_journal()
+    journal.close()
+    answers = [False, True]
+    monkeypatch.setattr(spool, "_is_remains", lambda _: answers.pop())
+    spool.discard_remains()
+    assert not answers
+    assert journal.directory.exists()
+    Journal(journal.directory).close()  # and it is free
+
+
+@pytest.mark.usefixtures("place")
+def test_a_new_journal_replaces_what_dead_processes_left() -> None:
+    left = spool.new_journal()
+    left.close()
+    new_journal().close()
+    assert not left.directory.exists()
+
+
+@pytest.mark.usefixtures("place")
+def test_a_scratch_folder_that_cannot_be_removed_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Journal) -> None:
+        raise OSError
+
+    monkeypatch.setattr(Journal, "remove", fail)
+    with spool.scratch() as folder:
+        pass
+    assert folder.is_dir()
+    monkeypatch.undo()
+
+
+# ---- a spool that another process creates at the same time ------------------------------------
+
+
+def create_once_missing(place: Path, monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
+    """Create the spool, as another process would, right after it was found missing."""
+    exists = Path.exists
+
+    def look(path: Path) -> bool:
+        found = exists(path)
+        if path == place and not found:
+            place.mkdir()
+            place.chmod(mode)
+        return found
+
+    monkeypatch.setattr(Path, "exists", look)
+
+
+def test_two_processes_create_a_spool_at_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create_once_missing(place, monkeypatch, 0o700)
+    journal = new_journal()
+    assert journal.directory.parent == place
+    journal.close()
+
+
+def test_a_spool_that_was_created_with_other_rights_is_refused(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_once_missing(place, monkeypatch, 0o707)
+    with pytest.raises(PermissionError, match="others can write to"):
+        spool.new_journal()
+    assert not list(place.iterdir())
+
+
+def test_the_folders_of_a_new_spool_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = list[Path]()
+    monkeypatch.setattr(spool, "sync_folder", synced.append)
+    monkeypatch.setenv(SPOOL, str(tmp_path / "state/fitreel/spool"))
+    new_journal().close()
+    assert synced == [tmp_path, tmp_path / "state", tmp_path / "state/fitreel"]
+
+
 # ---- permissions ------------------------------------------------------------------------------
 
 
@@ -235,15 +336,23 @@ UNSAFE: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("message", UNSAFE)
-def test_a_spool_that_others_can_write_is_refused(
-    place: Path, tmp_path_factory: pytest.TempPathFactory, message: str
-) -> None:
+def test_a_spool_that_others_can_write_is_not_used(place: Path, message: str) -> None:
     new_journal().close()
     UNSAFE[message](place)
     before = state(place)
     for use in (spool.new_journal, spool.entries, spool.discard_remains):
         with pytest.raises(OSError, match=rf"{message}.*; fix that, or name another .*SPOOL"):
             use()
+    assert state(place) == before
+
+
+@pytest.mark.parametrize("message", UNSAFE)
+def test_a_command_refuses_a_spool_that_others_can_write(
+    place: Path, tmp_path_factory: pytest.TempPathFactory, message: str
+) -> None:
+    new_journal().close()
+    UNSAFE[message](place)
+    before = state(place)
     elsewhere = tmp_path_factory.mktemp("output")
     code, output, errors = processes.run("sync", directory=elsewhere, **{SPOOL: str(place)})
     assert (code, output, errors.count("\n")) == (2, "", 1), errors
@@ -282,17 +391,41 @@ def planted_link(directory: Path) -> None:
     directory.symlink_to("elsewhere")
 
 
-@pytest.mark.parametrize("change", [planted_link, writable_by_the_group, of_another_user])
+PLANTED = [planted_link, writable_by_the_group, of_another_user]
+
+
+@pytest.mark.parametrize("change", PLANTED)
+@pytest.mark.usefixtures("place")
 def test_a_journal_of_another_user_is_not_read(
+    change: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = new_journal()
+    journal.close()
+    change(journal.directory)
+    planted = Entry(journal.directory, "", {}, None, None, resumable=False)
+    assert spool.entries() == [planted]
+    monkeypatch.setattr(spool, "Journal", pytest.fail)  # not even its lock is opened
+    with pytest.raises(PermissionError):
+        spool.opened(journal.directory)
+
+
+@pytest.mark.parametrize("change", PLANTED)
+@pytest.mark.usefixtures("place")
+def test_remains_of_another_user_stay(change: Callable[[Path], None]) -> None:
+    journal = spool.new_journal()
+    journal.close()
+    change(journal.directory)
+    spool.discard_remains()
+    assert (journal.directory / "lock").exists()
+
+
+@pytest.mark.parametrize("change", PLANTED)
+def test_a_command_reports_a_journal_of_another_user(
     place: Path, tmp_path_factory: pytest.TempPathFactory, change: Callable[[Path], None]
 ) -> None:
     journal = new_journal()
     journal.close()
     change(journal.directory)
-    (entry,) = spool.entries()
-    assert (entry.uri, entry.run_id) == ("", None)
-    with pytest.raises(PermissionError):
-        spool.opened(journal.directory)
     elsewhere = tmp_path_factory.mktemp("output")
     code, _, errors = processes.run("sync", directory=elsewhere, **{SPOOL: str(place)})
     assert (code, errors.count("\n")) == (2, 1), errors
@@ -414,13 +547,23 @@ def test_a_journal_without_a_record_is_none() -> None:
             spool.opened(journal.directory)
 
 
+def test_a_journal_that_is_removed_while_others_are_listed_is_left_out(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = new_journal()
+    # The names of journals begin with the time: this one is listed first.
+    monkeypatch.setattr(spool, "_paths", lambda: [place / NAME, kept.directory])
+    assert [entry.directory for entry in spool.entries()] == [kept.directory]
+    kept.close()
+
+
 @pytest.mark.usefixtures("place")
 def test_journals_are_claimed_unless_a_process_has_one() -> None:
     first, second = new_journal(), new_journal()
     paths = [first.directory, second.directory.with_name(NAME), second.directory]
     first.close()
     with spool.claimed(paths) as is_free:
-        assert not is_free
+        assert is_free is False
     second.close()
     with spool.claimed(paths) as is_free:  # one that is gone is nobody's
         assert is_free
