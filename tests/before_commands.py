@@ -2,6 +2,9 @@
 
 import signal
 
+from tests.warm import warm
+
+warm()
 # Python would turn an early Ctrl-C into a KeyboardInterrupt inside multiprocessing, whose exit code
 # 1 looks like an error of the command. So it ends the process, as an early SIGTERM does.
 signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -213,10 +213,9 @@ def film_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Mlf
 @pytest.fixture(scope="session")
 def commands(spool: Path) -> Iterator["Forks"]:  # noqa: ARG001
     """Start a process that has imported and used everything, and forks for each command."""
-    from tests.forked import ALL, forks
+    from tests.forked import forks
 
-    first = ("run", "--epochs", "20", "--samples", "20", "--max-frames", "4")
-    with forks(*ALL, first=[first], watched=False) as server:
+    with forks() as server:
         yield server
 
 

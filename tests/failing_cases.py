@@ -29,7 +29,7 @@ Rows = list[tuple[Any, ...]]
 class Place:
     """A directory with a spool, and a store in it or elsewhere."""
 
-    forking: Forks
+    commands: Forks
     here: Path
     store: Path  # the directory of the database
     variables: dict[str, str] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Place:
         """Run a command, in whose process a function is called first."""
         # Without git: somebody may commit meanwhile, which a resumed run reports.
         variables = {SPOOL: str(self.here / "spool"), "GIT_DIR": os.devnull} | self.variables
-        return self.forking.run_after(before, list(arguments), self.here, **variables)
+        return self.commands.run_after(before, list(arguments), self.here, **variables)
 
     def run_failing(self, *arguments: str, call: Call = ("", 0), error: str = "") -> Done:
         """Run a command, in which a call fails, or none; all are written to the trace."""

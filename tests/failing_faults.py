@@ -1,26 +1,15 @@
 """The faults that a test tries: calls with their errors, one after the other, counted."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from tests.failing_cases import PREPARATIONS, RUN, SWEEP, Call
-from tests.forked import ALL, Forks, forks
+from tests.failing_cases import PREPARATIONS, Call
 
 SAMPLE = 3  # faults of a command in the short version
 Fault = tuple[Call, str]
-
-
-@contextmanager
-def warm_forks(torture: bool) -> Iterator[Forks]:
-    """Start a process that forks, and that has run the commands of the test before."""
-    more = (SWEEP, [*RUN, "--lr", "0.2"], ["compare", "--best", "2"])
-    first = (RUN, *(more if torture else ()))
-    with forks(*ALL, "tests.failing", watched=False, first=first) as forking:
-        yield forking
 
 
 def names(*short: str) -> list[Any]:

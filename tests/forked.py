@@ -1,11 +1,10 @@
 """Run commands in forks of a process that has imported everything.
 
-A command takes three seconds, nearly all of them for importing torch and mlflow, and the corpus has
-hundreds of commands. This file, run as a program, is the process that forks: it reads a JSON line
+A command takes three seconds, nearly all of them for importing torch and mlflow, and the tests have
+thousands of commands. This file, run as a program, is the process that forks: it reads a JSON line
 per command and answers with a JSON line.
 """
 
-import gc
 import importlib
 import json
 import os
@@ -14,26 +13,16 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.conftest import ROOT, environment
+from tests.warm import warm
 
-ALL = (
-    "fitreel.comparison.figure",
-    "fitreel.comparison.grid",
-    "fitreel.training.evaluation",
-    "fitreel.pictures.figures",
-    "fitreel.pictures.film",
-    "fitreel.tracking.tracker",
-    "fitreel.training.loop",
-    "matplotlib.backends.backend_agg",
-    "mlflow.store.tracking.sqlalchemy_store",
-)
+BREAKERS = ("tests.crash_commands", "tests.failing")  # functions that are called before a command
 MOST_SECONDS = 120  # of wall time, after which a command is killed
 # Events that occur only if a command executes what it reads.
 SUSPICIOUS = ("os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "pickle.find_class")
@@ -67,9 +56,13 @@ class Done:
 class Forks:
     """A process that has imported everything and forks for every command."""
 
-    def __init__(self, server: subprocess.Popen[str], *, watched: bool) -> None:
+    def __init__(self, server: subprocess.Popen[str], *, watched: bool = False) -> None:
         self._server = server
-        self._watched = watched  # whether a command reports that it executes something
+        self._watched = watched
+
+    def watched(self) -> "Forks":
+        """Return forks that report on standard error if a command executes something."""
+        return Forks(self._server, watched=True)
 
     def run(self, arguments: list[str], directory: Path, **changes: str) -> Done:
         """Run ``fitreel`` with these arguments in ``directory``; return the outcome."""
@@ -94,22 +87,17 @@ class Forks:
 
 
 @contextmanager
-def forks(
-    *loaded: str, first: Sequence[Sequence[str]] = (), watched: bool = True
-) -> Iterator[Forks]:
-    """Start the process that forks, with these modules imported, once it has run these commands.
-
-    The first figure, statement and model of a process take seconds.
-    """
+def forks(*, is_warm: bool = True) -> Iterator[Forks]:
+    """Start the process that forks; one that is not warm has imported the command line alone."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.forked", json.dumps(first), *loaded],
+        [sys.executable, "-m", "tests.forked", *["warm"] * is_warm],
         cwd=ROOT,
         env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as server:
-        yield Forks(server, watched=watched)
+        yield Forks(server)
         assert server.stdin
         server.stdin.close()
 
@@ -143,14 +131,12 @@ def _done(status: int, outputs: list[Path], seconds: float, memory: int) -> Done
 
 
 def _serve() -> None:
-    for name in sys.argv[2:]:
-        importlib.import_module(name)
-    _warm(json.loads(sys.argv[1]))
-    with suppress(Exception):  # the command line imports some modules late
-        import pipeline.app
+    if "warm" in sys.argv:
+        for name in BREAKERS:
+            importlib.import_module(name)
+        warm()
+    import pipeline.app  # noqa: F401 - also in a process that is not warm
 
-        pipeline.app.app(["run", "--lr", "nan"], standalone_mode=False)
-    gc.freeze()  # otherwise every child would copy the memory that its garbage collector touches
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()
@@ -165,25 +151,6 @@ def _serve() -> None:
         done = _done(status, outputs, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
         sys.stdout.write(json.dumps(asdict(done)) + "\n")
         sys.stdout.flush()
-
-
-def _warm(commands: list[list[str]]) -> None:
-    """Run commands in this process, in a directory of their own."""
-    import mlflow
-
-    from pipeline.app import app
-
-    before, variables = Path.cwd(), dict(os.environ)
-    with TemporaryDirectory() as place, Path(os.devnull).open("w") as nothing:
-        os.chdir(place)
-        os.environ["FITREEL_SPOOL"] = f"{place}/spool"
-        with redirect_stdout(nothing), redirect_stderr(nothing):
-            for command in commands:
-                app(command, standalone_mode=False)
-        os.chdir(before)
-    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
-    os.environ.clear()
-    os.environ.update(variables)
 
 
 def _become(request: dict[str, Any]) -> None:

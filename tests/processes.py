@@ -13,20 +13,7 @@ from pathlib import Path
 from tests.conftest import environment
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    [
-        "tests.before_commands",
-        "pipeline.app",
-        "matplotlib.backends.backend_agg",
-        "fitreel.comparison.figure",
-        "fitreel.comparison.grid",
-        "fitreel.training.evaluation",
-        "fitreel.pictures.figures",
-        "fitreel.pictures.film",
-        "fitreel.tracking.tracker",
-        "fitreel.training.loop",
-    ]
-)
+CONTEXT.set_forkserver_preload(["tests.before_commands"])
 ALIVE = set[ForkServerProcess]()
 
 
@@ -85,9 +72,15 @@ def _ended(process: ForkServerProcess, where: Path) -> tuple[int, str, str]:
 
 def mlflow(*arguments: str, directory: Path, **changes: str) -> tuple[int, str, str]:
     """Run `mlflow` to its end; return its exit code, standard output and standard error."""
+    return _ended(start_mlflow(*arguments, directory=directory, **changes), directory)
+
+
+def start_mlflow(
+    *arguments: str, directory: Path, output_to: Path | str = "", **changes: str
+) -> ForkServerProcess:
+    """Start `mlflow` in a directory; its output goes to out and err there, or in ``output_to``."""
     before = partial(_mlflow, arguments)
-    process = start_after(before, directory=directory, **changes)
-    return _ended(process, directory)
+    return start_after(before, directory=directory, output_to=output_to, **changes)
 
 
 def _mlflow(arguments: tuple[str, ...]) -> None:

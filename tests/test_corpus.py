@@ -36,7 +36,7 @@ from fitreel.settings import (
     range_text,
 )
 from tests.conftest import ROOT
-from tests.forked import ALL, Done, Forks, forks, run_alone
+from tests.forked import Done, Forks, forks, run_alone
 from tests.inputs import place, text
 
 # Which command takes which input. Add a new command to every line that applies to it.
@@ -116,16 +116,15 @@ class Base:
 
 
 @pytest.fixture(scope="module")
-def forker() -> Iterator[Forks]:
-    with forks(*ALL) as server:
-        yield server
+def forker(commands: Forks) -> Forks:
+    return commands.watched()
 
 
 @pytest.fixture(scope="module")
 def light() -> Iterator[Forks]:
     """Start forks without imports: enough for input that is refused before anything starts."""
-    with forks() as server:
-        yield server
+    with forks(is_warm=False) as server:
+        yield server.watched()
 
 
 @pytest.fixture(scope="module")

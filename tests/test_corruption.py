@@ -15,7 +15,7 @@ from fitreel.journal.journal import Journal
 from fitreel.journal.records import FILED, read
 from tests.disk_model import Tree, read_tree
 from tests.faults import journals
-from tests.forked import ALL, forks
+from tests.forked import Forks
 from tests.test_crash_states import RESUME, RUN, SYNC, Machine, difference, own
 
 # Where the process of a run ended, by what ended it.
@@ -29,9 +29,8 @@ SMALL = 3000  # bytes: of files up to this size all bytes are changed
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    with forks(*ALL, "tests.crash_commands", first=[RUN, SYNC]) as commands:
-        yield Machine(tmp_path_factory.mktemp("machine") / "disk", commands)
+def machine(commands: Forks, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    return Machine(tmp_path_factory.mktemp("machine") / "disk", commands.watched())
 
 
 @pytest.fixture(scope="module")

@@ -142,7 +142,7 @@ def test_a_killed_run_is_resumed_to_the_same_end(
 SWEEP = "sweep --trials 2 --epochs 10 --experiment other"
 IN_THE_MIDDLE = {  # when a command has scratch files: the command, and a function it calls then
     "a copied artifact": ("evaluate --run {run}", "fitreel.tracking.source", "load_dataset"),
-    "points drawn again": ("reproduce {run}", "fitreel.data.files", "save_dataset"),
+    "points drawn again": ("reproduce {run}", "fitreel.data", "save_dataset"),
     "the doctor's artifact": ("doctor", "fitreel.tracking.store.client.Client", "log_artifact"),
     "the doctor's film": ("doctor", "fitreel.doctor.film", "render"),
     "the model": ("run --epochs 10", "mlflow.pyfunc", "add_to_model"),

@@ -19,7 +19,7 @@ from tests.crash_outcomes import outcomes
 from tests.disk_model import Tree, disk_of, power_cuts, read_tree, write_tree
 from tests.faults import SPOOL, journals
 from tests.file_calls import Call, Replay, calls, wait_for_end
-from tests.forked import ALL, Done, Forks, forks
+from tests.forked import Done, Forks
 from tests.needs import require
 
 RUN = ("run", "--epochs", "20", "--samples", "20", "--checkpoint-every", "5")
@@ -86,10 +86,9 @@ def own(found: dict[str, dict[str, Any]], others: dict[str, Any]) -> list[dict[s
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def machine(commands: Forks, tmp_path_factory: pytest.TempPathFactory) -> Machine:
     require("strace")
-    with forks(*ALL, "tests.crash_commands", first=[RUN, SYNC, REAP]) as commands:
-        yield Machine(tmp_path_factory.mktemp("machine") / "disk", commands)
+    return Machine(tmp_path_factory.mktemp("machine") / "disk", commands.watched())
 
 
 @pytest.fixture(scope="module")

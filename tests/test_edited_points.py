@@ -1,7 +1,6 @@
 """Edited points: the settings that drew the original ones no longer apply to them."""
 
 import re
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from mlflow.tracking import MlflowClient
 from fitreel.checks.files import sha256
 from fitreel.data.files import load_dataset
 from tests.browser import data
-from tests.forked import ALL, Done, Forks, forks
+from tests.forked import Done, Forks
 from tests.stored import tags_of
 
 WORSE = "".join(f"{x / 10},{3 - x / 5},me\n" for x in range(-10, 11))
@@ -55,15 +54,9 @@ class Work:
         return self.found(run).data.tags["mlflow.note.content"]
 
 
-@pytest.fixture(scope="module")
-def forker() -> Iterator[Forks]:
-    with forks(*ALL) as server:
-        yield server
-
-
 @pytest.fixture
-def work(forker: Forks, tmp_path: Path) -> Work:
-    return Work(tmp_path, forker)
+def work(commands: Forks, tmp_path: Path) -> Work:
+    return Work(tmp_path, commands.watched())
 
 
 def measured(run: Run) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,22 +18,16 @@ from tests.failing_cases import (
     outcome,
     prepare_generate,
 )
-from tests.failing_faults import faults_of, names, try_all, warm_forks
+from tests.failing_faults import faults_of, names, try_all
 from tests.forked import Forks
 
 
-@pytest.fixture(scope="module")
-def forking(request: pytest.FixtureRequest) -> Iterator[Forks]:
-    with warm_forks(request.config.getoption("--torture")) as forking:
-        yield forking
-
-
 @pytest.fixture
-def local(forking: Forks, empty_database: Path, tmp_path: Path) -> Place:
+def local(commands: Forks, empty_database: Path, tmp_path: Path) -> Place:
     here = tmp_path / "here"
     here.mkdir()
     shutil.copy(empty_database, here)
-    place = Place(forking, here, here)
+    place = Place(commands, here, here)
     # Its artifacts would lie where the database was created.
     place.ask("UPDATE experiments SET artifact_location = ?", str(here / "mlruns" / "0"))
     return place

@@ -27,7 +27,7 @@ from tests.failing_cases import (
     outcome,
     prepare_compare,
 )
-from tests.failing_faults import Fault, faults_of, try_all, warm_forks
+from tests.failing_faults import Fault, faults_of, try_all
 from tests.forked import Done, Forks
 from tests.postgres import Postgres
 from tests.proxy import Proxy, Rule
@@ -66,12 +66,6 @@ ALL = [  # where each request meets each fault
     case("postgresql", "sweep", is_long=False),
 ]
 OTHERS = [case("sqlite", name) for name in ("resume", "sync", "compare")]
-
-
-@pytest.fixture(scope="module")
-def forking(request: pytest.FixtureRequest) -> Iterator[Forks]:
-    with warm_forks(request.config.getoption("--torture")) as forking:
-        yield forking
 
 
 class FailingProxy(Proxy):
@@ -116,10 +110,10 @@ class Store:
     server: Server
     engine: sqlalchemy.Engine | None = None
 
-    def place(self, forking: Forks, here: Path, url: str) -> Place:
+    def place(self, commands: Forks, here: Path, url: str) -> Place:
         """Return a directory whose commands ask the server at this address."""
         here.mkdir()
-        known = (forking, here, self.server.directory, {"MLFLOW_TRACKING_URI": url})
+        known = (commands, here, self.server.directory, {"MLFLOW_TRACKING_URI": url})
         return PostgresPlace(*known, engine=self.engine) if self.engine else Place(*known)
 
 
@@ -193,11 +187,13 @@ class RemoteCases:
 
 @contextmanager
 def cases(
-    name: str, store: Store, forking: Forks, directory: Path, answers: Mapping[str, Rule] = ANSWERS
+    name: str, store: Store, commands: Forks, directory: Path, answers: Mapping[str, Rule] = ANSWERS
 ) -> Iterator[RemoteCases]:
     """Start a proxy in front of a server, for the cases of a command."""
     with FailingProxy(store.server.url) as proxy:
-        yield RemoteCases(name, store.place(forking, directory / "here", proxy.url), proxy, answers)
+        yield RemoteCases(
+            name, store.place(commands, directory / "here", proxy.url), proxy, answers
+        )
 
 
 def spread(calls: Sequence[Call], answers: Collection[str], many: int) -> list[Fault]:
@@ -209,9 +205,9 @@ def spread(calls: Sequence[Call], answers: Collection[str], many: int) -> list[F
 
 @pytest.mark.parametrize(("store", "name"), ALL, indirect=["store"])
 def test_each_request_meets_each_fault(
-    forking: Forks, store: Store, tmp_path: Path, name: str, torture: bool
+    commands: Forks, store: Store, tmp_path: Path, name: str, torture: bool
 ) -> None:
-    with cases(name, store, forking, tmp_path) as some:
+    with cases(name, store, commands, tmp_path) as some:
         calls = some.count()
         every = list(product(calls, ANSWERS))
         try_all(name, every if torture else spread(calls, ANSWERS, SOME), some.attempt)
@@ -219,9 +215,9 @@ def test_each_request_meets_each_fault(
 
 @pytest.mark.parametrize(("store", "name"), OTHERS, indirect=["store"])
 def test_each_request_of_other_commands_meets_a_fault(
-    forking: Forks, store: Store, tmp_path: Path, name: str
+    commands: Forks, store: Store, tmp_path: Path, name: str
 ) -> None:
-    with cases(name, store, forking, tmp_path) as some:
+    with cases(name, store, commands, tmp_path) as some:
         faults = faults_of(some.count(), lambda _: tuple(ANSWERS), torture=True)
         try_all(name, faults, some.attempt)
 
@@ -229,9 +225,9 @@ def test_each_request_of_other_commands_meets_a_fault(
 @pytest.mark.torture
 @pytest.mark.parametrize(("store", "name"), ALL, indirect=["store"])
 def test_an_answer_is_12_seconds_late(
-    forking: Forks, store: Store, tmp_path: Path, name: str
+    commands: Forks, store: Store, tmp_path: Path, name: str
 ) -> None:
-    with cases(name, store, forking, tmp_path, REALLY_LATE) as some:
+    with cases(name, store, commands, tmp_path, REALLY_LATE) as some:
         firsts = [call for call in some.count() if call[1] == 1]
         try_all(name, list(product(firsts, REALLY_LATE)), some.attempt)
 
@@ -239,7 +235,7 @@ def test_an_answer_is_12_seconds_late(
 @pytest.mark.torture
 @pytest.mark.parametrize(("store", "name"), ALL, indirect=["store"])
 def test_an_answer_is_empty_and_nothing_was_done(
-    forking: Forks, store: Store, tmp_path: Path, name: str
+    commands: Forks, store: Store, tmp_path: Path, name: str
 ) -> None:
-    with cases(name, store, forking, tmp_path, NOT_DONE) as some:
+    with cases(name, store, commands, tmp_path, NOT_DONE) as some:
         try_all(name, list(product(some.count(), NOT_DONE)), some.attempt)

@@ -156,7 +156,7 @@ def test_a_run_of_another_process_is_seen_from_its_journal(tmp_path: Path) -> No
     history = tracker.source(run_id).history()
     wanted = record_frames(seen.dataset, history, np.arange(len(history.frame_epochs)), seen.probes)
     places = {epoch: place for place, epoch in enumerate(wanted.epochs.tolist())}
-    assert len(seen.frames) > 50
+    assert len(seen.frames) > 20  # it depends on how often the watching process gets to look
     for frame in seen.frames:
         assert np.array_equal(frame.predictions, wanted.predictions[places[frame.step]])
         assert frame.loss == stored[frame.step]
