@@ -358,8 +358,12 @@ class Sequences(RuleBasedStateMachine):
         self.all_is_well()
         if self.has_plan and self.run_id:
             self.resume(None)
-            self.leave("finish")
-        elif self.has_plan is not None:
+            if self.process:
+                self.leave("finish")
+            else:  # it had finished, and died while it removed its journal
+                self.count["finished before"] += 1
+        self.all_is_well()
+        if self.has_plan is not None:
             self.sync(None)
         self.all_is_well()
         assert self.has_plan is None
