@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 
 import fitreel.tracking
 from fitreel.journal import spool
+from fitreel.journal.entry import Entry
+from fitreel.journal.journal import Journal
 from fitreel.journal.records import Record
 from fitreel.tracking import Tracker, store_uri
 from fitreel.tracking.names import JOURNAL_TAG, KIND_TAG
@@ -139,6 +142,7 @@ def test_a_finished_run_is_printed_as_its_id_or_as_json(
 # ---- which journals belong to a run -----------------------------------------------------------
 
 PLAN = {"command": "train"}
+NOWHERE = "sqlite:////nowhere/mlflow.db"
 
 
 @pytest.fixture
@@ -176,6 +180,7 @@ def test_a_run_in_the_spool_is_found_by_the_start_of_its_id_without_its_store() 
     first, second = "a" * 32, "abcd" + "b" * 28
     left_by(first, away)
     left_by(second, away)
+    left_by(None, away)
     assert waiting_run(first) == first
     assert waiting_run("aaaa") == first
     assert waiting_run("abcdbb") == second
@@ -191,6 +196,30 @@ def test_what_names_no_run_in_the_spool_is_looked_for_in_the_store(tracker: Trac
     assert waiting_run("abc", tracker.uri) == run_id  # too short for the start of an id
     with pytest.raises(ValueError, match="eeee"):  # the start of two
         waiting_run("eeee", tracker.uri)
+    mlflow.set_tracking_uri(NOWHERE)
+    assert waiting_run("abc", tracker.uri) == run_id
+
+
+def test_no_store_is_created_to_look_for_a_run(uri: str, tmp_path: Path) -> None:
+    other = store_uri(f"sqlite:///{tmp_path / 'other.db'}")
+    mlflow.set_tracking_uri(other)
+    left_by("a" * 32, uri, status="FINISHED")
+    for look in (
+        lambda: waiting_run("abc", uri),
+        lambda: opened("b" * 32, uri),  # in the named store
+        lambda: opened("a" * 32),  # in that of its journal
+        lambda: opened("b" * 32),  # in the default one
+    ):
+        with pytest.raises(FileNotFoundError):
+            look()
+        mlflow.set_tracking_uri(other)
+    assert not list(tmp_path.glob("*.db"))
+
+
+def test_the_store_is_a_named_one_or_mlflows_default(uri: str) -> None:
+    mlflow.set_tracking_uri("sqlite:////other.db")
+    assert store_uri() == "sqlite:////other.db"
+    assert store_uri(uri) == uri
 
 
 def test_only_interrupted_runs_of_a_store_are_listed(uri: str) -> None:
@@ -269,6 +298,101 @@ def test_a_run_is_looked_for_in_the_stores_of_journals_that_name_none(
     mlflow.set_tracking_uri(tracker.client.tracking_uri)
     with pytest.raises(ValueError, match=r"mlflow\.db"):
         opened("f" * 32)
+
+
+def test_a_run_is_looked_for_in_a_named_store_only(tracker: Tracker) -> None:
+    its = left_by(None, NOWHERE)
+    run_id = tracker.client.create_run("0", tags={JOURNAL_TAG: its.name}).info.run_id
+    mlflow.set_tracking_uri(NOWHERE)
+    assert opened(run_id, tracker.uri) == [its]
+
+
+def test_the_store_that_a_journal_names_decides(tracker: Tracker, tmp_path: Path) -> None:
+    run_id = tracker.client.create_run("0").info.run_id
+    shutil.copy(tmp_path / "mlflow.db", tmp_path / "copy.db")
+    copy = Tracker(f"sqlite:///{tmp_path / 'copy.db'}")
+    copy.client.set_terminated(run_id, "FINISHED")
+    its = left_by(run_id, tracker.uri, status="FINISHED")
+    mlflow.set_tracking_uri(copy.uri)
+    assert opened(run_id) == [its]  # not finished in its own store
+
+
+def test_the_stores_of_other_runs_are_not_asked(
+    tracker: Tracker, tmp_path: Path, empty_database: Path
+) -> None:
+    shutil.copy(empty_database, tmp_path / "other.db")
+    run_id = tracker.client.create_run("0").info.run_id
+    left_by("b" * 32, tracker.uri)
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'other.db'}")
+    with pytest.raises(ValueError, match=r"other\.db"):
+        opened(run_id)
+
+
+# ---- journals that change between listing and opening -----------------------------------------
+
+
+def before_opening(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], only: Path | None = None
+) -> None:
+    """Call a function when a journal, or only one of them, is about to be opened."""
+    real = spool.opened
+
+    def open_changed(path: Path) -> tuple[Journal, Entry]:
+        if path == (only or path):
+            change(path)
+        return real(path)
+
+    monkeypatch.setattr(spool, "opened", open_changed)
+
+
+def finish(path: Path) -> None:
+    journal = Journal(path)
+    journal.append("status", status="FINISHED", time=2, resumable=False)
+    journal.close()
+
+
+@pytest.mark.parametrize("change", [shutil.rmtree, finish])
+def test_the_others_are_opened_if_one_is_resumed_elsewhere_just_now(
+    uri: str, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    for _ in range(2):
+        left_by("a" * 32, uri)
+    first, second = (entry.directory for entry in spool.entries())
+    before_opening(monkeypatch, change, only=first)
+    assert opened("a" * 32) == [second]
+    if first.exists():
+        Journal(first).close()  # and it is free
+
+
+@pytest.mark.parametrize("change", [shutil.rmtree, finish])
+def test_what_is_true_now_counts_if_another_process_resumed_a_run_first(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    run_id = tracker.client.create_run("0").info.run_id
+    left_by(run_id, NOWHERE)
+
+    def change_once(path: Path) -> None:
+        monkeypatch.setattr(spool, "opened", real)
+        change(path)
+
+    real = spool.opened
+    before_opening(monkeypatch, change_once)
+    mlflow.set_tracking_uri(NOWHERE)
+    if change is finish:  # it waits for its delivery, which may need what is damaged
+        assert len(opened(run_id, tracker.uri)) == 1
+    else:
+        with pytest.raises(ValueError, match=f"^run {run_id} left nothing to resume"):
+            opened(run_id, tracker.uri)
+
+
+def test_what_is_damaged_is_said(uri: str) -> None:
+    its = left_by("a" * 32, uri, status="KILLED")
+    lines = (its / "journal").read_bytes().splitlines(keepends=True)
+    (its / "journal").write_bytes(b"".join([*lines[:-1], b"0" * 8 + lines[-1][8:]]))
+    (found,) = fitreel.tracking.interrupted("a" * 32)
+    assert found.damage
+    assert (its / "journal").read_bytes() == b"".join(lines[:-1])
+    found.journal.close()
 
 
 def test_a_run_that_cannot_be_resumed_says_what_to_do_instead(
