@@ -58,6 +58,7 @@ class Process:
     clock: Clock = field(default_factory=Clock)
     is_alive: bool = True
     journals: set[Journal] = field(default_factory=set)
+    locks: set[Lock] = field(default_factory=set)  # also of journals that it is just opening
     fault: Fault | None = None
 
 
@@ -81,7 +82,8 @@ class Machine:
         direct(self, spool, patch)
 
     def _patch_journals(self, patch: pytest.MonkeyPatch) -> None:
-        opening, closing, releasing = Journal.__init__, Journal.close, Lock.release
+        opening, closing = Journal.__init__, Journal.close
+        locking, releasing = Lock.__init__, Lock.release
 
         def opened(journal: Journal, *arguments: Any, **options: Any) -> None:
             opening(journal, *arguments, **options)
@@ -96,13 +98,19 @@ class Machine:
                 raise Death
             closing(journal)
 
+        def locked(lock: Lock, *arguments: Any, **options: Any) -> None:
+            locking(lock, *arguments, **options)
+            self.current.locks.add(lock)
+
         def released(lock: Lock) -> None:
             releasing(lock)
             for process in self.processes.values():
+                process.locks.discard(lock)
                 process.journals = {each for each in process.journals if each._lock is not lock}
 
         patch.setattr(Journal, "__init__", opened)
         patch.setattr(Journal, "close", closed)
+        patch.setattr(Lock, "__init__", locked)
         patch.setattr(Lock, "release", released)
 
     @property

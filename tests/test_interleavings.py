@@ -231,7 +231,7 @@ def test_one_command_works_and_the_other_says_so(store: Store, torture: bool, ca
 def check_the_end(commands: Commands, case: Case) -> None:
     """Assert that nothing is locked, and that the run is right once it is resumed."""
     store = commands.store
-    assert not any(each.journals for each in store.machine.processes.values())
+    assert not any(each.locks for each in store.machine.processes.values())
     if store.journals():
         is_for_good = case.prepare is dead_for_good
         ending = Commands(store, ["sync" if is_for_good else "resume"], case.content)

@@ -100,7 +100,7 @@ class Sequences(RuleBasedStateMachine):
     def is_locked(self) -> bool:
         """Whether another living process has a journal."""
         others = set(self.machine.processes.values()) - {self.machine.current}
-        return any(each.journals for each in others)
+        return any(each.locks for each in others)
 
     # Commands.
 
