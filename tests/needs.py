@@ -109,7 +109,9 @@ def may_cut_power() -> bool:
 
 def pinned_python_is_installed() -> bool:
     """Check whether uv finds the Python that conda.yaml names, without downloading it."""
-    command = [sys.executable, "-m", "uv", "python", "find", "--no-python-downloads", PYTHON]
+    # System: the environment of the tests, which uv would find here, makes no other environment.
+    command = [sys.executable, "-m", "uv", "python", "find", "--system", "--no-python-downloads"]
+    command.append(PYTHON)
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
@@ -125,6 +127,7 @@ NEEDS = {
         " ".join(["xvfb imagemagick xdotool", *QT.split()]),
     ),
     "terminal": Need(programs("script"), "the progress bars on a terminal", "bsdutils"),
+    "nohup": Need(programs("nohup"), "commands that outlive their terminal", "coreutils"),
     "git": Need(programs("git"), "what git reports about the code", "git"),
     "compiler": Need(
         lambda: any(map(shutil.which, COMPILERS)),

@@ -205,23 +205,23 @@ def test_a_signal_to_the_real_command(tmp_path: Path, number: signal.Signals) ->
     assert losses(client(tmp_path), run.info.run_id)
 
 
-def test_a_terminal_that_is_closed(tmp_path: Path) -> None:
-    """The kernel sends SIGHUP, which is ignored with nohup."""
-    killed, kept = tmp_path / "killed", tmp_path / "kept"
-    for directory, nohup in ((killed, ()), (kept, ("nohup",))):
-        directory.mkdir()
-        ours, theirs = pty.openpty()
-        process = real_command(directory, *nohup, terminal=theirs)
-        os.close(theirs)
-        os.close(ours)
-        if nohup:
-            time.sleep(1)
-            process.terminate()
-        assert process.wait() == (143 if nohup else 129)
-        assert_no_process_remains(directory / "spool")
-        (run,) = runs(client(directory))
-        assert run.info.status == "KILLED"
-        assert losses(client(directory), run.info.run_id)
+@pytest.mark.parametrize(
+    "before", [(), pytest.param(("nohup",), marks=pytest.mark.needs("nohup"))], ids=["", "nohup"]
+)
+def test_a_terminal_that_is_closed(tmp_path: Path, before: tuple[str, ...]) -> None:
+    """The kernel sends SIGHUP, which a command that was started by nohup ignores."""
+    ours, theirs = pty.openpty()
+    process = real_command(tmp_path, *before, terminal=theirs)
+    os.close(theirs)
+    os.close(ours)
+    if before:
+        time.sleep(1)
+        process.terminate()
+    assert process.wait() == (143 if before else 129)
+    assert_no_process_remains(tmp_path / "spool")
+    (run,) = runs(client(tmp_path))
+    assert run.info.status == "KILLED"
+    assert losses(client(tmp_path), run.info.run_id)
 
 
 def real_command(
