@@ -19,7 +19,7 @@ from fitreel.settings import DataSettings, EvaluationSettings, TrainingSettings
 from fitreel.sweep.rounds import Round
 from fitreel.sweep.trials import Trial
 from fitreel.tracking import Tracker
-from fitreel.tracking.delivery import delivery as delivery_module, receipt
+from fitreel.tracking.delivery import delivery as delivery_module, nested, receipt
 from fitreel.tracking.delivery.delivery import Delivery
 from fitreel.tracking.delivery.receipt import lacks
 from fitreel.tracking.store.client import Client
@@ -326,6 +326,27 @@ def test_a_dataset_and_a_model_are_shown_by_their_run(tracker: Tracker, dataset:
     for run, shown in ((one, "dataset"), (other, "model")):
         for kind, record in records.items():
             assert lacks(tracker.client, run.run_id, [record]) is (kind != shown)
+
+
+def test_a_single_trial_that_lacks_something_is_delivered_once_more(
+    tracker: Tracker, run_id: str, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nested, "is_database", lambda _: False)
+    trials = [Trial(0, TrainingSettings(epochs=20), 10)]
+    rounds = Round(dataset, DataSettings(), EvaluationSettings(50), trials, prune=False)
+    (outcome,) = rounds.train()
+    journal = new_journal()
+    delivery = Delivery(tracker.client, journal, run_id)
+    journal.append("trial", name="t", params={"epochs": "20"}, tags={}, **outcome.to_record())
+    with monkeypatch.context() as patch:
+        patch.setattr(tracker.client, "log_batch", lambda *_, **__: None)
+        assert deliver(delivery) == 1
+    journal.append("status", status="FINISHED", time=0)
+    deliver(delivery)
+    journal.remove()
+    (trial,) = (each for each in tracker.client.search_runs(["0"]) if each.info.run_id != run_id)
+    assert (trial.info.status, trial.data.params) == ("FINISHED", {"epochs": "20"})
+    assert "loss" in trial.data.metrics
 
 
 def test_points_behind_the_first_are_not_compared(
