@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import ROOT, environment
-from tests.warm import warm
+from tests.warm import warm, warm_command_line
 
 BREAKERS = ("tests.crash_commands", "tests.failing")  # functions that are called before a command
 MOST_SECONDS = 120  # of wall time, after which a command is killed
@@ -135,8 +135,8 @@ def _serve() -> None:
         for name in BREAKERS:
             importlib.import_module(name)
         warm()
-    import pipeline.app  # noqa: F401 - also in a process that is not warm
-
+    else:
+        warm_command_line()
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()

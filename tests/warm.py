@@ -36,6 +36,15 @@ COMMANDS = (
 )
 
 
+def warm_command_line() -> None:
+    """Import what the command line imports late: enough for input that is refused at once."""
+    from pipeline.app import app
+
+    with suppress(Exception):
+        app(["run", "--lr", "nan"], standalone_mode=False)
+    gc.freeze()  # otherwise every child would copy the memory that its garbage collector touches
+
+
 def warm() -> None:
     """Import everything that commands need, and run some in a directory of their own."""
     for name in MODULES:
@@ -49,9 +58,7 @@ def warm() -> None:
         for command in COMMANDS:
             app(command, standalone_mode=False)
     _set_environment(variables)
-    with suppress(Exception):  # the command line imports some modules late
-        app(["run", "--lr", "nan"], standalone_mode=False)
-    gc.freeze()  # otherwise every child would copy the memory that its garbage collector touches
+    warm_command_line()
 
 
 @contextmanager
